@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/object.h: one response: a single producer appends, any number of readers follow, on any loop.
+ *
+ *     EMPTY → FILLING → COMPLETE      (EMPTY, FILLING → ABORTED)
+ * The producer (an origin fetch, the disk tier, an error page) sets the head, appends the body and
+ * ends it. Readers take what is there and wait for more; a reader opened before the head is known
+ * waits for that too. A complete object is immutable. Hits, streaming misses, collapsed requests,
+ * storing to disk and plain relaying all go through this.
+ *
+ * Memory: an object that may be kept (object_keep) holds all of its body. Any other frees what its
+ * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of that one.
+ *
+ * Threads: the producer's functions belong to one thread; reader functions to the reader's loop; the
+ * head and what lies before the published length may be read by anyone who holds a reference.
+ * Publishing is a release-store of the length, paired with the acquire-load in object_read. Waiting
+ * readers stand on a list under the object's lock; each loop gets one wake for many of them.
+ * Ownership: counted; readers and the index hold a reference each. */
+#ifndef CACHE_OBJECT_H
+#define CACHE_OBJECT_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "cache/freshness.h"
+#include "lib/base/list.h"
+#include "lib/base/lock.h"
+#include "lib/base/str.h"
+#include "lib/net/loop.h"
+
+enum object_state {
+	OBJECT_EMPTY,
+	OBJECT_FILLING,
+	OBJECT_COMPLETE,
+	OBJECT_ABORTED,
+};
+
+enum { OBJECT_CHUNK_BYTES = 32768 };
+
+struct object_chunk; /* opaque */
+
+/* What the producer knows when the head is there; all spans are copied. */
+struct object_head {
+	int status;
+	struct str head;   /* "HTTP/1.1 200 OK\r\n" and the end-to-end fields, each with its CRLF,
+			      without Age, Set-Cookie and the empty line: what a hit sends first */
+	struct str head_once; /* Set-Cookie fields and the like: for the request that fetched it only */
+	struct str url;    /* the key, as text */
+	struct str vary;   /* cache/vary.h's record of what this variant answers; empty: any request */
+	int64_t body_bytes; /* known length of the body, or -1 */
+	struct freshness_facts facts; /* times and directives, cache/freshness.h */
+};
+
+struct object {
+	atomic_uint refs_;
+	_Atomic(int) state_;        /* enum object_state */
+	_Atomic(uint64_t) length_;  /* published bytes of the body */
+	/* set by object_set_head, immutable afterwards */
+	int status;
+	struct str head, head_once, url, vary;
+	int64_t body_bytes;
+	struct freshness_facts facts;
+	uint64_t key;               /* the fingerprint it is indexed under; 0: not indexed */
+	/* the index's (cache/index.c) */
+	struct object *next_;       /* variants of one URL */
+	atomic_uchar hits_;         /* eviction counter: marked on a hit, nothing moves */
+	uint64_t disk_id;           /* its row in the store; 0: none. Writer thread's and loader's */
+	struct {
+		struct lock lock;
+		struct list readers;  /* open readers */
+		struct object_chunk *first, *last;
+		bool is_kept;
+		bool is_producer_waiting;
+		int abort_error;      /* errno-like reason, for the log */
+	} shared;
+	struct loop *producer_loop_;
+	void (*producer_wake_)(void *owner);
+	void *producer_;
+	uint64_t gap_bytes_;
+	/* further fields as the implementation needs them */
+	struct object *body_of_;    /* the object whose body this one shares (a 304 renewed its head) */
+	char *heads_;               /* the memory behind the spans above */
+};
+
+/* An empty object with one reference, the caller's. wake (may be NULL) tells the producer, from loop,
+ * that it may append again or that the last reader left; see object_may_append. */
+struct object *object_create(struct loop *loop, void (*wake)(void *producer), void *producer,
+			     uint64_t gap_bytes);
+struct object *object_ref(struct object *object);
+void object_unref(struct object *object); /* accepts NULL */
+
+/* A complete object with a body of its own in one piece: error pages, small answers made here. */
+struct object *object_create_whole(const struct object_head *head, struct str body);
+/* As old, which is complete, but with another head: what a 304 makes of it. The body is shared. */
+struct object *object_create_renewed(struct object *old, const struct object_head *head);
+
+/* ---- the producer's */
+void object_set_head(struct object *object, const struct object_head *head); /* EMPTY → FILLING */
+/* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). */
+void object_keep(struct object *object, bool keep);
+/* Room behind the last byte, at least 1 byte: read into it, then object_commit what came. */
+char *object_reserve(struct object *object, size_t *room);
+void object_commit(struct object *object, size_t len);
+void object_append(struct object *object, struct str bytes); /* copies */
+/* False: far enough ahead of the slowest reader; stop reading until wake. */
+bool object_may_append(struct object *object);
+/* Is anybody reading? (Nobody: quick_abort decides whether the producer goes on.) */
+unsigned object_nreaders(struct object *object);
+void object_finish(struct object *object);             /* → COMPLETE: the body is whole */
+void object_abort(struct object *object, int error);   /* → ABORTED: it was cut short */
+/* The producer is going away or wants no more wakes. */
+void object_forget_producer(struct object *object);
+
+/* ---- any holder */
+static inline enum object_state object_state(const struct object *object)
+{
+	return (enum object_state)atomic_load_explicit(&object->state_, memory_order_acquire);
+}
+/* Bytes that the object takes in memory, its heads and itself counted. */
+size_t object_memory_bytes(const struct object *object);
+
+/* ---- readers */
+enum object_read {
+	OBJECT_READ_DATA, /* *niov pieces are filled */
+	OBJECT_READ_WAIT, /* wake will come */
+	OBJECT_READ_END,  /* the body is whole and all of it was read */
+	OBJECT_READ_ABORTED,
+};
+
+struct object_reader {
+	struct list node_;
+	struct object *object; /* a reference; NULL: closed */
+	struct loop *loop;
+	void (*wake)(void *owner); /* from loop: something changed */
+	void *owner;
+	uint64_t offset;           /* of the next byte */
+	struct object_chunk *chunk_;
+	uint64_t chunk_start_;
+	bool is_waiting_, is_woken_;
+	struct loop_task task_;
+};
+
+/* Takes a reference. The reader starts at offset (only 0 if the object frees as it goes). */
+void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
+			struct loop *loop, void (*wake)(void *owner), void *owner);
+/* Fine on a closed one. Drops the reference; wake is not called again. */
+void object_reader_close(struct object_reader *reader);
+
+/* WAIT until the head is known (or ABORTED); else DATA at once with nothing filled. */
+enum object_read object_reader_head(struct object_reader *reader);
+
+/* Up to max pieces and max_bytes of what comes next, without passing it: the bytes stay valid until
+ * object_reader_advance passes them or the reader is closed. */
+enum object_read object_read(struct object_reader *reader, struct iovec *iov, int max,
+			     uint64_t max_bytes, int *niov);
+void object_reader_advance(struct object_reader *reader, uint64_t len);
+
+#endif

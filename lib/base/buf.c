@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+
+void buf_init(struct buf *buf, size_t max_bytes)
+{
+	*buf = (struct buf){.max_bytes = max_bytes};
+}
+
+void buf_fini(struct buf *buf)
+{
+	mem_free(buf->at);
+	buf_init(buf, buf->max_bytes);
+}
+
+void buf_clear(struct buf *buf)
+{
+	buf->len = 0;
+	buf->is_full = false;
+}
+
+char *buf_reserve(struct buf *buf, size_t len)
+{
+	size_t cap = buf->cap_ ? buf->cap_ : 64;
+
+	if (len > buf->max_bytes || buf->len > buf->max_bytes - len) {
+		buf->is_full = true;
+		return NULL;
+	}
+	if (buf->len + len > buf->cap_) {
+		while (cap < buf->len + len)
+			cap *= 2;
+		if (cap > buf->max_bytes)
+			cap = buf->max_bytes;
+		buf->at = mem_realloc(buf->at, cap);
+		buf->cap_ = cap;
+	}
+	return buf->at + buf->len;
+}
+
+bool buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+	char *room;
+
+	if (len == 0)
+		return true;
+	room = buf_reserve(buf, len);
+	if (!room)
+		return false;
+	memcpy(room, bytes, len);
+	buf->len += len;
+	return true;
+}
+
+bool buf_add_str(struct buf *buf, struct str s)
+{
+	return buf_add(buf, s.at, s.len);
+}
+
+bool buf_add_char(struct buf *buf, char c)
+{
+	return buf_add(buf, &c, 1);
+}
+
+bool buf_add_u64(struct buf *buf, uint64_t value)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	return buf_add(buf, digits + n, sizeof(digits) - n);
+}
+
+bool buf_printf(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	char *text = NULL;
+	bool ok;
+	int n;
+
+	va_start(args, format);
+	n = vasprintf(&text, format, args);
+	va_end(args);
+	check(n >= 0);
+	ok = buf_add(buf, text, (size_t)n);
+	mem_free(text);
+	return ok;
+}
+
+void buf_consume(struct buf *buf, size_t n)
+{
+	check(n <= buf->len);
+	buf->len -= n;
+	if (buf->len > 0)
+		memmove(buf->at, buf->at + n, buf->len);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lib/base/clock.h: the two clocks. Monotonic for waiting, wall for dates; 64 bits everywhere.
+ * Threads: any. A loop keeps its own reading of both (lib/net/loop.h): ask that on a hot path. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+#include <stdint.h>
+
+int64_t clock_mono_ms(void);
+int64_t clock_wall_us(void); /* since 1970 */
+
+static inline int64_t clock_wall_s(void)
+{
+	return clock_wall_us() / 1000000;
+}
+
+#endif

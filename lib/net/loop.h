@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lib/net/loop.h: one thread's event loop over epoll: descriptors, deferred calls, timers and a
+ * mailbox.
+ *
+ * Threads: a loop belongs to the thread that runs it; only loop_post and loop_stop may be called
+ * from others. Nothing registered here is called from within a call that registers it. Whatever a
+ * callback may find gone is taken back first by its owner (loop_unwatch, loop_task_cancel,
+ * timer_cancel): afterwards it is never called again, not even for events already fetched. */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/list.h"
+
+struct loop; /* opaque */
+
+/* read_bytes: size of the shared read buffer (loop_read_buffer). On failure: NULL and why. */
+struct loop *loop_create(size_t read_bytes, struct err_text *why);
+void loop_destroy(struct loop *loop); /* nothing may be registered any more; accepts NULL */
+
+void loop_run(struct loop *loop);  /* until loop_stop */
+void loop_stop(struct loop *loop); /* any thread */
+bool loop_is_current(const struct loop *loop); /* is this the thread that runs it */
+
+/* The clocks as they stood when the loop last woke up. */
+int64_t loop_now_ms(const struct loop *loop);  /* monotonic */
+int64_t loop_wall_us(const struct loop *loop); /* since 1970 */
+
+/* Scratch for reads, one for all of a loop's streams: what lies in it is gone when the current
+ * callback returns, or at the next read. */
+char *loop_read_buffer(struct loop *loop, size_t *size);
+
+/* A descriptor, registered once (edge-triggered, in and out) and never re-armed. */
+struct loop_fd {
+	int fd;
+	void (*ready)(struct loop_fd *watch, uint32_t events); /* EPOLL* bits; from the loop */
+	bool is_watched_;
+};
+bool loop_watch(struct loop *loop, struct loop_fd *watch); /* false: errno says why */
+void loop_unwatch(struct loop *loop, struct loop_fd *watch); /* does not close fd */
+
+/* A call that runs soon, from the loop: after the current batch of events, before the next wait. */
+struct loop_task {
+	struct list node_;
+	void (*run)(struct loop_task *task);
+	bool is_queued_;
+};
+void loop_defer(struct loop *loop, struct loop_task *task); /* no effect when queued already */
+void loop_task_cancel(struct loop_task *task);
+
+/* A message to a loop, given away by the sender: deliver runs once, on the loop's thread, in the
+ * order of posting by each sender. An eventfd is written only when the queue was empty and the loop
+ * sleeps. */
+struct mail {
+	struct mail *next_;
+	void (*deliver)(struct mail *mail);
+};
+void loop_post(struct loop *loop, struct mail *mail); /* any thread */
+
+/* A coarse timer (a tick is some 50 ms; it fires no earlier than its deadline, at most two ticks
+ * late). Moving a deadline later is a store: the wheel re-files it when it gets there. */
+struct timer {
+	struct list node_;
+	int64_t deadline_ms; /* of the monotonic clock; 0: not set */
+	int64_t filed_ms_;
+	void (*fire)(struct timer *timer); /* from the loop; the timer is unset by then */
+};
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
+void timer_set(struct loop *loop, struct timer *timer, int64_t deadline_ms);
+void timer_cancel(struct timer *timer);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lib/net/stream.h: bytes to and from a peer, over plain TCP today (TLS later), as operations that
+ * end at once or later. State machines see this and no file descriptors.
+ *
+ * An operation that cannot end at once returns STREAM_WAIT; when it may go on, the owner's wake is
+ * called from the loop, never from within a call here, and the owner repeats the same call to
+ * collect the result. wake may also be called once too often: the repeated call says STREAM_WAIT.
+ * Several completions in one turn of the loop give one wake.
+ *
+ * Threads: one loop's. Errors are negative errno values. A descriptor is registered once. */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "lib/net/addr.h"
+#include "lib/net/loop.h"
+
+enum { STREAM_WAIT = -100000 }; /* no errno has this value */
+enum { STREAM_MAX_IOV = 16 };
+
+struct stream {
+	const struct stream_ops *ops;
+	struct loop *loop;
+	void (*wake)(void *owner);
+	void *owner;
+	struct loop_fd watch_;
+	/* private to the implementations: readiness, the rest of a write */
+	bool is_readable_, is_writable_, has_hup_, is_connecting_, is_open_;
+	uint8_t npending_, first_pending_;
+	struct iovec *pending_; /* the rest of an unfinished write, from the heap; NULL when none */
+};
+
+/* What a transport implements (stream_tcp.c; TLS later). */
+struct stream_ops {
+	ssize_t (*read)(struct stream *stream, void *into, size_t size);
+	ssize_t (*writev)(struct stream *stream, const struct iovec *iov, int niov);
+	void (*close)(struct stream *stream);
+};
+
+/* Takes a connected, non-blocking socket (from accept4). Registering with the loop is put off until
+ * an operation has to wait, so a connection that is answered at once never costs an epoll_ctl.
+ * Owner and wake stay as given until stream_close. */
+void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),
+		     void *owner);
+
+/* Starts to connect to addr (from the local address if not NULL). 0 when the operation began: the
+ * first stream_connect_result that is not STREAM_WAIT tells how it ended. */
+int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct addr *addr,
+		       const struct addr *local, void (*wake)(void *owner), void *owner);
+
+/* 0: connected; STREAM_WAIT; or -errno (-ECONNREFUSED ...). */
+int stream_connect_result(struct stream *stream);
+
+/* Reads up to size bytes into into: the number read; 0 at the end of what the peer sends;
+ * STREAM_WAIT; or -errno. Makes one system call at most, and none when the last one drained the
+ * socket and nothing has come since. */
+ssize_t stream_read(struct stream *stream, void *into, size_t size);
+
+/* Sends all of the pieces: the number of bytes when all were taken; STREAM_WAIT while some are left
+ * (repeat with niov 0 to collect: the total of the rest, or -errno). The bytes must stay until then;
+ * the iov array itself is copied. At most STREAM_MAX_IOV pieces; one write at a time. */
+ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
+
+/* True while an earlier stream_writev has not been collected. */
+bool stream_is_writing(const struct stream *stream);
+
+/* True if the peer has closed, reset, or sent bytes that nobody asked for: an idle pooled connection
+ * for which this holds must not be used. Makes one system call at most (recv with MSG_PEEK). */
+bool stream_is_stale(struct stream *stream);
+
+/* Another owner for the same connection (an idle one that is taken from a pool). */
+void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *owner);
+
+/* Asks for a wake when the peer sends or closes, without reading (for idle pooled connections and
+ * for watching a client while its answer is awaited). */
+void stream_watch(struct stream *stream);
+
+/* Did the peer hang up (both directions, or reset), as far as seen: no system call. */
+bool stream_has_hung_up(const struct stream *stream);
+
+/* Ends it; pending operations are forgotten, wake is not called again. Fine on one never opened. */
+void stream_close(struct stream *stream);
+/* As above with a reset (SO_LINGER 0), so that the peer sees that its answer was cut short. */
+void stream_reset(struct stream *stream);
+
+/* No more will be written; reading goes on (for a lingering close). */
+void stream_shutdown_write(struct stream *stream);
+
+int stream_fd(const struct stream *stream);
+
+#endif
