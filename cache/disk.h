@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/disk.h: the disk tier: every stored response in one SQLite file, DIRECTORY/cache.db.
+ *
+ * A worker asks disk_may_have (memory only); if so, disk_lookup, which a reader thread answers by
+ * mail. disk_store hands an object to the writer thread, which commits in batches: an object is
+ * found from its commit on, whole or not at all. Nobody waits for the writer: what its queue cannot
+ * take is not stored. A fault of the file (full, locked, damaged, gone) turns the tier off for a
+ * while, with one line in the log at each change of state, and never reaches a caller.
+ *
+ * Threads: every function but open and close may be called from any thread, at any time between
+ * these two. No lock is held across a system call. Ownership: said at each function. */
+#ifndef CACHE_DISK_H
+#define CACHE_DISK_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+
+struct disk;      /* opaque */
+struct disk_job;  /* opaque */
+struct http_head; /* lib/http/message.h */
+struct loop;      /* lib/net/loop.h */
+struct object;    /* cache/object.h */
+
+struct disk_config {
+	const char *directory;     /* made with mode 0750 when missing */
+	uint64_t max_bytes;        /* the cap: pages in use, whatever is in them */
+	uint64_t min_object_bytes; /* smaller and larger bodies are not stored; */
+	uint64_t max_object_bytes; /* max 0: a fourth of the cap */
+	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
+	 * May be NULL. From the writer thread; may not call into the disk. */
+	void (*on_removed)(void *owner, uint64_t key, uint64_t id);
+	void *owner;
+};
+
+/* Opens or makes the database, locks it (cache.db.lock) and starts one writer and two reader
+ * threads; a damaged file is renamed to cache.db.damaged first. Refuses (ERR_DISK) a database that
+ * is another program's, or newer than this one, a second process, a network file system. On failure
+ * *out is untouched, nothing stays open, and why holds the sentence for cache.log. */
+enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why);
+
+/* Commits what is queued (within some seconds), ends the threads and closes. Queries not answered yet
+ * are: without an object. The loops that asked must still be there. Accepts NULL. */
+void disk_close(struct disk *disk);
+
+/* `-z`: makes the directory and an empty database where there is none, and checks one that is. */
+enum err disk_create_only(const struct disk_config *config, struct err_text *why);
+
+/* The seed for the keys of this database: it lies in it, so that keys outlive a restart. */
+uint64_t disk_seed(const struct disk *disk);
+
+/* False: nothing under key is on disk. True: ask. One short lock, memory only. */
+bool disk_may_have(struct disk *disk, uint64_t key);
+
+/* A question. The caller fills the first part; it, url and head stay valid and unchanged until done
+ * is called or disk_query_cancel returns. */
+struct disk_query {
+	uint64_t key;                 /* of method and URL, by disk_seed */
+	struct str url;               /* what object->url must equal */
+	const struct http_head *head; /* the request's, for cache/vary.h */
+	uint64_t keep_bytes;          /* bodies up to this are kept whole (object_keep) */
+	struct loop *loop;            /* the asking thread's: done is called there */
+	/* object: NULL (a miss), or the caller's reference, not indexed, disk_id set. Its body is
+	 * complete up to one piece (66500 bytes); a larger one is COMPLETE or still FILLING, with a
+	 * reader thread as its producer. */
+	void (*done)(struct disk_query *query, struct object *object);
+	/* the answer's */
+	unsigned nhits; /* how often disk look-ups found this object before, since the start (saturates) */
+	struct disk_job *job_;
+};
+
+/* done comes later, never from within this call. From query->loop's thread. */
+void disk_lookup(struct disk *disk, struct disk_query *query);
+/* done will not be called any more. From query->loop's thread; fine when there is none under way. */
+void disk_query_cancel(struct disk_query *query);
+
+/* Stores object, which replaces older ones of the same key, URL and vary record. Takes a reference of
+ * its own. COMPLETE objects are read in place (cheapest: prefer to call when a kept body is
+ * complete); FILLING ones are followed by a thread that never makes the producer wait for the disk;
+ * their length must be known or bounded by max_object_bytes, or the store is given up. key: as
+ * in disk_query. False: not stored (queue full, size limits, tier off), and counted. */
+bool disk_store(struct disk *disk, struct object *object, uint64_t key);
+
+/* The row's head, times and facts become object's (what a 304 renewed); its body stays. */
+void disk_update_head(struct disk *disk, uint64_t id, struct object *object);
+
+/* All variants under key: gone for look-ups at once, from the file soon. Returns how many the index
+ * held. (Others whose key collides go too: harmless.) */
+unsigned disk_remove_all(struct disk *disk, uint64_t key);
+/* The same for one object. */
+void disk_remove(struct disk *disk, uint64_t key, uint64_t id);
+
+/* Adds hits that memory answered to an object's count, as when memory evicts it. */
+void disk_count_hits(struct disk *disk, uint64_t key, uint64_t id, unsigned nhits);
+
+enum disk_state {
+	DISK_NORMAL,
+	DISK_PAUSED, /* reads, does not store: full, or locked by somebody else */
+	DISK_OFF,    /* neither; it tries again by itself */
+};
+
+struct disk_stats {
+	enum disk_state state;
+	bool is_loading;          /* the index is being read */
+	uint64_t objects;         /* in the index */
+	uint64_t used_bytes, max_bytes, index_bytes;
+	uint64_t queued_bytes;
+	uint64_t lookups, hits;   /* disk_lookup, and those that found something */
+	uint64_t stored, stored_bytes;
+	uint64_t refused;         /* disk_store said no */
+	uint64_t dropped;         /* accepted, but given up: aborted, a fault, too large */
+	uint64_t evicted, removed;
+	uint64_t bad_pieces;      /* checksums that did not match */
+	uint64_t faults, recreated;
+	uint64_t commits;
+};
+void disk_stats(struct disk *disk, struct disk_stats *out);
+
+#endif
