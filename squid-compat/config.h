@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/config.h: one squid.conf as the program uses it: a typed, immutable snapshot.
+ *
+ * config_read makes it, on the main or the reload thread; it may block (files, names). After that
+ * nothing changes but the reference count, so any thread reads it; a transaction holds a reference to the
+ * one it began with. All texts are NUL-terminated and, with all that the pointers name, owned by the
+ * snapshot. A limit of -1 is "no limit" where its comment says so. */
+#ifndef SQUID_COMPAT_CONFIG_H
+#define SQUID_COMPAT_CONFIG_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/arena.h"
+#include "squid-compat/report.h"
+
+struct access_list;    /* acl.h */
+struct acl_set;        /* acl.h */
+struct auth_config;    /* helper_config.h */
+struct cache_dirs;     /* cache_dir.h */
+struct deny_infos;     /* error_page.h */
+struct header_rules;   /* header_rules.h */
+struct helper_config;  /* helper_config.h */
+struct log_config;     /* access_log.h */
+struct peers;          /* peers.h */
+struct ports;          /* ports.h */
+struct refresh_rules;  /* refresh_pattern.h */
+struct source;         /* source.h */
+struct world;          /* world.h */
+
+enum forwarded_for {
+	FORWARDED_FOR_ON,          /* append the client's address */
+	FORWARDED_FOR_OFF,         /* append "unknown" */
+	FORWARDED_FOR_TRANSPARENT, /* leave the field alone */
+	FORWARDED_FOR_TRUNCATE,    /* the client's address alone */
+	FORWARDED_FOR_DELETE,
+};
+
+enum uri_whitespace {
+	URI_WHITESPACE_REFUSE, /* not said: 400 */
+	URI_WHITESPACE_STRIP,
+	URI_WHITESPACE_DENY,
+	URI_WHITESPACE_ALLOW,
+	URI_WHITESPACE_ENCODE,
+	URI_WHITESPACE_CHOP,
+};
+
+enum relaxed_parser {
+	RELAXED_ON,
+	RELAXED_OFF,
+	RELAXED_WARN,
+};
+
+/* WORD... */
+struct config_words {
+	const char **at;
+	size_t n;
+};
+
+struct config {
+	/* private */
+	unsigned nrefs_;
+	struct arena arena_;
+
+	/* Who and where. */
+	const char *path;             /* the file that was read */
+	const char *visible_hostname; /* Via, X-Cache, error pages; never NULL */
+	const char *unique_hostname;  /* loop detection; visible_hostname when not said */
+	struct config_words hostname_aliases;
+	const char *surrogate_id;     /* httpd_accel_surrogate_id; visible_hostname when not said */
+	const char *cache_mgr;        /* address in error pages */
+	bool httpd_suppress_version_string;
+
+	/* Process. */
+	unsigned nworkers;           /* workers; not said: the cores, at most 4; at least 1 */
+	const char *pid_filename;    /* NULL: none */
+	const char *effective_user;  /* cache_effective_user; NULL: stay who we are */
+	const char *effective_group; /* cache_effective_group; NULL: the user's groups */
+	uid_t effective_uid;         /* when effective_user is set */
+	gid_t effective_gid;         /* of effective_group, else of effective_user */
+	const char *coredump_dir;    /* NULL: the directory of the start */
+	const char *chroot_dir;      /* NULL: none */
+	unsigned umask_bits;         /* of files made */
+	int max_filedescriptors;     /* 0: the ulimit */
+	int64_t shutdown_lifetime_ms;
+
+	/* cache.log and access logs. */
+	const char *cache_log;       /* path; NULL: none */
+	int debug_level;             /* debug_options ALL,N */
+	int logfile_rotate;          /* 0: reopen only */
+	bool log_mime_hdrs;
+	bool strip_query_terms;
+	bool buffered_logs;
+	const char *logfile_daemon;  /* program behind daemon: logs */
+	struct log_config *logs;     /* access_log, logformat */
+
+	/* Ports and peers. */
+	struct ports *ports;
+	struct peers *peers;
+	int64_t connect_timeout_ms;
+	int64_t peer_connect_timeout_ms;
+	int64_t forward_timeout_ms;
+	int64_t dead_peer_timeout_ms;
+	int forward_max_tries;
+	int connect_retries;
+	bool retry_on_error;
+	bool prefer_direct;
+	bool nonhierarchical_direct;
+
+	/* Client and origin connections. */
+	int64_t request_start_timeout_ms; /* connection to first byte */
+	int64_t request_timeout_ms;       /* first byte to whole head */
+	int64_t client_idle_pconn_timeout_ms;
+	int64_t client_lifetime_ms;
+	int64_t read_timeout_ms;
+	int64_t write_timeout_ms;
+	int64_t server_idle_pconn_timeout_ms;
+	int64_t pconn_lifetime_ms;        /* 0: no limit */
+	bool client_persistent_connections;
+	bool server_persistent_connections;
+	bool persistent_connection_after_error;
+	int pipeline_prefetch;
+	int client_ip_max_connections;    /* -1: no limit */
+
+	/* Messages. */
+	int64_t request_header_max_bytes;
+	int64_t reply_header_max_bytes;
+	int64_t request_body_max_bytes;   /* 0: no limit */
+	int64_t client_request_buffer_max_bytes;
+	int64_t read_ahead_gap_bytes;
+	int64_t tcp_recv_bufsize_bytes;   /* 0: the system's */
+	bool via;
+	enum forwarded_for forwarded_for;
+	enum uri_whitespace uri_whitespace;
+	enum relaxed_parser relaxed_header_parser;
+	bool check_hostnames;
+	bool allow_underscore;
+	struct header_rules *request_headers; /* request_header_access, _replace, _add */
+	struct header_rules *reply_headers;
+
+	/* Cache. */
+	int64_t cache_mem_bytes;          /* not said: 256 MB, at most an eighth of the memory there is */
+	int64_t maximum_object_size_in_memory_bytes;
+	int64_t maximum_object_size_bytes; /* -1: no limit */
+	int64_t minimum_object_size_bytes;
+	struct cache_dirs *cache_dirs;
+	int cache_swap_low_percent, cache_swap_high_percent;
+	struct refresh_rules *refresh;    /* refresh_pattern */
+	int64_t negative_ttl_ms;
+	int64_t minimum_expiry_time_ms;
+	int64_t max_stale_ms;
+	int64_t quick_abort_min_bytes;    /* -1: never abort */
+	int64_t quick_abort_max_bytes;
+	int quick_abort_percent;
+	bool collapsed_forwarding;        /* on unless said otherwise (Squid: off) */
+	bool cache_miss_revalidate;
+	bool offline_mode;
+	bool refresh_all_ims;
+	bool reload_into_ims;
+	bool vary_ignore_expire;
+	bool surrogate_remote;            /* http_accel_surrogate_remote */
+
+	/* Names. */
+	struct config_words dns_nameservers; /* n 0: resolv.conf */
+	const char *hosts_file;              /* NULL: none */
+	const char *append_domain;           /* NULL: none; begins with a dot */
+	bool dns_defnames;
+	int64_t dns_timeout_ms;
+	int64_t dns_retransmit_interval_ms;
+	int64_t positive_dns_ttl_ms;
+	int64_t negative_dns_ttl_ms;
+
+	/* Error pages. */
+	const char *error_directory;         /* NULL: our own pages */
+	const char *error_default_language;  /* NULL: not said */
+	const char *err_page_stylesheet;     /* NULL: none */
+	const char *err_html_text;           /* NULL: none */
+	bool email_err_data;
+	struct deny_infos *deny_infos;       /* deny_info */
+
+	/* Who may do what. A list without a line is NULL: the comment says what that means. */
+	struct acl_set *acls;
+	struct access_list *http_access;         /* never NULL: without a line, deny all */
+	struct access_list *adapted_http_access; /* allow */
+	struct access_list *http_reply_access;   /* allow */
+	struct access_list *miss_access;         /* allow */
+	struct access_list *cache;               /* allow */
+	struct access_list *send_hit;            /* allow */
+	struct access_list *store_miss;          /* allow */
+	struct access_list *always_direct;       /* deny */
+	struct access_list *never_direct;        /* deny */
+	struct access_list *url_rewrite_access;  /* allow */
+
+	/* Helper programs. */
+	struct auth_config *auth;            /* auth_param */
+	int64_t authenticate_ttl_ms;
+	struct helper_config *url_rewrite;   /* url_rewrite_program and its family; NULL: none */
+};
+
+struct config_options {
+	const char *service_name;    /* -n; NULL: "squid" */
+	bool is_parse_only;          /* -k parse: what only a start needs is told, not insisted on */
+	bool keep_lines;             /* "Processing: LINE" for each line in the report */
+	const struct source *source; /* where files come from; NULL: the disk */
+	const struct world *world;   /* names and files of the system; NULL: the real one */
+	size_t memory_bytes;         /* for the default of cache_mem; 0: ask the system */
+};
+
+/* Reads path and all that it includes. NULL when report_exit_status says other than 0; the report then
+ * holds every error of the files, with its place. options may be NULL. */
+struct config *config_read(const char *path, const struct config_options *options,
+			   struct report *report);
+
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config); /* accepts NULL */
+
+/* Squid's name of the file and directory of a distribution: /etc/squid/squid.conf. */
+extern const char config_default_path[];
+
+#endif
