@@ -6,13 +6,98 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cache_control; /* cache/cache_control.h */
+struct http_response; /* lib/http/message.h */
+
+/* The values are written to the disk tier: never renumber. */
+enum freshness_fact {
+	FACT_REVALIDATE_ALWAYS = 1 << 0, /* no-cache, or private and stored all the same */
+	FACT_REVALIDATE_STALE = 1 << 1,  /* must-revalidate, proxy-revalidate, s-maxage */
+	FACT_IMMUTABLE = 1 << 2,         /* RFC 8246 */
+	FACT_HAS_ETAG = 1 << 3,
+	FACT_STALE_IF_ERROR = 1 << 4,         /* stale_if_error_s counts */
+	FACT_STALE_WHILE_REVALIDATE = 1 << 5, /* stale_while_revalidate_s counts */
+	FACT_NEGATIVE = 1 << 6,               /* lives for negative_ttl and is never revalidated */
+};
+
 /* What a response said about its own times and use, read once when it arrived. */
 struct freshness_facts {
-	int64_t date_s;     /* Squid's DATE: Date corrected for Age and the time the answer took */
-	int64_t expires_s;  /* 0: no explicit expiry */
+	int64_t date_s;     /* Squid's DATE: when it was made, so that its age is now - date_s. It may
+			       lie before 1970: Age is saturated at 2^31. */
+	int64_t expires_s;  /* on the same scale (date_s + lifetime); 0: no explicit expiry */
 	int64_t modified_s; /* Last-Modified; 0: none */
 	int64_t arrived_s;  /* when it came */
 	uint32_t flags;     /* FACT_* */
+	uint32_t stale_if_error_s, stale_while_revalidate_s; /* RFC 5861 */
 };
+
+/* request_time_s: when the request was sent; response_time_s: when the head had come. */
+void freshness_facts_read(const struct http_response *response, int64_t request_time_s,
+			  int64_t response_time_s, struct freshness_facts *facts);
+
+/* The matching refresh_pattern line, as plain values. */
+enum refresh_flag {
+	REFRESH_OVERRIDE_EXPIRE = 1 << 0,
+	REFRESH_OVERRIDE_LASTMOD = 1 << 1,
+	REFRESH_RELOAD_INTO_IMS = 1 << 2,
+	REFRESH_IGNORE_RELOAD = 1 << 3,
+	REFRESH_IGNORE_NO_STORE = 1 << 4,
+	REFRESH_IGNORE_PRIVATE = 1 << 5,
+	REFRESH_REFRESH_IMS = 1 << 6,
+	REFRESH_STORE_STALE = 1 << 7,
+	REFRESH_HAS_MAX_STALE = 1 << 8, /* max_stale_s counts, instead of the policy's */
+};
+struct refresh_rule_values {
+	int64_t min_s, max_s;
+	uint32_t percent;
+	uint32_t flags; /* REFRESH_* */
+	int64_t max_stale_s;
+};
+/* What serves when no line matches: 0, 20 %, 3 days. */
+extern const struct refresh_rule_values refresh_rule_default;
+
+/* The rest of squid.conf that takes part. */
+struct freshness_policy {
+	int64_t max_stale_s;     /* directive max_stale, default a week */
+	bool has_reload_option;  /* any refresh_pattern has reload-into-ims or ignore-reload, or
+				    reload_into_ims is on */
+	bool reload_into_ims, refresh_all_ims, is_offline;
+};
+
+/* What the client asks; all zero for a request without wishes. */
+struct freshness_request {
+	const struct cache_control *control; /* its Cache-Control; NULL: none, or ignore-cc */
+	bool is_conditional; /* If-Modified-Since or If-None-Match, and no ignore-cc */
+};
+
+enum freshness_verdict {
+	FRESHNESS_FRESH,           /* serve it */
+	FRESHNESS_SERVE_STALE,     /* serve it: the client or a rule takes it stale (Warning 110) */
+	FRESHNESS_REVALIDATE,      /* ask the origin; if that fails, the old one may serve */
+	FRESHNESS_MUST_REVALIDATE, /* ask the origin; if that fails, pass the error on */
+	FRESHNESS_MISS,            /* do not use it, fetch anew without a condition */
+};
+
+struct freshness_answer {
+	enum freshness_verdict verdict;
+	const char *reason; /* one phrase, static: "expires", "older than the rule's MAX", ... */
+	int64_t age_s;      /* as the Age field shows it: 0 to 2^31 */
+	int64_t left_s;     /* freshness left; negative: stale for so long */
+	bool is_explicit;   /* decided by an expiry that the response gave */
+};
+
+/* May the response serve the request now? Squid: refreshCheck, with the order of its steps. */
+void freshness_decide(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
+		      const struct freshness_policy *policy,
+		      const struct freshness_request *request, int64_t now_s,
+		      struct freshness_answer *answer);
+
+/* Seconds of freshness left at now_s, by the response and the rule alone; negative: stale for so
+ * long. For "is it worth storing" (minimum_expiry_time) and for expiry times on disk. */
+int64_t freshness_left_s(const struct freshness_facts *facts,
+			 const struct refresh_rule_values *rule, int64_t now_s);
+
+/* What the Age field says: 0 to 2^31. RFC 9111 §4.2.3, §5.1. */
+int64_t freshness_age_s(const struct freshness_facts *facts, int64_t now_s);
 
 #endif

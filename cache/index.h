@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/index.h: which object in memory answers a request, and which one leaves when memory is short.
+ * RFC 9111 §2 (key), §4.1 (Vary).
+ *
+ * All variants of a URL stand under its fingerprint, newest first. Objects that are still being
+ * fetched may stand among them, so that others join (collapsed forwarding): object_state tells.
+ * Eviction is SIEVE with a small counter: a hit marks the object and moves nothing; a hand walks
+ * from the oldest on, counts marks down and takes out what has none left.
+ *
+ * Threads: any, any time. A call holds one shard's lock at a time and, while it holds it, does not
+ * allocate, log, call back or free. Ownership: the index holds one reference to each object. */
+#ifndef CACHE_INDEX_H
+#define CACHE_INDEX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+#include "lib/http/message.h"
+
+struct index;  /* opaque */
+struct object; /* cache/object.h */
+
+enum { INDEX_MAX_VARIANTS = 64 };
+
+/* nshards is a power of two; max_bytes bounds heads and bodies of complete objects together. seed:
+ * of index_key, see cache/key.h. */
+struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed);
+void index_destroy(struct index *index); /* accepts NULL */
+
+/* The fingerprint of a URL under this index's seed. */
+uint64_t index_key(const struct index *index, struct str url);
+
+/* The newest object that answers the request, fresh or not, with a reference that the caller drops;
+ * NULL on a miss. If there is none whose head is known, one that is being fetched (OBJECT_EMPTY):
+ * wait for its head and then ask vary_matches. Aborted objects are not returned. */
+struct object *index_find(struct index *index, uint64_t key, struct str url,
+			  const struct http_head *request);
+
+/* Only what is being fetched (EMPTY or FILLING): to wait for it instead of asking the origin too. */
+struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
+				   const struct http_head *request);
+
+/* Puts an object that is to be fetched (OBJECT_EMPTY) under url, which it copies. Index it before its
+ * producer starts. False, and nothing done: INDEX_MAX_VARIANTS fetches of that URL are under way. */
+bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
+			   struct object *object);
+
+/* A complete object takes its place: in place of a stored one with the same Vary record, and as the
+ * end of its time in flight. May evict. False, and the object is not (or no more) indexed: it alone
+ * exceeds max_bytes, it was aborted, or it was removed while in flight, so that what it holds is out
+ * of date: do not store it elsewhere either. */
+bool index_insert(struct index *index, uint64_t key, struct object *object);
+
+/* Takes this one out, if it is there: it was aborted, turned out private, or may not serve any more. */
+bool index_remove(struct index *index, struct object *object);
+/* All variants and fetches under way: PURGE, POST. Returns how many there were. */
+unsigned index_remove_all(struct index *index, uint64_t key, struct str url);
+/* Everything that is complete. Returns how many. */
+size_t index_clear(struct index *index);
+
+/* max_bytes changed (cache_mem at a reconfigure): evicts what is too much. */
+void index_set_max_bytes(struct index *index, size_t max_bytes);
+
+struct index_stats {
+	size_t nobjects; /* complete ones */
+	size_t bytes, max_bytes;
+	uint64_t nevicted;
+};
+void index_stats(const struct index *index, struct index_stats *out);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/revalidate.h: conditional requests, both ways. RFC 9110 §13, RFC 9111 §4.3.
+ *
+ * Answers a client's conditions from a stored response, asks the origin whether a stored one still
+ * holds, and makes a new head of the old one and a 304.
+ * Threads: pure functions over objects whose head is known. */
+#ifndef CACHE_REVALIDATE_H
+#define CACHE_REVALIDATE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache/freshness.h"
+#include "lib/base/buf.h"
+#include "lib/http/message.h"
+
+struct object; /* cache/object.h */
+
+enum revalidate_answer {
+	REVALIDATE_SEND_WHOLE, /* no condition, or it holds: the stored status and body */
+	REVALIDATE_SEND_304,
+	REVALIDATE_SEND_412,
+};
+
+/* GET and HEAD on a stored 200, in the order of RFC 9110 §13.2.2; other stored statuses are sent
+ * as they are (§13.2.1). */
+enum revalidate_answer revalidate_answer(const struct http_request *request,
+					 const struct object *object);
+
+/* RFC 9110 §13.1.5: does If-Range let a Range be answered (true also without If-Range)? */
+bool revalidate_range_holds(const struct http_request *request, const struct object *object);
+
+/* "If-Modified-Since: ...\r\nIf-None-Match: ...\r\n" for the origin: Last-Modified or else the stored
+ * Date, and the ETag, weak ones too. Writes one of them at least. */
+void revalidate_request_fields(const struct object *object, struct buf *out);
+
+enum revalidate_merge {
+	REVALIDATE_MERGED,   /* *new_head and *facts describe the renewed object */
+	REVALIDATE_IGNORED,  /* the 304 is older than what is stored: keep that as it is */
+	REVALIDATE_MISMATCH, /* it speaks of another representation: fetch anew without a condition */
+};
+
+/* The stored head with the 304's fields in place of its own (RFC 9111 §3.2), but for those that
+ * describe the stored bytes: Content-Length, -Encoding, -Type, -Range, Transfer-Encoding, Vary; and
+ * without 1xx Warnings. Shape as object_head.head. Times as for freshness_facts_read. On anything
+ * but MERGED, new_head and facts are untouched. */
+enum revalidate_merge revalidate_merge(const struct object *old,
+				       const struct http_response *not_modified,
+				       int64_t request_time_s, int64_t response_time_s,
+				       struct buf *new_head, struct freshness_facts *facts);
+
+/* The head of a 304 to a client: its status line and, of the stored fields, those that RFC 9110
+ * §15.4.5 names and those that guide a cache. Shape as object_head.head. */
+void revalidate_304_head(const struct object *object, struct buf *out);
+
+#endif
