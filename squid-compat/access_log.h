@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/access_log.h: access_log lines: where records go, in which format, which of them.
+ * Squid: cf.data.pre, access_log.
+ *
+ *     access_log MODULE:PLACE [option=value ...] [acl ...]
+ *     access_log PLACE [FORMATNAME [acl ...]]
+ *     access_log none [acl ...]
+ * Done now: stdio, none, and daemon (whose path is written directly, without a helper process); the
+ * other modules are read, checked, and noted as not yet done.
+ * Memory: the arena's. One thread's while parsing, immutable afterwards. */
+#ifndef SQUID_COMPAT_ACCESS_LOG_H
+#define SQUID_COMPAT_ACCESS_LOG_H
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/arena.h"
+#include "squid-compat/logformat.h"
+#include "squid-compat/report.h"
+#include "squid-compat/words.h"
+
+enum access_log_module {
+	ACCESS_LOG_STDIO,
+	ACCESS_LOG_DAEMON,
+	ACCESS_LOG_SYSLOG,
+	ACCESS_LOG_UDP,
+	ACCESS_LOG_TCP,
+	ACCESS_LOG_NONE, /* what matches is not logged by later lines */
+	ACCESS_LOG_MODULES
+};
+
+struct access_log {
+	enum access_log_module module;
+	struct str place;     /* behind "MODULE:"; for stdio and daemon a path; with a NUL behind it */
+	bool is_done;         /* records are written; else the line has no effect */
+	const struct logformat_name *format; /* NULL for none */
+	size_t buffer_bytes;
+	bool drops_on_error;  /* on-error=drop; else an error ends the program */
+	int rotate;           /* rotate=N; -1: logfile_rotate */
+	/* The ACLs of the line, all of which must match: whoever knows ACLs compiles these words and
+	 * keeps the result in condition. */
+	const struct word *acl_words;
+	size_t nacl_words;
+	const void *condition;
+	struct access_log *next;
+};
+
+struct access_logs {
+	struct access_log *first;
+	unsigned n; /* 0: no line at all, the default applies (access_logs_add_default) */
+	/* private */
+	struct access_log **last_;
+	struct arena *arena_;
+	const struct logformats *formats_;
+	bool has_daemon_note_;
+};
+
+/* formats: those known at each line are found in it; it and the arena must stay. */
+void access_logs_init(struct access_logs *logs, struct arena *arena,
+		      const struct logformats *formats);
+void access_logs_parse(struct access_logs *logs, const struct words *words, struct report *report);
+/* daemon:PATH squid, as Squid does when no line is there. */
+void access_logs_add_default(struct access_logs *logs, struct str path);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/logformat.h: Squid's %-language: log lines, helper extras, header values.
+ *
+ *     %[encoding][-][0][width][.max][{arg}]code[{arg}]
+ * A format is compiled once into a list of items and rendered from plain facts (log_facts.h).
+ * Compiled formats live in the arena given and are immutable; rendering is pure, any thread. */
+#ifndef SQUID_COMPAT_LOGFORMAT_H
+#define SQUID_COMPAT_LOGFORMAT_H
+#include <stdbool.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "squid-compat/log_facts.h"
+#include "squid-compat/report.h"
+#include "squid-compat/words.h"
+
+struct logformat; /* opaque */
+
+/* The longest thing one code renders; longer values are cut. */
+enum { LOGFORMAT_MAX_VALUE = 8192 };
+
+/* NULL: something in it is no code; REPORT_FATAL was said. Codes that are known and cannot be filled
+ * here render "-", with a note. */
+const struct logformat *logformat_compile(struct str text, struct arena *arena,
+					  struct report *report);
+
+/* Appends; no newline. */
+void logformat_render(const struct logformat *format, const struct log_facts *facts,
+		      struct buf *out);
+
+/* The trap of Squid's: %note, %>h or %<h without an argument turn log_mime_hdrs on for all logs. */
+bool logformat_wants_mime(const struct logformat *format);
+/* Does it number its records (%sn)? */
+bool logformat_has_sequence(const struct logformat *format);
+
+/* logformat NAME ...: all formats by name, the built-in ones (squid, common, combined, referrer,
+ * useragent) among them. */
+struct logformat_name {
+	struct str name;
+	const struct logformat *format;
+	bool is_builtin;
+	bool appends_mime; /* log_mime_hdrs adds the heads to this one */
+	struct logformat_name *next;
+};
+
+struct logformats {
+	struct logformat_name *first;
+	bool wants_mime; /* see logformat_wants_mime: one of the configured formats does */
+	/* private */
+	struct arena *arena_;
+};
+
+void logformats_init(struct logformats *formats, struct arena *arena);
+/* One logformat line; the first definition of a name stays. */
+void logformats_parse(struct logformats *formats, const struct words *words,
+		      struct report *report);
+/* NULL: no such name. */
+const struct logformat_name *logformats_find(const struct logformats *formats, struct str name);
+
+/* The line of a format with what log_mime_hdrs adds to it. */
+void logformat_render_line(const struct logformat_name *format, const struct log_facts *facts,
+			   struct buf *out);
+
+/* ---- encodings, also for others who write values into lines */
+/* rfc1738: control, blank, 8-bit and "<>#{}|\^~[]'` as %XX, also % itself if escapes_percent. */
+void log_quote_url(struct buf *out, struct str value, bool escapes_percent);
+
+#endif

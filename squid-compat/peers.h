@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/peers.h: cache_peer lines: the origins (and proxies) that requests are forwarded to.
+ * Squid: cf.data.pre, cache_peer, cache_peer_access, neighbor_type_domain.
+ *
+ *     cache_peer HOST parent|sibling|multicast HTTP-PORT ICP-PORT [option ...]
+ * An unknown option is an error that is ignored, unlike with ports.
+ * Memory: everything lies in the arena given to peers_init. One thread's while parsing, immutable
+ * afterwards: what changes while serving (health, counters) is kept elsewhere, by name. */
+#ifndef SQUID_COMPAT_PEERS_H
+#define SQUID_COMPAT_PEERS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/arena.h"
+#include "squid-compat/report.h"
+#include "squid-compat/tls_options.h"
+#include "squid-compat/words.h"
+#include "squid-compat/world.h"
+
+struct access_list; /* squid-compat/acl.h */
+
+enum peer_type {
+	PEER_PARENT,
+	PEER_SIBLING,
+	PEER_MULTICAST,
+};
+
+/* Which credentials the peer gets. */
+enum peer_login {
+	PEER_LOGIN_NONE = 0,  /* no login=: an originserver gets no Authorization at all */
+	PEER_LOGIN_FIXED,     /* login=user:pass: Basic of login_text */
+	PEER_LOGIN_PASS,      /* the client's; else those of an external ACL */
+	PEER_LOGIN_PASSTHRU,  /* the client's as they are */
+	PEER_LOGIN_PROXYPASS, /* the client's proxy credentials become the origin's */
+	PEER_LOGIN_USER,      /* login=*:pass: Basic of the user's name + login_text (":pass") */
+	PEER_LOGIN_NEGOTIATE, /* not done here */
+};
+
+enum peer_select {
+	PEER_SELECT_NONE = 0, /* first up, in order */
+	PEER_SELECT_ROUND_ROBIN = 1 << 0,
+	PEER_SELECT_WEIGHTED = 1 << 1,
+	PEER_SELECT_CARP = 1 << 2,
+	PEER_SELECT_SOURCEHASH = 1 << 3,
+	PEER_SELECT_USERHASH = 1 << 4,
+	PEER_SELECT_DEFAULT = 1 << 5, /* the last resort */
+};
+
+enum peer_carp_key {
+	PEER_CARP_SCHEME = 1 << 0,
+	PEER_CARP_HOST = 1 << 1,
+	PEER_CARP_PORT = 1 << 2,
+	PEER_CARP_PATH = 1 << 3,
+	PEER_CARP_PARAMS = 1 << 4,
+};
+
+enum peer_front_end_https {
+	PEER_FRONT_END_NONE = 0,
+	PEER_FRONT_END_ON,
+	PEER_FRONT_END_AUTO, /* only when the URL is https */
+};
+
+enum peer_switch {
+	PEER_OFF,
+	PEER_ON,
+	PEER_AUTO,
+};
+
+/* neighbor_type_domain NAME parent|sibling DOMAIN...: other types for some sites. */
+struct peer_domain_type {
+	struct str domain; /* lower case; ".example.com": its subdomains too */
+	enum peer_type type;
+	struct peer_domain_type *next;
+};
+
+struct peer {
+	struct str host;          /* name or address; with a NUL behind it */
+	struct str name;          /* name=, else host: unique without case */
+	uint16_t port;
+	uint16_t icp_port;        /* no effect */
+	enum peer_type type;
+	unsigned index;           /* 0.. in the order of the file */
+	bool is_unusable;         /* asks for what is not done (TLS, Negotiate): never selected */
+
+	bool is_originserver;
+	enum peer_login login;
+	struct str login_text;    /* FIXED: "user:pass"; USER: ":pass"; NEGOTIATE: the principal */
+	struct str forceddomain;  /* the Host field for this peer; STR_NONE: the URL's */
+	unsigned select;          /* enum peer_select */
+	unsigned carp_key;        /* enum peer_carp_key; 0: the whole URL */
+	unsigned weight;          /* at least 1 */
+	unsigned basetime_ms;
+	unsigned max_conn;        /* 0: no limit */
+	unsigned standby;
+	int64_t connect_timeout_ms; /* -1: peer_connect_timeout */
+	unsigned connect_fail_limit;
+	enum peer_front_end_https front_end_https;
+	enum peer_switch connection_auth;
+	bool is_proxy_only;       /* do not store what comes from here */
+	bool is_no_query;
+	bool is_no_digest;
+	bool may_miss;            /* allow-miss */
+	bool is_no_delay;
+	bool is_tls;
+	struct tls_options tls;
+
+	const struct access_list *access; /* cache_peer_access; NULL: allowed for everything */
+	struct peer_domain_type *domain_types;
+	struct peer *next;
+};
+
+struct peers {
+	struct peer *first;
+	unsigned n;
+	/* private */
+	struct peer **last_;
+	struct arena *arena_;
+	const struct world *world_;
+};
+
+/* Arena and world must outlive the parsing; the arena also the peers. */
+void peers_init(struct peers *peers, struct arena *arena, const struct world *world);
+
+/* One cache_peer line. A bungled one says REPORT_FATAL and adds no peer. */
+void peers_parse(struct peers *peers, const struct words *words, struct report *report);
+
+/* One neighbor_type_domain line. */
+void peers_parse_domain_type(struct peers *peers, const struct words *words,
+			     struct report *report);
+
+/* The peer that word 1 of a cache_peer_access line names (the rest of the line is an access line
+ * for peer->access). NULL: there is none, Squid's error is said and the line to be ignored. file and
+ * line are where the line stands. */
+struct peer *peers_for_access(struct peers *peers, const struct words *words, const char *file,
+			      int line, struct report *report);
+
+/* Without case; NULL: none. */
+struct peer *peers_find(const struct peers *peers, struct str name);
+
+/* PARENT, SIBLING or MULTICAST for a request's host (lower case): neighbor_type_domain counts. */
+enum peer_type peer_type_for(const struct peer *peer, struct str host);
+
+#endif

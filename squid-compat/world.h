@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/world.h: what reading a configuration asks of the system: names and files.
+ *
+ * A table of functions, so that tests need neither DNS nor files. All of them may block: they are
+ * called at the start and on a reload thread only. */
+#ifndef SQUID_COMPAT_WORLD_H
+#define SQUID_COMPAT_WORLD_H
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/net/addr.h"
+
+struct world {
+	/* The addresses of name, each with port; returns how many (0: it does not resolve). */
+	unsigned (*resolve)(const char *name, uint16_t port, struct addr *addrs, unsigned max);
+	/* 0, or the errno of an access(2) with that mode (R_OK, X_OK). */
+	int (*may)(const char *path, int mode);
+	/* Appends the file's bytes to out (bounded by out's maximum); 0 or an errno. */
+	int (*read_file)(const char *path, struct buf *out);
+	/* The port of a service ("http", tcp); 0: unknown. */
+	uint16_t (*service)(const char *name);
+};
+
+extern const struct world world_system;
+
+#endif
