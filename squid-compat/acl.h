@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/acl.h: `acl` lines, and the rule lists made of them.
+ *
+ * An ACL is a name, a type (one row of a table, acl_types.c) and its values. A rule list is what the
+ * lines of a directive such as http_access say. Evaluation is pure: it reads a plain struct of facts
+ * about one transaction and answers, or names the fact that it lacks; the caller fetches the fact,
+ * sets it and evaluates again from the top. So an answer never depends on when it was asked.
+ *
+ * Threads: sets, lists and conditions are built by one thread, sealed, and immutable after that:
+ * shared by all. Lists point into their set: destroy them first. Facts are one transaction's. */
+#ifndef SQUID_COMPAT_ACL_H
+#define SQUID_COMPAT_ACL_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/http/message.h"
+#include "lib/net/addr.h"
+#include "squid-compat/report.h"
+#include "squid-compat/words.h"
+
+/* ---- facts ---- */
+
+enum acl_auth {
+	ACL_AUTH_UNKNOWN, /* nobody looked yet, or the helper was not asked: see ACL_NEED_AUTH */
+	ACL_AUTH_NONE,    /* the request has no usable credentials */
+	ACL_AUTH_FAILED,  /* it has, and they are wrong */
+	ACL_AUTH_OK,      /* user is who it is */
+};
+
+/* A reverse name: known once the resolver answered; empty when there is none. */
+struct acl_host_name {
+	bool is_known;
+	struct str name; /* lower case, no dot at its end */
+};
+
+/* Zero it, set what is known. A fact that stays zero is one that the context does not have: an ACL
+ * that asks for it does not match. All is borrowed, for as long as the facts are used. */
+struct acl_facts {
+	struct arena *arena; /* required: decoded and joined subjects are kept here */
+	bool is_fast;        /* the caller may not wait: a need counts as a mismatch */
+
+	const struct addr *client;   /* as accepted, or from the PROXY header */
+	const struct addr *indirect; /* from follow_x_forwarded_for; NULL: client. src uses it */
+	const struct addr *local;    /* what the client connected to, with the port */
+	struct str port_name;        /* name= of the http_port, or its address as written */
+	struct acl_host_name client_name;
+
+	const struct http_request *request; /* header fields; NULL: none has come */
+	const struct http_response *reply;  /* NULL: none yet */
+	int status;                         /* of the reply; 0: reply->status */
+	struct str method;                  /* as received */
+
+	/* The effective request URI. Whoever changes it (a rewriter) calls acl_facts_set_url. */
+	struct str url;    /* absolute, as bytes came */
+	struct str scheme; /* lower case */
+	struct str host;   /* lower case, without brackets and without one dot at its end */
+	struct str path;   /* path and query, as bytes came */
+	uint16_t port;     /* of the URL, the scheme's own if it names none */
+	struct acl_host_name host_name; /* reverse name of a host that is an address */
+	bool has_dst_addrs;             /* the resolver answered about host */
+	const struct addr *dst_addrs;
+	unsigned ndst_addrs;
+
+	enum acl_auth auth;
+	struct str user;
+
+	struct str peer_name; /* of the cache_peer used */
+	struct str hierarchy; /* FIRSTUP_PARENT and so on */
+
+	int64_t now_s;        /* wall clock; one reading for the whole transaction */
+	uint64_t random_seed; /* 0: drawn when first asked for, kept while a check answers ACL_NEED */
+
+	/* private: %-decoded once, when first asked for */
+	struct str decoded_url_, decoded_path_;
+};
+
+/* Sets url, scheme, host, path and port, and forgets what was known about the old ones. */
+void acl_facts_set_url(struct acl_facts *facts, struct str url, struct str scheme, struct str host,
+		       uint16_t port, struct str path);
+
+/* ---- answers ---- */
+
+enum acl_verdict {
+	ACL_DENY,
+	ACL_ALLOW,
+	ACL_NEED, /* fetch result.need, then check again from the top */
+};
+
+enum acl_need {
+	ACL_NEED_NOTHING,
+	ACL_NEED_AUTH,        /* look for credentials, check them with the helper: auth, user */
+	ACL_NEED_DST_ADDRS,   /* resolve host: has_dst_addrs, dst_addrs, ndst_addrs */
+	ACL_NEED_CLIENT_NAME, /* reverse look-up of client: client_name */
+	ACL_NEED_DST_NAME,    /* reverse look-up of host, which is an address: host_name */
+};
+
+struct acl_result {
+	enum acl_need need;
+	const char *last_acl; /* the last ACL that was checked, matched or not (deny_info); NULL: none */
+	bool is_undecided;    /* denied because an ACL could not be decided */
+	bool is_auth_required; /* denied for want of good credentials: 401 */
+	bool is_rechallenge;   /* denied, and last_acl is about the user: 401 too, though a password was good */
+};
+
+/* ---- sets ---- */
+
+struct acl_set; /* opaque */
+
+/* With Squid's own: all, manager, localhost, to_localhost, to_linklocal, CONNECT. */
+struct acl_set *acl_set_create(void);
+void acl_set_destroy(struct acl_set *set);
+
+/* Where values come from. A NULL member means the system's files and the system's resolver. */
+struct acl_sources {
+	void *context;
+	/* Appends the whole file to out; false, and why says it, if it can't. */
+	bool (*read_file)(void *context, struct str path, struct buf *out, struct err_text *why);
+	/* How many addresses name has (blocking). */
+	unsigned (*resolve)(void *context, const char *name, struct addr *addrs, unsigned max);
+};
+
+/* One line: `acl NAME TYPE [flags] VALUE...`. What is wrong with it is said to report. sources may be
+ * NULL. */
+void acl_parse(struct acl_set *set, const struct words *words, const struct acl_sources *sources,
+	       struct report *report);
+
+/* Behind the last line, once: sorts, merges and compiles the values. Nothing may be checked before. */
+void acl_set_seal(struct acl_set *set, struct report *report);
+
+bool acl_set_has(const struct acl_set *set, struct str name);
+/* Some ACL asks for a user: without an auth_param scheme the configuration is fatal. */
+bool acl_set_uses_auth(const struct acl_set *set);
+/* Some ACL of type method names it (any case): Squid answers PURGE only then. */
+bool acl_set_names_method(const struct acl_set *set, struct str method);
+
+/* ---- rule lists: `DIRECTIVE allow|deny [!]ACL...` ---- */
+
+struct access_list; /* opaque */
+
+struct access_list *access_list_create(void);
+void access_list_destroy(struct access_list *list);
+
+/* Adds a line whose `allow` or `deny` is word first_word. allows_slow: the directive's checks may
+ * wait; without it a slow ACL is warned of, and checks of this list never answer ACL_NEED. */
+void access_list_parse(struct access_list *list, struct acl_set *set, const struct words *words,
+		       size_t first_word, bool allows_slow, struct report *report);
+bool access_list_is_empty(const struct access_list *list); /* NULL is empty */
+
+/* The first line that matches decides; if none does, the opposite of the last; if there is none (list
+ * NULL or empty), otherwise. result may be NULL when nobody waits (the answer is then never ACL_NEED). */
+enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
+				   struct acl_facts *facts, struct acl_result *result);
+
+/* Evaluates for a caller that may not wait: is it allowed? */
+bool access_list_allows(const struct access_list *list, bool otherwise, struct acl_facts *facts);
+
+/* ---- conditions: the ACLs at the end of access_log, request_header_add and such lines ---- */
+
+struct acl_condition; /* opaque */
+
+/* From word first_word to the line's end; no words: a condition that always holds. An unknown name is
+ * said to report and gives a condition that never holds. */
+struct acl_condition *acl_condition_create(struct acl_set *set, const struct words *words,
+					   size_t first_word, struct report *report);
+void acl_condition_destroy(struct acl_condition *condition);
+bool acl_condition_holds(const struct acl_condition *condition, struct acl_facts *facts);
+
+#endif
