@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/acl.h: `acl` lines, and the rule lists made of them.
  *
- * An ACL is a name, a type (one row of a table, acl_types.c) and its values. A rule list is what the
- * lines of a directive such as http_access say. Evaluation is pure: it reads a plain struct of facts
- * about one transaction and answers, or names the fact that it lacks; the caller fetches the fact,
- * sets it and evaluates again from the top. So an answer never depends on when it was asked.
+ * An ACL is a name, a type (a row of a table, acl_types.c) and its values. A rule list is what the
+ * lines of a directive such as http_access say. Evaluation is pure: it reads a struct of facts on
+ * one transaction and answers, or names the fact that it lacks; the caller fetches the fact, sets
+ * it and evaluates again from the top. So an answer never depends on when it was asked.
  *
  * Threads: sets, lists and conditions are built by one thread, sealed, and immutable after that:
  * shared by all. Lists point into their set: destroy them first. Facts are one transaction's. */
@@ -15,13 +15,12 @@
 #include <stdint.h>
 
 #include "lib/base/arena.h"
-#include "lib/base/buf.h"
-#include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/http/message.h"
 #include "lib/net/addr.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
+#include "squid-compat/world.h"
 
 /* ---- facts ---- */
 
@@ -101,10 +100,10 @@ enum acl_need {
 
 struct acl_result {
 	enum acl_need need;
-	const char *last_acl; /* the last ACL that was checked, matched or not (deny_info); NULL: none */
-	bool is_undecided;    /* denied because an ACL could not be decided */
+	const char *last_acl; /* the last one checked, matched or not (deny_info); NULL: none */
+	bool is_undecided;     /* denied because an ACL could not be decided */
 	bool is_auth_required; /* denied for want of good credentials: 401 */
-	bool is_rechallenge;   /* denied, and last_acl is about the user: 401 too, though a password was good */
+	bool is_rechallenge;   /* denied, last_acl is about the user: 401, though the password was good */
 };
 
 /* ---- sets ---- */
@@ -115,21 +114,12 @@ struct acl_set; /* opaque */
 struct acl_set *acl_set_create(void);
 void acl_set_destroy(struct acl_set *set);
 
-/* Where values come from. A NULL member means the system's files and the system's resolver. */
-struct acl_sources {
-	void *context;
-	/* Appends the whole file to out; false, and why says it, if it can't. */
-	bool (*read_file)(void *context, struct str path, struct buf *out, struct err_text *why);
-	/* How many addresses name has (blocking). */
-	unsigned (*resolve)(void *context, const char *name, struct addr *addrs, unsigned max);
-};
-
-/* One line: `acl NAME TYPE [flags] VALUE...`. What is wrong with it is said to report. sources may be
- * NULL. */
-void acl_parse(struct acl_set *set, const struct words *words, const struct acl_sources *sources,
+/* One line: `acl NAME TYPE [flags] VALUE...`. What is wrong with it is said to report; files of
+ * values and host names are asked of world. */
+void acl_parse(struct acl_set *set, const struct words *words, const struct world *world,
 	       struct report *report);
 
-/* Behind the last line, once: sorts, merges and compiles the values. Nothing may be checked before. */
+/* Behind the last line, once: sorts, merges and compiles. Nothing may be checked before. */
 void acl_set_seal(struct acl_set *set, struct report *report);
 
 bool acl_set_has(const struct acl_set *set, struct str name);
@@ -151,8 +141,8 @@ void access_list_parse(struct access_list *list, struct acl_set *set, const stru
 		       size_t first_word, bool allows_slow, struct report *report);
 bool access_list_is_empty(const struct access_list *list); /* NULL is empty */
 
-/* The first line that matches decides; if none does, the opposite of the last; if there is none (list
- * NULL or empty), otherwise. result may be NULL when nobody waits (the answer is then never ACL_NEED). */
+/* The first line that matches decides; if none does, the opposite of the last; if there is none
+ * (list NULL or empty), otherwise. */
 enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
 				   struct acl_facts *facts, struct acl_result *result);
 
@@ -163,8 +153,8 @@ bool access_list_allows(const struct access_list *list, bool otherwise, struct a
 
 struct acl_condition; /* opaque */
 
-/* From word first_word to the line's end; no words: a condition that always holds. An unknown name is
- * said to report and gives a condition that never holds. */
+/* From word first_word to the line's end; no words: it always holds. An unknown name is said to
+ * report and gives a condition that never holds. */
 struct acl_condition *acl_condition_create(struct acl_set *set, const struct words *words,
 					   size_t first_word, struct report *report);
 void acl_condition_destroy(struct acl_condition *condition);

@@ -2,8 +2,8 @@
 /* squid-compat/header_rules.h: which header fields pass, are replaced or added:
  * {request,reply}_header_access, _replace and _add. One struct for each direction.
  *
- * A field's own access list decides; a field without one falls to `Other` if its name is in no table
- * of ours, then to `All`, and passes when there is none. All lists are fast.
+ * A field's own access list decides; a field without one falls to `Other` if its name is in no
+ * table of ours, then to `All`, and passes when there is none. All lists are fast.
  * Threads: built by one, immutable and shared after that. Points into the ACL set. */
 #ifndef SQUID_COMPAT_HEADER_RULES_H
 #define SQUID_COMPAT_HEADER_RULES_H
@@ -34,8 +34,8 @@ void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
 /* No access list at all (NULL included): every field passes as it is. */
 bool header_rules_is_empty(const struct header_rules *rules);
 
-/* May the field pass? If not, *replacement is the value to send in its place, or STR_NONE (it is left
- * out). Lives as long as the rules. */
+/* May the field pass? If not, *replacement is the value to send in its place, or STR_NONE (it is
+ * left out). Lives as long as the rules. */
 bool header_rules_allows(const struct header_rules *rules, enum http_field_id id, struct str name,
 			 struct acl_facts *facts, struct str *replacement);
 

@@ -37,11 +37,11 @@ void refresh_rules_destroy(struct refresh_rules *rules);
 void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
 			 struct report *report);
 
-/* The first rule whose pattern matches the store id or URL; Squid's built-in one (0, 20 %, 3 days) if
- * none does. Never NULL; lives as long as rules (which may be NULL: the built-in one). */
+/* The first rule whose pattern matches the store id or URL; Squid's built-in one (0, 20 %, 3 days)
+ * if none does. Never NULL; lives as long as rules (which may be NULL: the built-in one). */
 const struct refresh_rule *refresh_rules_find(const struct refresh_rules *rules, struct str url);
 
-/* Some rule has ignore-reload or reload-into-ims: a client's no-cache is then looked at per rule. */
+/* Some rule has ignore-reload or reload-into-ims: a client's no-cache is then asked of the rule. */
 bool refresh_rules_have_reload_option(const struct refresh_rules *rules);
 
 #endif

@@ -26,8 +26,8 @@ enum regex_verdict {
 	REGEX_UNDECIDED, /* the match limit was hit; said in the log, at most once a minute */
 };
 
-/* Appends the PCRE2 spelling of an ERE to out. False, and why says it, if glibc refuses it, or it is
- * longer than REGEX_MAX_PATTERN_BYTES. flags as for regex_compile: in brackets case matters early. */
+/* Appends the PCRE2 spelling of an ERE to out. False, and why says it, if glibc refuses it, or it
+ * is longer than REGEX_MAX_PATTERN_BYTES. flags as for regex_compile (brackets need them). */
 bool regex_translate(struct str ere, unsigned flags, struct buf *out, struct err_text *why);
 
 /* True if the pattern has an escape such as \d or \t, whose letter stands for itself in an ERE. */
