@@ -19,14 +19,15 @@ struct addr {
 
 enum { ADDR_TEXT_BYTES = 64 };
 
-/* "192.0.2.1" or "2001:db8::1", also in brackets; false if it is neither. */
+/* "192.0.2.1" or "2001:db8::1" or "[2001:db8::1]"; false, and *out untouched, if it is none. */
 bool addr_parse(struct str text, uint16_t port, struct addr *out);
 
 uint16_t addr_port(const struct addr *addr);
 void addr_set_port(struct addr *addr, uint16_t port);
 socklen_t addr_len(const struct addr *addr);
 
-/* The IP alone; an IPv4 address mapped into IPv6 shows as IPv4. Returns out. */
+/* The IP alone; an IPv4 address mapped into IPv6 shows as IPv4, one of no family as "-".
+ * Returns out. */
 char *addr_ip_text(const struct addr *addr, char out[ADDR_TEXT_BYTES]);
 /* With the port: "192.0.2.1:80", "[2001:db8::1]:80". Returns out. */
 char *addr_text(const struct addr *addr, char out[ADDR_TEXT_BYTES]);
@@ -34,7 +35,8 @@ char *addr_text(const struct addr *addr, char out[ADDR_TEXT_BYTES]);
 /* ::ffff:a.b.c.d becomes a.b.c.d; others stay. */
 void addr_unmap(struct addr *addr);
 
-bool addr_eq_ip(const struct addr *a, const struct addr *b); /* ports do not count */
+/* Ports do not count; an IPv4 address equals itself mapped into IPv6. */
+bool addr_eq_ip(const struct addr *a, const struct addr *b);
 
 /* The 16 bytes of the address as IPv6 (IPv4 mapped), for comparing by mask. */
 void addr_ip_bytes(const struct addr *addr, uint8_t out[16]);

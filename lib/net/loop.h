@@ -9,6 +9,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
@@ -16,12 +17,14 @@
 
 struct loop; /* opaque */
 
-/* read_bytes: size of the shared read buffer (loop_read_buffer). On failure: NULL and why. */
+/* read_bytes: size of the shared read buffer (loop_read_buffer). On failure: NULL and why. The loop
+ * is its maker's until a thread runs it. */
 struct loop *loop_create(size_t read_bytes, struct err_text *why);
 void loop_destroy(struct loop *loop); /* nothing may be registered any more; accepts NULL */
 
-void loop_run(struct loop *loop);  /* until loop_stop */
-void loop_stop(struct loop *loop); /* any thread */
+/* Until loop_stop. What was posted or deferred before the stop has run when this returns. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop); /* any thread; also before loop_run, which then does one turn */
 bool loop_is_current(const struct loop *loop); /* is this the thread that runs it */
 
 /* The clocks as they stood when the loop last woke up. */
@@ -35,13 +38,21 @@ char *loop_read_buffer(struct loop *loop, size_t *size);
 /* A descriptor, registered once (edge-triggered, in and out) and never re-armed. */
 struct loop_fd {
 	int fd;
-	void (*ready)(struct loop_fd *watch, uint32_t events); /* EPOLL* bits; from the loop */
 	bool is_watched_;
+	void (*ready)(struct loop_fd *watch, uint32_t events); /* EPOLL* bits; from the loop */
 };
 bool loop_watch(struct loop *loop, struct loop_fd *watch); /* false: errno says why */
-void loop_unwatch(struct loop *loop, struct loop_fd *watch); /* does not close fd */
 
-/* A call that runs soon, from the loop: after the current batch of events, before the next wait. */
+/* For libraries that read and write by themselves and ask for readiness: level-triggered, for these
+ * EPOLL* bits only. Called again it changes them. */
+bool loop_watch_level(struct loop *loop, struct loop_fd *watch, uint32_t events);
+
+/* Does not close fd, and comes before its close. Fine on one that is not watched. */
+void loop_unwatch(struct loop *loop, struct loop_fd *watch);
+
+/* A call that runs soon, from the loop: after the current batch of events, before the loop sleeps
+ * again. One that a task defers runs in the next turn, after events have had theirs. Zeroed memory
+ * with run set is a task. */
 struct loop_task {
 	struct list node_;
 	void (*run)(struct loop_task *task);
@@ -60,7 +71,8 @@ struct mail {
 void loop_post(struct loop *loop, struct mail *mail); /* any thread */
 
 /* A coarse timer (a tick is some 50 ms; it fires no earlier than its deadline, at most two ticks
- * late). Moving a deadline later is a store: the wheel re-files it when it gets there. */
+ * late). Moving a deadline later is a store: the wheel re-files it when it gets there. Cancelling
+ * one in zeroed memory is fine. */
 struct timer {
 	struct list node_;
 	int64_t deadline_ms; /* of the monotonic clock; 0: not set */

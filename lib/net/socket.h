@@ -8,7 +8,7 @@
 struct socket_options {
 	bool reuse_port;    /* SO_REUSEPORT: one listener a worker */
 	bool is_v6_only;    /* else a wildcard IPv6 address serves IPv4 too */
-	int backlog;
+	int backlog;	    /* 0: as long as the system allows */
 	bool keepalive;     /* tcpkeepalive[=idle,interval,timeout], seconds; 0: the system's */
 	int keepalive_idle_s, keepalive_interval_s, keepalive_timeout_s;
 	bool defer_accept;  /* TCP_DEFER_ACCEPT, so that the first read after accept finds bytes */

@@ -19,16 +19,20 @@
 enum { STREAM_WAIT = -100000 }; /* no errno has this value */
 enum { STREAM_MAX_IOV = 16 };
 
+struct stream_rest; /* what an unfinished write has left; from the heap */
+
 struct stream {
-	const struct stream_ops *ops;
+	const struct stream_ops *ops; /* NULL: not open */
 	struct loop *loop;
 	void (*wake)(void *owner);
 	void *owner;
+	/* private to the implementations */
 	struct loop_fd watch_;
-	/* private to the implementations: readiness, the rest of a write */
-	bool is_readable_, is_writable_, has_hup_, is_connecting_, is_open_;
-	uint8_t npending_, first_pending_;
-	struct iovec *pending_; /* the rest of an unfinished write, from the heap; NULL when none */
+	struct stream_rest *rest_; /* NULL when no write waits or is to be collected */
+	int connect_error_;	   /* -errno */
+	bool is_readable_;	   /* a read may find something: false once one came up short */
+	bool has_ended_, has_hung_up_;
+	bool is_connecting_;
 };
 
 /* What a transport implements (stream_tcp.c; TLS later). */
@@ -45,7 +49,8 @@ void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wa
 		     void *owner);
 
 /* Starts to connect to addr (from the local address if not NULL). 0 when the operation began: the
- * first stream_connect_result that is not STREAM_WAIT tells how it ended. */
+ * first stream_connect_result that is not STREAM_WAIT tells how it ended; ask at once, and again in
+ * each wake. On -errno nothing is open. */
 int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct addr *addr,
 		       const struct addr *local, void (*wake)(void *owner), void *owner);
 
@@ -58,9 +63,14 @@ int stream_connect_result(struct stream *stream);
 ssize_t stream_read(struct stream *stream, void *into, size_t size);
 
 /* Sends all of the pieces: the number of bytes when all were taken; STREAM_WAIT while some are left
- * (repeat with niov 0 to collect: the total of the rest, or -errno). The bytes must stay until then;
- * the iov array itself is copied. At most STREAM_MAX_IOV pieces; one write at a time. */
+ * (repeat with niov 0 to collect: the number of bytes of the whole write, or -errno). The bytes must
+ * stay until then; the iov array itself is copied. At most STREAM_MAX_IOV pieces; one write at a
+ * time. */
 ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
+
+/* How many bytes of the write that waits the kernel has not taken yet; 0 when none waits. It falls
+ * as the peer reads, without a wake: compare it when a write times out. */
+size_t stream_unsent(const struct stream *stream);
 
 /* True while an earlier stream_writev has not been collected. */
 bool stream_is_writing(const struct stream *stream);
@@ -73,10 +83,13 @@ bool stream_is_stale(struct stream *stream);
 void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *owner);
 
 /* Asks for a wake when the peer sends or closes, without reading (for idle pooled connections and
- * for watching a client while its answer is awaited). */
+ * for watching a client while its answer is awaited). What came before and was told already is not
+ * told again. */
 void stream_watch(struct stream *stream);
 
-/* Did the peer hang up (both directions, or reset), as far as seen: no system call. */
+/* As far as seen, without a system call. Ended: the peer will send no more than what waits to be
+ * read. Hung up: nothing can be sent to it either (reset, or closed both ways). */
+bool stream_has_ended(const struct stream *stream);
 bool stream_has_hung_up(const struct stream *stream);
 
 /* Ends it; pending operations are forgotten, wake is not called again. Fine on one never opened. */
