@@ -7,7 +7,8 @@
  *     access_log none [acl ...]
  * Done now: stdio, none, and daemon (whose path is written directly, without a helper process); the
  * other modules are read, checked, and noted as not yet done.
- * Memory: the arena's. One thread's while parsing, immutable afterwards. */
+ * Memory: the arena's, but for the conditions, which access_logs_fini frees. One thread's while
+ * parsing, immutable afterwards. */
 #ifndef SQUID_COMPAT_ACCESS_LOG_H
 #define SQUID_COMPAT_ACCESS_LOG_H
 #include <stdbool.h>
@@ -17,6 +18,9 @@
 #include "squid-compat/logformat.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
+
+struct acl_condition; /* squid-compat/acl.h */
+struct acl_set;       /* squid-compat/acl.h */
 
 enum access_log_module {
 	ACCESS_LOG_STDIO,
@@ -36,11 +40,7 @@ struct access_log {
 	size_t buffer_bytes;
 	bool drops_on_error;  /* on-error=drop; else an error ends the program */
 	int rotate;           /* rotate=N; -1: logfile_rotate */
-	/* The ACLs of the line, all of which must match: whoever knows ACLs compiles these words and
-	 * keeps the result in condition. */
-	const struct word *acl_words;
-	size_t nacl_words;
-	const void *condition;
+	struct acl_condition *condition; /* all ACLs of the line; NULL: it always holds */
 	struct access_log *next;
 };
 
@@ -51,12 +51,20 @@ struct access_logs {
 	struct access_log **last_;
 	struct arena *arena_;
 	const struct logformats *formats_;
+	struct acl_set *acls_;
 	bool has_daemon_note_;
 };
 
-/* formats: those known at each line are found in it; it and the arena must stay. */
+/* The whole of it, as a configuration holds it. */
+struct log_config {
+	struct logformats formats;
+	struct access_logs logs;
+};
+
+/* What formats and acls hold when a line is read is known to it; all three must stay. */
 void access_logs_init(struct access_logs *logs, struct arena *arena,
-		      const struct logformats *formats);
+		      const struct logformats *formats, struct acl_set *acls);
+void access_logs_fini(struct access_logs *logs); /* before the acl_set goes */
 void access_logs_parse(struct access_logs *logs, const struct words *words, struct report *report);
 /* daemon:PATH squid, as Squid does when no line is there. */
 void access_logs_add_default(struct access_logs *logs, struct str path);

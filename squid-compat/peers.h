@@ -4,8 +4,8 @@
  *
  *     cache_peer HOST parent|sibling|multicast HTTP-PORT ICP-PORT [option ...]
  * An unknown option is an error that is ignored, unlike with ports.
- * Memory: everything lies in the arena given to peers_init. One thread's while parsing, immutable
- * afterwards: what changes while serving (health, counters) is kept elsewhere, by name. */
+ * Memory: all lies in the arena given to peers_init, but for the access lists, which peers_fini frees.
+ * One thread's while parsing, immutable afterwards: what changes while serving (health, counters) is kept elsewhere, by name. */
 #ifndef SQUID_COMPAT_PEERS_H
 #define SQUID_COMPAT_PEERS_H
 #include <stdbool.h>
@@ -18,6 +18,7 @@
 #include "squid-compat/world.h"
 
 struct access_list; /* squid-compat/acl.h */
+struct acl_set;     /* squid-compat/acl.h */
 
 enum peer_type {
 	PEER_PARENT,
@@ -104,7 +105,7 @@ struct peer {
 	bool is_tls;
 	struct tls_options tls;
 
-	const struct access_list *access; /* cache_peer_access; NULL: allowed for everything */
+	struct access_list *access; /* cache_peer_access; NULL: allowed for everything */
 	struct peer_domain_type *domain_types;
 	struct peer *next;
 };
@@ -120,6 +121,7 @@ struct peers {
 
 /* Arena and world must outlive the parsing; the arena also the peers. */
 void peers_init(struct peers *peers, struct arena *arena, const struct world *world);
+void peers_fini(struct peers *peers); /* before the acl_set goes */
 
 /* One cache_peer line. A bungled one says REPORT_FATAL and adds no peer. */
 void peers_parse(struct peers *peers, const struct words *words, struct report *report);
@@ -128,11 +130,10 @@ void peers_parse(struct peers *peers, const struct words *words, struct report *
 void peers_parse_domain_type(struct peers *peers, const struct words *words,
 			     struct report *report);
 
-/* The peer that word 1 of a cache_peer_access line names (the rest of the line is an access line
- * for peer->access). NULL: there is none, Squid's error is said and the line to be ignored. file and
- * line are where the line stands. */
-struct peer *peers_for_access(struct peers *peers, const struct words *words, const char *file,
-			      int line, struct report *report);
+/* One cache_peer_access line: NAME allow|deny ACL... A name that no cache_peer line above has is an
+ * error that is ignored. */
+void peers_parse_access(struct peers *peers, struct acl_set *acls, const struct words *words,
+			struct report *report);
 
 /* Without case; NULL: none. */
 struct peer *peers_find(const struct peers *peers, struct str name);

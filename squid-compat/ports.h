@@ -45,9 +45,10 @@ struct port {
 	struct str defaultsite;  /* "NAME" or "NAME:port" as written; STR_NONE: none */
 	bool has_vport;          /* vport: the URL's port is that of the local address */
 	uint16_t vport;          /* vport=NN: it is this; 0: not said */
-	/* What port_request_url writes for defaultsite: host in lower case, vport or its own port if it
-	 * is not the scheme's. STR_NONE: no defaultsite, or one that is no host[:port]. */
-	struct str site;
+	/* defaultsite cut for port_request_url; site_host is STR_NONE without one, or if it is no
+	 * host[:port]. */
+	struct str site_host;
+	uint16_t site_port;      /* 0: the scheme's */
 
 	bool is_act_as_origin;
 	bool is_ignore_cc;
@@ -55,7 +56,6 @@ struct port {
 	bool has_connection_auth;
 	bool needs_proxy_header; /* require-proxy-header */
 	bool has_worker_queues;
-	bool is_forward_only;    /* intercept, tproxy or ssl-bump: refused with a message */
 	enum port_pmtu pmtu;
 	struct port_keepalive keepalive;
 	struct tls_options tls;
