@@ -39,11 +39,16 @@ enum h1_error {
 	H1_BAD_EXPECT,
 	H1_NOT_HTTP, /* TLS or garbage in front */
 	H1_BAD_STATUS_LINE,
+	H1_BAD_CHUNK,            /* size, extension, line end or trailer line is not as it should be */
+	H1_CHUNK_OVERHEAD,       /* framing out of all proportion to the data */
+	H1_TRAILERS_TOO_LARGE,
 	H1_ERROR_COUNT
 };
 
+/* For requests. What an origin sent wrong is a 502 ERR_INVALID_RESP (H1_HEAD_TOO_LARGE: ERR_TOO_BIG),
+ * whatever the error; only the text serves there. */
 struct h1_error_info {
-	int status;              /* for the client: 400, 414, 431, 501, 505, 417 */
+	int status;              /* for the client: 400, 413, 414, 417, 431, 501, 505 */
 	const char *squid_error; /* "ERR_INVALID_REQ", ... */
 	const char *text;        /* one phrase for the log */
 };
@@ -56,10 +61,11 @@ struct h1_limits {
 				  (false: 1.1 without Host is H1_BAD_HOST; 1.0 never is) */
 };
 
+/* No state but "look again when": a call that may decide something reads all lines from the first
+ * on, so *out is the caller's scratch until H1_DONE. At most three such calls a line. */
 struct h1_parser {
-	uint32_t at;      /* bytes of complete lines so far */
-	uint32_t scanned; /* up to here there is no line end behind `at` */
-	uint8_t phase;
+	uint32_t scanned_; /* bytes shown so far */
+	uint32_t wake_;    /* fewer than these, without a line end among them, decide nothing */
 	enum h1_error error;
 };
 
@@ -76,28 +82,36 @@ static inline void h1_parser_reset(struct h1_parser *parser)
 enum h1_verdict h1_parse_request(struct h1_parser *parser, const char *bytes, size_t len,
 				 const struct h1_limits *limits, struct http_request *out);
 
-/* method: of the request that this answers. Interim (1xx) responses are returned like others, with
- * HTTP_BODY_NONE. obs-fold is read as blanks: the bytes are changed in place, hence no const. */
+/* method: of the request that this answers. To HEAD, and with 1xx, 204 and 304, the body is NONE and
+ * content_length just what the field says (0 without). Interim (1xx) responses are returned like
+ * others. obs-fold is read as blanks: the bytes are changed in place, hence no const. */
 enum h1_verdict h1_parse_response(struct h1_parser *parser, char *bytes, size_t len,
 				  const struct h1_limits *limits, enum http_method method,
 				  struct http_response *out);
 
 /* ---- chunked bodies, RFC 9112 §7.1; trailers are checked, counted and dropped */
-enum { H1_MAX_CHUNK_OVERHEAD = 256, H1_MAX_TRAILER_BYTES = 8192 };
+enum {
+	H1_MAX_EXTENSION_BYTES = 256, /* of a whole body */
+	H1_MAX_TRAILER_BYTES = 8192,
+	H1_FREE_OVERHEAD = 65536,   /* framing bytes that any body may have, */
+	H1_OVERHEAD_PER_BYTE = 4,   /* and how many more for each byte of data: 1-byte chunks take 5 */
+};
 
+/* Zeroed means: at the start of a body. */
 struct h1_chunks {
 	uint64_t left;      /* of the current chunk's data */
 	uint64_t received;  /* data bytes so far */
 	uint64_t overhead;  /* bytes that were not data */
-	uint32_t line;      /* bytes of the current line (size, extension, trailer section) */
-	uint8_t phase;
-	uint8_t ndigits;
-	bool was_cr;
+	uint32_t trailer_bytes;
+	uint16_t extension_bytes; /* of all chunks */
+	uint8_t state_;
+	uint8_t ndigits_; /* of the current size */
+	enum h1_error error;
 };
 
-/* Takes bytes from in[0..len): *used of them, of which *data are body bytes (in place; may be empty).
- * Call again with the rest while H1_MORE and *used > 0. H1_DONE: the body and its trailers end after
- * *used. H1_ERROR: broken, or its framing overhead out of all proportion (1-byte chunks for ever). */
+/* Takes bytes from in[0..len): *used of them, of which *data are body bytes (in place; may be empty,
+ * and counts with H1_DONE and H1_ERROR too). Call again with the rest while H1_MORE and *used > 0.
+ * H1_DONE: the body and its trailers end after *used. H1_ERROR: chunks->error says why. */
 enum h1_verdict h1_decode_chunks(struct h1_chunks *chunks, const char *in, size_t len, size_t *used,
 				 struct str *data);
 

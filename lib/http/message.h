@@ -175,10 +175,19 @@ enum http_body {
 	HTTP_BODY_CLOSE,   /* a response that ends with its connection */
 };
 
+/* RFC 9112 §3.2. */
+enum http_target_form {
+	HTTP_TARGET_ORIGIN,    /* "/path?query" */
+	HTTP_TARGET_ABSOLUTE,  /* "http://host/path": uri_parse takes it */
+	HTTP_TARGET_AUTHORITY, /* CONNECT's "host:port" */
+	HTTP_TARGET_ASTERISK,  /* OPTIONS' "*" */
+};
+
 struct http_request {
 	struct http_head head;
 	enum http_method method;
 	struct http_span method_text, target;
+	enum http_target_form target_form;
 	uint8_t minor; /* HTTP/1.minor: 0 or 1 (a higher one reads as 1) */
 	enum http_body body;
 	uint64_t content_length;
