@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/disk_index.h: what is on disk, in memory: 16 bytes an object, so that a look-up that misses
+ * asks nobody.
+ *
+ * 64 shards by the key's upper bits, each an open table of (key, id) that grows by half at 80 %
+ * fill: 20 to 30 bytes an object. Beside the id lie a small counter for eviction (SIEVE: a hit
+ * raises it, the passing hand lowers it), hits seen since the start, and hits not yet in the file.
+ *
+ * Threads: any may look, hit and remove; only one (the writer) inserts and clears. A call holds one
+ * shard's lock at a time and allocates without it. */
+#ifndef CACHE_DISK_INDEX_H
+#define CACHE_DISK_INDEX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct disk_index; /* opaque */
+
+struct disk_index *disk_index_create(void);
+void disk_index_destroy(struct disk_index *index); /* accepts NULL */
+
+bool disk_index_has(struct disk_index *index, uint64_t key);
+/* The ids under key, up to max, newest first; returns how many. */
+unsigned disk_index_find(struct disk_index *index, uint64_t key, uint64_t *ids, unsigned max);
+
+/* id: 1 to 2^40-1. An entry that is there already stays as it is. */
+void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id);
+bool disk_index_remove(struct disk_index *index, uint64_t key, uint64_t id);
+unsigned disk_index_remove_key(struct disk_index *index, uint64_t key); /* how many */
+void disk_index_clear(struct disk_index *index);
+
+/* Marks n hits; returns how many were marked before (up to 3). */
+unsigned disk_index_hit(struct disk_index *index, uint64_t key, uint64_t id, unsigned n);
+/* The hand passes: true if the object was hit lately, so that it stays. */
+bool disk_index_spare(struct disk_index *index, uint64_t key, uint64_t id);
+
+struct disk_index_hits {
+	uint64_t id;
+	uint32_t nhits;
+};
+/* Hits not yet taken, up to max (at least 1), which are then taken. *cursor starts at 0; returns 0
+ * when all shards were seen. */
+unsigned disk_index_take_hits(struct disk_index *index, unsigned *cursor,
+			      struct disk_index_hits *out, unsigned max);
+
+uint64_t disk_index_count(struct disk_index *index);
+uint64_t disk_index_bytes(struct disk_index *index);
+
+#endif
