@@ -16,16 +16,18 @@
 #include "squid-compat/report.h"
 
 struct access_list;    /* acl.h */
+struct access_logs;    /* access_log.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
 struct cache_dirs;     /* cache_dir.h */
-struct deny_infos;     /* error_page.h */
+struct deny_infos;     /* deny_info.h */
+struct error_pages;    /* error_page.h */
 struct header_rules;   /* header_rules.h */
-struct helper_config;  /* helper_config.h */
-struct log_config;     /* access_log.h */
+struct logformats;     /* logformat.h */
 struct peers;          /* peers.h */
 struct ports;          /* ports.h */
 struct refresh_rules;  /* refresh_pattern.h */
+struct rewrite_config; /* helper_config.h */
 struct source;         /* source.h */
 struct world;          /* world.h */
 
@@ -93,7 +95,8 @@ struct config {
 	bool strip_query_terms;
 	bool buffered_logs;
 	const char *logfile_daemon;  /* program behind daemon: logs */
-	struct log_config *logs;     /* access_log, logformat */
+	struct logformats *logformats;
+	struct access_logs *access_logs; /* each line's condition is a struct acl_condition */
 
 	/* Ports and peers. */
 	struct ports *ports;
@@ -172,6 +175,7 @@ struct config {
 	int64_t negative_dns_ttl_ms;
 
 	/* Error pages. */
+	struct error_pages *error_pages;     /* ours, or those of error_directory, with the stylesheet */
 	const char *error_directory;         /* NULL: our own pages */
 	const char *error_default_language;  /* NULL: not said */
 	const char *err_page_stylesheet;     /* NULL: none */
@@ -192,10 +196,12 @@ struct config {
 	struct access_list *never_direct;        /* deny */
 	struct access_list *url_rewrite_access;  /* allow */
 
-	/* Helper programs. */
-	struct auth_config *auth;            /* auth_param */
+	/* Helper programs. Never NULL; a command without argv is no helper. */
+	struct auth_config *auth; /* auth_param */
 	int64_t authenticate_ttl_ms;
-	struct helper_config *url_rewrite;   /* url_rewrite_program and its family; NULL: none */
+	int64_t authenticate_ip_ttl_ms;
+	struct rewrite_config *url_rewrite; /* url_rewrite_program and its family */
+	struct rewrite_config *store_id;    /* read, not yet used */
 };
 
 struct config_options {

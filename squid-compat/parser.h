@@ -16,6 +16,8 @@ enum {
 	PARSER_MAX_LINE_BYTES = 8191, /* a physical line, as in Squid */
 	PARSER_MAX_JOINED_BYTES = 1 << 20, /* with its continuations */
 	PARSER_MAX_INCLUDES = 16, /* depth */
+	PARSER_MAX_FILES = 10000, /* in all: files may include others many times */
+	PARSER_MAX_BYTES = 64 << 20, /* in all */
 	PARSER_MAX_CONDITIONS = 64, /* nested if */
 };
 
@@ -25,20 +27,11 @@ struct parser_options {
 	bool keep_lines;             /* a REPORT_LINE for each effective line (-k parse shows them) */
 };
 
-/* One directive. Borrowed: valid until it returns. It returns the value of
- * configuration_includes_quoted_values that holds from the next line on. */
-typedef bool parser_line_fn(void *user, const struct words *words);
+/* One directive. Borrowed: valid until it returns. */
+typedef void parser_line_fn(void *user, const struct words *words);
 
 /* Reads path and hands each directive to line; problems go to the report. */
 void parser_read(const char *path, const struct parser_options *options, struct report *report,
 		 parser_line_fn *line, void *user);
-
-/* Cuts one line into words; the report hears of bad quotes. False: the line cannot be used. What words
- * point to is valid until the cutter is used again or destroyed. */
-struct word_cutter; /* opaque */
-struct word_cutter *word_cutter_create(void);
-void word_cutter_destroy(struct word_cutter *cutter);
-bool word_cutter_cut(struct word_cutter *cutter, struct str line, bool quoted_values,
-		     struct words *out, struct report *report);
 
 #endif
