@@ -10,10 +10,13 @@
  * Memory: an object that may be kept (object_keep) holds all of its body. Any other frees what its
  * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of that one.
  *
- * Threads: the producer's functions belong to one thread; reader functions to the reader's loop; the
- * head and what lies before the published length may be read by anyone who holds a reference.
+ * Threads: the producer's functions belong to one thread, that of its loop; reader functions to the
+ * reader's loop; the head and what lies before the published length may be read by anyone who holds
+ * a reference. A thread that runs no loop may produce or read as well (loop NULL): its wake is then
+ * called on whatever thread, under the object's lock, and may only signal.
  * Publishing is a release-store of the length, paired with the acquire-load in object_read. Waiting
- * readers stand on a list under the object's lock; each loop gets one wake for many of them.
+ * readers stand on a list under the object's lock; each other loop gets one mail for many of them.
+ * A complete object that was kept is read without the lock.
  * Ownership: counted; readers and the index hold a reference each. */
 #ifndef CACHE_OBJECT_H
 #define CACHE_OBJECT_H
@@ -38,6 +41,7 @@ enum object_state {
 enum { OBJECT_CHUNK_BYTES = 32768 };
 
 struct object_chunk; /* opaque */
+struct object_watch; /* opaque */
 
 /* What the producer knows when the head is there; all spans are copied. */
 struct object_head {
@@ -47,39 +51,55 @@ struct object_head {
 	struct str head_once; /* Set-Cookie fields and the like: for the request that fetched it only */
 	struct str url;    /* the key, as text */
 	struct str vary;   /* cache/vary.h's record of what this variant answers; empty: any request */
-	int64_t body_bytes; /* known length of the body, or -1 */
+	int64_t body_bytes; /* known length of the body (0 where there is none, as for HEAD), or -1 */
 	struct freshness_facts facts; /* times and directives, cache/freshness.h */
 };
 
 struct object {
 	atomic_uint refs_;
-	_Atomic(int) state_;        /* enum object_state */
-	_Atomic(uint64_t) length_;  /* published bytes of the body */
+	_Atomic(int) state_;       /* enum object_state; stored with release, so that whoever sees FILLING
+				      sees the head, and whoever sees COMPLETE the whole length */
+	_Atomic(uint64_t) length_; /* published bytes of the body */
 	/* set by object_set_head, immutable afterwards */
 	int status;
 	struct str head, head_once, url, vary;
 	int64_t body_bytes;
 	struct freshness_facts facts;
-	uint64_t key;               /* the fingerprint it is indexed under; 0: not indexed */
-	/* the index's (cache/index.c) */
-	struct object *next_;       /* variants of one URL */
-	atomic_uchar hits_;         /* eviction counter: marked on a hit, nothing moves */
-	uint64_t disk_id;           /* its row in the store; 0: none. Writer thread's and loader's */
+	uint64_t key;              /* the fingerprint it is indexed under; 0: never indexed */
+	_Atomic(uint64_t) disk_id; /* its row in the store; 0: none */
+	/* the index's, under the lock of its shard (cache/index.c) */
+	struct {
+		struct object *next;
+		struct list node;
+		size_t bytes;
+		unsigned char place;
+		atomic_uchar marks; /* eviction counter: marked on a hit, nothing moves */
+	} index_;
 	struct {
 		struct lock lock;
-		struct list readers;  /* open readers */
-		struct object_chunk *first, *last;
-		bool is_kept;
-		bool is_producer_waiting;
-		int abort_error;      /* errno-like reason, for the log */
+		struct list readers; /* open ones, but for those that need no lock */
+		unsigned nreaders, nwaiting;
+		struct object_chunk *first;
+		struct object_watch *watches; /* one a loop with readers that had to wait */
+		bool is_producer_waiting, is_producer_woken;
+		int abort_error; /* errno-like reason, for the log */
 	} shared;
+	atomic_bool is_kept_;
+	atomic_size_t memory_bytes_;
+	/* the producer's */
+	struct object_chunk *last_;
 	struct loop *producer_loop_;
-	void (*producer_wake_)(void *owner);
+	void (*producer_wake_)(void *producer); /* cleared under the lock */
 	void *producer_;
+	struct loop_task producer_task_;
+	struct mail producer_mail_;
 	uint64_t gap_bytes_;
-	/* further fields as the implementation needs them */
-	struct object *body_of_;    /* the object whose body this one shares (a 304 renewed its head) */
-	char *heads_;               /* the memory behind the spans above */
+	/* published with COMPLETE */
+	bool is_whole_; /* and kept: whole_ and what follows it never change */
+	struct object_chunk *whole_;
+	struct object *body_of_; /* the object whose body this one shares (a 304 renewed its head) */
+	char *heads_;            /* the memory behind the spans above, and behind a small body */
+	char *url_;              /* the same for a URL that was known before the head */
 };
 
 /* An empty object with one reference, the caller's. wake (may be NULL) tells the producer, from loop,
@@ -96,19 +116,23 @@ struct object *object_create_renewed(struct object *old, const struct object_hea
 
 /* ---- the producer's */
 void object_set_head(struct object *object, const struct object_head *head); /* EMPTY → FILLING */
-/* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). */
+/* The URL before the head is known, so that others may join (the index calls it, before publishing). */
+void object_set_url(struct object *object, uint64_t key, struct str url);
+/* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). At first it is
+ * not; say so before the first append. */
 void object_keep(struct object *object, bool keep);
 /* Room behind the last byte, at least 1 byte: read into it, then object_commit what came. */
 char *object_reserve(struct object *object, size_t *room);
 void object_commit(struct object *object, size_t len);
 void object_append(struct object *object, struct str bytes); /* copies */
-/* False: far enough ahead of the slowest reader; stop reading until wake. */
+/* False: far enough ahead of the slowest reader; stop reading until wake. Kept: always true. */
 bool object_may_append(struct object *object);
-/* Is anybody reading? (Nobody: quick_abort decides whether the producer goes on.) */
+/* How many are reading? (Nobody: quick_abort decides whether the producer goes on.) */
 unsigned object_nreaders(struct object *object);
-void object_finish(struct object *object);             /* → COMPLETE: the body is whole */
+/* → COMPLETE: the body is whole. With another length than body_bytes it is cut short: → ABORTED. */
+void object_finish(struct object *object);
 void object_abort(struct object *object, int error);   /* → ABORTED: it was cut short */
-/* The producer is going away or wants no more wakes. */
+/* The producer is going away or wants no more wakes (finish and abort imply it). */
 void object_forget_producer(struct object *object);
 
 /* ---- any holder */
@@ -116,8 +140,19 @@ static inline enum object_state object_state(const struct object *object)
 {
 	return (enum object_state)atomic_load_explicit(&object->state_, memory_order_acquire);
 }
+static inline uint64_t object_length(const struct object *object)
+{
+	return atomic_load_explicit(&object->length_, memory_order_acquire);
+}
 /* Bytes that the object takes in memory, its heads and itself counted. */
 size_t object_memory_bytes(const struct object *object);
+/* What object_abort was told; 0 before. */
+int object_abort_error(struct object *object);
+/* Complete, and all of it in memory: may be indexed, renewed and read at any offset. */
+static inline bool object_is_whole(const struct object *object)
+{
+	return object_state(object) == OBJECT_COMPLETE && object->is_whole_;
+}
 
 /* ---- readers */
 enum object_read {
@@ -128,29 +163,37 @@ enum object_read {
 };
 
 struct object_reader {
-	struct list node_;
 	struct object *object; /* a reference; NULL: closed */
 	struct loop *loop;
 	void (*wake)(void *owner); /* from loop: something changed */
 	void *owner;
-	uint64_t offset;           /* of the next byte */
-	struct object_chunk *chunk_;
-	uint64_t chunk_start_;
-	bool is_waiting_, is_woken_;
+	uint64_t offset;            /* of the next byte */
+	struct object_chunk *chunk_; /* offset lies in it or right behind it; NULL: not looked up yet */
+	bool is_listed_;
+	/* guarded by the object's lock while it is listed */
+	struct list node_;
+	struct object_watch *watch_;
+	uint64_t passed_; /* offset as the producer knows it: before it, chunks may be freed */
+	bool is_waiting_;
+	/* the loop's */
+	struct object_reader *wake_next_;
 	struct loop_task task_;
 };
 
-/* Takes a reference. The reader starts at offset (only 0 if the object frees as it goes). */
+/* Takes a reference. The reader starts at offset. (What is not kept may have been freed there: then
+ * object_read says ABORTED.) */
 void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
 			struct loop *loop, void (*wake)(void *owner), void *owner);
 /* Fine on a closed one. Drops the reference; wake is not called again. */
 void object_reader_close(struct object_reader *reader);
 
-/* WAIT until the head is known (or ABORTED); else DATA at once with nothing filled. */
+/* WAIT until the head is known (or ABORTED, also when that came later); else DATA at once, with
+ * nothing filled. */
 enum object_read object_reader_head(struct object_reader *reader);
 
 /* Up to max pieces and max_bytes of what comes next, without passing it: the bytes stay valid until
- * object_reader_advance passes them or the reader is closed. */
+ * object_reader_advance passes them or the reader is closed. What came before an abort is given
+ * first. */
 enum object_read object_read(struct object_reader *reader, struct iovec *iov, int max,
 			     uint64_t max_bytes, int *niov);
 void object_reader_advance(struct object_reader *reader, uint64_t len);

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/object.h"
+
+#include <errno.h>
+
+#include "cache/object_internal.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+
+enum { CHUNK_BYTES_MIN = 2048 };
+
+static void run_producer_task(struct loop_task *task);
+static void deliver_producer_mail(struct mail *mail);
+
+/* ---- life */
+
+struct object *object_create(struct loop *loop, void (*wake)(void *producer), void *producer,
+			     uint64_t gap_bytes)
+{
+	struct object *object = mem_zalloc(sizeof(*object));
+
+	atomic_init(&object->refs_, 1);
+	atomic_init(&object->memory_bytes_, sizeof(*object));
+	object->body_bytes = -1;
+	object->gap_bytes_ = gap_bytes > 0 ? gap_bytes : 1;
+	object->producer_loop_ = loop;
+	object->producer_wake_ = wake;
+	object->producer_ = producer;
+	object->producer_task_.run = run_producer_task;
+	object->producer_mail_.deliver = deliver_producer_mail;
+	list_init(&object->index_.node);
+	lock_init(&object->shared.lock);
+	list_init(&object->shared.readers);
+	return object;
+}
+
+struct object *object_ref(struct object *object)
+{
+	atomic_fetch_add_explicit(&object->refs_, 1, memory_order_relaxed);
+	return object;
+}
+
+void object_free_chunks(struct object_chunk *chunk)
+{
+	while (chunk) {
+		struct object_chunk *next = chunk->next;
+
+		if (!chunk->is_embedded)
+			mem_free(chunk);
+		chunk = next;
+	}
+}
+
+static void destroy(struct object *object)
+{
+	struct object_watch *watch = object->shared.watches;
+
+	check(list_is_empty(&object->shared.readers));
+	while (watch) {
+		struct object_watch *next = watch->next;
+
+		mem_free(watch);
+		watch = next;
+	}
+	object_free_chunks(object->shared.first);
+	object_unref(object->body_of_);
+	mem_free(object->heads_);
+	mem_free(object->url_);
+	lock_fini(&object->shared.lock);
+	mem_free(object);
+}
+
+void object_unref(struct object *object)
+{
+	/* Release pairs with the acquire of whoever drops the last one: it sees all that was done. */
+	if (object && atomic_fetch_sub_explicit(&object->refs_, 1, memory_order_acq_rel) == 1)
+		destroy(object);
+}
+
+struct object *object_create_whole(const struct object_head *head, struct str body)
+{
+	struct object *object = object_create(NULL, NULL, NULL, 0);
+	struct object_head with_length = *head;
+
+	with_length.body_bytes = (int64_t)body.len;
+	object_keep(object, true);
+	object_set_head(object, &with_length);
+	object_append(object, body);
+	object_finish(object);
+	return object;
+}
+
+size_t object_memory_bytes(const struct object *object)
+{
+	size_t bytes = atomic_load_explicit(&object->memory_bytes_, memory_order_relaxed);
+
+	return object->body_of_ ? bytes + object_memory_bytes(object->body_of_) : bytes;
+}
+
+static void add_memory(struct object *object, size_t bytes)
+{
+	atomic_fetch_add_explicit(&object->memory_bytes_, bytes, memory_order_relaxed);
+}
+
+int object_abort_error(struct object *object)
+{
+	int error;
+
+	lock_take(&object->shared.lock);
+	error = object->shared.abort_error;
+	lock_drop(&object->shared.lock);
+	return error;
+}
+
+/* ---- the head */
+
+static struct str put(char **at, struct str s)
+{
+	struct str copy = {*at, s.len};
+
+	if (s.len > 0)
+		memcpy(*at, s.at, s.len);
+	*at += s.len;
+	return copy;
+}
+
+/* One piece of memory: first, if body_bytes is not 0, a chunk for the body (returned), then the texts. */
+static struct object_chunk *copy_head(struct object *object, const struct object_head *head,
+				      size_t body_bytes)
+{
+	size_t texts = head->head.len + head->head_once.len + head->url.len + head->vary.len;
+	size_t before = body_bytes > 0 ? sizeof(struct object_chunk) + body_bytes : 0;
+	struct object_chunk *chunk = NULL;
+	char *at;
+
+	object->heads_ = mem_alloc(before + texts);
+	add_memory(object, before + texts);
+	if (before > 0) {
+		chunk = (struct object_chunk *)object->heads_;
+		*chunk = (struct object_chunk){.cap = (uint32_t)body_bytes, .is_embedded = true};
+	}
+	at = object->heads_ + before;
+	object->status = head->status;
+	object->body_bytes = head->body_bytes;
+	object->facts = head->facts;
+	object->head = put(&at, head->head);
+	object->head_once = put(&at, head->head_once);
+	object->vary = put(&at, head->vary);
+	if (!object->url_) /* else others may be reading it */
+		object->url = put(&at, head->url);
+	return chunk;
+}
+
+void object_set_url(struct object *object, uint64_t key, struct str url)
+{
+	check(object_state(object) == OBJECT_EMPTY && !object->url_);
+	object->url_ = str_dup(url);
+	object->url = (struct str){object->url_, url.len};
+	object->key = key;
+	add_memory(object, url.len + 1);
+}
+
+void object_set_head(struct object *object, const struct object_head *head)
+{
+	struct object_wakes wakes = {0};
+	bool is_small = head->body_bytes > 0 && head->body_bytes <= OBJECT_CHUNK_BYTES;
+
+	check(object_state(object) == OBJECT_EMPTY);
+	object->last_ = copy_head(object, head, is_small ? (size_t)head->body_bytes : 0);
+	lock_take(&object->shared.lock);
+	object->shared.first = object->last_;
+	/* Release: pairs with object_state, so that readers see the head. */
+	atomic_store_explicit(&object->state_, OBJECT_FILLING, memory_order_release);
+	object_collect_wakes_locked(object, &wakes);
+	lock_drop(&object->shared.lock);
+	object_send_wakes(object, &wakes);
+}
+
+struct object *object_create_renewed(struct object *old, const struct object_head *head)
+{
+	struct object *object = object_create(NULL, NULL, NULL, 0);
+	struct object *body = old->body_of_ ? old->body_of_ : old;
+
+	check(object_is_whole(old));
+	copy_head(object, head, 0);
+	object->body_bytes = (int64_t)object_length(old);
+	object->body_of_ = object_ref(body);
+	object->whole_ = body->whole_;
+	object->is_whole_ = true;
+	atomic_store_explicit(&object->is_kept_, true, memory_order_relaxed);
+	atomic_store_explicit(&object->length_, object_length(old), memory_order_relaxed);
+	atomic_store_explicit(&object->state_, OBJECT_COMPLETE, memory_order_release);
+	return object;
+}
+
+/* ---- the body */
+
+static bool is_kept(const struct object *object)
+{
+	return atomic_load_explicit(&object->is_kept_, memory_order_relaxed);
+}
+
+void object_keep(struct object *object, bool keep)
+{
+	struct object_chunk *passed;
+
+	lock_take(&object->shared.lock);
+	atomic_store_explicit(&object->is_kept_, keep, memory_order_relaxed);
+	passed = object_cut_passed_locked(object);
+	lock_drop(&object->shared.lock);
+	object_free_chunks(passed);
+}
+
+/* Small at first when nobody knows how long the body gets, then doubling: half is used at least. */
+static uint32_t next_chunk_bytes(const struct object *object, uint64_t length)
+{
+	if (object->body_bytes > 0 && length < (uint64_t)object->body_bytes) {
+		uint64_t left = (uint64_t)object->body_bytes - length;
+
+		return left < OBJECT_CHUNK_BYTES ? (uint32_t)left : OBJECT_CHUNK_BYTES;
+	}
+	if (length >= OBJECT_CHUNK_BYTES)
+		return OBJECT_CHUNK_BYTES;
+	return length > CHUNK_BYTES_MIN ? (uint32_t)length : CHUNK_BYTES_MIN;
+}
+
+static void add_chunk(struct object *object, uint64_t length)
+{
+	uint32_t cap = next_chunk_bytes(object, length);
+	struct object_chunk *chunk = mem_alloc(sizeof(*chunk) + cap);
+
+	*chunk = (struct object_chunk){.start = length, .cap = cap};
+	add_memory(object, sizeof(*chunk) + cap);
+	lock_take(&object->shared.lock);
+	if (object->last_)
+		object->last_->next = chunk;
+	else
+		object->shared.first = chunk;
+	lock_drop(&object->shared.lock);
+	object->last_ = chunk;
+}
+
+char *object_reserve(struct object *object, size_t *room)
+{
+	/* The producer's own store: relaxed. */
+	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
+
+	check(object_state(object) == OBJECT_FILLING);
+	if (!object->last_ || object->last_->start + object->last_->cap == length)
+		add_chunk(object, length);
+	*room = (size_t)(object->last_->start + object->last_->cap - length);
+	return object->last_->bytes + (length - object->last_->start);
+}
+
+void object_commit(struct object *object, size_t len)
+{
+	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
+	struct object_wakes wakes = {0};
+
+	if (len == 0)
+		return;
+	check(object->last_ && length + len <= object->last_->start + object->last_->cap);
+	lock_take(&object->shared.lock);
+	/* Release: pairs with object_length in object_read; chunk links and bytes come with it. */
+	atomic_store_explicit(&object->length_, length + len, memory_order_release);
+	object_collect_wakes_locked(object, &wakes);
+	lock_drop(&object->shared.lock);
+	object_send_wakes(object, &wakes);
+}
+
+void object_append(struct object *object, struct str bytes)
+{
+	while (bytes.len > 0) {
+		size_t room;
+		char *at = object_reserve(object, &room);
+		struct str part = str_first(bytes, room);
+
+		memcpy(at, part.at, part.len);
+		object_commit(object, part.len);
+		bytes = str_from(bytes, part.len);
+	}
+}
+
+bool object_may_append(struct object *object)
+{
+	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
+	bool may;
+
+	if (is_kept(object))
+		return true;
+	lock_take(&object->shared.lock);
+	may = length - object_slowest_locked(object) < object->gap_bytes_;
+	object->shared.is_producer_waiting = !may;
+	lock_drop(&object->shared.lock);
+	return may;
+}
+
+unsigned object_nreaders(struct object *object)
+{
+	unsigned n;
+
+	lock_take(&object->shared.lock);
+	n = object->shared.nreaders;
+	lock_drop(&object->shared.lock);
+	return n;
+}
+
+/* ---- the end of it */
+
+void object_forget_producer(struct object *object)
+{
+	lock_take(&object->shared.lock);
+	object->producer_wake_ = NULL;
+	object->shared.is_producer_waiting = false;
+	lock_drop(&object->shared.lock);
+	if (object->producer_task_.is_queued_) {
+		loop_task_cancel(&object->producer_task_);
+		object_unref(object); /* the task's reference; the caller has one */
+	}
+}
+
+static void end(struct object *object, enum object_state state, int error)
+{
+	struct object_wakes wakes = {0};
+
+	lock_take(&object->shared.lock);
+	object->shared.abort_error = error;
+	object->whole_ = object->shared.first;
+	object->is_whole_ = is_kept(object) && (!object->whole_ || object->whole_->start == 0);
+	/* Release: pairs with object_state; length, whole_ and is_whole_ come with it. */
+	atomic_store_explicit(&object->state_, state, memory_order_release);
+	object_collect_wakes_locked(object, &wakes);
+	lock_drop(&object->shared.lock);
+	object_send_wakes(object, &wakes);
+	object_forget_producer(object);
+}
+
+void object_finish(struct object *object)
+{
+	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
+
+	check(object_state(object) == OBJECT_FILLING);
+	if (object->body_bytes >= 0 && (uint64_t)object->body_bytes != length)
+		end(object, OBJECT_ABORTED, EPROTO);
+	else
+		end(object, OBJECT_COMPLETE, 0);
+}
+
+void object_abort(struct object *object, int error)
+{
+	check(object_state(object) <= OBJECT_FILLING);
+	end(object, OBJECT_ABORTED, error);
+}
+
+/* ---- waking the producer; each wake under way holds a reference */
+
+static void wake_producer_now(struct object *object)
+{
+	void (*wake)(void *);
+
+	lock_take(&object->shared.lock);
+	object->shared.is_producer_woken = false;
+	wake = object->producer_wake_;
+	lock_drop(&object->shared.lock);
+	if (wake)
+		wake(object->producer_);
+	object_unref(object);
+}
+
+static void run_producer_task(struct loop_task *task)
+{
+	wake_producer_now(CONTAINER(task, struct object, producer_task_));
+}
+
+static void deliver_producer_mail(struct mail *mail)
+{
+	wake_producer_now(CONTAINER(mail, struct object, producer_mail_));
+}
+
+bool object_producer_is_due_locked(struct object *object, bool has_last_reader_left)
+{
+	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
+	bool is_due = has_last_reader_left;
+
+	lock_check_held(&object->shared.lock);
+	if (!object->producer_wake_ || object->shared.is_producer_woken)
+		return false;
+	if (object->shared.is_producer_waiting &&
+	    (is_kept(object) || length - object_slowest_locked(object) < object->gap_bytes_))
+		is_due = true;
+	if (!is_due)
+		return false;
+	object->shared.is_producer_waiting = false;
+	if (!object->producer_loop_) {
+		object->producer_wake_(object->producer_); /* signals, no more */
+		return false;
+	}
+	object->shared.is_producer_woken = true;
+	return true;
+}
+
+void object_wake_producer(struct object *object, struct loop *from)
+{
+	object_ref(object);
+	if (from == object->producer_loop_)
+		loop_defer(from, &object->producer_task_);
+	else
+		loop_post(object->producer_loop_, &object->producer_mail_);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/object_internal.h: what object.c (life, producer) and object_reader.c (readers, wakes) share. */
+#ifndef CACHE_OBJECT_INTERNAL_H
+#define CACHE_OBJECT_INTERNAL_H
+#include "cache/object.h"
+
+/* Bytes [start, start + cap) of the body. All chunks but the last are full. The producer links a
+ * chunk before it publishes bytes of it, so next is there for whoever sees such a length. A chunk is
+ * freed early only when it has a next one and all readers are beyond its end, not just at it: a
+ * reader's chunk_ may stand there. */
+struct object_chunk {
+	struct object_chunk *next;
+	uint64_t start;
+	uint32_t cap;
+	bool is_embedded; /* lies in heads_ */
+	char bytes[];
+};
+
+/* The readers of one loop that is not the producer's: one mail wakes all that wait. Lives as long as
+ * the object, to which the mail under way holds a reference. */
+struct object_watch {
+	struct mail mail;
+	struct object *object;
+	struct loop *loop;
+	struct object_watch *next;
+	struct object_watch *post_next; /* the producer's, while it posts */
+	bool is_posted;
+};
+
+/* What is to be done once the lock is dropped. */
+struct object_wakes {
+	struct object_reader *readers; /* of the producer's own loop */
+	struct object_watch *watches;
+};
+
+/* The producer has news: wakes whoever waits. */
+void object_collect_wakes_locked(struct object *object, struct object_wakes *wakes);
+void object_send_wakes(struct object *object, const struct object_wakes *wakes);
+
+/* Takes off the chunks that nobody needs any more; the caller frees them without the lock. */
+struct object_chunk *object_cut_passed_locked(struct object *object);
+void object_free_chunks(struct object_chunk *chunk);
+
+/* How far the slowest reader is. */
+uint64_t object_slowest_locked(const struct object *object);
+
+/* For readers: is the producer to be told? If so, object_wake_producer without the lock, with the
+ * loop of the calling thread. */
+bool object_producer_is_due_locked(struct object *object, bool has_last_reader_left);
+void object_wake_producer(struct object *object, struct loop *from);
+
+#endif

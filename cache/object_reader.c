@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The readers' half of cache/object.h: following the chunks, waiting and being woken. */
+#include "cache/object_internal.h"
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+
+static struct object_reader *reader_of(struct list *node)
+{
+	return CONTAINER(node, struct object_reader, node_);
+}
+
+static bool is_kept(const struct object *object)
+{
+	return atomic_load_explicit(&object->is_kept_, memory_order_relaxed);
+}
+
+/* ---- freeing behind the slowest */
+
+uint64_t object_slowest_locked(const struct object *object)
+{
+	uint64_t slowest = UINT64_MAX;
+
+	lock_check_held(&object->shared.lock);
+	LIST_EACH (node, &object->shared.readers)
+		if (reader_of(node)->passed_ < slowest)
+			slowest = reader_of(node)->passed_;
+	if (slowest != UINT64_MAX)
+		return slowest;
+	/* Nobody reads: what is there waits for whoever comes. */
+	return object->shared.first ? object->shared.first->start : 0;
+}
+
+static bool is_behind(const struct object_chunk *chunk, uint64_t offset)
+{
+	return chunk && chunk->next && chunk->start + chunk->cap < offset;
+}
+
+struct object_chunk *object_cut_passed_locked(struct object *object)
+{
+	struct object_chunk *cut = object->shared.first, *last = NULL;
+	uint64_t slowest;
+
+	if (is_kept(object) || !cut || !cut->next || list_is_empty(&object->shared.readers))
+		return NULL;
+	slowest = object_slowest_locked(object);
+	while (is_behind(object->shared.first, slowest)) {
+		last = object->shared.first;
+		object->shared.first = last->next;
+		atomic_fetch_sub_explicit(&object->memory_bytes_,
+					  last->is_embedded ? 0 : sizeof(*last) + last->cap,
+					  memory_order_relaxed);
+	}
+	if (!last)
+		return NULL;
+	last->next = NULL;
+	return cut;
+}
+
+/* The reader's new offset becomes the producer's concern. Only what is not kept needs it. */
+static void tell_progress(struct object_reader *reader)
+{
+	struct object *object = reader->object;
+	struct object_chunk *passed = NULL;
+	bool is_due = false;
+
+	lock_take(&object->shared.lock);
+	reader->passed_ = reader->offset;
+	if (is_behind(object->shared.first, reader->offset))
+		passed = object_cut_passed_locked(object);
+	if (object->shared.is_producer_waiting)
+		is_due = object_producer_is_due_locked(object, false);
+	lock_drop(&object->shared.lock);
+	if (is_due)
+		object_wake_producer(object, reader->loop);
+	object_free_chunks(passed);
+}
+
+/* ---- waking readers */
+
+static void stop_waiting_locked(struct object_reader *reader)
+{
+	if (reader->is_waiting_)
+		reader->object->shared.nwaiting--;
+	reader->is_waiting_ = false;
+}
+
+void object_collect_wakes_locked(struct object *object, struct object_wakes *wakes)
+{
+	lock_check_held(&object->shared.lock);
+	if (object->shared.nwaiting == 0)
+		return;
+	LIST_EACH (node, &object->shared.readers) {
+		struct object_reader *reader = reader_of(node);
+
+		if (!reader->is_waiting_)
+			continue;
+		if (!reader->loop) {
+			stop_waiting_locked(reader);
+			reader->wake(reader->owner); /* signals, no more */
+		} else if (reader->loop == object->producer_loop_) {
+			stop_waiting_locked(reader);
+			reader->wake_next_ = wakes->readers;
+			wakes->readers = reader;
+		} else if (!reader->watch_->is_posted) {
+			reader->watch_->is_posted = true;
+			reader->watch_->post_next = wakes->watches;
+			wakes->watches = reader->watch_;
+		}
+	}
+}
+
+/* Deferred, so that each can still be cancelled while the others run. */
+static void defer_wakes(struct object_reader *reader)
+{
+	for (; reader; reader = reader->wake_next_)
+		loop_defer(reader->loop, &reader->task_);
+}
+
+void object_send_wakes(struct object *object, const struct object_wakes *wakes)
+{
+	struct object_watch *watch = wakes->watches;
+
+	defer_wakes(wakes->readers);
+	while (watch) {
+		struct object_watch *next = watch->post_next;
+
+		object_ref(object); /* the mail's, dropped by deliver_watch */
+		loop_post(watch->loop, &watch->mail);
+		watch = next;
+	}
+}
+
+static void deliver_watch(struct mail *mail)
+{
+	struct object_watch *watch = CONTAINER(mail, struct object_watch, mail);
+	struct object *object = watch->object;
+	struct object_reader *woken = NULL;
+
+	lock_take(&object->shared.lock);
+	watch->is_posted = false;
+	LIST_EACH (node, &object->shared.readers) {
+		struct object_reader *reader = reader_of(node);
+
+		if (reader->loop != watch->loop || !reader->is_waiting_)
+			continue;
+		stop_waiting_locked(reader);
+		reader->wake_next_ = woken;
+		woken = reader;
+	}
+	lock_drop(&object->shared.lock);
+	defer_wakes(woken);
+	object_unref(object);
+}
+
+static void run_reader_task(struct loop_task *task)
+{
+	struct object_reader *reader = CONTAINER(task, struct object_reader, task_);
+
+	reader->wake(reader->owner);
+}
+
+/* ---- waiting */
+
+/* The watch of the reader's loop: an older one if there is, else fresh, which is taken over. */
+static struct object_watch *find_watch_locked(struct object_reader *reader,
+					      struct object_watch **fresh)
+{
+	struct object *object = reader->object;
+	struct object_watch *watch = object->shared.watches;
+
+	while (watch && watch->loop != reader->loop)
+		watch = watch->next;
+	if (watch)
+		return watch;
+	watch = *fresh;
+	*fresh = NULL;
+	watch->next = object->shared.watches;
+	object->shared.watches = watch;
+	return watch;
+}
+
+static struct object_watch *create_watch(struct object_reader *reader)
+{
+	struct object_watch *watch = mem_zalloc(sizeof(*watch));
+
+	watch->mail.deliver = deliver_watch;
+	watch->object = reader->object;
+	watch->loop = reader->loop;
+	return watch;
+}
+
+/* False: state or length are not what the caller saw any more; look again. */
+static bool wait_for_change(struct object_reader *reader, enum object_state state, uint64_t length)
+{
+	struct object *object = reader->object;
+	bool needs_watch = reader->loop && reader->loop != object->producer_loop_ && !reader->watch_;
+	struct object_watch *fresh = needs_watch ? create_watch(reader) : NULL;
+	bool is_unchanged, is_due = false;
+
+	lock_take(&object->shared.lock);
+	is_unchanged = object_state(object) == state && object_length(object) == length;
+	if (is_unchanged) {
+		if (needs_watch)
+			reader->watch_ = find_watch_locked(reader, &fresh);
+		object->shared.nwaiting += !reader->is_waiting_;
+		reader->is_waiting_ = true;
+		reader->passed_ = reader->offset;
+		is_due = object->shared.is_producer_waiting &&
+			 object_producer_is_due_locked(object, false);
+	}
+	lock_drop(&object->shared.lock);
+	if (is_due)
+		object_wake_producer(object, reader->loop);
+	mem_free(fresh);
+	return is_unchanged;
+}
+
+/* ---- reading */
+
+void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
+			struct loop *loop, void (*wake)(void *owner), void *owner)
+{
+	*reader = (struct object_reader){
+		.object = object_ref(object),
+		.loop = loop,
+		.wake = wake,
+		.owner = owner,
+		.offset = offset,
+		.passed_ = offset,
+		.task_ = {.run = run_reader_task},
+	};
+	list_init(&reader->node_);
+	if (object_is_whole(object))
+		return;
+	reader->is_listed_ = true;
+	lock_take(&object->shared.lock);
+	list_push_back(&object->shared.readers, &reader->node_);
+	object->shared.nreaders++;
+	lock_drop(&object->shared.lock);
+}
+
+static void leave_list(struct object_reader *reader, struct object *object)
+{
+	struct object_chunk *passed;
+	bool is_due;
+
+	lock_take(&object->shared.lock);
+	stop_waiting_locked(reader);
+	list_remove(&reader->node_);
+	object->shared.nreaders--;
+	passed = object_cut_passed_locked(object);
+	is_due = object_producer_is_due_locked(object, object->shared.nreaders == 0);
+	lock_drop(&object->shared.lock);
+	if (is_due)
+		object_wake_producer(object, reader->loop);
+	object_free_chunks(passed);
+}
+
+void object_reader_close(struct object_reader *reader)
+{
+	struct object *object = reader->object;
+
+	if (!object)
+		return;
+	if (reader->task_.is_queued_)
+		loop_task_cancel(&reader->task_);
+	if (reader->is_listed_)
+		leave_list(reader, object);
+	reader->object = NULL;
+	object_unref(object);
+}
+
+enum object_read object_reader_head(struct object_reader *reader)
+{
+	for (;;) {
+		enum object_state state = object_state(reader->object);
+
+		if (state == OBJECT_ABORTED)
+			return OBJECT_READ_ABORTED;
+		if (state != OBJECT_EMPTY)
+			return OBJECT_READ_DATA;
+		if (wait_for_change(reader, state, 0))
+			return OBJECT_READ_WAIT;
+	}
+}
+
+/* The chunk of offset, from chunk on; NULL if that lies behind it already. */
+static struct object_chunk *walk(struct object_chunk *chunk, uint64_t offset)
+{
+	if (chunk->start > offset)
+		return NULL;
+	while (chunk->start + chunk->cap <= offset)
+		chunk = chunk->next;
+	return chunk;
+}
+
+/* Sets chunk_ to the one that holds offset, of which at least one byte is published. */
+static bool find_chunk(struct object_reader *reader)
+{
+	struct object *object = reader->object;
+
+	if (reader->chunk_) {
+		reader->chunk_ = walk(reader->chunk_, reader->offset);
+	} else if (object_is_whole(object)) {
+		reader->chunk_ = walk(object->whole_, reader->offset);
+	} else {
+		lock_take(&object->shared.lock);
+		reader->chunk_ = walk(object->shared.first, reader->offset);
+		lock_drop(&object->shared.lock);
+	}
+	return reader->chunk_ != NULL;
+}
+
+static int fill_iov(const struct object_reader *reader, uint64_t length, struct iovec *iov, int max,
+		    uint64_t max_bytes)
+{
+	struct object_chunk *chunk = reader->chunk_;
+	uint64_t at = reader->offset;
+	uint64_t end = length - at < max_bytes ? length : at + max_bytes;
+	int n = 0;
+
+	while (n < max && at < end) {
+		uint64_t chunk_end = chunk->start + chunk->cap;
+		uint64_t stop = chunk_end < end ? chunk_end : end;
+
+		iov[n].iov_base = chunk->bytes + (at - chunk->start);
+		iov[n++].iov_len = (size_t)(stop - at);
+		at = stop;
+		if (at < end)
+			chunk = chunk->next;
+	}
+	return n;
+}
+
+enum object_read object_read(struct object_reader *reader, struct iovec *iov, int max,
+			     uint64_t max_bytes, int *niov)
+{
+	*niov = 0;
+	for (;;) {
+		/* The state first: a length seen after COMPLETE is the final one. */
+		enum object_state state = object_state(reader->object);
+		uint64_t length = object_length(reader->object);
+
+		if (reader->offset < length) {
+			if (!find_chunk(reader))
+				return OBJECT_READ_ABORTED;
+			*niov = fill_iov(reader, length, iov, max, max_bytes);
+			return OBJECT_READ_DATA;
+		}
+		if (state == OBJECT_COMPLETE)
+			return OBJECT_READ_END;
+		if (state == OBJECT_ABORTED)
+			return OBJECT_READ_ABORTED;
+		if (wait_for_change(reader, state, length))
+			return OBJECT_READ_WAIT;
+	}
+}
+
+void object_reader_advance(struct object_reader *reader, uint64_t len)
+{
+	if (len == 0)
+		return;
+	reader->offset += len;
+	/* Up to the chunk where offset lies or ends, before the others may be freed. */
+	while (reader->offset > reader->chunk_->start + reader->chunk_->cap)
+		reader->chunk_ = reader->chunk_->next;
+	if (reader->is_listed_ && !is_kept(reader->object))
+		tell_progress(reader);
+}
