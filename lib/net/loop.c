@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/net/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/net/mailbox_internal.h"
+#include "lib/net/timer_internal.h"
+
+enum { BATCH = 128 };
+
+/* One thread's, but for owner, is_stopping and mailbox. */
+struct loop {
+	int epoll;
+	/* The batch at hand. An event of a descriptor that is no longer watched has its pointer
+	 * cleared, as has one of the mailbox's bell. */
+	int nevents, event;
+	struct epoll_event events[BATCH];
+	struct list tasks;
+	int64_t wall_us;
+	char *read_buffer;
+	size_t read_bytes;
+	_Atomic(pthread_t) owner;
+	atomic_bool is_stopping;
+	struct mailbox mailbox;
+	struct timer_wheel timers; /* its now_ms is the loop's */
+};
+
+static void read_clocks(struct loop *loop)
+{
+	loop->timers.now_ms = clock_mono_ms();
+	loop->wall_us = clock_wall_us();
+}
+
+struct loop *loop_create(size_t read_bytes, struct err_text *why)
+{
+	struct loop *loop = mem_zalloc(sizeof(*loop));
+	struct epoll_event bell = {.events = EPOLLIN | EPOLLET};
+
+	timer_wheel_init(&loop->timers, 0);
+	read_clocks(loop);
+	list_init(&loop->tasks);
+	atomic_init(&loop->owner, pthread_self());
+	atomic_init(&loop->is_stopping, false);
+	loop->mailbox.bell = -1;
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0 || !mailbox_init(&loop->mailbox) ||
+	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->mailbox.bell, &bell) < 0) {
+		err_say(why, "cannot create an event loop: %s", strerror(errno));
+		loop_destroy(loop);
+		return NULL;
+	}
+	loop->read_buffer = mem_alloc(read_bytes);
+	loop->read_bytes = read_bytes;
+	return loop;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	if (!loop)
+		return;
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+	mailbox_fini(&loop->mailbox);
+	mem_free(loop->read_buffer);
+	mem_free(loop);
+}
+
+bool loop_is_current(const struct loop *loop)
+{
+	/* Relaxed: a thread that reads its own name has written it. */
+	return pthread_equal(atomic_load_explicit(&loop->owner, memory_order_relaxed),
+	                     pthread_self());
+}
+
+int64_t loop_now_ms(const struct loop *loop)
+{
+	return loop->timers.now_ms;
+}
+
+int64_t loop_wall_us(const struct loop *loop)
+{
+	return loop->wall_us;
+}
+
+char *loop_read_buffer(struct loop *loop, size_t *size)
+{
+	*size = loop->read_bytes;
+	return loop->read_buffer;
+}
+
+static bool control(struct loop *loop, struct loop_fd *watch, int operation, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	if (epoll_ctl(loop->epoll, operation, watch->fd, &event) < 0)
+		return false;
+	watch->is_watched_ = true;
+	return true;
+}
+
+bool loop_watch(struct loop *loop, struct loop_fd *watch)
+{
+	check(!watch->is_watched_);
+	return control(loop, watch, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+bool loop_watch_level(struct loop *loop, struct loop_fd *watch, uint32_t events)
+{
+	return control(loop, watch, watch->is_watched_ ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, events);
+}
+
+void loop_unwatch(struct loop *loop, struct loop_fd *watch)
+{
+	if (!watch->is_watched_)
+		return;
+	/* Also before a close, which would do it: a child that is being started may hold a copy of
+	 * the descriptor until it execs, and the registration would live on with it. */
+	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->is_watched_ = false;
+	for (int i = loop->event + 1; i < loop->nevents; i++)
+		if (loop->events[i].data.ptr == watch)
+			loop->events[i].data.ptr = NULL;
+}
+
+void loop_defer(struct loop *loop, struct loop_task *task)
+{
+	if (task->is_queued_)
+		return;
+	task->is_queued_ = true;
+	list_push_back(&loop->tasks, &task->node_);
+}
+
+void loop_task_cancel(struct loop_task *task)
+{
+	if (!task->is_queued_)
+		return;
+	task->is_queued_ = false;
+	list_remove(&task->node_);
+}
+
+void timer_set(struct loop *loop, struct timer *timer, int64_t deadline_ms)
+{
+	timer_wheel_set(&loop->timers, timer, deadline_ms);
+}
+
+void loop_post(struct loop *loop, struct mail *mail)
+{
+	mailbox_post(&loop->mailbox, mail);
+}
+
+void loop_stop(struct loop *loop)
+{
+	/* Pairs with loop_run: what its thread did before is seen after the stop. */
+	atomic_store_explicit(&loop->is_stopping, true, memory_order_release);
+	mailbox_ring(&loop->mailbox);
+}
+
+static void wait_for_events(struct loop *loop)
+{
+	int timeout_ms = list_is_empty(&loop->tasks) ? timer_wheel_wait_ms(&loop->timers) : 0;
+
+	if (timeout_ms != 0 && !mailbox_fall_asleep(&loop->mailbox))
+		timeout_ms = 0;
+	loop->nevents = epoll_wait(loop->epoll, loop->events, BATCH, timeout_ms);
+	check(loop->nevents >= 0 || errno == EINTR);
+	loop->event = -1;
+	if (timeout_ms != 0)
+		mailbox_wake_up(&loop->mailbox);
+	read_clocks(loop);
+}
+
+static void dispatch_events(struct loop *loop)
+{
+	for (loop->event = 0; loop->event < loop->nevents; loop->event++) {
+		struct epoll_event *event = &loop->events[loop->event];
+		struct loop_fd *watch = event->data.ptr;
+
+		if (watch)
+			watch->ready(watch, event->events);
+	}
+	loop->nevents = 0;
+}
+
+/* Those that are queued now; a task that they queue waits for the next turn. */
+static void run_tasks(struct loop *loop)
+{
+	struct list now, *node;
+
+	list_init(&now);
+	list_splice(&now, &loop->tasks);
+	while ((node = list_pop_front(&now))) {
+		struct loop_task *task = CONTAINER(node, struct loop_task, node_);
+
+		task->is_queued_ = false;
+		task->run(task);
+	}
+}
+
+static void turn(struct loop *loop)
+{
+	wait_for_events(loop);
+	mailbox_deliver(&loop->mailbox);
+	dispatch_events(loop);
+	timer_wheel_advance(&loop->timers, loop->timers.now_ms);
+	run_tasks(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+	atomic_store_explicit(&loop->owner, pthread_self(), memory_order_relaxed);
+	do
+		turn(loop);
+	/* Pairs with loop_stop. */
+	while (!atomic_load_explicit(&loop->is_stopping, memory_order_acquire));
+	atomic_store_explicit(&loop->is_stopping, false, memory_order_relaxed);
+	mailbox_deliver(&loop->mailbox);
+	run_tasks(loop);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/net/socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long the kernel may keep a connection on which nothing was sent from accept. */
+enum { DEFER_ACCEPT_S = 3 };
+
+static bool set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+/* As set, but 0 leaves the system's value. */
+static bool set_if(int fd, int level, int name, int value)
+{
+	return value <= 0 || set(fd, level, name, value);
+}
+
+static bool set_keepalive(int fd, const struct socket_options *options)
+{
+	int interval_s = options->keepalive_interval_s;
+	int timeout_s = options->keepalive_timeout_s;
+	int nprobes = interval_s > 0 && timeout_s > 0 ? (timeout_s - 1) / interval_s + 1 : 0;
+
+	return !options->keepalive ||
+	       (set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+	        set_if(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_idle_s) &&
+	        set_if(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_s) &&
+	        set_if(fd, IPPROTO_TCP, TCP_KEEPCNT, nprobes));
+}
+
+static bool set_options(int fd, const struct addr *addr, const struct socket_options *options)
+{
+	return set(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+	       (!options->reuse_port || set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
+	       (addr->as.any.sa_family != AF_INET6 ||
+	        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->is_v6_only)) &&
+	       set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set_keepalive(fd, options) &&
+	       (!options->defer_accept || set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S));
+}
+
+enum err socket_listen(const struct addr *addr, const struct socket_options *options, int *fd,
+                       struct err_text *why)
+{
+	int backlog = options->backlog > 0 ? options->backlog : SOMAXCONN;
+	int opened = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	char text[ADDR_TEXT_BYTES];
+
+	if (opened >= 0 && set_options(opened, addr, options) &&
+	    bind(opened, &addr->as.any, addr_len(addr)) == 0 && listen(opened, backlog) == 0) {
+		*fd = opened;
+		return ERR_OK;
+	}
+	err_say(why, "cannot listen on %s: %s", addr_text(addr, text), strerror(errno));
+	if (opened >= 0)
+		close(opened);
+	return ERR_IO;
+}

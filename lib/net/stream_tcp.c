@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Streams over plain TCP, on edge-triggered epoll.
+ *
+ * A descriptor is registered when an operation has to wait for the first time, and epoll then tells
+ * how it stands; from there on it tells of each change. So a read that gave less than was asked for
+ * has emptied the socket, and the next one need not try before an edge has come; unless the end was
+ * announced already, since then there is no further edge. */
+#include "lib/net/stream.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "lib/net/stream_internal.h"
+
+static ssize_t wait_for_edge(struct stream *stream)
+{
+	if (!stream->watch_.is_watched_ && !loop_watch(stream->loop, &stream->watch_))
+		return -errno;
+	return STREAM_WAIT;
+}
+
+static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
+{
+	ssize_t n;
+
+	if (!stream->is_readable_)
+		return wait_for_edge(stream);
+	do
+		n = recv(stream->watch_.fd, into, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	if (n == 0)
+		stream->has_ended_ = true;
+	if (n < (ssize_t)size && !stream->has_ended_)
+		stream->is_readable_ = false;
+	return n < 0 ? wait_for_edge(stream) : n;
+}
+
+/* How many bytes the kernel takes now, 0 if none; or -errno. */
+static ssize_t send_some(struct stream *stream, const struct iovec *iov, int niov)
+{
+	const struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)niov};
+	ssize_t n;
+
+	do
+		n = sendmsg(stream->watch_.fd, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return n;
+}
+
+/* Takes n bytes off the front of what is left. */
+static void rest_advance(struct stream_rest *rest, size_t n)
+{
+	rest->left -= n;
+	while (rest->first < rest->niov && n >= rest->iov[rest->first].iov_len)
+		n -= rest->iov[rest->first++].iov_len;
+	if (n > 0) {
+		struct iovec *iov = &rest->iov[rest->first];
+
+		iov->iov_base = (char *)iov->iov_base + n;
+		iov->iov_len -= n;
+	}
+}
+
+static struct stream_rest *rest_create(const struct iovec *iov, int niov, size_t total, size_t sent)
+{
+	struct stream_rest *rest = mem_alloc(sizeof(*rest) + (size_t)niov * sizeof(*iov));
+
+	*rest = (struct stream_rest){.total = total, .left = total, .niov = niov};
+	memcpy(rest->iov, iov, (size_t)niov * sizeof(*iov));
+	rest_advance(rest, sent);
+	return rest;
+}
+
+/* Goes on with a write; true when it ended, well or not. */
+static bool rest_continue(struct stream *stream)
+{
+	struct stream_rest *rest = stream->rest_;
+	ssize_t n;
+
+	if (!rest || rest->left == 0)
+		return false;
+	n = send_some(stream, rest->iov + rest->first, rest->niov - rest->first);
+	if (n < 0) {
+		rest->error = (int)n;
+		rest->left = 0;
+	} else {
+		rest_advance(rest, (size_t)n);
+	}
+	return rest->left == 0;
+}
+
+/* The result of a write that had to wait. */
+static ssize_t rest_collect(struct stream *stream)
+{
+	struct stream_rest *rest = stream->rest_;
+	ssize_t result;
+
+	if (!rest)
+		return 0;
+	if (rest->left > 0)
+		return STREAM_WAIT;
+	result = rest->error ? rest->error : (ssize_t)rest->total;
+	stream->rest_ = NULL;
+	mem_free(rest);
+	return result;
+}
+
+static ssize_t tcp_writev(struct stream *stream, const struct iovec *iov, int niov)
+{
+	size_t total = 0;
+	ssize_t sent, result;
+
+	if (niov == 0)
+		return rest_collect(stream);
+	check(!stream->rest_);
+	for (int i = 0; i < niov; i++)
+		total += iov[i].iov_len;
+	sent = send_some(stream, iov, niov);
+	if (sent < 0 || (size_t)sent == total)
+		return sent;
+	result = wait_for_edge(stream);
+	if (result == STREAM_WAIT)
+		stream->rest_ = rest_create(iov, niov, total, (size_t)sent);
+	return result;
+}
+
+static void tcp_close(struct stream *stream)
+{
+	loop_unwatch(stream->loop, &stream->watch_);
+	close(stream->watch_.fd);
+	mem_free(stream->rest_);
+	*stream = (struct stream){.watch_.fd = -1};
+}
+
+static const struct stream_ops tcp_ops = {
+	.read = tcp_read,
+	.writev = tcp_writev,
+	.close = tcp_close,
+};
+
+static void connect_ended(struct stream *stream)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(stream->watch_.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	stream->connect_error_ = -error;
+	stream->is_connecting_ = false;
+}
+
+static void tcp_ready(struct loop_fd *watch, uint32_t events)
+{
+	struct stream *stream = CONTAINER(watch, struct stream, watch_);
+	bool is_news = false;
+
+	if (stream->is_connecting_) {
+		connect_ended(stream);
+		is_news = true;
+	}
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		is_news = stream->is_readable_ = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		stream->has_ended_ = true;
+	if (events & (EPOLLHUP | EPOLLERR))
+		stream->has_hung_up_ = true;
+	if (rest_continue(stream))
+		is_news = true;
+	if (is_news)
+		stream->wake(stream->owner); /* may close the stream, and free it */
+}
+
+void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),
+                     void *owner)
+{
+	*stream = (struct stream){
+		.ops = &tcp_ops,
+		.loop = loop,
+		.wake = wake,
+		.owner = owner,
+		.watch_ = {.fd = fd, .ready = tcp_ready},
+		.is_readable_ = true, /* perhaps: the first read tells */
+	};
+}
+
+/* A socket that has begun to connect; *is_connected if that is all. -1: errno says why. */
+static int start_connect(const struct addr *addr, const struct addr *local, bool *is_connected)
+{
+	const int on = 1;
+	int fd = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return -1;
+	/* Without these two it is only slower, or shorter of ports. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (local && addr_port(local) == 0)
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (local && bind(fd, &local->as.any, addr_len(local)) < 0)
+		goto fail;
+	*is_connected = connect(fd, &addr->as.any, addr_len(addr)) == 0;
+	if (*is_connected || errno == EINPROGRESS)
+		return fd;
+fail:
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct addr *addr,
+                       const struct addr *local, void (*wake)(void *owner), void *owner)
+{
+	bool is_connected;
+	int fd = start_connect(addr, local, &is_connected);
+	ssize_t result;
+
+	if (fd < 0)
+		return -errno;
+	stream_open_tcp(stream, loop, fd, wake, owner);
+	if (is_connected)
+		return 0;
+	stream->is_readable_ = false;
+	stream->is_connecting_ = true;
+	result = wait_for_edge(stream);
+	if (result == STREAM_WAIT)
+		return 0;
+	stream_close(stream);
+	return (int)result;
+}
