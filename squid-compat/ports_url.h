@@ -39,4 +39,7 @@ enum port_url_verdict port_request_url(const struct port *port, struct str targe
  * writes is normalised as above. */
 enum port_url_verdict port_url_absolute(struct str text, struct buf *out, struct port_url *url);
 
+/* Cuts "host[:port]" (a defaultsite); *port 0: none said. False: it is no such thing. */
+bool port_cut_site(struct str text, struct str *host, uint16_t *port);
+
 #endif

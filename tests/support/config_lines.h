@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tests/support/config_lines.h: what a unit test of a directive needs: lines cut into words, a report
+ * to look into, an arena, and a world without DNS and files. */
+#ifndef TESTS_SUPPORT_CONFIG_LINES_H
+#define TESTS_SUPPORT_CONFIG_LINES_H
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "lib/base/arena.h"
+#include "squid-compat/word_cutter.h"
+#include "squid-compat/report.h"
+#include "squid-compat/words.h"
+#include "squid-compat/world.h"
+
+struct config_lines {
+	struct arena arena;
+	struct report *report;
+	struct word_cutter *cutter;
+	struct words words;
+};
+
+static inline void config_lines_init(struct config_lines *lines)
+{
+	arena_init(&lines->arena, NULL, 0);
+	lines->report = report_create();
+	lines->cutter = word_cutter_create();
+}
+
+static inline void config_lines_fini(struct config_lines *lines)
+{
+	word_cutter_destroy(lines->cutter);
+	report_destroy(lines->report);
+	arena_fini(&lines->arena);
+}
+
+/* The words of a line; valid until the next call. */
+static inline const struct words *config_line(struct config_lines *lines, const char *text)
+{
+	if (!word_cutter_cut(lines->cutter, str_of(text), false, &lines->words, lines->report))
+		fail_msg("cannot cut '%s'", text);
+	return &lines->words;
+}
+
+/* Forgets what was said. */
+static inline void config_lines_forget(struct config_lines *lines)
+{
+	report_destroy(lines->report);
+	lines->report = report_create();
+}
+
+/* Was a sentence of that class said that contains part? part NULL: nothing at all was said. */
+static inline bool config_lines_said(const struct config_lines *lines, enum report_class what,
+				     const char *part)
+{
+	if (!part)
+		return report_nmessages(lines->report) == 0;
+	for (size_t i = 0; i < report_nmessages(lines->report); i++) {
+		const struct report_message *message = report_message(lines->report, i);
+
+		if (message->what == what && strstr(message->text, part))
+			return true;
+	}
+	return false;
+}
+
+/* What was said first, for the messages of a failing test. */
+static inline const char *config_lines_first(const struct config_lines *lines)
+{
+	const struct report_message *message = report_message(lines->report, 0);
+
+	return message ? message->text : "(nothing)";
+}
+
+static inline unsigned test_resolve(const char *name, uint16_t port, struct addr *addrs,
+				    unsigned max)
+{
+	if (max == 0 || strcmp(name, "known.example") != 0)
+		return 0;
+	return addr_parse(STR("192.0.2.7"), port, &addrs[0]) ? 1 : 0;
+}
+
+/* Only what lies under /ok/ is there. */
+static inline int test_may(const char *path, int mode)
+{
+	(void)mode;
+	return strncmp(path, "/ok/", 4) == 0 ? 0 : ENOENT;
+}
+
+static inline int test_read_file(const char *path, struct buf *out)
+{
+	if (test_may(path, 0) != 0)
+		return ENOENT;
+	return buf_printf(out, "<p>file %s: %%c %%%%</p>\n", path) ? 0 : EFBIG;
+}
+
+static inline uint16_t test_service(const char *name)
+{
+	return strcmp(name, "http") == 0 ? 80 : 0;
+}
+
+static const struct world test_world = {
+	.resolve = test_resolve,
+	.may = test_may,
+	.read_file = test_read_file,
+	.service = test_service,
+};
+
+#endif
