@@ -10,6 +10,8 @@
  * table's locks are leaf locks, held for a look-up or an insertion only. */
 #ifndef HELPERS_AUTH_BASIC_H
 #define HELPERS_AUTH_BASIC_H
+#include <stdatomic.h>
+
 #include "helpers/line.h"
 #include "helpers/pool.h"
 
@@ -41,9 +43,9 @@ struct str auth_basic_challenge(const struct auth_basic *auth);
 
 /* What the helper said; immutable, counted, shared by all requests of that user. */
 struct auth_answer {
-	struct str user;          /* as sent to the helper, before escaping: what %un shows */
-	struct helper_reply reply; /* its pairs become notes; code tells failures apart */
-	unsigned nrefs_;          /* atomic */
+	struct str user;            /* as sent to the helper, before escaping: what %un shows */
+	struct helper_reply *reply; /* its pairs become notes; code tells failures apart */
+	atomic_uint nrefs_;
 };
 struct auth_answer *auth_answer_ref(struct auth_answer *answer);
 void auth_answer_unref(struct auth_answer *answer); /* accepts NULL */

@@ -32,7 +32,7 @@ struct child_options {
 	/* It exited, closed its stdout or sent a line too long; why is the rest of the sentence "KIND
 	 * #HlprN ...". Called once, and no line after it; the owner then calls child_stop. */
 	void (*ended)(void *owner, const char *why);
-	/* A line (or a part of one) from its stderr, without LF, from the loop; NULL: to log_say. */
+	/* A line (or a part of one) from its stderr, without LF, also after child_stop. */
 	void (*stderr_line)(void *owner, const char *text, size_t len);
 	/* The process has been reaped and the struct is about to be freed; always the last call, from
 	 * the loop, and never before child_stop. May be NULL. */

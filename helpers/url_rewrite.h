@@ -28,7 +28,8 @@ struct url_rewrite_verdict {
 	int status;       /* of a redirect: 301 302 303 307 308 */
 	struct str url;   /* lies in the reply's line; safe for a header field as it is */
 	struct str group; /* the note "urlgroup" of an old answer; at NULL: none */
-	struct err_text complaint; /* for the log at level 1; "": nothing to say */
+	struct err_text complaint; /* for the log; "": nothing to say */
+	int complaint_level;       /* of that: 1, or 2 for what a helper does with every answer */
 };
 
 enum url_rewrite_on_timeout {

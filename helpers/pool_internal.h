@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* helpers/pool_internal.h: what pool.c (who asks, who waits) and pool_member.c (the children) share.
+ * All of it is the home loop's, but for what is marked. */
+#ifndef HELPERS_POOL_INTERNAL_H
+#define HELPERS_POOL_INTERNAL_H
+#include <stdatomic.h>
+
+#include "helpers/child.h"
+#include "helpers/pool.h"
+
+struct helper_pool {
+	struct helper_pool_config config; /* immutable; strings are ours */
+	const char *name;                 /* of the program, without its folder */
+	struct loop *home;
+	atomic_uint nrefs;  /* any thread: owners */
+	atomic_uint nholds; /* any thread may add, home alone drops: owners together, jobs, processes */
+	struct list members; /* active and leaving ones, in start order */
+	unsigned nactive;    /* of members, not leaving */
+	struct list queue;   /* jobs that wait */
+	unsigned nqueued;
+	bool is_started, is_retired, is_closed;
+	uint64_t last_number; /* #HlprN */
+	/* children that die without an answer */
+	unsigned nfailures;
+	int64_t failed_ms, retry_ms; /* the last such death; no start before */
+	struct timer retry;
+	/* overload; 0: not */
+	int64_t overload_ms, warned_ms, refused_ms;
+	struct helper_pool_stats counters;
+};
+
+/* One question on its way. From the heap: it outlives a request that is cancelled. */
+struct helper_job {
+	struct mail mail;               /* to the home, then to the asker */
+	struct loop *asker;
+	struct helper_request *request; /* the asker's; NULL: cancelled */
+	atomic_bool is_cancelled;       /* by the asker: the home need not bother */
+	struct helper_pool *pool;       /* a hold */
+	struct list node;               /* in the queue */
+	struct timer timer;
+	struct slot *slot;              /* NULL while it waits in the queue */
+	unsigned nbh, ndeaths, ntimeouts;
+	struct helper_reply *reply;     /* with its line behind it */
+	size_t len;
+	char text[];
+};
+
+/* A request that a child has been sent and not answered. */
+struct slot {
+	struct list node;
+	struct member *member;
+	uint64_t id;
+	struct helper_job *job; /* NULL: waited too long, the answer will be dropped */
+};
+
+/* One child of a pool; once it is off the list it only waits for its process to go. */
+struct member {
+	struct list node;
+	struct helper_pool *pool;
+	struct child *child;
+	uint64_t number, last_id;
+	struct list slots; /* in the order of sending */
+	unsigned nslots;
+	unsigned nsilent; /* time-outs since its last answer */
+	unsigned nwrong;  /* answers on channels that never were */
+	int64_t started_ms;
+	bool was_asked, has_answered, is_leaving;
+};
+
+/* ---- pool.c */
+void pool_drop_hold(struct helper_pool *pool); /* may free the pool: the last thing a caller does */
+/* Starts what is needed and hands out what waits. */
+void pool_pump(struct helper_pool *pool);
+void pool_complete(struct helper_job *job, enum helper_code code);
+void pool_complete_reply(struct helper_job *job, struct helper_reply *reply);
+void pool_requeue(struct helper_job *job); /* to the front */
+
+/* ---- pool_member.c */
+unsigned member_capacity(const struct helper_pool *pool);
+/* Starts up to n; returns how many. */
+unsigned member_start(struct helper_pool *pool, unsigned n);
+/* The one to ask next: idle (in start order), else the least loaded with room; NULL. */
+struct member *member_pick(struct helper_pool *pool);
+void member_send(struct member *member, struct helper_job *job);
+/* EOF to those that leave and have nothing to do (all idle ones if is_all). */
+void member_stop_idle(struct helper_pool *pool, bool is_all);
+void member_stop_all(struct helper_pool *pool);
+/* The job in that slot waits no longer. May end the member. */
+void member_timed_out(struct slot *slot);
+
+#endif
