@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/cache_control.h"
+
+#include <stddef.h>
+
+#include "lib/base/check.h"
+
+enum argument {
+	TAKES_NONE,
+	TAKES_SECONDS,
+	MAY_TAKE_SECONDS, /* without: DELTA_SECONDS_MAX */
+	MAY_TAKE_FIELDS,  /* with: the flag after this one */
+};
+
+static const struct directive {
+	struct str name;
+	uint32_t flag;
+	enum argument argument;
+	size_t slot;          /* of its value in struct cache_control */
+	bool stricter_is_more; /* which of two different values wins */
+} directives[] = {
+	{{"max-age", 7}, CC_MAX_AGE, TAKES_SECONDS, offsetof(struct cache_control, max_age_s), false},
+	{{"s-maxage", 8}, CC_S_MAXAGE, TAKES_SECONDS, offsetof(struct cache_control, s_maxage_s), false},
+	{{"no-cache", 8}, CC_NO_CACHE, MAY_TAKE_FIELDS, 0, false},
+	{{"no-store", 8}, CC_NO_STORE, TAKES_NONE, 0, false},
+	{{"private", 7}, CC_PRIVATE, MAY_TAKE_FIELDS, 0, false},
+	{{"public", 6}, CC_PUBLIC, TAKES_NONE, 0, false},
+	{{"must-revalidate", 15}, CC_MUST_REVALIDATE, TAKES_NONE, 0, false},
+	{{"proxy-revalidate", 16}, CC_PROXY_REVALIDATE, TAKES_NONE, 0, false},
+	{{"must-understand", 15}, CC_MUST_UNDERSTAND, TAKES_NONE, 0, false},
+	{{"no-transform", 12}, CC_NO_TRANSFORM, TAKES_NONE, 0, false},
+	{{"immutable", 9}, CC_IMMUTABLE, TAKES_NONE, 0, false},
+	{{"only-if-cached", 14}, CC_ONLY_IF_CACHED, TAKES_NONE, 0, false},
+	{{"min-fresh", 9}, CC_MIN_FRESH, TAKES_SECONDS, offsetof(struct cache_control, min_fresh_s), true},
+	{{"max-stale", 9}, CC_MAX_STALE, MAY_TAKE_SECONDS, offsetof(struct cache_control, max_stale_s),
+	 false},
+	{{"stale-if-error", 14}, CC_STALE_IF_ERROR, TAKES_SECONDS,
+	 offsetof(struct cache_control, stale_if_error_s), false},
+	{{"stale-while-revalidate", 22}, CC_STALE_WHILE_REVALIDATE, TAKES_SECONDS,
+	 offsetof(struct cache_control, stale_while_revalidate_s), false},
+};
+
+static const struct directive *find_directive(struct str name)
+{
+	for (size_t i = 0; i < COUNT(directives); i++)
+		if (str_eq_nocase(directives[i].name, name))
+			return &directives[i];
+	return NULL;
+}
+
+/* RFC 9111 §5.2: recipients ought to take either form. Quoted pairs have no place in a number. */
+static struct str unquoted(struct str value)
+{
+	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+		return (struct str){value.at + 1, value.len - 2};
+	return value;
+}
+
+static bool is_digits(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return false;
+	return s.len > 0;
+}
+
+/* RFC 9111 §1.2.2: what overflows is 2^31. §4.2.1: what is invalid is stale, hence 0. */
+static int64_t delta_seconds(struct str value)
+{
+	uint64_t seconds = 0;
+
+	value = unquoted(value);
+	if (!is_digits(value))
+		return 0;
+	if (!str_to_u64(value, &seconds) || seconds > DELTA_SECONDS_MAX)
+		return DELTA_SECONDS_MAX;
+	return (int64_t)seconds;
+}
+
+static void set_seconds(struct cache_control *control, const struct directive *directive,
+			int64_t seconds)
+{
+	int64_t *slot = (int64_t *)((char *)control + directive->slot);
+
+	if (!(control->flags & directive->flag) || *slot == seconds)
+		*slot = seconds;
+	else if (directive->stricter_is_more)
+		*slot = seconds > *slot ? seconds : *slot;
+	else
+		*slot = 0; /* two minds: nothing left */
+	control->flags |= directive->flag;
+}
+
+static void add_directive(struct cache_control *control, struct str element)
+{
+	size_t equals = str_find_char(element, '=');
+	bool has_value = equals < element.len;
+	struct str value = str_trim(str_from(element, equals + 1));
+	const struct directive *directive = find_directive(str_trim(str_first(element, equals)));
+
+	if (!directive)
+		return;
+	switch (directive->argument) {
+	case TAKES_NONE:
+		control->flags |= directive->flag;
+		break;
+	case TAKES_SECONDS:
+		set_seconds(control, directive, delta_seconds(value));
+		break;
+	case MAY_TAKE_SECONDS:
+		set_seconds(control, directive, has_value ? delta_seconds(value) : DELTA_SECONDS_MAX);
+		break;
+	case MAY_TAKE_FIELDS:
+		control->flags |= has_value ? directive->flag << 1 : directive->flag;
+		break;
+	}
+}
+
+/* The element up to the next comma outside of quotes. A quote that never ends takes in the rest. */
+static struct str cut_element(struct str *rest)
+{
+	struct str element;
+	bool is_quoted = false;
+	size_t i;
+
+	for (i = 0; i < rest->len; i++) {
+		char c = rest->at[i];
+
+		if (c == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && c == '\\')
+			i++;
+		else if (!is_quoted && c == ',')
+			break;
+	}
+	element = str_trim(str_first(*rest, i));
+	*rest = str_from(*rest, i + 1);
+	return element;
+}
+
+void cache_control_add(struct cache_control *control, struct str value)
+{
+	control->flags |= CC_PRESENT;
+	while (value.len > 0) {
+		struct str element = cut_element(&value);
+
+		if (element.len > 0)
+			add_directive(control, element);
+	}
+}
+
+void cache_control_read(const struct http_head *head, struct cache_control *out)
+{
+	const struct http_field *field = NULL;
+
+	*out = (struct cache_control){0};
+	if (http_has(head, FIELD_CACHE_CONTROL)) {
+		while ((field = http_find_next(head, FIELD_CACHE_CONTROL, field)) != NULL)
+			cache_control_add(out, http_field_value(head, field));
+	} else if (http_list_has(head, FIELD_PRAGMA, STR("no-cache"))) {
+		out->flags |= CC_NO_CACHE;
+	}
+}

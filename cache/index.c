@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/index.h"
+
+#include <string.h>
+
+#include "cache/key.h"
+#include "cache/object.h"
+#include "cache/vary.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "lib/base/list.h"
+#include "lib/base/lock.h"
+
+enum { NBUCKETS_AT_FIRST = 8, HAND_STEPS_A_LOCK = 64 };
+
+/* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight holds
+ * what a purge or a POST made void, and may not come back by index_insert. */
+enum place {
+	PLACE_NONE,
+	PLACE_INFLIGHT,
+	PLACE_STORED,
+	PLACE_REMOVED,
+};
+
+struct shard {
+	struct lock lock;
+	struct object **buckets; /* chains by index_.next, newest first */
+	size_t nbuckets;         /* a power of two */
+	size_t nentries;
+	struct list queue; /* the stored ones by index_.node, oldest first */
+	struct list *hand; /* the next to be judged; the queue's head: start over */
+	uint64_t nevicted;
+};
+
+struct index {
+	unsigned nshards;
+	uint64_t seed;
+	atomic_size_t bytes, max_bytes;
+	atomic_size_t nobjects;
+	atomic_uint next_shard; /* to be evicted from */
+	struct shard shards[];
+};
+
+/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most.
+ * Sparing a small object costs little memory and saves a whole request. */
+static const struct size_class {
+	size_t max_bytes;
+	unsigned char start, step, most;
+} size_classes[] = {
+	{8192, 1, 2, 6},
+	{131072, 0, 1, 3},
+	{SIZE_MAX, 0, 1, 1},
+};
+
+static const struct size_class *class_of(size_t bytes)
+{
+	const struct size_class *class = size_classes;
+
+	while (bytes > class->max_bytes)
+		class++;
+	return class;
+}
+
+struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed)
+{
+	struct index *index = mem_zalloc(sizeof(*index) + nshards * sizeof(index->shards[0]));
+
+	check(nshards > 0 && (nshards & (nshards - 1)) == 0);
+	index->nshards = nshards;
+	index->seed = seed;
+	atomic_init(&index->max_bytes, max_bytes);
+	for (unsigned i = 0; i < nshards; i++) {
+		struct shard *shard = &index->shards[i];
+
+		lock_init(&shard->lock);
+		shard->nbuckets = NBUCKETS_AT_FIRST;
+		shard->buckets = mem_array(shard->nbuckets, sizeof(shard->buckets[0]));
+		list_init(&shard->queue);
+		shard->hand = &shard->queue;
+	}
+	return index;
+}
+
+uint64_t index_key(const struct index *index, struct str url)
+{
+	return cache_key_fingerprint(url, index->seed);
+}
+
+/* The shard by the high bits, the bucket in it by the low ones. */
+static struct shard *shard_of(struct index *index, uint64_t key)
+{
+	return &index->shards[(key >> 40) & (index->nshards - 1)];
+}
+
+static struct object **bucket_of(struct shard *shard, uint64_t key)
+{
+	return &shard->buckets[key & (shard->nbuckets - 1)];
+}
+
+static bool is_at(const struct object *object, uint64_t key, struct str url)
+{
+	return object->key == key && str_eq(object->url, url);
+}
+
+/* ---- looking up */
+
+/* The newest under the URL whose head is known and which answers the request, else one without a
+ * head. */
+static struct object *look_up_locked(struct shard *shard, uint64_t key, struct str url,
+				     const struct http_head *request, bool only_inflight)
+{
+	struct object *without_head = NULL;
+
+	lock_check_held(&shard->lock);
+	for (struct object *object = *bucket_of(shard, key); object; object = object->index_.next) {
+		enum object_state state;
+
+		if (!is_at(object, key, url) ||
+		    (only_inflight && object->index_.place != PLACE_INFLIGHT))
+			continue;
+		state = object_state(object);
+		if (state == OBJECT_EMPTY && !without_head)
+			without_head = object;
+		else if ((state == OBJECT_FILLING || state == OBJECT_COMPLETE) &&
+			 vary_matches(object->vary, request))
+			return object;
+	}
+	return without_head;
+}
+
+static void mark(struct object *object)
+{
+	const struct size_class *class = class_of(object->index_.bytes);
+	unsigned char marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
+
+	if (marks < class->most)
+		atomic_store_explicit(&object->index_.marks, marks + class->step,
+				      memory_order_relaxed);
+}
+
+struct object *index_find(struct index *index, uint64_t key, struct str url,
+			  const struct http_head *request)
+{
+	struct shard *shard = shard_of(index, key);
+	struct object *object;
+
+	lock_take(&shard->lock);
+	object = look_up_locked(shard, key, url, request, false);
+	if (object) {
+		object_ref(object);
+		mark(object);
+	}
+	lock_drop(&shard->lock);
+	return object;
+}
+
+struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
+				   const struct http_head *request)
+{
+	struct shard *shard = shard_of(index, key);
+	struct object *object;
+
+	lock_take(&shard->lock);
+	object = look_up_locked(shard, key, url, request, true);
+	if (object)
+		object_ref(object);
+	lock_drop(&shard->lock);
+	return object;
+}
+
+/* ---- taking out: onto a chain of victims, which are let go without the lock */
+
+static void unlink_locked(struct shard *shard, struct object *object)
+{
+	struct object **at = bucket_of(shard, object->key);
+
+	lock_check_held(&shard->lock);
+	while (*at != object)
+		at = &(*at)->index_.next;
+	*at = object->index_.next;
+	shard->nentries--;
+	if (object->index_.place != PLACE_STORED)
+		return;
+	if (shard->hand == &object->index_.node)
+		shard->hand = object->index_.node.next;
+	list_remove(&object->index_.node);
+}
+
+static void take_out_locked(struct index *index, struct shard *shard, struct object *object,
+			    struct object **victims)
+{
+	unlink_locked(shard, object);
+	if (object->index_.place == PLACE_STORED) {
+		atomic_fetch_sub_explicit(&index->bytes, object->index_.bytes, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&index->nobjects, 1, memory_order_relaxed);
+	}
+	object->index_.place = PLACE_REMOVED;
+	object->index_.next = *victims;
+	*victims = object;
+}
+
+static unsigned let_go(struct object *victims)
+{
+	unsigned n = 0;
+
+	while (victims) {
+		struct object *next = victims->index_.next;
+
+		object_unref(victims);
+		victims = next;
+		n++;
+	}
+	return n;
+}
+
+void index_destroy(struct index *index)
+{
+	for (unsigned i = 0; index && i < index->nshards; i++) {
+		struct shard *shard = &index->shards[i];
+
+		for (size_t k = 0; k < shard->nbuckets; k++)
+			let_go(shard->buckets[k]);
+		mem_free(shard->buckets);
+		lock_fini(&shard->lock);
+	}
+	mem_free(index);
+}
+
+bool index_remove(struct index *index, struct object *object)
+{
+	struct shard *shard = shard_of(index, object->key);
+	struct object *victims = NULL;
+
+	lock_take(&shard->lock);
+	if (object->index_.place == PLACE_STORED || object->index_.place == PLACE_INFLIGHT)
+		take_out_locked(index, shard, object, &victims);
+	lock_drop(&shard->lock);
+	return let_go(victims) > 0;
+}
+
+unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
+{
+	struct shard *shard = shard_of(index, key);
+	struct object *victims = NULL, *object, *next;
+
+	lock_take(&shard->lock);
+	for (object = *bucket_of(shard, key); object; object = next) {
+		next = object->index_.next;
+		if (is_at(object, key, url))
+			take_out_locked(index, shard, object, &victims);
+	}
+	lock_drop(&shard->lock);
+	return let_go(victims);
+}
+
+bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id)
+{
+	struct shard *shard = shard_of(index, key);
+	struct object *victims = NULL, *object, *next;
+
+	lock_take(&shard->lock);
+	for (object = *bucket_of(shard, key); object; object = next) {
+		next = object->index_.next;
+		if (object->key == key && atomic_load(&object->disk_id) == disk_id)
+			take_out_locked(index, shard, object, &victims);
+	}
+	lock_drop(&shard->lock);
+	return let_go(victims) > 0;
+}
+
+size_t index_clear(struct index *index)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < index->nshards; i++) {
+		struct shard *shard = &index->shards[i];
+		struct object *victims = NULL;
+
+		lock_take(&shard->lock);
+		while (!list_is_empty(&shard->queue))
+			take_out_locked(index, shard,
+					CONTAINER(shard->queue.next, struct object, index_.node),
+					&victims);
+		lock_drop(&shard->lock);
+		n += let_go(victims);
+	}
+	return n;
+}
+
+/* ---- eviction */
+
+static bool is_too_large(const struct index *index)
+{
+	return atomic_load_explicit(&index->bytes, memory_order_relaxed) >
+	       atomic_load_explicit(&index->max_bytes, memory_order_relaxed);
+}
+
+/* The hand goes on until enough is free or it has made its steps. False: there is nothing to judge. */
+static bool evict_some_locked(struct index *index, struct shard *shard, struct object **victims)
+{
+	if (list_is_empty(&shard->queue))
+		return false;
+	for (int i = 0; i < HAND_STEPS_A_LOCK && is_too_large(index); i++) {
+		struct object *object;
+		unsigned char marks;
+
+		if (shard->hand == &shard->queue)
+			shard->hand = shard->queue.next;
+		if (shard->hand == &shard->queue)
+			break;
+		object = CONTAINER(shard->hand, struct object, index_.node);
+		marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
+		if (marks > 0) {
+			atomic_store_explicit(&object->index_.marks, marks - 1, memory_order_relaxed);
+			shard->hand = shard->hand->next;
+		} else {
+			take_out_locked(index, shard, object, victims);
+			shard->nevicted++;
+		}
+	}
+	return true;
+}
+
+/* One shard after the other, so that all are swept alike. */
+static void evict(struct index *index)
+{
+	unsigned nempty = 0;
+
+	while (is_too_large(index) && nempty < index->nshards) {
+		unsigned next = atomic_fetch_add_explicit(&index->next_shard, 1, memory_order_relaxed);
+		struct shard *shard = &index->shards[next & (index->nshards - 1)];
+		struct object *victims = NULL;
+		bool had_some;
+
+		lock_take(&shard->lock);
+		had_some = evict_some_locked(index, shard, &victims);
+		lock_drop(&shard->lock);
+		nempty = had_some ? 0 : nempty + 1;
+		let_go(victims);
+	}
+}
+
+void index_set_max_bytes(struct index *index, size_t max_bytes)
+{
+	atomic_store_explicit(&index->max_bytes, max_bytes, memory_order_relaxed);
+	evict(index);
+}
+
+/* ---- putting in */
+
+/* Moves every chain to twice as many buckets, in its order. */
+static void rehash_locked(struct shard *shard, struct object **fresh)
+{
+	for (size_t i = 0; i < shard->nbuckets; i++) {
+		struct object **tails[2] = {&fresh[i], &fresh[i + shard->nbuckets]};
+
+		for (struct object *object = shard->buckets[i]; object;
+		     object = object->index_.next) {
+			unsigned side = (object->key & shard->nbuckets) != 0;
+
+			*tails[side] = object;
+			tails[side] = &object->index_.next;
+		}
+		*tails[0] = *tails[1] = NULL;
+	}
+	shard->buckets = fresh;
+	shard->nbuckets *= 2;
+}
+
+/* Room for one more, allocated while the lock is not held. */
+static void make_room(struct shard *shard)
+{
+	struct object **fresh, **old;
+	size_t nbuckets;
+
+	lock_take(&shard->lock);
+	nbuckets = shard->nentries >= shard->nbuckets ? shard->nbuckets : 0;
+	lock_drop(&shard->lock);
+	if (nbuckets == 0)
+		return;
+	old = fresh = mem_array(nbuckets * 2, sizeof(fresh[0]));
+	lock_take(&shard->lock);
+	if (shard->nbuckets == nbuckets) { /* nobody else did it meanwhile */
+		old = shard->buckets;
+		rehash_locked(shard, fresh);
+	}
+	lock_drop(&shard->lock);
+	mem_free(old);
+}
+
+static void link_locked(struct shard *shard, struct object *object)
+{
+	struct object **bucket = bucket_of(shard, object->key);
+
+	object->index_.next = *bucket;
+	*bucket = object;
+	shard->nentries++;
+}
+
+static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct str url)
+{
+	unsigned n = 0;
+
+	for (struct object *object = *bucket_of(shard, key); object; object = object->index_.next)
+		n += is_at(object, key, url) && object->index_.place == PLACE_INFLIGHT;
+	return n;
+}
+
+bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
+			   struct object *object)
+{
+	struct shard *shard = shard_of(index, key);
+	bool may;
+
+	check(object->index_.place == PLACE_NONE && key != 0);
+	make_room(shard);
+	object_set_url(object, key, url);
+	lock_take(&shard->lock);
+	may = count_inflight_locked(shard, key, url) < INDEX_MAX_VARIANTS;
+	if (may) {
+		object_ref(object);
+		object->index_.place = PLACE_INFLIGHT;
+		link_locked(shard, object);
+	}
+	lock_drop(&shard->lock);
+	return may;
+}
+
+/* Takes out what object replaces, and the oldest variant when there are too many. */
+static void displace_locked(struct index *index, struct shard *shard, struct object *object,
+			    struct object **victims)
+{
+	struct object *other, *next, *oldest = NULL;
+	unsigned nvariants = 0;
+
+	for (other = *bucket_of(shard, object->key); other; other = next) {
+		next = other->index_.next;
+		if (other == object || other->index_.place != PLACE_STORED ||
+		    !is_at(other, object->key, object->url))
+			continue;
+		if (str_eq(other->vary, object->vary)) {
+			unsigned char marks = atomic_load(&other->index_.marks);
+
+			if (marks > atomic_load(&object->index_.marks))
+				atomic_store(&object->index_.marks, marks);
+			take_out_locked(index, shard, other, victims);
+		} else {
+			nvariants++;
+			oldest = other;
+		}
+	}
+	if (nvariants >= INDEX_MAX_VARIANTS)
+		take_out_locked(index, shard, oldest, victims);
+}
+
+static void store_locked(struct index *index, struct shard *shard, struct object *object,
+			 struct object **victims)
+{
+	if (object->index_.place == PLACE_INFLIGHT)
+		unlink_locked(shard, object);
+	else
+		object_ref(object);
+	object->index_.place = PLACE_STORED;
+	displace_locked(index, shard, object, victims);
+	link_locked(shard, object); /* in front: the newest */
+	list_push_back(&shard->queue, &object->index_.node);
+	atomic_fetch_add_explicit(&index->bytes, object->index_.bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&index->nobjects, 1, memory_order_relaxed);
+}
+
+bool index_insert(struct index *index, uint64_t key, struct object *object)
+{
+	struct shard *shard = shard_of(index, key);
+	size_t bytes = object_memory_bytes(object);
+	struct object *victims = NULL;
+	bool was_removed;
+
+	check(key != 0 && (object->key == 0 || object->key == key));
+	if (!object_is_whole(object) ||
+	    bytes > atomic_load_explicit(&index->max_bytes, memory_order_relaxed)) {
+		index_remove(index, object);
+		return false;
+	}
+	make_room(shard);
+	lock_take(&shard->lock);
+	was_removed = object->index_.place == PLACE_REMOVED;
+	if (object->index_.place != PLACE_STORED && !was_removed) {
+		object->key = key;
+		object->index_.bytes = bytes;
+		atomic_store_explicit(&object->index_.marks, class_of(bytes)->start,
+				      memory_order_relaxed);
+		store_locked(index, shard, object, &victims);
+	}
+	lock_drop(&shard->lock);
+	let_go(victims);
+	evict(index);
+	return !was_removed;
+}
+
+void index_stats(const struct index *index, struct index_stats *out)
+{
+	*out = (struct index_stats){
+		.nobjects = atomic_load_explicit(&index->nobjects, memory_order_relaxed),
+		.bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed),
+		.max_bytes = atomic_load_explicit(&index->max_bytes, memory_order_relaxed),
+	};
+	for (unsigned i = 0; i < index->nshards; i++) {
+		struct shard *shard = (struct shard *)&index->shards[i];
+
+		lock_take(&shard->lock);
+		out->nevicted += shard->nevicted;
+		lock_drop(&shard->lock);
+	}
+}
