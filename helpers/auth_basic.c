@@ -50,16 +50,15 @@ struct auth_basic { /* immutable but for nrefs */
 	char *challenge;
 };
 
-/* One question to the helper: immutable but for its node and waits, which the shard's lock guards. */
+/* One question to the helper: immutable but for its node and waits, which the shard's lock guards;
+ * user is the table's once the flight is off the list. */
 struct flight {
 	struct list node;  /* of shared.flights */
 	struct list waits;
 	struct auth_basic *auth;
 	struct helper_request request; /* of the loop that asked first */
-	uint64_t hash;
-	uint8_t mac[MAC_BYTES];
 	size_t user_len;
-	struct user *user; /* ready to be put into the table; NULL after that */
+	struct user *user; /* ready to be put into the table */
 };
 
 /* One query that hangs on a flight. */
@@ -346,7 +345,7 @@ static bool make_key(const struct auth_basic *auth, struct str extras, struct cr
 	const struct auth_users *users = auth->config.users;
 	struct str user = out->user;
 
-	if (extras.len > AUTH_BASIC_MAX_BYTES)
+	if (extras.len > AUTH_BASIC_MAX_BYTES || !helper_value_is_clean(extras))
 		return false;
 	memcpy(out->key_bytes, user.at, user.len);
 	out->key_bytes[user.len] = '\0';
@@ -467,7 +466,7 @@ static void land(struct helper_request *request)
 {
 	struct flight *flight = CONTAINER(request, struct flight, request);
 	struct auth_basic *auth = flight->auth;
-	struct shard *shard = shard_of(auth->config.users, flight->hash);
+	struct shard *shard = shard_of(auth->config.users, flight->user->hash);
 	struct user *user = flight->user, *old = NULL;
 	struct auth_answer *answer =
 		make_answer((struct str){user->key, flight->user_len}, request->reply);
@@ -480,7 +479,6 @@ static void land(struct helper_request *request)
 	if (is_kept) {
 		user->answer = auth_answer_ref(answer);
 		user->expires_ms = now_ms + auth->config.ttl_ms;
-		flight->user = NULL;
 	}
 	lock_take(&shard->lock);
 	if (is_kept)
@@ -488,6 +486,8 @@ static void land(struct helper_request *request)
 	list_remove(&flight->node);
 	list_splice(&waits, &flight->waits);
 	lock_drop(&shard->lock);
+	if (is_kept)
+		flight->user = NULL;
 	free_users(old);
 	post_waits(&waits, answer);
 	auth_answer_unref(answer);
@@ -509,8 +509,6 @@ static struct flight *make_flight(struct auth_basic *auth, const struct credenti
 	flight->auth = auth_basic_ref(auth);
 	flight->request.loop = loop;
 	flight->request.done = land;
-	flight->hash = asked->hash;
-	memcpy(flight->mac, asked->mac, MAC_BYTES);
 	flight->user_len = asked->user.len;
 	flight->user = user;
 	return flight;
@@ -520,9 +518,11 @@ static struct flight *make_flight(struct auth_basic *auth, const struct credenti
 static bool is_same_flight(const struct flight *flight, const struct auth_basic *auth,
 			   const struct credentials *asked)
 {
-	return flight->auth == auth && flight->hash == asked->hash &&
-	       str_eq((struct str){flight->user->key, flight->user->key_len}, asked->key) &&
-	       gnutls_memcmp(flight->mac, asked->mac, MAC_BYTES) == 0;
+	const struct user *user = flight->user;
+
+	return flight->auth == auth && user->hash == asked->hash &&
+	       str_eq((struct str){user->key, user->key_len}, asked->key) &&
+	       gnutls_memcmp(user->mac, asked->mac, MAC_BYTES) == 0;
 }
 
 static struct flight *find_flight_locked(struct shard *shard, const struct auth_basic *auth,

@@ -209,7 +209,8 @@ static void say_too_few(const struct helper_pool *pool)
 		return;
 	log_say(1, "Too few %s processes are running (need %u/%u)", pool->config.kind,
 		pool->config.startup - pool->nactive, pool->config.max);
-	log_say(1, "Starting new helpers");
+	if (loop_now_ms(pool->home) >= pool->retry_ms)
+		log_say(1, "Starting new helpers");
 }
 
 static void end_member(struct member *member, bool is_failure, const char *why)
