@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lib/http/uri.h: http and https URLs, authorities, and percent-encoding. RFC 3986, RFC 9110 §4.2.
  *
- * Parsing gives spans of the text, as written; the printers below give the normal form. Bytes that a
- * target may have are 0x21 to 0x7E but for '#': stricter than Squid (no 8-bit bytes, no blanks), laxer
- * than RFC 3986 (`"<>\^{|}` and backquote pass, since Squid passes them on).
- * Threads: pure functions. Owned: nothing; what is parsed lives as long as its text. */
+ * Parsing gives spans of the text, as written; the printers below give the normal form. Bytes that
+ * a target may have are 0x21 to 0x7E but for '#': stricter than Squid (no 8-bit bytes, no blanks),
+ * laxer than RFC 3986 (`"<>\^{|}` and backquote pass, since Squid passes them on). Threads: pure
+ * functions. Owned: nothing; what is parsed lives as long as its text. */
 #ifndef HTTP_URI_H
 #define HTTP_URI_H
 #include "lib/base/buf.h"

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests: METHOD SP TARGET SP VERSION CRLF, fields, and what they mean together. RFC 9112 §3. */
+#include "lib/http/h1.h"
+
+#include "lib/base/check.h"
+#include "lib/http/h1_internal.h"
+#include "lib/http/scan_internal.h"
+#include "lib/http/uri.h"
+
+enum {
+	MAX_METHOD = 64,
+	VERSION_LEN = 8, /* "HTTP/1.1" */
+	/* A request line without its target, at most. */
+	MAX_AROUND_TARGET = MAX_METHOD + VERSION_LEN + 4,
+};
+
+static enum http_method method_of(struct str name)
+{
+	static const struct {
+		struct str name;
+		enum http_method method;
+	} methods[] = {
+		{{"GET", 3}, HTTP_GET},       {{"HEAD", 4}, HTTP_HEAD},
+		{{"POST", 4}, HTTP_POST},     {{"PUT", 3}, HTTP_PUT},
+		{{"DELETE", 6}, HTTP_DELETE}, {{"OPTIONS", 7}, HTTP_OPTIONS},
+		{{"TRACE", 5}, HTTP_TRACE},   {{"CONNECT", 7}, HTTP_CONNECT},
+		{{"PATCH", 5}, HTTP_PATCH},   {{"PURGE", 5}, HTTP_PURGE},
+	};
+
+	for (size_t i = 0; i < COUNT(methods); i++)
+		if (str_eq(methods[i].name, name))
+			return methods[i].method;
+	return HTTP_OTHER;
+}
+
+/* HTTP/D.D. Only major version 1 is spoken here, and of it 1.0 and (whatever is higher) 1.1. */
+static enum h1_error read_version(struct str text, uint8_t *minor)
+{
+	if (text.len != VERSION_LEN || memcmp(text.at, "HTTP/", 5) != 0 || text.at[6] != '.' ||
+	    text.at[5] < '0' || text.at[5] > '9' || text.at[7] < '0' || text.at[7] > '9')
+		return H1_BAD_VERSION;
+	if (text.at[5] != '1')
+		return H1_UNSUPPORTED_VERSION;
+	*minor = text.at[7] > '0';
+	return H1_OK;
+}
+
+/* What is wrong with a whole request line that did not scan. */
+static enum h1_error explain_line(struct str line)
+{
+	const char *end = line.at + line.len;
+	const char *method_end = scan_while(line.at, end, BYTE_TOKEN);
+	const char *space = memrchr(line.at, ' ', line.len);
+	enum h1_error error;
+	uint8_t minor;
+
+	if (method_end == line.at || method_end == end || *method_end != ' ' ||
+	    method_end - line.at > MAX_METHOD)
+		return H1_BAD_METHOD;
+	if (space == method_end)
+		return H1_BAD_REQUEST_LINE;
+	error = read_version((struct str){space + 1, (size_t)(end - space - 1)}, &minor);
+	return error != H1_OK ? error : H1_BAD_TARGET;
+}
+
+static enum h1_verdict refuse_request_line(struct h1_cursor *cursor)
+{
+	enum h1_verdict verdict = h1_refuse_line(cursor, H1_BAD_REQUEST_LINE);
+
+	if (verdict == H1_ERROR && cursor->error == H1_BAD_REQUEST_LINE) {
+		const char *lf = memchr(cursor->at, '\n', (size_t)(cursor->end - cursor->at));
+
+		cursor->error =
+			explain_line((struct str){cursor->at, (size_t)(lf - 1 - cursor->at)});
+	}
+	return verdict;
+}
+
+/* A good line for sure, but for the meaning of its parts; else the verdict on what it is. */
+static enum h1_verdict scan_request_line(struct h1_cursor *cursor, struct http_request *out)
+{
+	const char *base = out->head.base, *method = cursor->at, *end = cursor->end;
+	const char *method_end = scan_while(method, end, BYTE_TOKEN);
+	const char *target, *target_end, *stop;
+
+	if (end - method_end < 2 || *method_end != ' ' || method_end == method ||
+	    method_end - method > MAX_METHOD)
+		return refuse_request_line(cursor);
+	target = method_end + 1;
+	target_end = scan_target(target, end);
+	stop = target_end + 1 + VERSION_LEN;
+	if (end - target_end < VERSION_LEN + 3 || *target_end != ' ' || target_end == target ||
+	    stop[0] != '\r' || stop[1] != '\n' ||
+	    read_version((struct str){target_end + 1, VERSION_LEN}, &out->minor) != H1_OK)
+		return refuse_request_line(cursor);
+	out->method_text =
+		(struct http_span){(uint32_t)(method - base), (uint32_t)(method_end - method)};
+	out->target =
+		(struct http_span){(uint32_t)(target - base), (uint32_t)(target_end - target)};
+	cursor->at = stop + 2;
+	return H1_DONE;
+}
+
+/* CONNECT's HOST:PORT. */
+static bool is_authority_with_port(struct str target)
+{
+	struct str host;
+	uint16_t port;
+	bool has_port;
+
+	return uri_parse_authority(target, &host, &port, &has_port) && has_port;
+}
+
+static bool is_good_target(struct http_request *out)
+{
+	struct str target = http_span(&out->head, out->target);
+	struct uri uri;
+
+	if (out->method == HTTP_CONNECT) {
+		out->target_form = HTTP_TARGET_AUTHORITY;
+		return is_authority_with_port(target);
+	}
+	if (target.at[0] == '/') {
+		out->target_form = HTTP_TARGET_ORIGIN;
+		/* Its bytes have been scanned; only escapes are left to be checked. */
+		return !memchr(target.at, '%', target.len) || uri_is_path_and_query(target);
+	}
+	if (str_eq(target, STR("*"))) {
+		out->target_form = HTTP_TARGET_ASTERISK;
+		return out->method == HTTP_OPTIONS;
+	}
+	out->target_form = HTTP_TARGET_ABSOLUTE;
+	return uri_parse(target, &uri);
+}
+
+/* The first byte may refuse at once: TLS and other protocols may wait for an answer to it. */
+static enum h1_error judge_first_byte(char c)
+{
+	if (byte_is(c, BYTE_TOKEN))
+		return H1_OK;
+	if (c == '\r' || c == '\n')
+		return H1_BAD_LINE_END;
+	return byte_is(c, BYTE_TARGET) || c == ' ' ? H1_BAD_METHOD : H1_NOT_HTTP;
+}
+
+/* A line that fills its limit: whose fault is it? */
+static enum h1_error explain_long_line(const struct h1_cursor *cursor)
+{
+	const char *method_end = scan_while(cursor->at, cursor->end, BYTE_TOKEN);
+
+	return method_end < cursor->end && *method_end == ' ' &&
+	                       method_end - cursor->at <= MAX_METHOD
+	               ? H1_TARGET_TOO_LONG
+	               : H1_BAD_REQUEST_LINE;
+}
+
+static enum h1_verdict read_request_line(struct h1_cursor *cursor, const struct h1_limits *limits,
+                                         struct http_request *out)
+{
+	const char *end = cursor->end;
+	size_t max_len = (size_t)limits->target_bytes + MAX_AROUND_TARGET;
+	bool is_cut = (size_t)(end - cursor->at) >= max_len;
+	enum h1_verdict verdict;
+
+	if (is_cut)
+		cursor->end = cursor->at + max_len;
+	verdict = scan_request_line(cursor, out);
+	if (verdict == H1_MORE && is_cut)
+		verdict = h1_fail(cursor, explain_long_line(cursor));
+	cursor->end = end;
+	if (verdict != H1_DONE)
+		return verdict;
+	if (out->target.len > limits->target_bytes)
+		return h1_fail(cursor, H1_TARGET_TOO_LONG);
+	out->method = method_of(http_span(&out->head, out->method_text));
+	return is_good_target(out) ? H1_DONE : h1_fail(cursor, H1_BAD_TARGET);
+}
+
+/* The request line with the empty line that may precede it. */
+static enum h1_verdict read_start(struct h1_parser *parser, struct h1_cursor *cursor,
+                                  const struct h1_limits *limits, struct http_request *out)
+{
+	const char *at = cursor->at;
+	enum h1_verdict verdict;
+	enum h1_error error;
+
+	if (cursor->end - at >= 2 && at[0] == '\r' && at[1] == '\n')
+		cursor->at = at += 2;
+	else if (cursor->end - at == 1 && at[0] == '\r')
+		return H1_MORE;
+	if (at == cursor->end)
+		return H1_MORE;
+	error = judge_first_byte(*at);
+	if (error != H1_OK)
+		return h1_fail(cursor, error);
+	verdict = read_request_line(cursor, limits, out);
+	if (verdict == H1_MORE)
+		parser->wake_ =
+			(uint32_t)(at - out->head.base) + limits->target_bytes + MAX_AROUND_TARGET;
+	return verdict;
+}
+
+static enum h1_error check_host(const struct h1_cursor *cursor, const struct http_request *request,
+                                const struct h1_limits *limits)
+{
+	struct str value = http_value(&request->head, FIELD_HOST), host;
+	uint16_t port;
+	bool has_port;
+
+	if (h1_is_repeated(cursor, FIELD_HOST))
+		return H1_BAD_HOST;
+	if (!value.at)
+		return request->minor == 0 || limits->allow_no_host ? H1_OK : H1_BAD_HOST;
+	if (value.len > 0 && !uri_parse_authority(value, &host, &port, &has_port))
+		return H1_BAD_HOST;
+	return H1_OK;
+}
+
+static enum h1_error check_framing(struct h1_cursor *cursor, struct http_request *request)
+{
+	struct h1_framing framing;
+	enum h1_error error =
+		h1_read_framing(cursor, &request->head, request->minor, false, &framing);
+
+	request->content_length = framing.length;
+	request->body = framing.is_chunked   ? HTTP_BODY_CHUNKED
+	                : framing.has_length ? HTTP_BODY_LENGTH
+	                                     : HTTP_BODY_NONE;
+	return error;
+}
+
+/* A client may not strip what frames or routes its request. RFC 9110 §7.6.1. */
+static enum h1_error check_connection(struct http_request *request)
+{
+	static const enum http_field_id refused[] = {FIELD_CONTENT_LENGTH, FIELD_HOST,
+	                                             FIELD_TRANSFER_ENCODING};
+	struct http_list list = {0};
+	struct str option;
+
+	while (http_list_next(&request->head, FIELD_CONNECTION, &list, &option))
+		for (size_t i = 0; i < COUNT(refused); i++)
+			if (http_field_id(option) == refused[i])
+				return H1_BAD_CONNECTION;
+	request->keep_alive = h1_keeps_alive(&request->head, request->minor);
+	return H1_OK;
+}
+
+static enum h1_error check_expect(struct http_request *request)
+{
+	struct http_list list = {0};
+	struct str expectation;
+
+	request->expect_continue = false;
+	while (http_list_next(&request->head, FIELD_EXPECT, &list, &expectation)) {
+		if (!str_eq_nocase(expectation, STR("100-continue")))
+			return H1_BAD_EXPECT;
+		request->expect_continue = request->minor > 0;
+	}
+	return H1_OK;
+}
+
+/* Two readers could believe in different credentials or types. An equal type is merged. */
+static enum h1_error check_singletons(const struct h1_cursor *cursor, struct http_head *head)
+{
+	const struct http_field *first, *next;
+
+	if (h1_is_repeated(cursor, FIELD_AUTHORIZATION))
+		return H1_DUPLICATE_FIELD;
+	if (!h1_is_repeated(cursor, FIELD_CONTENT_TYPE))
+		return H1_OK;
+	first = http_find(head, FIELD_CONTENT_TYPE);
+	while ((next = http_find_next(head, FIELD_CONTENT_TYPE, first))) {
+		if (!str_eq(http_field_value(head, first), http_field_value(head, next)))
+			return H1_DUPLICATE_FIELD;
+		h1_drop_field(head, next);
+	}
+	return H1_OK;
+}
+
+/* What the lines mean together; the first fault found is the verdict. */
+static enum h1_verdict check_request(struct h1_cursor *cursor, const struct h1_limits *limits,
+                                     struct http_request *request)
+{
+	enum h1_error error = check_host(cursor, request, limits);
+
+	if (error == H1_OK)
+		error = check_framing(cursor, request);
+	if (error == H1_OK)
+		error = check_connection(request);
+	if (error == H1_OK)
+		error = check_expect(request);
+	if (error == H1_OK)
+		error = check_singletons(cursor, &request->head);
+	return error == H1_OK ? H1_DONE : h1_fail(cursor, error);
+}
+
+enum h1_verdict h1_parse_request(struct h1_parser *parser, const char *bytes, size_t len,
+                                 const struct h1_limits *limits, struct http_request *out)
+{
+	struct h1_cursor cursor;
+	enum h1_verdict verdict;
+
+	if (!h1_is_worth_reading(parser, bytes, len))
+		return H1_MORE;
+	h1_open(&cursor, &out->head, bytes, len, limits->head_bytes);
+	verdict = read_start(parser, &cursor, limits, out);
+	if (verdict == H1_DONE)
+		verdict = h1_read_fields(&cursor, &out->head);
+	if (verdict == H1_DONE)
+		verdict = check_request(&cursor, limits, out);
+	return h1_close(parser, &cursor, verdict, len, limits->head_bytes);
+}
