@@ -13,15 +13,15 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_COMMIT] = "COMMIT",
 	[ROW_PIECE] = "INSERT INTO chunk(id, crc, data) VALUES (?1, ?2, ?3)",
 	[ROW_OBJECT] = "INSERT INTO object(id, url, vary, status, type, size, stored, date, expires,"
-		       " modified, etag, flags, on_error, on_stale, header)"
-		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+		       " modified, etag, flags, on_error, on_stale, header, crc) VALUES"
+		       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
 	[ROW_USAGE] = "INSERT INTO usage(id, key, size, used) VALUES (?1, ?2, ?3, ?4)",
 	[ROW_SAME] = "SELECT u.id FROM usage u JOIN object o ON o.id = u.id"
 		     " WHERE u.key = ?1 AND o.url = ?2 AND o.vary IS ?3",
 	[ROW_BY_KEY] = "SELECT id FROM usage WHERE key = ?1",
 	[ROW_UPDATE] = "UPDATE object SET status = ?4, type = ?5, stored = ?7, date = ?8, expires = ?9,"
 		       " modified = ?10, etag = ?11, flags = ?12, on_error = ?13, on_stale = ?14,"
-		       " header = ?15 WHERE id = ?1",
+		       " header = ?15, crc = ?16 WHERE id = ?1",
 	[ROW_KEY_OF] = "SELECT key FROM usage WHERE id = ?1",
 	[ROW_DELETE_OBJECT] = "DELETE FROM object WHERE id = ?1",
 	[ROW_DELETE_USAGE] = "DELETE FROM usage WHERE id = ?1",
@@ -167,7 +167,7 @@ static void bind_time(sqlite3_stmt *stmt, int at, int64_t time_s)
 		sqlite3_bind_null(stmt, at);
 }
 
-/* ?1, ?4, ?5 and ?7 to ?15, which ROW_OBJECT and ROW_UPDATE share. */
+/* ?1, ?4, ?5 and ?7 to ?16, which ROW_OBJECT and ROW_UPDATE share. */
 static void bind_head(sqlite3_stmt *stmt, uint64_t id, struct object *object)
 {
 	const struct freshness_facts *facts = &object->facts;
@@ -186,6 +186,7 @@ static void bind_head(sqlite3_stmt *stmt, uint64_t id, struct object *object)
 	sqlite3_bind_int64(stmt, 14, facts->stale_while_revalidate_s);
 	sqlite3_bind_text(stmt, 15, object->head.at ? object->head.at : "", (int)object->head.len,
 			  SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 16, hash_crc32c(object->head.at, object->head.len));
 }
 
 int rows_add_object(struct disk_rows *rows, uint64_t id, uint64_t key, struct object *object,

@@ -33,6 +33,7 @@ static const char *const statements[] = {
 	"  on_error INTEGER NOT NULL,           -- stale-if-error, seconds\n"
 	"  on_stale INTEGER NOT NULL,           -- stale-while-revalidate, seconds\n"
 	"  header   TEXT    NOT NULL,           -- status line and fields\n"
+	"  crc      INTEGER NOT NULL,           -- CRC-32C of header\n"
 	"  tags     TEXT,                       -- Surrogate-Key, Cache-Tag\n"
 	"  decision TEXT                        -- why it was stored\n"
 	") STRICT",
@@ -82,7 +83,7 @@ static const char *const statements[] = {
 	"  SELECT RAISE(ABORT, 'only the proxy adds objects');\n"
 	"END",
 	"CREATE TRIGGER object_update BEFORE UPDATE OF id, url, method, vary, status, type, size, stored,\n"
-	"    date, modified, etag, on_error, on_stale, header ON object BEGIN\n"
+	"    date, modified, etag, on_error, on_stale, header, crc ON object BEGIN\n"
 	"  SELECT RAISE(ABORT, 'only expires, flags, tags and decision may be changed');\n"
 	"END",
 	"CREATE TRIGGER usage_insert BEFORE INSERT ON usage BEGIN\n"
@@ -250,7 +251,7 @@ static int touch_tables(sqlite3 *db)
 		"SELECT value FROM meta WHERE name='seed'",
 		"SELECT value FROM meta WHERE name='next_id'",
 		"SELECT count(*) FROM (SELECT id,url,method,vary,status,type,size,stored,date,expires,"
-		"modified,etag,flags,on_error,on_stale,header FROM object LIMIT 1)",
+		"modified,etag,flags,on_error,on_stale,header,crc FROM object LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id,key,size,used,hits FROM usage LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id,crc FROM chunk LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id FROM orphan LIMIT 1)",

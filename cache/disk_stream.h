@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/disk_stream.h: rows into objects: checks what the file says, and carries the pieces of a large
+ * body into its object. Everything in the file counts as hostile: each value is bounded and each
+ * piece has its checksum.
+ *
+ * Threads: one reader's. */
+#ifndef CACHE_DISK_STREAM_H
+#define CACHE_DISK_STREAM_H
+#include <sqlite3.h>
+
+#include "cache/disk_internal.h"
+#include "cache/object.h"
+
+/* The statements of a reading connection. */
+struct disk_source {
+	sqlite3 *db;
+	sqlite3_stmt *row, *piece, *by_key;
+};
+/* An SQLite code; on failure the source is closed. */
+int disk_source_open(struct disk_source *source, const char *path);
+void disk_source_close(struct disk_source *source); /* fine when closed */
+
+/* A large body on its way. The reader's, on its list until it has ended. */
+struct disk_stream {
+	struct list node;
+	struct disk *disk;
+	struct disk_source *source;
+	struct object *object; /* a reference */
+	struct disk_pin pin;
+	uint64_t id, key, npieces_done;
+	int64_t idle_since_ms; /* 0: somebody reads */
+	struct loop *loop;
+	struct loop_task task;
+	void (*fault)(void *owner, int code); /* the file is at fault */
+	void *owner;
+};
+
+/* What a row holds, as spans that are gone when its statement is reset. */
+struct disk_row {
+	struct str url, vary;
+	struct object_head head;
+	bool has_piece;
+	struct str piece;
+	uint32_t crc;
+};
+
+enum disk_row_verdict {
+	DISK_ROW_NONE, /* no such row */
+	DISK_ROW_FOUND,
+	DISK_ROW_BAD,  /* it contradicts itself or its checksums */
+	DISK_ROW_FAULT, /* *code says why */
+};
+/* Finds the row; the body's first piece is not looked at. The caller resets source->row. */
+enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, struct disk_row *row,
+				    int *code);
+/* The first piece, checked. */
+bool disk_row_read_piece(struct disk_source *source, struct disk_row *row);
+
+/* The stream's object gets the first piece at once, the others from loop's tasks. */
+struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *source,
+				       struct loop *loop, const struct disk_row *row, uint64_t id,
+				       uint64_t key, bool keep);
+/* Cuts the body short if it is not whole yet. */
+void disk_stream_destroy(struct disk_stream *stream);
+/* Ends a stream that nobody has read for some seconds. */
+void disk_stream_tick(struct disk_stream *stream);
+
+/* The pieces of a body of that size. */
+static inline uint64_t disk_npieces(uint64_t size)
+{
+	return (size + DISK_PIECE_BYTES - 1) / DISK_PIECE_BYTES;
+}
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the writer does between batches: loads the index, follows SQL typed elsewhere, sweeps pieces,
+ * evicts, checkpoints, writes hit counts, and looks whether the file is still there. */
+#include "cache/disk_writer_internal.h"
+
+#include <sys/stat.h>
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+
+enum {
+	LOAD_ROWS = 20000, /* some 12 ms of the writer's time */
+	SWEEP_ROWS = 64,
+	DOOMED_AT_ONCE = 64,
+	LOOK_MS = 1000,
+	IDLE_MS = 2000,
+	FLUSH_MS = 600000,
+	FLUSH_ROWS = 10000,
+	CHECKPOINT_PAGES = (8 << 20) / SCHEMA_PAGE_BYTES,
+	TRUNCATE_PAGES = (16 << 20) / SCHEMA_PAGE_BYTES,
+	WAL_MAX_PAGES = (256 << 20) / SCHEMA_PAGE_BYTES,
+};
+
+void writer_doom(struct disk_writer *writer, uint64_t id)
+{
+	struct disk_ids *ids = &writer->doomed;
+
+	if (ids->n == ids->cap) {
+		ids->cap = ids->cap ? ids->cap * 2 : 16;
+		ids->at = mem_realloc(ids->at, ids->cap * sizeof(*ids->at));
+	}
+	ids->at[ids->n++] = id;
+}
+
+static bool is_id(uint64_t id)
+{
+	return id > 0 && id >> SCHEMA_ID_BITS == 0;
+}
+
+/* ---- the index */
+
+void upkeep_load(struct disk_writer *writer)
+{
+	struct disk *disk = writer->disk;
+	sqlite3_stmt *stmt;
+	int rc, n = 0;
+
+	if (!writer->rows.db)
+		return;
+	stmt = rows_bind(&writer->rows, ROW_LOAD, writer->load_at, LOAD_ROWS);
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		uint64_t id = (uint64_t)sqlite3_column_int64(stmt, 0);
+		uint64_t key = (uint64_t)sqlite3_column_int64(stmt, 1);
+
+		n++;
+		writer->load_at = id;
+		if (is_id(id) && !disk_is_doubted(disk, key, 0))
+			disk_index_insert(disk->index, key, id);
+	}
+	sqlite3_reset(stmt);
+	if (rc != SQLITE_DONE) {
+		writer_fault(writer, rc);
+	} else if (n == LOAD_ROWS) {
+		loop_defer(writer->loop, &writer->load_task);
+		return;
+	}
+	/* Pairs with the acquire in disk_may_have: whoever sees it sees all entries. */
+	atomic_store_explicit(&disk->is_loading, false, memory_order_release);
+}
+
+static int on_wal(void *owner, sqlite3 *db, const char *name, int npages)
+{
+	struct disk_writer *writer = owner;
+
+	(void)db;
+	(void)name;
+	writer->wal_pages = npages;
+	return SQLITE_OK;
+}
+
+static void doom_orphans(struct disk_writer *writer)
+{
+	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_ORPHANS, 0, 0);
+
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		writer_doom(writer, (uint64_t)sqlite3_column_int64(stmt, 0));
+	sqlite3_reset(stmt);
+}
+
+/* ---- SQL typed elsewhere */
+
+/* Memory first, at once; the pieces follow in transactions of their own. */
+static void read_purged(struct disk_writer *writer)
+{
+	struct disk *disk = writer->disk;
+	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_PURGED, writer->purge_seen, 0);
+	int rc;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		uint64_t id = (uint64_t)sqlite3_column_int64(stmt, 1);
+		uint64_t key = (uint64_t)sqlite3_column_int64(stmt, 2);
+
+		writer->purge_seen = (uint64_t)sqlite3_column_int64(stmt, 0);
+		writer->has_purge_rows = true;
+		if (!is_id(id))
+			continue;
+		if (sqlite3_column_int(stmt, 3)) {
+			disk_index_remove(disk->index, key, id);
+			disk_count(disk, COUNT_REMOVED, 1);
+			writer_doom(writer, id);
+		}
+		if (disk->config.on_removed)
+			disk->config.on_removed(disk->config.owner, key, id);
+	}
+	sqlite3_reset(stmt);
+	if (rc != SQLITE_DONE)
+		writer_fault(writer, rc);
+}
+
+static void poll_purged(struct disk_writer *writer)
+{
+	int64_t version = 0;
+	int rc = rows_number(&writer->rows, ROW_DATA_VERSION, &version);
+
+	if (rc != SQLITE_OK) {
+		writer_fault(writer, rc);
+		return;
+	}
+	if (version == writer->data_version)
+		return;
+	writer->data_version = version;
+	read_purged(writer);
+}
+
+/* The purge log is emptied once all that it names is swept, so that a crash forgets nothing. */
+static int sweep_doomed(struct disk_writer *writer)
+{
+	struct disk_ids *ids = &writer->doomed;
+	size_t kept = 0, swept = 0, i;
+	int rc = SQLITE_OK;
+
+	for (i = 0; i < ids->n && swept < DOOMED_AT_ONCE && rc == SQLITE_OK; i++) {
+		uint64_t id = ids->at[i];
+
+		if (disk_is_pinned(writer->disk, id)) {
+			ids->at[kept++] = id;
+			continue;
+		}
+		rc = rows_remove_pieces(&writer->rows, id);
+		swept++;
+		if (rc != SQLITE_OK)
+			ids->at[kept++] = id;
+	}
+	while (i < ids->n)
+		ids->at[kept++] = ids->at[i++];
+	ids->n = kept;
+	if (rc == SQLITE_OK && kept == 0 && writer->has_purge_rows)
+		rc = rows_run(&writer->rows, ROW_DELETE_PURGED, writer->purge_seen, 0);
+	return rc;
+}
+
+static void sweep(struct disk_writer *writer)
+{
+	struct disk_ids *ids = &writer->doomed;
+	int rc;
+
+	if ((ids->n == 0 && !writer->has_purge_rows) || !writer_may_write(writer))
+		return;
+	rc = rows_begin(&writer->rows);
+	if (rc == SQLITE_OK)
+		rc = sweep_doomed(writer);
+	if (rc == SQLITE_OK)
+		rc = rows_commit(&writer->rows);
+	if (rc != SQLITE_OK) {
+		writer_fault(writer, rc);
+		return;
+	}
+	if (ids->n == 0)
+		writer->has_purge_rows = false;
+	writer_is_well(writer);
+}
+
+/* ---- eviction */
+
+struct victim {
+	uint64_t id, key, size;
+};
+
+static int next_victims(struct disk_writer *writer, struct victim *out, unsigned *n)
+{
+	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_SWEEP, writer->hand, SWEEP_ROWS);
+	int rc;
+
+	*n = 0;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *n < SWEEP_ROWS)
+		out[(*n)++] = (struct victim){(uint64_t)sqlite3_column_int64(stmt, 0),
+					      (uint64_t)sqlite3_column_int64(stmt, 1),
+					      (uint64_t)sqlite3_column_int64(stmt, 2)};
+	sqlite3_reset(stmt);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* The hand passes in the order of ids, which is the order of the rows in the file, and spares what
+ * was hit since it came by (SIEVE). Returns when some goal bytes are free, or after a few rounds. */
+static int pass_hand(struct disk_writer *writer, uint64_t goal)
+{
+	enum { ROUNDS = 5 }; /* one more than counters go up to */
+	struct disk *disk = writer->disk;
+	struct victim victims[SWEEP_ROWS];
+	uint64_t freed = 0;
+	int rc = SQLITE_OK;
+
+	for (int round = 0; round < ROUNDS && freed < goal;) {
+		unsigned n;
+
+		rc = next_victims(writer, victims, &n);
+		if (rc != SQLITE_OK)
+			return rc;
+		if (n == 0) {
+			writer->hand = 0;
+			round++;
+		}
+		for (unsigned i = 0; i < n && freed < goal; i++) {
+			const struct victim *v = &victims[i];
+
+			writer->hand = v->id;
+			if (disk_is_pinned(disk, v->id) ||
+			    disk_index_spare(disk->index, v->key, v->id))
+				continue;
+			rc = writer_remove(writer, v->key, v->id);
+			if (rc != SQLITE_OK)
+				return rc;
+			freed += v->size;
+			disk_count(disk, COUNT_EVICTED, 1);
+		}
+	}
+	return rc;
+}
+
+int upkeep_evict(struct disk_writer *writer)
+{
+	enum { ATTEMPTS = 8, MOST_BYTES = 4 << 20 };
+	struct disk *disk = writer->disk;
+	uint64_t max = disk->config.max_bytes, spare = max / 100, used = 0;
+	int rc;
+
+	if (spare > MOST_BYTES)
+		spare = MOST_BYTES;
+	for (int i = 0; i < ATTEMPTS; i++) {
+		rc = rows_used_bytes(&writer->rows, &used);
+		atomic_store_explicit(&disk->counts[COUNT_USED_BYTES], used, memory_order_relaxed);
+		if (rc != SQLITE_OK || used <= max)
+			return rc;
+		rc = pass_hand(writer, used - max + spare);
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	return SQLITE_OK;
+}
+
+/* ---- hit counts */
+
+void upkeep_flush_hits(struct disk_writer *writer)
+{
+	struct disk_index_hits hits[SWEEP_ROWS];
+	unsigned cursor = 0, n, total = 0;
+	int rc;
+
+	writer->flushed_ms = loop_now_ms(writer->loop);
+	if (!writer_may_write(writer) || rows_begin(&writer->rows) != SQLITE_OK)
+		return;
+	rc = SQLITE_OK;
+	while (rc == SQLITE_OK && total < FLUSH_ROWS &&
+	       (n = disk_index_take_hits(writer->disk->index, &cursor, hits, SWEEP_ROWS)) > 0) {
+		for (unsigned i = 0; i < n && rc == SQLITE_OK; i++)
+			rc = rows_run(&writer->rows, ROW_HITS, hits[i].id, hits[i].nhits);
+		total += n;
+	}
+	if (rc == SQLITE_OK)
+		rc = rows_commit(&writer->rows);
+	if (rc != SQLITE_OK)
+		writer_fault(writer, rc);
+}
+
+/* ---- the log of SQLite (WAL) */
+
+static void checkpoint(struct disk_writer *writer, int mode)
+{
+	int npages = 0, ndone = 0;
+	int rc = sqlite3_wal_checkpoint_v2(writer->rows.db, NULL, mode, &npages, &ndone);
+
+	if (rc == SQLITE_OK && npages == ndone)
+		writer->wal_pages = 0;
+	else if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		writer_fault(writer, rc);
+}
+
+void upkeep_after_commit(struct disk_writer *writer)
+{
+	writer->active_ms = loop_now_ms(writer->loop);
+	if (writer->wal_pages < CHECKPOINT_PAGES)
+		return;
+	checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+	if (writer->rows.db && writer->wal_pages > WAL_MAX_PAGES)
+		writer_pause(writer, "a program that reads cache.db without end keeps its log from"
+				     " being written back", LOOK_MS);
+}
+
+static void checkpoint_idle(struct disk_writer *writer)
+{
+	if (writer->wal_pages == 0 || loop_now_ms(writer->loop) - writer->active_ms < IDLE_MS)
+		return;
+	writer->active_ms = loop_now_ms(writer->loop); /* the next try is IDLE_MS away */
+	checkpoint(writer, writer->wal_pages > TRUNCATE_PAGES ? SQLITE_CHECKPOINT_TRUNCATE
+							      : SQLITE_CHECKPOINT_PASSIVE);
+}
+
+/* ---- is the file still there? */
+
+static uint64_t inode_of_wal(struct disk_writer *writer)
+{
+	char *path = mem_printf("%s-wal", writer->disk->path);
+	struct stat st;
+	uint64_t inode = stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
+
+	mem_free(path);
+	return inode;
+}
+
+static void look_for_file(struct disk_writer *writer)
+{
+	int has_moved = 0;
+	uint64_t inode;
+
+	if (loop_now_ms(writer->loop) - writer->looked_ms < LOOK_MS)
+		return;
+	writer->looked_ms = loop_now_ms(writer->loop);
+	sqlite3_file_control(writer->rows.db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+	if (has_moved) {
+		writer_reopen(writer);
+		return;
+	}
+	inode = inode_of_wal(writer);
+	if (writer->wal_inode != 0 && inode != writer->wal_inode)
+		writer_replace(writer, "its -wal file was removed");
+	else
+		writer->wal_inode = inode;
+}
+
+/* ---- the clockwork */
+
+void upkeep_start(struct disk_writer *writer)
+{
+	struct disk *disk = writer->disk;
+
+	writer->wal_inode = 0;
+	writer->wal_pages = 1; /* whatever an earlier process left */
+	writer->load_at = 0;
+	writer->data_version = -1;
+	sqlite3_wal_hook(writer->rows.db, on_wal, writer);
+	atomic_store_explicit(&disk->is_loading, true, memory_order_relaxed);
+	doom_orphans(writer);
+	loop_defer(writer->loop, &writer->load_task);
+}
+
+/* After a pause: does the file take a transaction? */
+static void probe(struct disk_writer *writer)
+{
+	int rc;
+
+	if (!writer_may_write(writer))
+		return;
+	rc = rows_begin(&writer->rows);
+	if (rc == SQLITE_OK)
+		rc = rows_run(&writer->rows, ROW_SET_NEXT_ID, writer->next_id, 0);
+	if (rc == SQLITE_OK)
+		rc = rows_commit(&writer->rows);
+	if (rc != SQLITE_OK) {
+		writer_fault(writer, rc);
+		return;
+	}
+	writer->id_limit = writer->id_limit_committed = writer->next_id;
+	writer_is_well(writer);
+}
+
+static void recover(struct disk_writer *writer)
+{
+	writer_drop_stores(writer);
+	if (loop_now_ms(writer->loop) < writer->retry_ms)
+		return;
+	if (!writer->rows.db)
+		writer_reopen(writer);
+	else
+		probe(writer);
+}
+
+void upkeep_tick(struct disk_writer *writer)
+{
+	if (disk_state(writer->disk) != DISK_NORMAL)
+		recover(writer);
+	if (writer->rows.db)
+		look_for_file(writer);
+	if (writer->rows.db)
+		poll_purged(writer);
+	if (writer->rows.db)
+		sweep(writer);
+	if (writer->rows.db)
+		checkpoint_idle(writer);
+	if (writer->rows.db && loop_now_ms(writer->loop) - writer->flushed_ms > FLUSH_MS)
+		upkeep_flush_hits(writer);
+	if (!list_is_empty(&writer->queue) && writer->batch_timer.deadline_ms == 0)
+		loop_defer(writer->loop, &writer->batch_task);
+}
