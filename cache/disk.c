@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "cache/disk_feed.h"
+#include "cache/disk_internal.h"
+#include "cache/disk_reader.h"
+#include "cache/disk_writer.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/base/random.h"
+
+enum { DEFAULT_OBJECT_SHARE = 4 }; /* of the cap, for one object */
+
+/* ---- what the parts share (disk_internal.h) */
+
+void disk_pin(struct disk *disk, struct disk_pin *pin, uint64_t id)
+{
+	pin->id = id;
+	lock_take(&disk->shared.lock);
+	list_push_back(&disk->shared.pins, &pin->node);
+	lock_drop(&disk->shared.lock);
+}
+
+void disk_unpin(struct disk *disk, struct disk_pin *pin)
+{
+	lock_take(&disk->shared.lock);
+	list_remove(&pin->node);
+	lock_drop(&disk->shared.lock);
+}
+
+bool disk_is_pinned(struct disk *disk, uint64_t id)
+{
+	bool found = false;
+
+	lock_take(&disk->shared.lock);
+	LIST_EACH(node, &disk->shared.pins)
+		found = found || CONTAINER(node, struct disk_pin, node)->id == id;
+	lock_drop(&disk->shared.lock);
+	return found;
+}
+
+void disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key)
+{
+	doubt->key = key;
+	lock_take(&disk->shared.lock);
+	doubt->seq = atomic_fetch_add_explicit(&disk->next_seq, 1, memory_order_relaxed);
+	list_push_back(&disk->shared.doubts, &doubt->node);
+	lock_drop(&disk->shared.lock);
+}
+
+void disk_doubt_end(struct disk *disk, struct disk_doubt *doubt)
+{
+	lock_take(&disk->shared.lock);
+	list_remove(&doubt->node);
+	lock_drop(&disk->shared.lock);
+}
+
+bool disk_is_doubted(struct disk *disk, uint64_t key, uint64_t seq)
+{
+	bool found = false;
+
+	lock_take(&disk->shared.lock);
+	LIST_EACH(node, &disk->shared.doubts) {
+		const struct disk_doubt *doubt = CONTAINER(node, struct disk_doubt, node);
+
+		found = found || (doubt->key == key && doubt->seq > seq);
+	}
+	lock_drop(&disk->shared.lock);
+	return found;
+}
+
+static void *run_loop(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loop,
+			   struct err_text *why)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, DISK_STACK_BYTES);
+	error = pthread_create(thread, &attr, run_loop, loop);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error != 0) {
+		err_say(why, "cannot start thread %s: %s", name, strerror(error));
+		return ERR_DISK;
+	}
+	pthread_setname_np(*thread, name);
+	return ERR_OK;
+}
+
+bool disk_queue_charge(struct disk *disk, uint64_t nbytes)
+{
+	uint64_t queued = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
+
+	do {
+		if (queued != 0 && queued + nbytes > DISK_QUEUE_BYTES)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&disk->queued_bytes, &queued,
+							queued + nbytes, memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
+}
+
+void disk_queue_release(struct disk *disk, uint64_t nbytes)
+{
+	atomic_fetch_sub_explicit(&disk->queued_bytes, nbytes, memory_order_relaxed);
+}
+
+/* ---- the file */
+
+static void delete_beside(const char *path, const char *suffix)
+{
+	char *beside = mem_printf("%s%s", path, suffix);
+
+	unlink(beside);
+	mem_free(beside);
+}
+
+void disk_set_aside(const char *path)
+{
+	char *aside = mem_printf("%s.damaged", path);
+	struct statvfs fs;
+	struct stat st;
+
+	if (rename(path, aside) != 0)
+		unlink(path);
+	/* It is kept for who wants to look, but not when the new one needs its room. */
+	else if (stat(aside, &st) == 0 && statvfs(aside, &fs) == 0 &&
+		 (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)st.st_size)
+		unlink(aside);
+	delete_beside(path, "-wal");
+	delete_beside(path, "-shm");
+	mem_free(aside);
+}
+
+static uint64_t max_file_bytes(uint64_t max_bytes)
+{
+	enum { SPARE_BYTES = 16 << 20 };
+
+	return max_bytes + max_bytes / 20 + SPARE_BYTES;
+}
+
+enum err disk_open_database(const char *path, uint64_t max_bytes, uint64_t seed, sqlite3 **db,
+			    struct err_text *why)
+{
+	struct err_text reason = {""};
+	sqlite3 *opened = NULL;
+	enum schema_state state =
+		schema_open_writer(path, max_file_bytes(max_bytes), &opened, &reason);
+	int rc;
+
+	if (state == SCHEMA_DAMAGED) {
+		log_say(1, "Disk cache: %s: setting it aside, starting an empty one", reason.at);
+		disk_set_aside(path);
+		state = schema_open_writer(path, max_file_bytes(max_bytes), &opened, &reason);
+	}
+	if (state == SCHEMA_EMPTY) {
+		rc = schema_create(opened, seed ? seed : random_u64() | 1);
+		if (rc != SQLITE_OK) {
+			err_say(why, "cannot make the tables of %s: %s", path,
+				sqlite3_errmsg(opened));
+			sqlite3_close(opened);
+			return ERR_DISK;
+		}
+	} else if (state != SCHEMA_OURS) {
+		err_say(why, "%s", reason.at);
+		return ERR_DISK;
+	}
+	*db = opened;
+	return ERR_OK;
+}
+
+static enum err make_directory(const char *path, struct err_text *why)
+{
+	struct statfs fs;
+
+	if (mkdir(path, 0750) != 0 && errno != EEXIST) {
+		err_say(why, "cannot make the directory %s: %s", path, strerror(errno));
+		return ERR_DISK;
+	}
+	if (statfs(path, &fs) != 0) {
+		err_say(why, "cannot use the directory %s: %s", path, strerror(errno));
+		return ERR_DISK;
+	}
+	/* Its shared memory and locks do not work there. */
+	if (fs.f_type == NFS_SUPER_MAGIC || (uint32_t)fs.f_type == 0xff534d42u ||
+	    (uint32_t)fs.f_type == 0xfe534d42u) {
+		err_say(why, "%s lies on a network file system", path);
+		return ERR_DISK;
+	}
+	return ERR_OK;
+}
+
+static enum err take_lock(struct disk *disk, struct err_text *why)
+{
+	char *path = mem_printf("%s.lock", disk->path);
+	enum err err = ERR_OK;
+
+	disk->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (disk->lock_fd < 0) {
+		err_say(why, "cannot open %s: %s", path, strerror(errno));
+		err = ERR_DISK;
+	} else if (flock(disk->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		err_say(why, "%s is in use by another process", disk->path);
+		err = ERR_DISK;
+	}
+	mem_free(path);
+	return err;
+}
+
+static struct disk *create(const struct disk_config *config)
+{
+	struct disk *disk = mem_zalloc(sizeof(*disk));
+
+	disk->config = *config;
+	if (disk->config.max_object_bytes == 0)
+		disk->config.max_object_bytes = config->max_bytes / DEFAULT_OBJECT_SHARE;
+	disk->directory = mem_strdup(config->directory);
+	disk->config.directory = disk->directory;
+	disk->path = mem_printf("%s/cache.db", config->directory);
+	disk->lock_fd = -1;
+	disk->index = disk_index_create();
+	atomic_init(&disk->next_seq, 1);
+	atomic_init(&disk->is_loading, true);
+	lock_init(&disk->shared.lock);
+	list_init(&disk->shared.pins);
+	list_init(&disk->shared.doubts);
+	return disk;
+}
+
+/* Directory, lock, database and seed. */
+static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why)
+{
+	enum err err = make_directory(disk->directory, why);
+	int64_t seed = 0;
+
+	if (err == ERR_OK)
+		err = take_lock(disk, why);
+	if (err == ERR_OK)
+		err = disk_open_database(disk->path, disk->config.max_bytes, 0, db, why);
+	if (err != ERR_OK)
+		return err;
+	if (schema_number(*db, "SELECT value FROM meta WHERE name = 'seed'", &seed) != SQLITE_OK) {
+		err_say(why, "%s has no seed", disk->path);
+		sqlite3_close(*db);
+		return ERR_DISK;
+	}
+	disk->seed = (uint64_t)seed;
+	return ERR_OK;
+}
+
+enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why)
+{
+	struct disk *disk;
+	sqlite3 *db = NULL;
+	enum err err;
+
+	schema_setup_once();
+	disk = create(config);
+	err = open_files(disk, &db, why);
+	if (err == ERR_OK)
+		err = disk_writer_start(disk, db, &disk->writer, why);
+	if (err == ERR_OK)
+		err = disk_feed_start(disk, &disk->feed, why);
+	for (int i = 0; i < DISK_NREADERS && err == ERR_OK; i++)
+		err = disk_reader_start(disk, &disk->readers[i], why);
+	if (err != ERR_OK) {
+		disk_close(disk);
+		return err;
+	}
+	*out = disk;
+	return ERR_OK;
+}
+
+void disk_close(struct disk *disk)
+{
+	if (!disk)
+		return;
+	disk_feed_stop(disk->feed);
+	for (int i = 0; i < DISK_NREADERS; i++)
+		disk_reader_stop(disk->readers[i]);
+	disk_writer_stop(disk->writer);
+	if (disk->lock_fd >= 0)
+		close(disk->lock_fd);
+	disk_index_destroy(disk->index);
+	lock_fini(&disk->shared.lock);
+	mem_free(disk->directory);
+	mem_free(disk->path);
+	mem_free(disk);
+}
+
+enum err disk_create_only(const struct disk_config *config, struct err_text *why)
+{
+	struct disk *disk;
+	sqlite3 *db = NULL;
+	enum err err;
+
+	schema_setup_once();
+	disk = create(config);
+	err = open_files(disk, &db, why);
+	if (err == ERR_OK)
+		sqlite3_close(db);
+	disk_close(disk);
+	return err;
+}
+
+/* ---- questions */
+
+uint64_t disk_seed(const struct disk *disk)
+{
+	return disk->seed;
+}
+
+bool disk_may_have(struct disk *disk, uint64_t key)
+{
+	if (disk_state(disk) == DISK_OFF)
+		return false;
+	/* Pairs with the writer's release after the last entry. */
+	return atomic_load_explicit(&disk->is_loading, memory_order_acquire) ||
+	       disk_index_has(disk->index, key);
+}
+
+void disk_lookup(struct disk *disk, struct disk_query *query)
+{
+	struct disk_job *job = mem_zalloc(sizeof(*job));
+	unsigned turn = atomic_fetch_add_explicit(&disk->next_reader, 1, memory_order_relaxed);
+
+	list_init(&job->node);
+	lock_init(&job->shared.lock);
+	job->shared.query = query;
+	job->loop = query->loop;
+	job->key = query->key;
+	job->keep_bytes = query->keep_bytes;
+	query->nhits = 0;
+	query->job_ = job;
+	disk_reader_post(disk->readers[turn % DISK_NREADERS], job);
+}
+
+void disk_query_cancel(struct disk_query *query)
+{
+	struct disk_job *job = query->job_;
+
+	if (!job)
+		return;
+	lock_take(&job->shared.lock);
+	job->shared.query = NULL;
+	lock_drop(&job->shared.lock);
+	query->job_ = NULL;
+}
+
+/* ---- changes */
+
+static bool suits_limits(const struct disk *disk, const struct object *object)
+{
+	const struct disk_config *config = &disk->config;
+	bool is_known = object_state(object) == OBJECT_COMPLETE;
+	uint64_t size = object_length(object);
+
+	if (!is_known && object_state(object) == OBJECT_FILLING && object->body_bytes >= 0) {
+		is_known = true;
+		size = (uint64_t)object->body_bytes;
+	}
+	return object_state(object) != OBJECT_ABORTED && object->head.len <= DISK_MAX_HEAD_BYTES &&
+	       object->url.len <= DISK_MAX_HEAD_BYTES && object->vary.len <= DISK_MAX_HEAD_BYTES &&
+	       (!is_known ||
+		(size >= config->min_object_bytes && size <= config->max_object_bytes));
+}
+
+bool disk_store(struct disk *disk, struct object *object, uint64_t key)
+{
+	bool is_whole = object_is_whole(object);
+	uint64_t cost = sizeof(struct disk_store) + sizeof(struct disk_item) +
+			(is_whole ? object_memory_bytes(object) : 0);
+	struct disk_store *store;
+	struct disk_item *item;
+
+	check(object_state(object) != OBJECT_EMPTY);
+	if (disk_state(disk) != DISK_NORMAL || !suits_limits(disk, object) ||
+	    !disk_queue_charge(disk, cost)) {
+		disk_count(disk, COUNT_REFUSED, 1);
+		return false;
+	}
+	store = disk_store_create(disk, object, key, cost);
+	if (!is_whole) {
+		disk_feed_follow(disk->feed, store);
+		return true;
+	}
+	item = disk_item_create(ITEM_STORE, 0);
+	item->store = store;
+	disk_writer_post(disk->writer, item);
+	return true;
+}
+
+void disk_update_head(struct disk *disk, uint64_t id, struct object *object)
+{
+	struct disk_item *item;
+
+	if (id == 0 || object->head.len > DISK_MAX_HEAD_BYTES ||
+	    !disk_queue_charge(disk, sizeof(*item) + object->head.len))
+		return; /* the old head stays: it is renewed again when it is found */
+	item = disk_item_create(ITEM_UPDATE, 0);
+	item->charged = sizeof(*item) + object->head.len;
+	item->object = object_ref(object);
+	item->id = id;
+	disk_writer_post(disk->writer, item);
+}
+
+unsigned disk_remove_all(struct disk *disk, uint64_t key)
+{
+	struct disk_doubt *doubt = mem_zalloc(sizeof(*doubt));
+	struct disk_item *item;
+	unsigned n;
+
+	disk_doubt(disk, doubt, key); /* first, so that no store slips in behind */
+	n = disk_index_remove_key(disk->index, key);
+	if (n == 0 && !atomic_load_explicit(&disk->is_loading, memory_order_acquire) &&
+	    atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed) == 0) {
+		disk_doubt_end(disk, doubt); /* neither there nor on its way */
+		mem_free(doubt);
+		return 0;
+	}
+	item = disk_item_create(ITEM_REMOVE_KEY, 0);
+	item->key = key;
+	item->doubt = doubt;
+	disk_writer_post(disk->writer, item);
+	return n;
+}
+
+void disk_remove(struct disk *disk, uint64_t key, uint64_t id)
+{
+	struct disk_item *item;
+
+	if (id == 0)
+		return;
+	disk_index_remove(disk->index, key, id);
+	item = disk_item_create(ITEM_REMOVE, 0);
+	item->key = key;
+	item->id = id;
+	disk_writer_post(disk->writer, item);
+}
+
+void disk_count_hits(struct disk *disk, uint64_t key, uint64_t id, unsigned nhits)
+{
+	if (id != 0 && nhits > 0)
+		disk_index_hit(disk->index, key, id, nhits);
+}
+
+static uint64_t reading(struct disk *disk, enum disk_count which)
+{
+	return atomic_load_explicit(&disk->counts[which], memory_order_relaxed);
+}
+
+void disk_stats(struct disk *disk, struct disk_stats *out)
+{
+	*out = (struct disk_stats){
+		.state = disk_state(disk),
+		.is_loading = atomic_load_explicit(&disk->is_loading, memory_order_relaxed),
+		.objects = disk_index_count(disk->index),
+		.used_bytes = reading(disk, COUNT_USED_BYTES),
+		.max_bytes = disk->config.max_bytes,
+		.index_bytes = disk_index_bytes(disk->index),
+		.queued_bytes = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed),
+		.lookups = reading(disk, COUNT_LOOKUPS),
+		.hits = reading(disk, COUNT_HITS),
+		.stored = reading(disk, COUNT_STORED),
+		.stored_bytes = reading(disk, COUNT_STORED_BYTES),
+		.refused = reading(disk, COUNT_REFUSED),
+		.dropped = reading(disk, COUNT_DROPPED),
+		.evicted = reading(disk, COUNT_EVICTED),
+		.removed = reading(disk, COUNT_REMOVED),
+		.bad_pieces = reading(disk, COUNT_BAD_PIECES),
+		.faults = reading(disk, COUNT_FAULTS),
+		.recreated = reading(disk, COUNT_RECREATED),
+		.commits = reading(disk, COUNT_COMMITS),
+	};
+}
