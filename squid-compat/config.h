@@ -16,14 +16,13 @@
 #include "squid-compat/report.h"
 
 struct access_list;    /* acl.h */
-struct access_logs;    /* access_log.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
 struct cache_dirs;     /* cache_dir.h */
 struct deny_infos;     /* deny_info.h */
 struct error_pages;    /* error_page.h */
 struct header_rules;   /* header_rules.h */
-struct logformats;     /* logformat.h */
+struct log_config;     /* access_log.h */
 struct peers;          /* peers.h */
 struct ports;          /* ports.h */
 struct refresh_rules;  /* refresh_pattern.h */
@@ -40,9 +39,8 @@ enum forwarded_for {
 };
 
 enum uri_whitespace {
-	URI_WHITESPACE_REFUSE, /* not said: 400 */
+	URI_WHITESPACE_DENY, /* 400; also when not said (Squid: strip) */
 	URI_WHITESPACE_STRIP,
-	URI_WHITESPACE_DENY,
 	URI_WHITESPACE_ALLOW,
 	URI_WHITESPACE_ENCODE,
 	URI_WHITESPACE_CHOP,
@@ -75,7 +73,8 @@ struct config {
 	bool httpd_suppress_version_string;
 
 	/* Process. */
-	unsigned nworkers;           /* workers; not said: the cores, at most 4; at least 1 */
+	int nworkers_asked;          /* as the file has it; 0: not said */
+	unsigned nworkers;           /* the cores, at most 4, when not said; at least 1 */
 	const char *pid_filename;    /* NULL: none */
 	const char *effective_user;  /* cache_effective_user; NULL: stay who we are */
 	const char *effective_group; /* cache_effective_group; NULL: the user's groups */
@@ -95,8 +94,7 @@ struct config {
 	bool strip_query_terms;
 	bool buffered_logs;
 	const char *logfile_daemon;  /* program behind daemon: logs */
-	struct logformats *logformats;
-	struct access_logs *access_logs; /* each line's condition is a struct acl_condition */
+	struct log_config *logs;     /* access_log, logformat */
 
 	/* Ports and peers. */
 	struct ports *ports;

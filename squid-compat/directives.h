@@ -44,8 +44,11 @@ struct directive {
 	const char *help;      /* what it is for, or why it has no effect, or what to write instead */
 };
 
-/* By name or alias; NULL: none. */
+/* By name or alias, which are case-sensitive; NULL: none. */
 const struct directive *directive_find(struct str name);
+
+/* Its place in the table, from 0 on: directive_at(directive_number(d)) == d. */
+size_t directive_number(const struct directive *directive);
 
 /* The i-th row of the table, in its order; NULL behind the last. */
 const struct directive *directive_at(size_t i);

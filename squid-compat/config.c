@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading goes in three steps: the table's defaults, the lines, then what only the whole file shows
+ * (config_finish.c). */
+#include "squid-compat/config.h"
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "squid-compat/access_log.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/cache_dir.h"
+#include "squid-compat/config_internal.h"
+#include "squid-compat/deny_info.h"
+#include "squid-compat/error_page.h"
+#include "squid-compat/header_rules.h"
+#include "squid-compat/helper_config.h"
+#include "squid-compat/parser.h"
+#include "squid-compat/peers.h"
+#include "squid-compat/ports.h"
+#include "squid-compat/refresh_pattern.h"
+
+const char config_default_path[] = "/etc/squid/squid.conf";
+
+static struct config *create(const struct world *world)
+{
+	struct config *config = mem_zalloc(sizeof(*config));
+	struct arena *arena = &config->arena_;
+
+	config->nrefs_ = 1;
+	arena_init(arena, NULL, 0);
+	config->acls = acl_set_create();
+	config->ports = arena_zalloc(arena, sizeof(*config->ports));
+	ports_init(config->ports, arena, world);
+	config->peers = arena_zalloc(arena, sizeof(*config->peers));
+	peers_init(config->peers, arena, world);
+	config->logs = arena_zalloc(arena, sizeof(*config->logs));
+	logformats_init(&config->logs->formats, arena);
+	access_logs_init(&config->logs->logs, arena, &config->logs->formats, config->acls);
+	config->cache_dirs = arena_zalloc(arena, sizeof(*config->cache_dirs));
+	cache_dirs_init(config->cache_dirs, arena);
+	config->deny_infos = arena_zalloc(arena, sizeof(*config->deny_infos));
+	deny_infos_init(config->deny_infos, arena);
+	config->error_pages = arena_zalloc(arena, sizeof(*config->error_pages));
+	error_pages_init(config->error_pages, arena, world);
+	config->auth = arena_zalloc(arena, sizeof(*config->auth));
+	auth_config_init(config->auth, arena, world);
+	config->url_rewrite = arena_zalloc(arena, sizeof(*config->url_rewrite));
+	rewrite_config_init(config->url_rewrite, false, arena, world);
+	config->store_id = arena_zalloc(arena, sizeof(*config->store_id));
+	rewrite_config_init(config->store_id, true, arena, world);
+	config->request_headers = header_rules_create();
+	config->reply_headers = header_rules_create();
+	config->refresh = refresh_rules_create();
+	return config;
+}
+
+static void destroy_access_lists(struct config *config)
+{
+	struct access_list *const lists[] = {
+		config->http_access,   config->adapted_http_access, config->http_reply_access,
+		config->miss_access,   config->cache,               config->send_hit,
+		config->store_miss,    config->always_direct,       config->never_direct,
+		config->url_rewrite_access,
+	};
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		access_list_destroy(lists[i]);
+}
+
+/* Lists and conditions point into the set of ACLs, which goes last. */
+static void destroy(struct config *config)
+{
+	destroy_access_lists(config);
+	header_rules_destroy(config->request_headers);
+	header_rules_destroy(config->reply_headers);
+	refresh_rules_destroy(config->refresh);
+	access_logs_fini(&config->logs->logs);
+	peers_fini(config->peers);
+	acl_set_destroy(config->acls);
+	arena_fini(&config->arena_);
+	mem_free(config);
+}
+
+struct config *config_ref(struct config *config)
+{
+	/* Whoever refs holds a reference already: nothing to order. */
+	__atomic_add_fetch(&config->nrefs_, 1, __ATOMIC_RELAXED);
+	return config;
+}
+
+void config_unref(struct config *config)
+{
+	/* Acquire and release: the last one sees all that the others did before they let go. */
+	if (config && __atomic_sub_fetch(&config->nrefs_, 1, __ATOMIC_ACQ_REL) == 0)
+		destroy(config);
+}
+
+struct config *config_read(const char *path, const struct config_options *options,
+			   struct report *report)
+{
+	static const struct config_options no_options;
+	struct reading reading = {.report = report, .options = options ? options : &no_options};
+	struct parser_options parser_options = {
+		.source = reading.options->source,
+		.service_name = reading.options->service_name,
+		.keep_lines = reading.options->keep_lines,
+	};
+
+	reading.world = reading.options->world ? reading.options->world : &world_system;
+	reading.config = create(reading.world);
+	reading.config->path = reading_keep(&reading, str_of(path));
+	reading_set_defaults(&reading);
+	parser_read(path, &parser_options, report, reading_take_line, &reading);
+	config_finish(&reading);
+	if (report_exit_status(report, !reading.options->is_parse_only) == 0)
+		return reading.config;
+	config_unref(reading.config);
+	return NULL;
+}

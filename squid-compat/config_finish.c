@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "squid-compat/config_internal.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/check.h"
+#include "squid-compat/access_log.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/deny_info.h"
+#include "squid-compat/error_page.h"
+#include "squid-compat/helper_config.h"
+#include "squid-compat/machine.h"
+#include "squid-compat/ports.h"
+#include "squid-compat/word_cutter.h"
+
+#define DEFAULT_CACHE_MEM_BYTES (INT64_C(256) << 20)
+enum { MAX_DEFAULT_WORKERS = 4, MAX_HOST_NAME_BYTES = 256 };
+
+/* Names that were not said. */
+static void finish_names(struct reading *reading)
+{
+	struct config *config = reading->config;
+	char name[MAX_HOST_NAME_BYTES] = "";
+
+	if (!config->visible_hostname) {
+		if (gethostname(name, sizeof(name) - 1) != 0 || !name[0])
+			str_copy(STR("localhost"), name, sizeof(name));
+		config->visible_hostname = reading_keep(reading, str_of(name));
+	}
+	if (!config->unique_hostname)
+		config->unique_hostname = config->visible_hostname;
+	if (!config->surrogate_id)
+		config->surrogate_id = config->visible_hostname;
+}
+
+static void finish_paths(struct reading *reading)
+{
+	struct config *config = reading->config;
+	const char *service = reading->options->service_name;
+
+	if (!reading_has_seen(reading, "pid_filename"))
+		config->pid_filename =
+			arena_printf(&config->arena_, "/run/%s.pid", service ? service : "squid").at;
+	if (!reading_has_seen(reading, "cache_log"))
+		config->cache_log = "/var/log/squid/cache.log";
+	if (config->logs->logs.n == 0)
+		access_logs_add_default(&config->logs->logs, STR("/var/log/squid/access.log"));
+}
+
+/* How many threads, and how much memory for objects. */
+static void finish_sizes(struct reading *reading)
+{
+	struct config *config = reading->config;
+	unsigned ncores = machine_cores();
+	uint64_t memory = reading->options->memory_bytes ? reading->options->memory_bytes
+							 : machine_memory_bytes();
+
+	config->nworkers = config->nworkers_asked > 0 ? (unsigned)config->nworkers_asked
+			   : ncores < MAX_DEFAULT_WORKERS ? ncores
+							  : MAX_DEFAULT_WORKERS;
+	if (reading_has_seen(reading, "cache_mem"))
+		return;
+	config->cache_mem_bytes = DEFAULT_CACHE_MEM_BYTES;
+	if (memory / 8 < (uint64_t)DEFAULT_CACHE_MEM_BYTES)
+		config->cache_mem_bytes = (int64_t)(memory / 8);
+}
+
+/* Whom to become. As in Squid only root looks at the user; the group must exist for anyone. */
+static void finish_user(struct reading *reading)
+{
+	struct config *config = reading->config;
+	const struct passwd *user;
+	const struct group *group;
+
+	config->effective_uid = geteuid();
+	config->effective_gid = getegid();
+	if (geteuid() == 0) {
+		if (!reading_has_seen(reading, "cache_effective_user"))
+			config->effective_user = getpwnam("proxy") ? "proxy" : "nobody";
+		user = config->effective_user ? getpwnam(config->effective_user) : NULL;
+		if (user) {
+			config->effective_uid = user->pw_uid;
+			config->effective_gid = user->pw_gid;
+		} else if (config->effective_user) {
+			report_say(reading->report, REPORT_FATAL,
+				   "getpwnam failed to find userid for effective user '%s'",
+				   config->effective_user);
+		}
+	}
+	if (!config->effective_group)
+		return;
+	group = getgrnam(config->effective_group);
+	if (group)
+		config->effective_gid = group->gr_gid;
+	else
+		report_say(reading->report, REPORT_FATAL,
+			   "getgrnam failed to find groupid for effective group '%s'",
+			   config->effective_group);
+}
+
+/* Nobody is served when nothing is said about it. */
+static void finish_http_access(struct reading *reading)
+{
+	struct word_cutter *cutter;
+	struct words words;
+
+	if (reading->config->http_access)
+		return;
+	report_say(reading->report, REPORT_WARNING,
+		   "No http_access configuration found. This will block ALL traffic");
+	cutter = word_cutter_create();
+	check(word_cutter_cut(cutter, STR("http_access deny all"), false, &words,
+			      reading->report));
+	reading_take_line(reading, &words);
+	word_cutter_destroy(cutter);
+}
+
+static void finish_auth(struct reading *reading)
+{
+	struct config *config = reading->config;
+	bool is_usable = false;
+
+	auth_check(config->auth, reading->report);
+	for (size_t i = 0; i < AUTH_KINDS; i++)
+		is_usable |= auth_is_usable(&config->auth->schemes[i]);
+	if (acl_set_uses_auth(config->acls) && !is_usable)
+		report_say(reading->report, REPORT_FATAL,
+			   "Can't use proxy auth because no authentication schemes are fully "
+			   "configured.");
+}
+
+static void finish_error_pages(struct reading *reading)
+{
+	struct config *config = reading->config;
+
+	if (config->error_directory)
+		error_pages_load(config->error_pages, str_of(config->error_directory),
+				 reading->report);
+	if (config->err_page_stylesheet)
+		error_pages_load_stylesheet(config->error_pages,
+					    str_of(config->err_page_stylesheet), reading->report);
+	deny_infos_resolve(config->deny_infos, config->error_pages, reading->report);
+}
+
+void config_finish(struct reading *reading)
+{
+	struct config *config = reading->config;
+
+	finish_names(reading);
+	finish_paths(reading);
+	finish_sizes(reading);
+	finish_user(reading);
+	finish_http_access(reading);
+	finish_auth(reading);
+	rewrite_check(config->url_rewrite, "redirect_program", reading->report);
+	rewrite_check(config->store_id, "store_id_program", reading->report);
+	finish_error_pages(reading);
+	acl_set_seal(config->acls, reading->report);
+	if (config->ports->n == 0)
+		report_say(reading->report, REPORT_FATAL_AT_START,
+			   "No HTTP, HTTPS, or FTP ports configured");
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Handlers of directives that other modules read: they join those with the snapshot. */
+#include <gnutls/gnutls.h>
+
+#include "squid-compat/access_log.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/cache_dir.h"
+#include "squid-compat/deny_info.h"
+#include "squid-compat/header_rules.h"
+#include "squid-compat/helper_config.h"
+#include "squid-compat/logformat.h"
+#include "squid-compat/peers.h"
+#include "squid-compat/ports.h"
+#include "squid-compat/reading.h"
+#include "squid-compat/refresh_pattern.h"
+#include "squid-compat/values.h"
+
+/* What the row's slot points to. */
+#define SLOT_POINTER(reading, directive, type) \
+	(*(type **)(void *)((char *)(reading)->config + (directive)->slot))
+
+/* ---- ACLs ---- */
+
+void parse_acl(struct reading *reading, const struct directive *directive, const struct words *words)
+{
+	(void)directive;
+	acl_parse(reading->config->acls, words, reading->world, reading->report);
+}
+
+/* Rules of a directive that nothing acts on are read, and dropped. */
+static void check_access(struct reading *reading, const struct words *words, size_t first_word,
+			 bool allows_slow)
+{
+	struct access_list *list = access_list_create();
+
+	access_list_parse(list, reading->config->acls, words, first_word, allows_slow,
+			  reading->report);
+	access_list_destroy(list);
+}
+
+static void add_access(struct reading *reading, const struct directive *directive,
+		       const struct words *words, bool allows_slow)
+{
+	struct access_list **list;
+
+	if (!directive->slot) {
+		check_access(reading, words, 1, allows_slow);
+		return;
+	}
+	list = &SLOT_POINTER(reading, directive, struct access_list);
+	if (!*list)
+		*list = access_list_create();
+	access_list_parse(*list, reading->config->acls, words, 1, allows_slow, reading->report);
+}
+
+void parse_access(struct reading *reading, const struct directive *directive,
+		  const struct words *words)
+{
+	add_access(reading, directive, words, true);
+}
+
+void parse_fast_access(struct reading *reading, const struct directive *directive,
+		       const struct words *words)
+{
+	add_access(reading, directive, words, false);
+}
+
+/* Says so when there is no word 1. */
+static bool has_name(struct reading *reading, const struct directive *directive,
+		     const struct words *words)
+{
+	if (words->n > 1)
+		return true;
+	report_say(reading->report, REPORT_FATAL, "%s needs a value", directive->name);
+	return false;
+}
+
+void parse_named_access(struct reading *reading, const struct directive *directive,
+			const struct words *words)
+{
+	if (has_name(reading, directive, words))
+		check_access(reading, words, 2, false);
+}
+
+static void check_condition(struct reading *reading, const struct words *words, size_t first_word)
+{
+	acl_condition_destroy(
+		acl_condition_create(reading->config->acls, words, first_word, reading->report));
+}
+
+void parse_value_if(struct reading *reading, const struct directive *directive,
+		    const struct words *words)
+{
+	if (has_name(reading, directive, words))
+		check_condition(reading, words, 2);
+}
+
+void parse_size_if(struct reading *reading, const struct directive *directive,
+		   const struct words *words)
+{
+	int64_t bytes;
+	size_t i = 1;
+
+	(void)directive;
+	if (value_size(words, &i, reading->report, "bytes", &bytes))
+		check_condition(reading, words, i);
+}
+
+/* ---- messages ---- */
+
+void parse_header_access(struct reading *reading, const struct directive *directive,
+			 const struct words *words)
+{
+	header_rules_parse_access(SLOT_POINTER(reading, directive, struct header_rules),
+				  reading->config->acls, words, reading->report);
+}
+
+void parse_header_replace(struct reading *reading, const struct directive *directive,
+			  const struct words *words)
+{
+	header_rules_parse_replace(SLOT_POINTER(reading, directive, struct header_rules), words,
+				   reading->report);
+}
+
+void parse_header_add(struct reading *reading, const struct directive *directive,
+		      const struct words *words)
+{
+	header_rules_parse_add(SLOT_POINTER(reading, directive, struct header_rules),
+			       reading->config->acls, words, reading->report);
+}
+
+void parse_refresh_pattern(struct reading *reading, const struct directive *directive,
+			   const struct words *words)
+{
+	(void)directive;
+	refresh_rules_parse(reading->config->refresh, words, reading->report);
+}
+
+void parse_deny_info(struct reading *reading, const struct directive *directive,
+		     const struct words *words)
+{
+	(void)directive;
+	deny_infos_parse(reading->config->deny_infos, words, reading->report);
+}
+
+/* ---- ports and peers ---- */
+
+static const struct port *last_port(const struct ports *ports)
+{
+	const struct port *port = ports->first;
+
+	while (port && port->next)
+		port = port->next;
+	return port;
+}
+
+/* Are certificate and key a pair that TLS can be spoken with? */
+static void check_certificate(struct reading *reading, const struct port *port)
+{
+	gnutls_certificate_credentials_t credentials;
+	const struct str *key = port->tls.key.len ? &port->tls.key : &port->tls.cert;
+	int status = gnutls_certificate_allocate_credentials(&credentials);
+
+	if (status < 0) {
+		report_say(reading->report, REPORT_FATAL, "TLS: %s", gnutls_strerror(status));
+		return;
+	}
+	status = gnutls_certificate_set_x509_key_file(credentials, port->tls.cert.at, key->at,
+						      GNUTLS_X509_FMT_PEM);
+	if (status < 0) {
+		report_say(reading->report, REPORT_ERROR,
+			   "unable to load certificate file '%s': %s", port->tls.cert.at,
+			   gnutls_strerror(status));
+		report_say(reading->report, REPORT_FATAL,
+			   "No valid signing certificate configured for HTTPS_port %.*s",
+			   STR_ARG(port->spec));
+	}
+	gnutls_certificate_free_credentials(credentials);
+}
+
+void parse_http_port(struct reading *reading, const struct directive *directive,
+		     const struct words *words)
+{
+	struct ports *ports = reading->config->ports;
+	unsigned nports = ports->n;
+	const struct port *port;
+
+	(void)directive;
+	ports_parse(ports, words, reading->report);
+	port = last_port(ports);
+	if (ports->n == nports || !port->is_tls)
+		return;
+	if (port->tls.cert.len)
+		check_certificate(reading, port);
+	report_say(reading->report, REPORT_WARNING,
+		   "the TLS port %.*s is not opened: Bobtail does not speak TLS yet",
+		   STR_ARG(port->spec));
+}
+
+void parse_cache_peer(struct reading *reading, const struct directive *directive,
+		      const struct words *words)
+{
+	(void)directive;
+	peers_parse(reading->config->peers, words, reading->report);
+}
+
+void parse_cache_peer_access(struct reading *reading, const struct directive *directive,
+			     const struct words *words)
+{
+	(void)directive;
+	peers_parse_access(reading->config->peers, reading->config->acls, words, reading->report);
+}
+
+void parse_neighbor_type_domain(struct reading *reading, const struct directive *directive,
+				const struct words *words)
+{
+	(void)directive;
+	peers_parse_domain_type(reading->config->peers, words, reading->report);
+}
+
+void parse_cache_dir(struct reading *reading, const struct directive *directive,
+		     const struct words *words)
+{
+	(void)directive;
+	cache_dirs_parse(reading->config->cache_dirs, words,
+			 reading->config->maximum_object_size_bytes, reading->report);
+}
+
+/* ---- logs ---- */
+
+void parse_logformat(struct reading *reading, const struct directive *directive,
+		     const struct words *words)
+{
+	(void)directive;
+	logformats_parse(&reading->config->logs->formats, words, reading->report);
+}
+
+void parse_access_log(struct reading *reading, const struct directive *directive,
+		      const struct words *words)
+{
+	(void)directive;
+	access_logs_parse(&reading->config->logs->logs, words, reading->report);
+}
+
+/* ---- helpers ---- */
+
+void parse_auth_param(struct reading *reading, const struct directive *directive,
+		      const struct words *words)
+{
+	(void)directive;
+	auth_parse(reading->config->auth, words, reading->report);
+}
+
+void parse_rewrite_program(struct reading *reading, const struct directive *directive,
+			   const struct words *words)
+{
+	rewrite_parse_program(SLOT_POINTER(reading, directive, struct rewrite_config), words,
+			      reading->report);
+}
+
+void parse_rewrite_children(struct reading *reading, const struct directive *directive,
+			    const struct words *words)
+{
+	rewrite_parse_children(SLOT_POINTER(reading, directive, struct rewrite_config), words,
+			       reading->report);
+}
+
+void parse_rewrite_concurrency(struct reading *reading, const struct directive *directive,
+			       const struct words *words)
+{
+	rewrite_parse_concurrency(SLOT_POINTER(reading, directive, struct rewrite_config), words,
+				  reading->report);
+}
+
+void parse_rewrite_extras(struct reading *reading, const struct directive *directive,
+			  const struct words *words)
+{
+	rewrite_parse_extras(SLOT_POINTER(reading, directive, struct rewrite_config), words,
+			     reading->report);
+}
+
+void parse_rewrite_timeout(struct reading *reading, const struct directive *directive,
+			   const struct words *words)
+{
+	rewrite_parse_timeout(SLOT_POINTER(reading, directive, struct rewrite_config), words,
+			      reading->report);
+}
+
+static void parse_flag(struct reading *reading, const struct words *words, bool *out)
+{
+	size_t i = 1;
+
+	if (value_on_off(words, &i, reading->report, out))
+		reading_expect_end(reading, words, i);
+}
+
+void parse_rewrite_bypass(struct reading *reading, const struct directive *directive,
+			  const struct words *words)
+{
+	parse_flag(reading, words,
+		   &SLOT_POINTER(reading, directive, struct rewrite_config)->is_bypass_on);
+}
+
+void parse_rewrite_host(struct reading *reading, const struct directive *directive,
+			const struct words *words)
+{
+	parse_flag(reading, words,
+		   &SLOT_POINTER(reading, directive, struct rewrite_config)->rewrites_host);
+}

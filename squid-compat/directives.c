@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table is held in families, one file each; here they are one. */
+#include "squid-compat/directives.h"
+
+#include "lib/base/check.h"
+#include "squid-compat/directives_internal.h"
+
+static const struct directive *const families[] = {
+	directives_access, directives_cache,   directives_message, directives_network,
+	directives_program, directives_unused, directives_forward, directives_gone,
+};
+
+static bool is_alias(const struct directive *directive, struct str name)
+{
+	struct str rest = str_of(directive->aliases), alias;
+
+	while (str_word(&rest, &alias))
+		if (str_eq(alias, name))
+			return true;
+	return false;
+}
+
+const struct directive *directive_find(struct str name)
+{
+	for (size_t i = 0; i < COUNT(families); i++)
+		for (const struct directive *row = families[i]; row->name; row++)
+			if (str_eq(str_of(row->name), name) || is_alias(row, name))
+				return row;
+	return NULL;
+}
+
+const struct directive *directive_at(size_t i)
+{
+	for (size_t family = 0; family < COUNT(families); family++)
+		for (const struct directive *row = families[family]; row->name; row++)
+			if (i-- == 0)
+				return row;
+	return NULL;
+}
+
+size_t directive_number(const struct directive *directive)
+{
+	size_t i = 0;
+
+	for (size_t family = 0; family < COUNT(families); family++)
+		for (const struct directive *row = families[family]; row->name; row++, i++)
+			if (row == directive)
+				return i;
+	check(!"a directive of the table");
+	return i;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "squid-compat/reading.h"
+
+#include "lib/base/arena.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "squid-compat/word_cutter.h"
+
+const char *reading_keep(struct reading *reading, struct str text)
+{
+	return arena_str(&reading->config->arena_, text).at;
+}
+
+void reading_expect_end(struct reading *reading, const struct words *words, size_t i)
+{
+	if (i < words->n)
+		report_say(reading->report, REPORT_WARNING, "'%.*s' behind the value is ignored",
+			   STR_ARG(str_first(words_rest(words, i), 200)));
+}
+
+bool reading_has_seen(const struct reading *reading, const char *name)
+{
+	return reading->has_seen[directive_number(directive_find(str_of(name)))];
+}
+
+/* What the verdict itself has to say, once for a directive. */
+static void tell_verdict(struct reading *reading, const struct directive *directive)
+{
+	switch (directive->verdict) {
+	case NOT_YET:
+		report_say(reading->report, REPORT_NOTE,
+			   "'%s' is read, but Bobtail does not act on it yet", directive->name);
+		break;
+	case ACCEPTED:
+		report_say(reading->report, REPORT_NOTE, "'%s' has no effect: %s", directive->name,
+			   directive->help);
+		break;
+	case WARNED:
+		report_say(reading->report, REPORT_WARNING, "'%s' is ignored: %s", directive->name,
+			   directive->help);
+		break;
+	case OBSOLETE:
+		if (directive->help)
+			report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
+				   directive->help);
+		break;
+	case HONOURED:
+	case REFUSED:
+	case UNKNOWN:
+	case VERDICTS:
+		break;
+	}
+}
+
+void reading_take_line(void *user, const struct words *words)
+{
+	struct reading *reading = user;
+	struct str name = words->at[0].text;
+	const struct directive *directive = directive_find(name);
+	bool *has_seen;
+
+	if (!directive || directive->verdict == UNKNOWN) {
+		report_say(reading->report, REPORT_UNRECOGNIZED, "%.*s", STR_ARG(str_first(name, 200)));
+		if (directive)
+			report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
+				   directive->help);
+		return;
+	}
+	if (directive->verdict == OBSOLETE)
+		report_say(reading->report, REPORT_ERROR, "Directive '%.*s' is obsolete.",
+			   STR_ARG(name));
+	has_seen = &reading->has_seen[directive_number(directive)];
+	if (!*has_seen)
+		tell_verdict(reading, directive);
+	*has_seen = true;
+	if (directive->parse)
+		directive->parse(reading, directive, words);
+}
+
+static void set_default(struct reading *reading, struct word_cutter *cutter,
+			const struct directive *directive)
+{
+	char *line = mem_printf("%s %s", directive->name, directive->otherwise);
+	struct words words;
+
+	check(word_cutter_cut(cutter, str_of(line), false, &words, reading->report));
+	directive->parse(reading, directive, &words);
+	mem_free(line);
+}
+
+void reading_set_defaults(struct reading *reading)
+{
+	struct word_cutter *cutter = word_cutter_create();
+	size_t nmessages = report_nmessages(reading->report);
+	const struct directive *directive;
+
+	for (size_t i = 0; (directive = directive_at(i)); i++)
+		if (directive->otherwise && directive->slot)
+			set_default(reading, cutter, directive);
+	check(report_nmessages(reading->report) == nmessages);
+	word_cutter_destroy(cutter);
+}
