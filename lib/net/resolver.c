@@ -74,7 +74,7 @@ static const char *why_not(int status)
 		{ARES_ENOTFOUND, "there is no such name"},
 		{ARES_ENODATA, "the name has no address"},
 		{ARES_ETIMEOUT, no_answer_in_time},
-		{ARES_ECONNREFUSED, "no name server can be reached"},
+		{ARES_ECONNREFUSED, "the name servers failed or cannot be reached"},
 		{ARES_ESERVFAIL, "the name servers failed"},
 		{ARES_EREFUSED, "the name servers refused to answer"},
 		{ARES_EBADNAME, "that is no host name"},
