@@ -161,3 +161,35 @@ void cache_control_read(const struct http_head *head, struct cache_control *out)
 		out->flags |= CC_NO_CACHE;
 	}
 }
+
+/* element: `no-cache="a, b"`. */
+static bool list_names(struct str element, struct str name)
+{
+	size_t equals = str_find_char(element, '=');
+	const struct directive *directive = find_directive(str_trim(str_first(element, equals)));
+	struct str rest = unquoted(str_trim(str_from(element, equals + 1))), part;
+
+	if (!directive || directive->argument != MAY_TAKE_FIELDS)
+		return false;
+	while (str_split(&rest, ',', &part))
+		if (str_eq_nocase(str_trim(part), name))
+			return true;
+	return false;
+}
+
+bool cache_control_names_field(const struct http_head *head, struct str name)
+{
+	const struct http_field *field = NULL;
+
+	while ((field = http_find_next(head, FIELD_CACHE_CONTROL, field)) != NULL) {
+		struct str value = http_field_value(head, field);
+
+		/* The common field names none. */
+		if (str_find_char(value, '"') == value.len)
+			continue;
+		while (value.len > 0)
+			if (list_names(cut_element(&value), name))
+				return true;
+	}
+	return false;
+}

@@ -45,6 +45,9 @@ struct cache_control {
 /* All Cache-Control fields of a head; without any, `Pragma: no-cache` reads as no-cache (§5.4). */
 void cache_control_read(const struct http_head *head, struct cache_control *out);
 
+/* Does no-cache="..." or private="..." of a response name that field? (§5.2.2.4, §5.2.2.7) */
+bool cache_control_names_field(const struct http_head *head, struct str name);
+
 /* Adds one field's value ("max-age=60, public") to what *control (zeroed at first) holds. */
 void cache_control_add(struct cache_control *control, struct str value);
 

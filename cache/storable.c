@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/storable.h"
+
+#include "cache/cache_control.h"
+#include "lib/base/check.h"
+
+enum status_class {
+	CLASS_EXPLICIT,  /* with an explicit expiry only; all that the table does not name */
+	CLASS_CACHEABLE, /* by explicit expiry, rule or validator */
+	CLASS_NEGATIVE,  /* by explicit expiry, for negative_ttl, or by its Last-Modified */
+	CLASS_NEVER,     /* part of something, or about this request or this client alone */
+};
+
+/* RFC 9110 §15; 428, 429, 431 and 511: RFC 6585. What stands here is understood, as must-understand has it. */
+static const struct status_row {
+	uint16_t status;
+	uint8_t class;
+	bool displaces; /* the stored answer, even when it is not stored itself (Squid) */
+} statuses[] = {
+	{200, CLASS_CACHEABLE, true},  {203, CLASS_CACHEABLE, true},  {204, CLASS_NEGATIVE, false},
+	{206, CLASS_NEVER, false},     {300, CLASS_CACHEABLE, true},  {301, CLASS_CACHEABLE, true},
+	{302, CLASS_EXPLICIT, true},   {303, CLASS_EXPLICIT, true},   {304, CLASS_NEVER, false},
+	{305, CLASS_NEGATIVE, false},  {307, CLASS_EXPLICIT, false},  {308, CLASS_CACHEABLE, false},
+	{400, CLASS_NEGATIVE, false},  {401, CLASS_NEVER, false},     {403, CLASS_NEGATIVE, true},
+	{404, CLASS_NEGATIVE, true},   {405, CLASS_NEGATIVE, true},   {407, CLASS_NEVER, false},
+	{410, CLASS_CACHEABLE, true},  {412, CLASS_NEVER, false},     {414, CLASS_NEGATIVE, false},
+	{416, CLASS_NEVER, false},     {417, CLASS_NEVER, false},     {421, CLASS_NEGATIVE, false},
+	{426, CLASS_NEVER, false},     {428, CLASS_NEVER, false},     {429, CLASS_NEVER, false},
+	{431, CLASS_NEVER, false},     {500, CLASS_NEGATIVE, false},  {501, CLASS_NEGATIVE, false},
+	{502, CLASS_NEGATIVE, false},  {503, CLASS_NEGATIVE, false},  {504, CLASS_NEGATIVE, false},
+	{511, CLASS_NEVER, false},
+};
+
+static const struct status_row *find_status(int status)
+{
+	for (size_t i = 0; i < COUNT(statuses); i++)
+		if (statuses[i].status == status)
+			return &statuses[i];
+	return NULL;
+}
+
+bool storable_status_displaces(int status)
+{
+	const struct status_row *row = find_status(status);
+
+	return row && row->displaces;
+}
+
+static enum status_class class_of(int status)
+{
+	const struct status_row *row = find_status(status);
+
+	if (status < 200)
+		return CLASS_NEVER;
+	return row ? row->class : CLASS_EXPLICIT;
+}
+
+struct candidate {
+	const struct http_request *request;
+	const struct http_response *response;
+	const struct freshness_facts *facts;
+	const struct storable_policy *policy;
+	struct cache_control wishes, control; /* the request's, the response's */
+};
+
+/* ---- what speaks against it, whatever the status */
+
+static bool is_not_get(const struct candidate *c)
+{
+	return c->request->method != HTTP_GET;
+}
+
+static bool is_never_stored(const struct candidate *c)
+{
+	return class_of(c->response->status) == CLASS_NEVER;
+}
+
+/* RFC 9111 §5.2.2.3 */
+static bool is_not_understood(const struct candidate *c)
+{
+	return c->control.flags & CC_MUST_UNDERSTAND && !find_status(c->response->status);
+}
+
+static bool client_forbids(const struct candidate *c)
+{
+	return c->wishes.flags & CC_NO_STORE && !c->policy->ignore_cc;
+}
+
+/* With must-understand, no-store is for caches that do not know the status (§5.2.2.3). */
+static bool origin_forbids(const struct candidate *c)
+{
+	return c->control.flags & CC_NO_STORE && !(c->control.flags & CC_MUST_UNDERSTAND) &&
+	       !(c->policy->rule->flags & REFRESH_IGNORE_NO_STORE);
+}
+
+static bool is_private(const struct candidate *c)
+{
+	return c->control.flags & (CC_PRIVATE | CC_PRIVATE_FIELDS) &&
+	       !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
+}
+
+/* RFC 9111 §3.5. (Squid counts no-cache among them as well.) */
+static bool is_for_one_user(const struct candidate *c)
+{
+	return http_has(&c->request->head, FIELD_AUTHORIZATION) &&
+	       !(c->control.flags & (CC_PUBLIC | CC_MUST_REVALIDATE | CC_S_MAXAGE));
+}
+
+static bool varies_by_all(const struct candidate *c)
+{
+	return http_list_has(&c->response->head, FIELD_VARY, STR("*"));
+}
+
+static bool never_ends(const struct candidate *c)
+{
+	return str_starts_with_nocase(http_value(&c->response->head, FIELD_CONTENT_TYPE),
+				      STR("multipart/x-mixed-replace"));
+}
+
+static bool is_partial(const struct candidate *c)
+{
+	return http_has(&c->response->head, FIELD_CONTENT_RANGE);
+}
+
+static bool is_too_large(const struct candidate *c)
+{
+	return c->response->body == HTTP_BODY_LENGTH && c->policy->max_body_bytes > 0 &&
+	       c->response->content_length > c->policy->max_body_bytes;
+}
+
+static bool is_too_small(const struct candidate *c)
+{
+	return c->response->body == HTTP_BODY_LENGTH &&
+	       c->response->content_length < c->policy->min_body_bytes;
+}
+
+static bool has_validator(const struct candidate *c)
+{
+	return c->facts->modified_s != 0 || c->facts->flags & FACT_HAS_ETAG;
+}
+
+static bool is_never_usable(const struct candidate *c)
+{
+	return c->facts->flags & FACT_REVALIDATE_ALWAYS && !has_validator(c);
+}
+
+static const struct {
+	bool (*holds)(const struct candidate *c);
+	const char *reason;
+} refusals[] = {
+	{is_not_get, "only answers to GET are stored"},
+	{is_never_stored, "a status that is never stored"},
+	{is_not_understood, "must-understand, and the status is unknown"},
+	{client_forbids, "the request says no-store"},
+	{origin_forbids, "the response says no-store"},
+	{is_private, "private"},
+	{is_for_one_user, "the request has Authorization, and nothing says it is for all"},
+	{varies_by_all, "Vary: *"},
+	{never_ends, "multipart/x-mixed-replace"},
+	{is_partial, "Content-Range"},
+	{is_too_large, "larger than maximum_object_size"},
+	{is_too_small, "smaller than minimum_object_size"},
+	{is_never_usable, "to be revalidated always, but without a validator"},
+};
+
+/* ---- what speaks for it */
+
+static bool is_fresh_in(const struct candidate *c, int64_t seconds)
+{
+	return freshness_left_s(c->facts, c->policy->rule, c->facts->arrived_s + seconds) > 0;
+}
+
+static enum storable_verdict decide_cacheable(const struct candidate *c, const char **reason)
+{
+	bool has_body = c->response->body != HTTP_BODY_LENGTH || c->response->content_length > 0;
+
+	*reason = "fresh for minimum_expiry_time";
+	if (is_fresh_in(c, c->policy->minimum_expiry_s))
+		return STORABLE_YES;
+	*reason = "not fresh for minimum_expiry_time, but with a validator";
+	if (has_validator(c) && has_body)
+		return STORABLE_YES;
+	*reason = "store-stale";
+	if (c->policy->rule->flags & REFRESH_STORE_STALE)
+		return STORABLE_YES;
+	*reason = "not fresh for minimum_expiry_time, and without a validator";
+	return STORABLE_NO;
+}
+
+static enum storable_verdict decide_explicit(const struct candidate *c, const char **reason)
+{
+	bool is_fresh = c->facts->expires_s != 0 && is_fresh_in(c, 0);
+
+	*reason = is_fresh ? "explicit expiry" : "a status that is stored with an explicit expiry only";
+	return is_fresh ? STORABLE_YES : STORABLE_NO;
+}
+
+static enum storable_verdict decide_negative(const struct candidate *c, const char **reason)
+{
+	if (c->facts->expires_s != 0)
+		return decide_explicit(c, reason);
+	*reason = "negative_ttl";
+	if (c->policy->negative_ttl_s > 0)
+		return STORABLE_NEGATIVE;
+	*reason = "fresh by its Last-Modified";
+	if (c->facts->modified_s != 0 && is_fresh_in(c, c->policy->minimum_expiry_s))
+		return STORABLE_YES;
+	*reason = "an error without an explicit expiry, and negative_ttl is 0";
+	return STORABLE_NO;
+}
+
+enum storable_verdict storable_decide(const struct http_request *request,
+				      const struct http_response *response,
+				      const struct freshness_facts *facts,
+				      const struct storable_policy *policy, const char **reason)
+{
+	struct candidate c = {.request = request, .response = response, .facts = facts,
+			      .policy = policy};
+
+	cache_control_read(&request->head, &c.wishes);
+	cache_control_read(&response->head, &c.control);
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		if (refusals[i].holds(&c)) {
+			*reason = refusals[i].reason;
+			return STORABLE_NO;
+		}
+	}
+	switch (class_of(response->status)) {
+	case CLASS_CACHEABLE:
+		return decide_cacheable(&c, reason);
+	case CLASS_NEGATIVE:
+		return decide_negative(&c, reason);
+	default:
+		return decide_explicit(&c, reason);
+	}
+}
+
+void storable_make_negative(struct freshness_facts *facts, int64_t negative_ttl_s)
+{
+	facts->expires_s = facts->arrived_s + negative_ttl_s;
+	facts->flags |= FACT_NEGATIVE;
+}
+
+bool storable_keeps_field(const struct http_head *head, const struct http_field *field)
+{
+	switch (field->id) {
+	case FIELD_AGE:
+	case FIELD_SET_COOKIE:
+	case FIELD_SET_COOKIE2:
+		return false;
+	default:
+		return !http_is_hop_by_hop(head, field) &&
+		       !cache_control_names_field(head, http_field_name(head, field));
+	}
+}
