@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "squid-compat/acl.h"
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "squid-compat/acl_internal.h"
+
+struct acl_set {
+	struct acl **acls;
+	size_t n, cap;
+	unsigned nsearches;
+	bool is_sealed;
+};
+
+/* ---- Squid's own ---- */
+
+static const struct {
+	const char *name, *type;
+	const char *values[5];
+} built_in[] = {
+	{"all", "src", {"all"}},
+	{"manager",
+	 "url_regex",
+	 {"-i", "^cache_object://", "+i", "^[^:]+://[^/]+/squid-internal-mgr/"}},
+	{"localhost", "src", {"127.0.0.1/32", "::1"}},
+	{"to_localhost", "dst", {"127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"}},
+	{"to_linklocal", "dst", {"169.254.0.0/16", "fe80::/10"}},
+	{"CONNECT", "method", {"CONNECT"}},
+};
+
+static void parse_built_in(struct acl_set *set, size_t i)
+{
+	struct report *report = report_create();
+	struct word at[COUNT(built_in[0].values) + 3] = {
+		{.text = STR("acl")},
+		{.text = str_of(built_in[i].name)},
+		{.text = str_of(built_in[i].type)},
+	};
+	struct words words = {.line = STR("built-in acl"), .at = at, .n = 3};
+
+	for (const char *const *value = built_in[i].values; *value != NULL; value++)
+		at[words.n++].text = str_of(*value);
+	acl_parse(set, &words, NULL, report);
+	check(report_nmessages(report) == 0);
+	report_destroy(report);
+}
+
+struct acl_set *acl_set_create(void)
+{
+	struct acl_set *set = mem_zalloc(sizeof(*set));
+
+	for (size_t i = 0; i < COUNT(built_in); i++)
+		parse_built_in(set, i);
+	return set;
+}
+
+static void acl_destroy(struct acl *acl)
+{
+	if (acl->type->kind != NULL && acl->type->kind->fini != NULL)
+		acl->type->kind->fini(acl->values);
+	mem_free(acl->values);
+	mem_free(acl->field);
+	mem_free(acl->name);
+	mem_free(acl);
+}
+
+void acl_set_destroy(struct acl_set *set)
+{
+	if (set == NULL)
+		return;
+	for (size_t i = 0; i < set->n; i++)
+		acl_destroy(set->acls[i]);
+	mem_free(set->acls);
+	mem_free(set);
+}
+
+/* ---- one line ---- */
+
+static struct acl *add_acl(struct acl_set *set, struct str name, const struct acl_type *type)
+{
+	struct acl *acl = mem_zalloc(sizeof(*acl));
+
+	if (set->n == set->cap) {
+		set->cap = set->cap > 0 ? set->cap * 2 : 16;
+		set->acls = mem_realloc(set->acls, set->cap * sizeof(*set->acls));
+	}
+	set->acls[set->n++] = acl;
+	acl->name = str_dup(name);
+	acl->type = type;
+	acl->is_slow = type->flags & ACL_IS_SLOW;
+	if (type->kind == NULL)
+		return acl;
+	acl->values = mem_zalloc(type->kind->bytes);
+	if (type->kind->init != NULL)
+		type->kind->init(acl->values);
+	return acl;
+}
+
+/* The row of a line's type word, new names for old; NULL, and said, if there is none. */
+static const struct acl_type *parse_type(struct str name, struct report *report)
+{
+	const struct acl_type *type = acl_type_find(name);
+
+	if (type == NULL) {
+		report_say(report, REPORT_FATAL, "Invalid ACL type '%.*s'", STR_ARG(name));
+	} else if (type->renamed != NULL) {
+		report_say(report, REPORT_WARNING,
+			   "UPGRADE: ACL '%s' type has been renamed to '%s'.", type->name,
+			   type->renamed);
+		type = acl_type_find(str_of(type->renamed));
+	}
+	return type;
+}
+
+/* The ACL that the line is about; NULL when it is about none. */
+static struct acl *open_acl(struct acl_set *set, const struct words *words, struct report *report)
+{
+	struct str name = words_text(words, 1), type_name = words_text(words, 2);
+	struct acl *acl = acl_set_find(set, name);
+	const struct acl_type *type;
+
+	if (name.len == 0 || type_name.len == 0) {
+		report_say(report, REPORT_FATAL, "aclParseAclLine: missing ACL %s.",
+			   name.len == 0 ? "name" : "type");
+		return NULL;
+	}
+	if (name.len > ACL_MAX_NAME_BYTES) {
+		report_say(report, REPORT_FATAL,
+			   "aclParseAclLine: aclname '%.*s' is longer than %d characters.",
+			   STR_ARG(str_first(name, 200)), ACL_MAX_NAME_BYTES);
+		return NULL;
+	}
+	if (acl != NULL && str_eq(str_of(acl->name), STR("manager")) &&
+	    str_eq(type_name, STR("proto"))) {
+		report_say(report, REPORT_WARNING,
+			   "UPGRADE: ACL 'manager' is now a built-in ACL. Remove it from your "
+			   "config file.");
+		return NULL;
+	}
+	type = parse_type(type_name, report);
+	if (type == NULL)
+		return NULL;
+	if (acl == NULL)
+		return add_acl(set, name, type);
+	if (acl->type != type) {
+		report_say(report, REPORT_FATAL, "ACL '%.*s' already exists with different type.",
+			   STR_ARG(name));
+		return NULL;
+	}
+	return acl;
+}
+
+static bool parse_option(struct acl *acl, struct acl_reader *reader, struct str word)
+{
+	const char *options = acl->type->options;
+
+	if (word.len == 2 && options != NULL && strchr(options, word.at[1]) != NULL &&
+	    (word.at[0] == '-' || word.at[1] == 'i')) {
+		if (word.at[1] == 'i')
+			reader->nocase = word.at[0] == '-';
+		else
+			acl->no_lookup = true;
+		return true;
+	}
+	report_say(reader->report, REPORT_FATAL,
+		   "configuration error: unsupported ACL option: %.*s", STR_ARG(word));
+	return false;
+}
+
+/* The flags behind the type, up to `--` or the first word that is none. */
+static bool parse_options(struct acl *acl, struct acl_reader *reader)
+{
+	for (; reader->next_word < reader->words->n; reader->next_word++) {
+		const struct word *word = &reader->words->at[reader->next_word];
+
+		if (word->is_file || word->is_quoted || word->text.len < 2 ||
+		    (word->text.at[0] != '-' && word->text.at[0] != '+'))
+			return true;
+		if (str_eq(word->text, STR("--"))) {
+			reader->next_word++;
+			return true;
+		}
+		if (!parse_option(acl, reader, word->text))
+			return false;
+	}
+	return true;
+}
+
+/* req_header NAME: a second line may not name another field. */
+static bool parse_field(struct acl *acl, struct acl_reader *reader)
+{
+	struct str name = words_text(reader->words, reader->next_word);
+
+	if (name.len == 0) {
+		report_say(reader->report, REPORT_FATAL, "%s ACL '%s' names no header field",
+			   acl->type->name, acl->name);
+		return false;
+	}
+	if (acl->field != NULL && !str_eq_nocase(name, str_of(acl->field))) {
+		report_say(reader->report, REPORT_FATAL,
+			   "%s ACL '%s' is about %s already and can't be about %.*s too",
+			   acl->type->name, acl->name, acl->field, STR_ARG(name));
+		return false;
+	}
+	if (acl->field == NULL) {
+		acl->field = str_dup(name);
+		acl->field_id = http_field_id(name);
+	}
+	reader->next_word++;
+	return true;
+}
+
+static void parse_values(struct acl *acl, struct acl_reader *reader)
+{
+	const struct acl_type *type = acl->type;
+
+	if (type->flags & ACL_NEVER_YET) {
+		report_say(reader->report, REPORT_NOTE,
+			   "ACL '%s': type %s is accepted, but never matches yet", acl->name,
+			   type->name);
+		return;
+	}
+	if ((type->flags & ACL_HAS_FIELD) && !parse_field(acl, reader))
+		return;
+	if (!parse_options(acl, reader))
+		return;
+	type->kind->parse(acl, reader);
+	if (type->kind->is_empty(acl->values))
+		report_say(reader->report, REPORT_WARNING, "empty ACL: %.*s",
+			   STR_ARG(reader->words->line));
+}
+
+void acl_parse(struct acl_set *set, const struct words *words, const struct world *world,
+	       struct report *report)
+{
+	struct acl_reader reader = {
+		.set = set,
+		.words = words,
+		.next_word = 3,
+		.world = world,
+		.report = report,
+	};
+	struct acl *acl = open_acl(set, words, report);
+
+	check(!set->is_sealed);
+	if (acl == NULL)
+		return;
+	buf_init(&reader.file, ACL_MAX_FILE_BYTES);
+	parse_values(acl, &reader);
+	acl_reader_fini(&reader);
+}
+
+void acl_set_seal(struct acl_set *set, struct report *report)
+{
+	check(!set->is_sealed);
+	set->is_sealed = true;
+	for (size_t i = 0; i < set->n; i++) {
+		struct acl *acl = set->acls[i];
+
+		if (acl->type->kind != NULL && acl->type->kind->seal != NULL)
+			acl->type->kind->seal(acl, report);
+	}
+}
+
+/* ---- questions ---- */
+
+struct acl *acl_set_find(const struct acl_set *set, struct str name)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (str_eq_nocase(str_of(set->acls[i]->name), name))
+			return set->acls[i];
+	return NULL;
+}
+
+unsigned acl_set_next_search(struct acl_set *set)
+{
+	return ++set->nsearches;
+}
+
+bool acl_set_is_sealed(const struct acl_set *set)
+{
+	return set->is_sealed;
+}
+
+bool acl_term_parse(const struct acl_set *set, struct str text, struct acl_term *out,
+		    struct report *report)
+{
+	bool is_negated = text.len > 0 && text.at[0] == '!';
+	struct str name = is_negated ? str_from(text, 1) : text;
+	struct acl *acl = acl_set_find(set, name);
+
+	if (acl == NULL) {
+		report_say(report, REPORT_FATAL, "ACL not found: %.*s", STR_ARG(name));
+		return false;
+	}
+	*out = (struct acl_term){acl, is_negated};
+	return true;
+}
+
+bool acl_set_has(const struct acl_set *set, struct str name)
+{
+	return acl_set_find(set, name) != NULL;
+}
+
+bool acl_set_uses_auth(const struct acl_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->acls[i]->type->flags & ACL_IS_ABOUT_USER)
+			return true;
+	return false;
+}
+
+bool acl_set_names_method(const struct acl_set *set, struct str method)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (strcmp(set->acls[i]->type->name, "method") == 0 &&
+		    acl_words_has(set->acls[i], method))
+			return true;
+	return false;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/acl_internal.h: what the files of the ACL module share.
+ *
+ * A type (a row of acl_types.c) joins a kind, which says how values are read and kept, with the
+ * part of the facts that they are compared with. Kinds: acl_address, acl_domain, acl_regex,
+ * acl_words, acl_numbers, acl_time, acl_random, acl_group. */
+#ifndef SQUID_COMPAT_ACL_INTERNAL_H
+#define SQUID_COMPAT_ACL_INTERNAL_H
+#include "lib/base/buf.h"
+#include "squid-compat/acl.h"
+
+enum {
+	ACL_MAX_NAME_BYTES = 63,
+	ACL_MAX_FILE_BYTES = 256 * 1024 * 1024,
+	ACL_MAX_NESTING = 64,                /* any-of in any-of ... */
+	ACL_MAX_SUBJECT_BYTES = 1024 * 1024, /* what is longer is undecided */
+};
+
+enum acl_match {
+	ACL_MISMATCH,
+	ACL_MATCH,
+	ACL_STOP, /* the check ends here: result says why */
+};
+
+/* One evaluation. */
+struct acl_check {
+	struct acl_facts *facts;
+	struct acl_result *result;
+	bool is_fast;
+	const struct acl *last; /* the last one evaluated */
+};
+
+/* Where a type's values come from: the words of the line and the files that they name. */
+struct acl_reader {
+	struct acl_set *set;
+	const struct words *words;
+	size_t next_word;
+	const struct world *world;
+	struct report *report;
+	bool nocase;          /* -i was the last of -i and +i */
+	struct buf file;      /* the file being read */
+	struct str file_rest; /* of it */
+};
+
+struct acl_kind {
+	size_t bytes; /* of the values; zeroed at first */
+	void (*init)(void *values);
+	/* Reads the values of one line. */
+	void (*parse)(struct acl *acl, struct acl_reader *reader);
+	bool (*is_empty)(const void *values);
+	void (*seal)(struct acl *acl, struct report *report);
+	void (*fini)(void *values);
+	/* Compares one text with the values; ACL_STOP: can't be decided. Not of all kinds. */
+	enum acl_match (*test)(const void *values, struct str text);
+};
+
+enum acl_type_flag {
+	ACL_IS_SLOW = 1 << 0,        /* may need a fact that has to be waited for */
+	ACL_IS_ABOUT_USER = 1 << 1,  /* a denial by it asks for credentials again */
+	ACL_WANTS_REQUEST = 1 << 2,  /* without one: a mismatch, and a warning */
+	ACL_WANTS_REPLY = 1 << 3,
+	ACL_HAS_FIELD = 1 << 4,      /* its first value is the name of a header field */
+	ACL_HAS_NO_CASE = 1 << 5,    /* values compare without case */
+	ACL_TAKES_REQUIRED = 1 << 6, /* the value REQUIRED stands for anyone */
+	ACL_NEVER_YET = 1 << 7,      /* known, not honoured */
+};
+
+struct acl_type {
+	const char *name;
+	const struct acl_kind *kind;
+	const char *options; /* letters of the flags that it takes; NULL: none */
+	unsigned flags;
+	enum acl_match (*match)(const struct acl *acl, struct acl_check *check);
+	/* For match functions that serve several types; false: the fact is not there. */
+	bool (*text)(const struct acl *acl, struct acl_facts *facts, struct str *out);
+	bool (*number)(const struct acl_facts *facts, unsigned *out);
+	const struct addr *(*address)(const struct acl_facts *facts);
+	/* Is a value possible? Says to report what is wrong. NULL: any is. */
+	bool (*accepts)(struct str value, struct report *report);
+	const char *renamed; /* an old name: the type that it became */
+};
+
+struct acl {
+	char *name;
+	const struct acl_type *type;
+	void *values;
+	char *field; /* ACL_HAS_FIELD: its name */
+	enum http_field_id field_id;
+	bool no_lookup;      /* -n */
+	bool is_slow;        /* the type is, or one of a group */
+	unsigned nesting;    /* of groups within it */
+	bool is_member;      /* of a group */
+	unsigned visited_at; /* acl_group.c: the search that saw it last */
+};
+
+/* An ACL in a rule or group, "!" resolved. */
+struct acl_term {
+	struct acl *acl;
+	bool is_negated;
+};
+
+/* ---- acl_types.c ---- */
+
+const struct acl_type *acl_type_find(struct str name);
+
+/* ---- acl_reader.c ---- */
+
+/* The next value; false at the end of the line. Valid until the call after. */
+bool acl_reader_next(struct acl_reader *reader, struct str *value);
+/* As acl_reader_next, but steps over -i and +i, which set nocase. */
+bool acl_reader_next_pattern(struct acl_reader *reader, struct str *value);
+void acl_reader_fini(struct acl_reader *reader);
+
+/* ---- acl.c ---- */
+
+struct acl *acl_set_find(const struct acl_set *set, struct str name);
+/* A number that no earlier call gave. */
+unsigned acl_set_next_search(struct acl_set *set);
+/* "[!]NAME"; an unknown name is said to report (fatal). */
+bool acl_term_parse(const struct acl_set *set, struct str text, struct acl_term *out,
+		    struct report *report);
+bool acl_set_is_sealed(const struct acl_set *set);
+
+/* ---- acl_check.c ---- */
+
+enum acl_match acl_match(const struct acl *acl, struct acl_check *check);
+/* All of the terms match (none: match). */
+enum acl_match acl_terms_match(const struct acl_term *terms, size_t n, struct acl_check *check);
+/* A fact is missing: ends the check, or is a mismatch if the caller may not wait. */
+enum acl_match acl_check_need(struct acl_check *check, enum acl_need need);
+enum acl_match acl_check_undecided(struct acl_check *check);
+
+/* ---- acl_facts.c: parts of the facts, for the rows ---- */
+
+bool acl_facts_url(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_path(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_request_field(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_reply_field(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_user_agent(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_referer(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_request_type(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_reply_type(const struct acl *acl, struct acl_facts *facts, struct str *out);
+bool acl_facts_has_request(const struct acl_facts *facts);
+bool acl_facts_has_reply(const struct acl_facts *facts);
+
+/* ---- kinds ---- */
+
+extern const struct acl_kind acl_kind_address;
+extern const struct acl_kind acl_kind_domain;
+extern const struct acl_kind acl_kind_regex;
+extern const struct acl_kind acl_kind_words;
+extern const struct acl_kind acl_kind_numbers;
+extern const struct acl_kind acl_kind_time;
+extern const struct acl_kind acl_kind_random;
+extern const struct acl_kind acl_kind_any_of;
+extern const struct acl_kind acl_kind_all_of;
+
+bool acl_address_has(const void *values, const struct addr *addr);
+bool acl_words_has(const struct acl *acl, struct str word);
+bool acl_numbers_has(const void *values, unsigned number);
+enum acl_match acl_time_match(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_random_match(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_group_match(const struct acl *acl, struct acl_check *check);
+
+#endif

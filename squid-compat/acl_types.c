@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* THE table of ACL types, and what ties a type's values to the facts. */
+#include "lib/base/check.h"
+#include "squid-compat/acl_internal.h"
+#include "squid-compat/log_tags.h"
+
+/* ---- parts of the facts ---- */
+
+static bool text_method(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->method;
+	return out->len > 0;
+}
+
+static bool text_scheme(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->scheme;
+	return out->len > 0;
+}
+
+static bool text_port_name(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->port_name;
+	return out->len > 0;
+}
+
+static bool text_peer_name(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->peer_name;
+	return out->len > 0;
+}
+
+static bool text_hierarchy(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->hierarchy;
+	return out->len > 0;
+}
+
+static bool number_port(const struct acl_facts *facts, unsigned *out)
+{
+	*out = facts->port;
+	return true;
+}
+
+static bool number_local_port(const struct acl_facts *facts, unsigned *out)
+{
+	if (facts->local == NULL)
+		return false;
+	*out = addr_port(facts->local);
+	return true;
+}
+
+static bool number_status(const struct acl_facts *facts, unsigned *out)
+{
+	*out = (unsigned)(facts->status != 0 ? facts->status : facts->reply->status);
+	return true;
+}
+
+static const struct addr *address_client(const struct acl_facts *facts)
+{
+	return facts->indirect != NULL ? facts->indirect : facts->client;
+}
+
+static const struct addr *address_local(const struct acl_facts *facts)
+{
+	return facts->local;
+}
+
+/* ---- comparing ---- */
+
+static enum acl_match test(const struct acl *acl, struct str text, struct acl_check *check)
+{
+	enum acl_match match = acl->type->kind->test(acl->values, text);
+
+	return match == ACL_STOP ? acl_check_undecided(check) : match;
+}
+
+static enum acl_match match_text(const struct acl *acl, struct acl_check *check)
+{
+	struct str text;
+
+	if (!acl->type->text(acl, check->facts, &text))
+		return ACL_MISMATCH;
+	return test(acl, text, check);
+}
+
+static enum acl_match match_number(const struct acl *acl, struct acl_check *check)
+{
+	unsigned number;
+
+	return acl->type->number(check->facts, &number) && acl_numbers_has(acl->values, number)
+		       ? ACL_MATCH
+		       : ACL_MISMATCH;
+}
+
+static enum acl_match match_address(const struct acl *acl, struct acl_check *check)
+{
+	const struct addr *address = acl->type->address(check->facts);
+
+	return address != NULL && acl_address_has(acl->values, address) ? ACL_MATCH
+									: ACL_MISMATCH;
+}
+
+static enum acl_match match_dst(const struct acl *acl, struct acl_check *check)
+{
+	const struct acl_facts *facts = check->facts;
+	struct addr literal;
+
+	if (addr_parse(facts->host, 0, &literal))
+		return acl_address_has(acl->values, &literal) ? ACL_MATCH : ACL_MISMATCH;
+	if (acl->no_lookup || facts->host.len == 0)
+		return ACL_MISMATCH;
+	if (!facts->has_dst_addrs)
+		return acl_check_need(check, ACL_NEED_DST_ADDRS);
+	for (unsigned i = 0; i < facts->ndst_addrs; i++)
+		if (acl_address_has(acl->values, &facts->dst_addrs[i]))
+			return ACL_MATCH;
+	return ACL_MISMATCH;
+}
+
+/* An address without a name is called "none". */
+static enum acl_match test_host_name(const struct acl *acl, const struct acl_host_name *name,
+				     enum acl_need need, struct acl_check *check)
+{
+	if (!name->is_known)
+		return acl_check_need(check, need);
+	return test(acl, name->name.len > 0 ? name->name : STR("none"), check);
+}
+
+/* The host as it is; one that is an address by its reverse name too. */
+static enum acl_match match_dst_host(const struct acl *acl, struct acl_check *check)
+{
+	const struct acl_facts *facts = check->facts;
+	struct addr literal;
+	enum acl_match match;
+
+	if (facts->host.len == 0)
+		return ACL_MISMATCH;
+	match = test(acl, facts->host, check);
+	if (match != ACL_MISMATCH || acl->no_lookup || !addr_parse(facts->host, 0, &literal))
+		return match;
+	return test_host_name(acl, &facts->host_name, ACL_NEED_DST_NAME, check);
+}
+
+static enum acl_match match_client_name(const struct acl *acl, struct acl_check *check)
+{
+	return test_host_name(acl, &check->facts->client_name, ACL_NEED_CLIENT_NAME, check);
+}
+
+/* Without good credentials there is no answer but "who are you?". */
+static enum acl_match match_user(const struct acl *acl, struct acl_check *check)
+{
+	switch (check->facts->auth) {
+	case ACL_AUTH_OK:
+		return test(acl, check->facts->user, check);
+	case ACL_AUTH_UNKNOWN:
+		return acl_check_need(check, ACL_NEED_AUTH);
+	case ACL_AUTH_NONE:
+	case ACL_AUTH_FAILED:
+		break;
+	}
+	check->result->is_auth_required = true;
+	return acl_check_undecided(check);
+}
+
+static enum acl_match match_never(const struct acl *acl, struct acl_check *check)
+{
+	(void)acl;
+	(void)check;
+	return ACL_MISMATCH;
+}
+
+/* ---- values that must be of a list ---- */
+
+static bool accepts_scheme(struct str value, struct report *report)
+{
+	static const char *const schemes[] = {
+		"HTTP", "FTP",  "HTTPS", "COAP", "COAPS", "GOPHER", "WAIS",
+		"URN",  "WHOIS", "ICP",  "HTCP", "ICY",   "TLS",    "CACHE_OBJECT",
+	};
+
+	for (size_t i = 0; i < COUNT(schemes); i++)
+		if (str_eq_nocase(value, str_of(schemes[i])))
+			return true;
+	report_say(report, REPORT_WARNING, "Ignoring unknown protocol '%.*s' in the ACL",
+		   STR_ARG(value));
+	return false;
+}
+
+static bool accepts_hierarchy(struct str value, struct report *report)
+{
+	enum log_hier hier;
+
+	if (log_hier_by_name(value, &hier))
+		return true;
+	report_say(report, REPORT_FATAL, "No such hier_code '%.*s'", STR_ARG(value));
+	return false;
+}
+
+/* ---- the table ---- */
+
+enum {
+	SLOW = ACL_IS_SLOW,
+	REQUEST = ACL_WANTS_REQUEST,
+	REPLY = ACL_WANTS_REPLY,
+	USER = ACL_IS_SLOW | ACL_IS_ABOUT_USER,
+};
+
+#define ADDRESS(part) .kind = &acl_kind_address, .match = match_address, .address = part
+#define NUMBER(part) .kind = &acl_kind_numbers, .match = match_number, .number = part
+#define WORDS(part) .kind = &acl_kind_words, .match = match_text, .text = part
+#define REGEX(part) .kind = &acl_kind_regex, .match = match_text, .options = "i", .text = part
+#define NEVER .match = match_never
+
+/* clang-format off */
+static const struct acl_type types[] = {
+	{.name = "src", ADDRESS(address_client)},
+	{.name = "dst", .kind = &acl_kind_address, .match = match_dst, .options = "n",
+	 .flags = SLOW | REQUEST},
+	{.name = "localip", ADDRESS(address_local)},
+	{.name = "myip", .renamed = "localip"},
+	{.name = "localport", NUMBER(number_local_port)},
+	{.name = "myport", .renamed = "localport"},
+	{.name = "myportname", WORDS(text_port_name)},
+	{.name = "port", NUMBER(number_port), .flags = REQUEST},
+	{.name = "dstdomain", .kind = &acl_kind_domain, .match = match_dst_host, .options = "n",
+	 .flags = REQUEST},
+	{.name = "dstdom_regex", .kind = &acl_kind_regex, .match = match_dst_host,
+	 .options = "in", .flags = REQUEST},
+	{.name = "srcdomain", .kind = &acl_kind_domain, .match = match_client_name, .flags = SLOW},
+	{.name = "srcdom_regex", .kind = &acl_kind_regex, .match = match_client_name,
+	 .options = "i", .flags = SLOW},
+	{.name = "url_regex", REGEX(acl_facts_url), .flags = REQUEST},
+	{.name = "urlpath_regex", REGEX(acl_facts_path), .flags = REQUEST},
+	{.name = "proto", WORDS(text_scheme), .accepts = accepts_scheme,
+	 .flags = REQUEST | ACL_HAS_NO_CASE},
+	{.name = "method", WORDS(text_method), .flags = REQUEST | ACL_HAS_NO_CASE},
+	{.name = "http_status", NUMBER(number_status), .flags = REPLY},
+	{.name = "browser", REGEX(acl_facts_user_agent), .flags = REQUEST},
+	{.name = "referer_regex", REGEX(acl_facts_referer), .flags = REQUEST},
+	{.name = "req_header", REGEX(acl_facts_request_field), .flags = REQUEST | ACL_HAS_FIELD},
+	{.name = "rep_header", REGEX(acl_facts_reply_field), .flags = REPLY | ACL_HAS_FIELD},
+	{.name = "req_mime_type", REGEX(acl_facts_request_type), .flags = REQUEST},
+	{.name = "rep_mime_type", REGEX(acl_facts_reply_type), .flags = REPLY},
+	{.name = "time", .kind = &acl_kind_time, .match = acl_time_match},
+	{.name = "random", .kind = &acl_kind_random, .match = acl_random_match},
+	{.name = "proxy_auth", .kind = &acl_kind_words, .match = match_user, .options = "i",
+	 .flags = USER | REQUEST | ACL_TAKES_REQUIRED},
+	{.name = "proxy_auth_regex", .kind = &acl_kind_regex, .match = match_user, .options = "i",
+	 .flags = USER | REQUEST},
+	{.name = "any-of", .kind = &acl_kind_any_of, .match = acl_group_match},
+	{.name = "all-of", .kind = &acl_kind_all_of, .match = acl_group_match},
+	{.name = "peername", WORDS(text_peer_name), .flags = REQUEST},
+	{.name = "peername_regex", REGEX(text_peer_name), .flags = REQUEST},
+	{.name = "hier_code", WORDS(text_hierarchy), .accepts = accepts_hierarchy,
+	 .flags = REQUEST},
+	/* known, and never matching yet */
+	{.name = "adaptation_service", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "annotate_client", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "annotate_transaction", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "arp", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "at_step", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ca_cert", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "client_connection_mark", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "clientside_mark", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "connections_encrypted", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "dst_as", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "eui64", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ext_user", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ext_user_regex", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "external", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "has", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ident", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ident_regex", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "max_user_ip", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "maxconn", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "note", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "server_cert_fingerprint", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "snmp_community", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "squid_error", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "src_as", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ssl::server_name", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ssl::server_name_regex", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "ssl_error", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "tag", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "transaction_initiator", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "urllogin", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "user_cert", NEVER, .flags = ACL_NEVER_YET},
+};
+/* clang-format on */
+
+const struct acl_type *acl_type_find(struct str name)
+{
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (str_eq(name, str_of(types[i].name)))
+			return &types[i];
+	return NULL;
+}
