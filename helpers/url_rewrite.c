@@ -4,6 +4,7 @@
 #include "helpers/url_rewrite.h"
 
 #include "lib/base/check.h"
+#include "lib/http/uri.h"
 
 enum { SHOWN_BYTES = 200 }; /* of a bad URL, in a message */
 
@@ -33,23 +34,12 @@ bool url_rewrite_line(struct str url, struct str extras, struct buf *line)
 							      buf_add_str(line, extras)));
 }
 
-static size_t scheme_len(struct str url)
-{
-	if (str_starts_with_nocase(url, STR("http://")))
-		return 7;
-	return str_starts_with_nocase(url, STR("https://")) ? 8 : 0;
-}
-
-/* An absolute http or https URL with a host, and nothing that would end a request line. */
+/* An absolute http or https URL that the proxy can read: nothing in it ends a request line. */
 static bool is_fetchable(struct str url)
 {
-	struct str host = str_from(url, scheme_len(url));
+	struct uri uri;
 
-	if (host.len == url.len || url.len > URL_REWRITE_MAX_URL_BYTES)
-		return false;
-	if (host.len == 0 || strchr("/?#:@", *host.at) != NULL)
-		return false;
-	return helper_value_is_clean(url) && memchr(url.at, ' ', url.len) == NULL;
+	return url.len <= URL_REWRITE_MAX_URL_BYTES && uri_parse(url, &uri);
 }
 
 static void to_url(struct str url, struct str method, struct url_rewrite_verdict *out)

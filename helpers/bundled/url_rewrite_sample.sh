@@ -5,7 +5,7 @@
 while read -r first second rest; do
 	channel='' url=$first
 	case $first in
-	*[!0-9]*) ;;
+	'' | *[!0-9]*) ;;
 	*) channel="$first " url=$second ;;
 	esac
 	case $url in
