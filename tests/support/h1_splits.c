@@ -19,19 +19,19 @@ void h1_reading_fini(struct h1_reading *reading)
 }
 
 static void read_more(const struct h1_subject *subject, struct h1_parser *parser, size_t len,
-		      struct h1_reading *out)
+                      struct h1_reading *out)
 {
 	if (subject->is_response)
 		out->verdict = h1_parse_response(parser, out->bytes_, len, &subject->limits,
-						 subject->method, &out->response);
+		                                 subject->method, &out->response);
 	else
-		out->verdict = h1_parse_request(parser, out->bytes_, len, &subject->limits,
-						&out->request);
+		out->verdict =
+			h1_parse_request(parser, out->bytes_, len, &subject->limits, &out->request);
 	out->error = parser->error;
 }
 
 void h1_read_whole(const struct h1_subject *subject, const char *bytes, size_t len,
-		   struct h1_reading *out)
+                   struct h1_reading *out)
 {
 	struct h1_parser parser = {0};
 
@@ -41,7 +41,7 @@ void h1_read_whole(const struct h1_subject *subject, const char *bytes, size_t l
 }
 
 void h1_read_split(const struct h1_subject *subject, const char *bytes, size_t len, size_t first,
-		   size_t step, struct h1_reading *out)
+                   size_t step, struct h1_reading *out)
 {
 	struct h1_parser parser = {0};
 	size_t shown = 0, n = first < len ? first : len;
@@ -93,19 +93,19 @@ static bool is_same_response(const struct http_response *a, const struct http_re
 }
 
 bool h1_is_same_reading(const struct h1_subject *subject, const struct h1_reading *a,
-			const struct h1_reading *b)
+                        const struct h1_reading *b)
 {
 	if (a->verdict != b->verdict || a->error != b->error)
 		return false;
 	if (a->verdict != H1_DONE)
 		return true;
 	return subject->is_response ? is_same_response(&a->response, &b->response)
-				    : is_same_request(&a->request, &b->request);
+	                            : is_same_request(&a->request, &b->request);
 }
 
 /* Does reading in these pieces agree with whole? */
 static bool agrees(const struct h1_subject *subject, const struct h1_reading *whole,
-		   const char *bytes, size_t len, size_t first, size_t step)
+                   const char *bytes, size_t len, size_t first, size_t step)
 {
 	struct h1_reading split;
 	bool is_same;
@@ -157,15 +157,15 @@ void h1_read_body(const char *bytes, size_t len, size_t first, size_t step, stru
 }
 
 static bool is_same_body(const char *bytes, size_t len, size_t first, size_t step,
-			 const struct h1_body *whole)
+                         const struct h1_body *whole)
 {
 	struct h1_body body;
 	bool is_same;
 
 	h1_read_body(bytes, len, first, step, &body);
 	is_same = body.verdict == whole->verdict && body.error == whole->error &&
-		  body.used == whole->used && body.data_len == whole->data_len &&
-		  memcmp(body.data, whole->data, body.data_len) == 0;
+	          body.used == whole->used && body.data_len == whole->data_len &&
+	          memcmp(body.data, whole->data, body.data_len) == 0;
 	mem_free(body.data);
 	return is_same;
 }

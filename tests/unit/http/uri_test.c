@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "lib/base/check.h"
+#include "lib/http/uri.h"
+
+/* RFC 3986 §3, RFC 9110 §4.2. */
+static void urls_have_one_normal_form(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *normal; /* NULL: refused */
+	} cases[] = {
+		{"http://a/", "http://a/"},
+		{"HTTP://A.Example:80/B?C", "http://a.example/B?C"},
+		{"https://a.:443", "https://a/"},
+		{"https://a:80/", "https://a:80/"},
+		{"http://a:/x", "http://a/x"},
+		{"http://a:00080/x", "http://a/x"},
+		{"http://a?q/r", "http://a/?q/r"},
+		{"http://[::1]:8080/x", "http://[::1]:8080/x"},
+		{"http://[2001:DB8::A]/x", "http://[2001:db8::a]/x"},
+		{"http://a/%41%zz", NULL},
+		{"http://a/%41?%zz", "http://a/%41?%zz"},
+		{"http://a/b/../c", "http://a/b/../c"},
+		{"", NULL},
+		{"http", NULL},
+		{"http:", NULL},
+		{"http:/a/", NULL},
+		{"http://", NULL},
+		{"http:///a", NULL},
+		{"http://:80/", NULL},
+		{"ftp://a/", NULL},
+		{"javascript:alert(1)", NULL},
+		{"//a/b", NULL},
+		{"/a/b", NULL},
+		{"http://u@a/", NULL},
+		{"http://u:p@a/", NULL},
+		{"http://a/b c", NULL},
+		{"http://a/b\r\nc", NULL},
+		{"http://a/b#c", NULL},
+		{"http://a#b", NULL},
+		{"http://a/\xe4", NULL},
+		{"http://a\\b/", NULL},
+		{"http://a:65536/", NULL},
+		{"http://a:0/", NULL},
+		{"http://[::1/", NULL},
+		{"http://[::1]a/", NULL},
+		{"http://[v1.a]/", NULL},
+		{"http://[1.2.3.4]/", NULL},
+		{"http://[]/", NULL},
+		{"http://[", NULL},
+		{"http://]", NULL},
+		{"http://a..b/", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct uri uri;
+		struct buf buf;
+
+		buf_init(&buf, 1000);
+		if (uri_parse(str_of(cases[i].text), &uri) != (cases[i].normal != NULL))
+			fail_msg("%s", cases[i].text);
+		if (cases[i].normal && (!uri_add(&buf, &uri) ||
+					!str_eq(buf_str(&buf), str_of(cases[i].normal))))
+			fail_msg("%s gives %.*s", cases[i].text, STR_ARG(buf_str(&buf)));
+		buf_fini(&buf);
+	}
+}
+
+static void authorities_are_taken_apart(void **state)
+{
+	char long_name[URI_MAX_HOST + 2];
+	struct str host;
+	uint16_t port;
+	bool has_port;
+
+	(void)state;
+	assert_true(uri_parse_authority(STR("a.example:8080"), &host, &port, &has_port));
+	assert_true(str_eq(host, STR("a.example")) && port == 8080 && has_port);
+	assert_true(uri_parse_authority(STR("[::1]"), &host, &port, &has_port));
+	assert_true(str_eq(host, STR("[::1]")) && port == 0 && !has_port);
+	assert_true(uri_parse_authority(STR("a:"), &host, &port, &has_port));
+	assert_true(str_eq(host, STR("a")) && !has_port);
+	assert_false(uri_parse_authority(STR(""), &host, &port, &has_port));
+	memset(long_name, 'a', sizeof(long_name));
+	assert_true(uri_parse_authority((struct str){long_name, URI_MAX_HOST}, &host, &port, &has_port));
+	assert_false(
+		uri_parse_authority((struct str){long_name, URI_MAX_HOST + 1}, &host, &port, &has_port));
+}
+
+static void a_full_buffer_is_reported(void **state)
+{
+	struct uri uri;
+	struct buf buf;
+
+	(void)state;
+	assert_true(uri_parse(STR("http://a.example/path"), &uri));
+	buf_init(&buf, 12);
+	assert_false(uri_add(&buf, &uri));
+	buf_fini(&buf);
+}
+
+static void decoding_is_one_pass(void **state)
+{
+	static const struct {
+		const char *text, *decoded;
+	} cases[] = {
+		{"", ""},	     {"abc", "abc"},	   {"%41%62", "Ab"},
+		{"%2541", "%41"},    {"%c3%A4", "\xc3\xa4"}, {"%00", "%00"},
+		{"%", "%"},	     {"%4", "%4"},	   {"%zz", "%zz"},
+		{"100%%", "100%"},   {"%%41", "%41"},	   {"a+b", "a+b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char out[32];
+		size_t len = uri_percent_decode(str_of(cases[i].text), out);
+
+		if (!str_eq((struct str){out, len}, str_of(cases[i].decoded)))
+			fail_msg("%s", cases[i].text);
+	}
+}
+
+/* Squid: the basic and external_acl protocols. */
+static void escaping_is_as_helpers_expect(void **state)
+{
+	static const char user[] = "p w%:\"\xc3\xa9<>#{}|\\^~[]'`\x01/a-Z_.";
+	struct buf buf;
+	char back[64];
+
+	(void)state;
+	buf_init(&buf, 200);
+	assert_true(uri_escape_1738(&buf, STR("p%:\"\xc3\xa9")));
+	assert_true(str_eq(buf_str(&buf), STR("p%25:%22%C3%A9")));
+	buf_clear(&buf);
+	assert_true(uri_escape_1738_but_percent(&buf, STR("va\"l u\\e%\xe9, two")));
+	assert_true(str_eq(buf_str(&buf), STR("va%22l%20u%5Ce%%E9,%20two")));
+	buf_clear(&buf);
+	assert_true(uri_escape_1738(&buf, str_of(user)));
+	assert_int_equal(uri_percent_decode(buf_str(&buf), back), strlen(user));
+	assert_memory_equal(back, user, strlen(user));
+	assert_null(memchr(buf.at, '~', buf.len));
+	buf_fini(&buf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls_have_one_normal_form),
+		cmocka_unit_test(authorities_are_taken_apart),
+		cmocka_unit_test(a_full_buffer_is_reported),
+		cmocka_unit_test(decoding_is_one_pass),
+		cmocka_unit_test(escaping_is_as_helpers_expect),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
