@@ -25,12 +25,16 @@ enum {
 	TRIES = 4,            /* c-ares doubles its patience with each: 1 + 2 + 4 + 8 parts */
 	TRY_PARTS = 15,
 	MIN_TRY_MS = 100,
+	MAX_TRY_MS = 60000,
 };
 
 /* One loop's. */
 struct resolver {
 	struct loop *loop;
 	ares_channel channel;
+	bool is_channel_suspect; /* no name server could be reached: they may have changed */
+	unsigned nasked;         /* names that are with c-ares */
+	char *nameservers;       /* NULL: resolv.conf's */
 	struct hosts *hosts;
 	int64_t timeout_ms, positive_ttl_ms, negative_ttl_ms;
 	uint64_t seed;
@@ -122,8 +126,7 @@ static void socket_is_ready(struct loop_fd *watch, uint32_t events)
 
 static struct socket_watch *find_socket(struct resolver *resolver, ares_socket_t fd)
 {
-	LIST_EACH(node, &resolver->sockets)
-	{
+	LIST_EACH (node, &resolver->sockets) {
 		struct socket_watch *socket = CONTAINER(node, struct socket_watch, node);
 
 		if (socket->watch.fd == fd)
@@ -161,6 +164,71 @@ static void socket_wants(void *arg, ares_socket_t fd, int readable, int writable
 	                 (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0));
 }
 
+/* "10.0.0.1 [::1]:5353" as c-ares wants it. */
+static int set_nameservers(ares_channel channel, const char *nameservers)
+{
+	struct str rest = str_of(nameservers), word;
+	char text[ADDR_TEXT_BYTES];
+	struct addr addr;
+	struct buf list;
+	int status;
+
+	buf_init(&list, 65536);
+	while (str_word(&rest, &word)) {
+		if (list.len > 0)
+			buf_add_char(&list, ',');
+		if (addr_parse(word, 53, &addr))
+			word = str_of(addr_text(&addr, text));
+		buf_add_str(&list, word);
+	}
+	buf_add_char(&list, '\0');
+	status = list.is_full ? ARES_EBADSTR : ares_set_servers_ports_csv(channel, list.at);
+	buf_fini(&list);
+	return status;
+}
+
+static int try_ms(const struct resolver *resolver)
+{
+	int64_t part_ms = resolver->timeout_ms / TRY_PARTS;
+
+	if (part_ms < MIN_TRY_MS)
+		return MIN_TRY_MS;
+	return part_ms < MAX_TRY_MS ? (int)part_ms : MAX_TRY_MS;
+}
+
+/* Puts a new channel, which knows what resolv.conf says now, in the place of the old one. If that
+ * fails the old one stays. Returns c-ares' status. */
+static int open_channel(struct resolver *resolver)
+{
+	char lookups[] = "b"; /* the hosts file is ours */
+	struct ares_options options = {
+		.flags = ARES_FLAG_NOSEARCH,
+		.timeout = try_ms(resolver),
+		.tries = TRIES,
+		.lookups = lookups,
+		.sock_state_cb = socket_wants,
+		.sock_state_cb_data = resolver,
+	};
+	const int which = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+	                  ARES_OPT_SOCK_STATE_CB;
+	ares_channel channel;
+	int status = ares_init_options(&channel, &options, which);
+
+	if (status != ARES_SUCCESS)
+		return status;
+	if (resolver->nameservers)
+		status = set_nameservers(channel, resolver->nameservers);
+	if (status != ARES_SUCCESS) {
+		ares_destroy(channel);
+		return status;
+	}
+	if (resolver->channel)
+		ares_destroy(resolver->channel);
+	resolver->channel = channel;
+	resolver->is_channel_suspect = false;
+	return ARES_SUCCESS;
+}
+
 /* ---- names and their answers */
 
 static struct list *bucket_of(struct resolver *resolver, struct str text)
@@ -172,8 +240,7 @@ static struct name *find_name(struct resolver *resolver, struct str text)
 {
 	struct list *bucket = bucket_of(resolver, text);
 
-	LIST_EACH(node, bucket)
-	{
+	LIST_EACH (node, bucket) {
 		struct name *name = CONTAINER(node, struct name, in_bucket);
 
 		if (str_eq((struct str){name->text, name->len}, text))
@@ -195,8 +262,7 @@ static void name_destroy(struct name *name)
 /* Makes room by dropping the oldest answers. */
 static void bound_names(struct resolver *resolver)
 {
-	LIST_EACH_SAFE(node, &resolver->by_age)
-	{
+	LIST_EACH_SAFE (node, &resolver->by_age) {
 		struct name *name = CONTAINER(node, struct name, in_age);
 
 		if (resolver->nnames < MAX_NAMES)
@@ -244,8 +310,8 @@ static void answer_askers(struct name *name, const struct addr *addrs, unsigned 
 	timer_cancel(&name->patience);
 	if (list_is_empty(&name->askers))
 		return;
-	LIST_EACH(node, &name->askers)
-	answer(CONTAINER(node, struct resolver_query, node_), addrs, naddrs, why);
+	LIST_EACH (node, &name->askers)
+		answer(CONTAINER(node, struct resolver_query, node_), addrs, naddrs, why);
 	list_splice(&resolver->answered, &name->askers);
 	loop_defer(resolver->loop, &resolver->hand_out);
 }
@@ -317,6 +383,8 @@ static void name_was_answered(void *arg, int status, int timeouts, struct ares_a
 
 	(void)timeouts;
 	name->is_asked = false;
+	name->resolver->nasked--;
+	name->resolver->is_channel_suspect = status == ARES_ECONNREFUSED || status == ARES_ETIMEOUT;
 	name->naddrs = 0;
 	if (status == ARES_SUCCESS)
 		keep_addrs(name, info);
@@ -335,7 +403,12 @@ static void ask(struct name *name)
 
 	list_remove(&name->in_age);
 	list_push_back(&resolver->by_age, &name->in_age);
+	/* A machine that boots without a network gets its name servers later. If this fails, the
+	 * old ones are asked. */
+	if (resolver->is_channel_suspect && resolver->nasked == 0)
+		open_channel(resolver);
 	name->is_asked = true;
+	resolver->nasked++;
 	ares_getaddrinfo(resolver->channel, name->text, NULL, &hints, name_was_answered, name);
 	plan_retry(resolver);
 }
@@ -410,48 +483,6 @@ void resolver_cancel(struct resolver_query *query)
 
 /* ---- beginning and end */
 
-/* "10.0.0.1 [::1]:5353" as c-ares wants it. */
-static bool set_nameservers(struct resolver *resolver, const char *nameservers)
-{
-	struct str rest = str_of(nameservers), word;
-	char text[ADDR_TEXT_BYTES];
-	struct addr addr;
-	struct buf list;
-	bool is_set;
-
-	buf_init(&list, 65536);
-	while (str_word(&rest, &word)) {
-		if (list.len > 0)
-			buf_add_char(&list, ',');
-		if (addr_parse(word, 53, &addr))
-			word = str_of(addr_text(&addr, text));
-		buf_add_str(&list, word);
-	}
-	buf_add_char(&list, '\0');
-	is_set = !list.is_full &&
-	         ares_set_servers_ports_csv(resolver->channel, list.at) == ARES_SUCCESS;
-	buf_fini(&list);
-	return is_set;
-}
-
-static int open_channel(struct resolver *resolver)
-{
-	int64_t try_ms = resolver->timeout_ms / TRY_PARTS;
-	char lookups[] = "b"; /* the hosts file is ours */
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH,
-		.timeout = try_ms > MIN_TRY_MS ? (int)try_ms : MIN_TRY_MS,
-		.tries = TRIES,
-		.lookups = lookups,
-		.sock_state_cb = socket_wants,
-		.sock_state_cb_data = resolver,
-	};
-
-	return ares_init_options(&resolver->channel, &options,
-	                         ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-	                                 ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
-}
-
 static void init_library(void)
 {
 	ares_library_init(ARES_LIB_INIT_ALL); /* fails for want of memory only, as what follows */
@@ -485,17 +516,13 @@ struct resolver *resolver_create(struct loop *loop, const struct resolver_option
 	resolver->hand_out.run = hand_out_answers;
 	timer_init(&resolver->retry, retry_is_due);
 	resolver->hosts = load_hosts(options->hosts_file);
+	resolver->nameservers = mem_strdup(options->nameservers);
 	status = open_channel(resolver);
-	if (status != ARES_SUCCESS) {
-		err_say(why, "cannot set up name resolution: %s", ares_strerror(status));
-		goto fail;
-	}
-	if (options->nameservers && !set_nameservers(resolver, options->nameservers)) {
-		err_say(why, "dns_nameservers: cannot use %s", options->nameservers);
-		goto fail;
-	}
-	return resolver;
-fail:
+	if (status == ARES_SUCCESS)
+		return resolver;
+	err_say(why, "cannot use the name servers %s: %s",
+	        options->nameservers ? options->nameservers : "of resolv.conf",
+	        ares_strerror(status));
 	resolver_destroy(resolver);
 	return NULL;
 }
@@ -510,17 +537,20 @@ void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	LIST_EACH(node, &resolver->by_age)
-	forget(&CONTAINER(node, struct name, in_age)->askers);
+	LIST_EACH (node, &resolver->by_age) {
+		forget(&CONTAINER(node, struct name, in_age)->askers);
+	}
 	forget(&resolver->answered);
 	if (resolver->channel)
 		ares_destroy(resolver->channel); /* calls back for each name that is being asked */
-	LIST_EACH_SAFE(node, &resolver->by_age)
-	name_destroy(CONTAINER(node, struct name, in_age));
+	LIST_EACH_SAFE (node, &resolver->by_age) {
+		name_destroy(CONTAINER(node, struct name, in_age));
+	}
 	check(list_is_empty(&resolver->sockets));
 	loop_task_cancel(&resolver->hand_out);
 	timer_cancel(&resolver->retry);
 	hosts_destroy(resolver->hosts);
+	mem_free(resolver->nameservers);
 	mem_free(resolver);
 }
 

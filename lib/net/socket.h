@@ -6,17 +6,17 @@
 #include "lib/net/addr.h"
 
 struct socket_options {
-	bool reuse_port;    /* SO_REUSEPORT: one listener a worker */
-	bool is_v6_only;    /* else a wildcard IPv6 address serves IPv4 too */
-	int backlog;	    /* 0: as long as the system allows */
-	bool keepalive;     /* tcpkeepalive[=idle,interval,timeout], seconds; 0: the system's */
+	bool reuse_port; /* SO_REUSEPORT: one listener a worker */
+	bool is_v6_only; /* else a wildcard IPv6 address serves IPv4 too */
+	int backlog;     /* 0: as long as the system allows */
+	bool keepalive;  /* tcpkeepalive[=idle,interval,timeout], seconds; 0: the system's */
 	int keepalive_idle_s, keepalive_interval_s, keepalive_timeout_s;
-	bool defer_accept;  /* TCP_DEFER_ACCEPT, so that the first read after accept finds bytes */
+	bool defer_accept; /* TCP_DEFER_ACCEPT, so that the first read after accept finds bytes */
 };
 
 /* A bound, listening, non-blocking, close-on-exec socket with TCP_NODELAY set (accepted sockets
  * inherit it). On failure ERR_IO and why; *fd untouched. */
 enum err socket_listen(const struct addr *addr, const struct socket_options *options, int *fd,
-		       struct err_text *why);
+                       struct err_text *why);
 
 #endif

@@ -29,8 +29,8 @@ struct stream {
 	/* private to the implementations */
 	struct loop_fd watch_;
 	struct stream_rest *rest_; /* NULL when no write waits or is to be collected */
-	int connect_error_;	   /* -errno */
-	bool is_readable_;	   /* a read may find something: false once one came up short */
+	int connect_error_;        /* -errno */
+	bool is_readable_;         /* a read may find something: false once one came up short */
 	bool has_ended_, has_hung_up_;
 	bool is_connecting_;
 };
@@ -46,13 +46,13 @@ struct stream_ops {
  * an operation has to wait, so a connection that is answered at once never costs an epoll_ctl.
  * Owner and wake stay as given until stream_close. */
 void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),
-		     void *owner);
+                     void *owner);
 
 /* Starts to connect to addr (from the local address if not NULL). 0 when the operation began: the
  * first stream_connect_result that is not STREAM_WAIT tells how it ended; ask at once, and again in
  * each wake. On -errno nothing is open. */
 int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct addr *addr,
-		       const struct addr *local, void (*wake)(void *owner), void *owner);
+                       const struct addr *local, void (*wake)(void *owner), void *owner);
 
 /* 0: connected; STREAM_WAIT; or -errno (-ECONNREFUSED ...). */
 int stream_connect_result(struct stream *stream);
@@ -63,9 +63,9 @@ int stream_connect_result(struct stream *stream);
 ssize_t stream_read(struct stream *stream, void *into, size_t size);
 
 /* Sends all of the pieces: the number of bytes when all were taken; STREAM_WAIT while some are left
- * (repeat with niov 0 to collect: the number of bytes of the whole write, or -errno). The bytes must
- * stay until then; the iov array itself is copied. At most STREAM_MAX_IOV pieces; one write at a
- * time. */
+ * (repeat with niov 0 to collect: the number of bytes of the whole write, or -errno). The bytes
+ * must stay until then; the iov array itself is copied. At most STREAM_MAX_IOV pieces; one write at
+ * a time. */
 ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
 
 /* How many bytes of the write that waits the kernel has not taken yet; 0 when none waits. It falls
@@ -75,8 +75,9 @@ size_t stream_unsent(const struct stream *stream);
 /* True while an earlier stream_writev has not been collected. */
 bool stream_is_writing(const struct stream *stream);
 
-/* True if the peer has closed, reset, or sent bytes that nobody asked for: an idle pooled connection
- * for which this holds must not be used. Makes one system call at most (recv with MSG_PEEK). */
+/* True if the peer has closed, reset, or sent bytes that nobody asked for: an idle pooled
+ * connection for which this holds must not be used. Makes one system call at most (recv with
+ * MSG_PEEK). */
 bool stream_is_stale(struct stream *stream);
 
 /* Another owner for the same connection (an idle one that is taken from a pool). */

@@ -442,6 +442,17 @@ static void a_silent_server_ends_in_a_timeout(void **state)
 	assert_int_equal(asker.ndone, 1);
 }
 
+/* The name servers are looked up anew then; see a machine that boots before its network. */
+static void a_failure_is_got_over(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	ask_and_wait(&asker, "broken.test");
+	ask_and_wait(&asker, "one.test");
+	assert_first(&asker, "192.0.2.1:8080");
+}
+
 /* RFC 7766: what does not fit a datagram comes over TCP. */
 static void a_long_answer_comes_over_tcp(void **state)
 {
@@ -554,6 +565,7 @@ int main(void)
 		TEST(a_name_without_addresses_says_why),
 		TEST(that_there_is_none_is_remembered),
 		TEST(a_silent_server_ends_in_a_timeout),
+		TEST(a_failure_is_got_over),
 		TEST(a_long_answer_comes_over_tcp),
 		TEST(a_cancelled_question_is_not_answered),
 		TEST(a_resolver_may_go_while_it_is_asked),
