@@ -9,6 +9,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "lib/base/random.h"
 
 enum {
 	DEFAULT_GRACE_MS = 2000,
@@ -158,6 +159,7 @@ struct helper_pool *helper_pool_create(struct loop *home, const struct helper_po
 
 	copy_config(pool, config);
 	pool->home = home;
+	pool->seed = random_u64();
 	atomic_init(&pool->nrefs, 1);
 	atomic_init(&pool->nholds, 1);
 	list_init(&pool->members);

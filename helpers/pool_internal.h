@@ -12,6 +12,7 @@ struct helper_pool {
 	struct helper_pool_config config; /* immutable; strings are ours */
 	const char *name;                 /* of the program, without its folder */
 	struct loop *home;
+	uint64_t seed; /* of the hashes that stand for requests in the log */
 	atomic_uint nrefs;  /* any thread: owners */
 	atomic_uint nholds; /* any thread may add, home alone drops: owners together, jobs, processes */
 	struct list members; /* active and leaving ones, in start order */

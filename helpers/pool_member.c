@@ -177,7 +177,7 @@ static void save_job(struct helper_job *job)
 	}
 	log_say(1, "WARNING: %s request %016llx was in work at two deaths of a helper: given up",
 		job->pool->config.kind,
-		(unsigned long long)hash_str((struct str){job->text, job->len}, 0));
+		(unsigned long long)hash_str((struct str){job->text, job->len}, job->pool->seed));
 	pool_complete(job, HELPER_GONE);
 }
 
