@@ -126,7 +126,7 @@ static void socket_is_ready(struct loop_fd *watch, uint32_t events)
 
 static struct socket_watch *find_socket(struct resolver *resolver, ares_socket_t fd)
 {
-	LIST_EACH (node, &resolver->sockets) {
+	LIST_EACH(node, &resolver->sockets) {
 		struct socket_watch *socket = CONTAINER(node, struct socket_watch, node);
 
 		if (socket->watch.fd == fd)
@@ -240,7 +240,7 @@ static struct name *find_name(struct resolver *resolver, struct str text)
 {
 	struct list *bucket = bucket_of(resolver, text);
 
-	LIST_EACH (node, bucket) {
+	LIST_EACH(node, bucket) {
 		struct name *name = CONTAINER(node, struct name, in_bucket);
 
 		if (str_eq((struct str){name->text, name->len}, text))
@@ -262,7 +262,7 @@ static void name_destroy(struct name *name)
 /* Makes room by dropping the oldest answers. */
 static void bound_names(struct resolver *resolver)
 {
-	LIST_EACH_SAFE (node, &resolver->by_age) {
+	LIST_EACH_SAFE(node, &resolver->by_age) {
 		struct name *name = CONTAINER(node, struct name, in_age);
 
 		if (resolver->nnames < MAX_NAMES)
@@ -310,7 +310,7 @@ static void answer_askers(struct name *name, const struct addr *addrs, unsigned 
 	timer_cancel(&name->patience);
 	if (list_is_empty(&name->askers))
 		return;
-	LIST_EACH (node, &name->askers)
+	LIST_EACH(node, &name->askers)
 		answer(CONTAINER(node, struct resolver_query, node_), addrs, naddrs, why);
 	list_splice(&resolver->answered, &name->askers);
 	loop_defer(resolver->loop, &resolver->hand_out);
@@ -537,13 +537,13 @@ void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	LIST_EACH (node, &resolver->by_age) {
+	LIST_EACH(node, &resolver->by_age) {
 		forget(&CONTAINER(node, struct name, in_age)->askers);
 	}
 	forget(&resolver->answered);
 	if (resolver->channel)
 		ares_destroy(resolver->channel); /* calls back for each name that is being asked */
-	LIST_EACH_SAFE (node, &resolver->by_age) {
+	LIST_EACH_SAFE(node, &resolver->by_age) {
 		name_destroy(CONTAINER(node, struct name, in_age));
 	}
 	check(list_is_empty(&resolver->sockets));
