@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "cache/cache_control.h"
-#include "tests/support/heads.h"
+#include "tests/support/messages.h"
 
 /* RFC 9111 §1.2.2, §4.2.1, §5.2 */
 static void directives_are_read_or_taken_strictly(void **state)
@@ -86,7 +86,7 @@ static void several_fields_are_one_list_and_pragma_is_the_last_resort(void **sta
 		struct http_request request;
 		struct cache_control control;
 
-		heads_request("GET", cases[i].lines, text, sizeof(text), &request);
+		message_request("GET", cases[i].lines, text, sizeof(text), &request);
 		cache_control_read(&request.head, &control);
 		if (control.flags != cases[i].flags)
 			fail_msg("%s: %x", cases[i].lines, control.flags);

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "cache/vary.h"
-#include "tests/support/heads.h"
+#include "tests/support/messages.h"
 
 static bool record_of(const char *vary, const char *lines, struct buf *record)
 {
@@ -13,8 +13,8 @@ static bool record_of(const char *vary, const char *lines, struct buf *record)
 	struct http_response response;
 	struct http_request request;
 
-	heads_response(200, vary, response_text, sizeof(response_text), &response);
-	heads_request("GET", lines, request_text, sizeof(request_text), &request);
+	message_response(200, vary, response_text, sizeof(response_text), &response);
+	message_request("GET", lines, request_text, sizeof(request_text), &request);
 	return vary_record(&response, &request.head, record);
 }
 
@@ -96,7 +96,7 @@ static void only_requests_that_agree_match(void **state)
 		char text[1000];
 		struct http_request request;
 
-		heads_request("GET", cases[i].lines, text, sizeof(text), &request);
+		message_request("GET", cases[i].lines, text, sizeof(text), &request);
 		if (vary_matches(str_of(cases[i].record), &request.head) != cases[i].matches)
 			fail_msg("%s against %s", cases[i].record, cases[i].lines);
 	}
@@ -116,7 +116,7 @@ static void what_was_recorded_matches_its_own_request(void **state)
 
 			buf_init(&record, 10000);
 			assert_true(record_of("Vary: a, b\r\n", lines[i], &record));
-			heads_request("GET", lines[k], text, sizeof(text), &request);
+			message_request("GET", lines[k], text, sizeof(text), &request);
 			if (vary_matches(buf_str(&record), &request.head) != (i == k))
 				fail_msg("%zu %zu", i, k);
 			buf_fini(&record);
