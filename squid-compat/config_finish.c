@@ -13,7 +13,6 @@
 #include "squid-compat/error_page.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/machine.h"
-#include "squid-compat/ports.h"
 #include "squid-compat/word_cutter.h"
 
 #define DEFAULT_CACHE_MEM_BYTES (INT64_C(256) << 20)
@@ -159,7 +158,7 @@ void config_finish(struct reading *reading)
 	rewrite_check(config->store_id, "store_id_program", reading->report);
 	finish_error_pages(reading);
 	acl_set_seal(config->acls, reading->report);
-	if (config->ports->n == 0)
+	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))
 		report_say(reading->report, REPORT_FATAL_AT_START,
 			   "No HTTP, HTTPS, or FTP ports configured");
 }
