@@ -81,17 +81,18 @@ static void begin(struct scene *scene, const char *const *argv)
 	assert_int_equal(pthread_create(&scene->thread, NULL, run_loop, scene->home), 0);
 }
 
+/* Loops go last: another thread may still be ringing at one. */
 static void end(struct scene *scene)
 {
+	auth_basic_unref(scene->auth);
+	auth_users_unref(scene->config.users);
+	helper_pool_unref(scene->config.pool);
+	pthread_join(scene->thread, NULL);
 	for (unsigned i = 0; i < NWORKERS; i++) {
 		for (unsigned j = 0; j < MAX_QUERIES; j++)
 			auth_query_fini(&scene->workers[i].questions[j].query);
 		loop_destroy(scene->workers[i].loop);
 	}
-	auth_basic_unref(scene->auth);
-	auth_users_unref(scene->config.users);
-	helper_pool_unref(scene->config.pool);
-	pthread_join(scene->thread, NULL);
 	loop_destroy(scene->home);
 }
 
