@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/access_logger.h"
+
+#include <stdatomic.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/net/loop.h"
+#include "proxy/log_writer.h"
+#include "proxy/worker.h"
+#include "squid-compat/access_log.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/config.h"
+
+enum { RECORD_MAX_BYTES = 262144 };
+
+struct line {
+	const struct access_log *log;
+	struct log_file *file; /* NULL: none, or not to be opened */
+};
+
+struct access_logger {
+	struct log_writer *writer;
+	struct log_options options;
+	atomic_ulong sequence; /* %sn: numbers the transactions logged; relaxed */
+	size_t nlines;
+	bool is_on;
+	struct line lines[];
+};
+
+static void open_line(struct access_logger *logger, struct line *line, const struct config *config)
+{
+	const struct access_log *log = line->log;
+	struct err_text why;
+
+	if (log->module == ACCESS_LOG_NONE || !log->is_done)
+		return;
+	if (log_writer_file(logger->writer, log->place.at,
+			    log->rotate >= 0 ? log->rotate : config->logfile_rotate, &line->file,
+			    &why) != ERR_OK)
+		log_say(0, "ERROR: access_log: %s; nothing is logged there", why.at);
+	else
+		logger->is_on = true;
+}
+
+struct access_logger *access_logger_create(const struct config *config, struct log_writer *writer)
+{
+	const struct access_log *log = config->logs->logs.first;
+	struct access_logger *logger =
+		mem_zalloc(sizeof(*logger) + config->logs->logs.n * sizeof(logger->lines[0]));
+
+	logger->writer = writer;
+	logger->options.keeps_query = !config->strip_query_terms;
+	logger->options.logs_mime_headers = config->log_mime_hdrs;
+	for (; log && logger->nlines < config->logs->logs.n; log = log->next) {
+		struct line *line = &logger->lines[logger->nlines++];
+
+		line->log = log;
+		open_line(logger, line, config);
+	}
+	return logger;
+}
+
+void access_logger_destroy(struct access_logger *logger)
+{
+	mem_free(logger);
+}
+
+bool access_logger_is_on(const struct access_logger *logger)
+{
+	return logger->is_on;
+}
+
+static void write_record(struct access_logger *logger, struct worker *worker,
+			 const struct line *line, const struct log_facts *facts)
+{
+	struct buf record;
+
+	buf_init(&record, RECORD_MAX_BYTES);
+	logformat_render_line(line->log->format, facts, &record);
+	buf_add_char(&record, '\n');
+	log_writer_add(logger->writer, worker->index, line->file, facts->end_us,
+		       buf_str(&record));
+	buf_fini(&record);
+}
+
+void access_logger_write(struct access_logger *logger, struct worker *worker,
+			 struct acl_facts *acl_facts, struct log_facts *facts)
+{
+	facts->options = &logger->options;
+	facts->sequence = atomic_fetch_add_explicit(&logger->sequence, 1, memory_order_relaxed);
+	acl_facts->is_fast = true;
+	for (size_t i = 0; i < logger->nlines; i++) {
+		const struct line *line = &logger->lines[i];
+
+		if (line->log->condition && !acl_condition_holds(line->log->condition, acl_facts))
+			continue;
+		if (line->log->module == ACCESS_LOG_NONE)
+			return;
+		if (line->file)
+			write_record(logger, worker, line, facts);
+	}
+}

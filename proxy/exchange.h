@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/exchange.h: one request and its reply, as a client session offers it to a transaction,
+ * whatever the protocol beneath (HTTP/1 now; HTTP/2 later).
+ *
+ *     session: parses a head → transaction_begin → the transaction works, maybe over many turns
+ *     transaction: pulls the request body by ops->read_body; fills `reply`; calls ops->reply_ready
+ *     session: writes the reply, following its object → transaction_end, which logs and frees
+ *
+ * Threads: one worker's. */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "cache/object.h"
+#include "lib/http/message.h"
+#include "lib/net/addr.h"
+
+struct exchange;
+struct port;
+
+enum { REPLY_MAX_PIECES = 4 };
+
+/* What the client gets: pieces of a head, then the body that a reader follows. */
+struct reply {
+	struct iovec head[REPLY_MAX_PIECES]; /* up to and with the empty line; valid until the end */
+	int nhead;
+	int status;
+	bool has_body;     /* bytes follow the head: those of reader */
+	bool is_chunked;   /* in chunks, as the length is not known */
+	bool close_after;  /* the connection ends with this reply */
+	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
+	uint64_t body_left; /* bytes of the reader still to send; UINT64_MAX: to its end */
+	struct object_reader reader; /* open if has_body */
+	/* counted by the session */
+	uint64_t head_bytes, sent_bytes;
+};
+
+struct exchange_ops {
+	/* Up to size bytes of the request's body, decoded, into into: the number; 0 at its end;
+	 * STREAM_WAIT (body_wake comes when it may go on); or -errno: broken (-EPROTO), gone. */
+	ssize_t (*read_body)(struct exchange *exchange, void *into, size_t size);
+	/* The reply may be written from now on. Not called for one that was ready when
+	 * transaction_begin returned. The exchange may be gone when this returns. */
+	void (*reply_ready)(struct exchange *exchange);
+	/* The client is to be told to go on with its body, if it waits for that (Expect). */
+	void (*send_continue)(struct exchange *exchange);
+};
+
+struct exchange {
+	const struct exchange_ops *ops;
+	void *session;
+	const struct port *port;    /* where it came in; belongs to the transaction's snapshot */
+	struct addr client, local;
+	bool may_keep_alive;        /* the connection may go on after the reply */
+	struct http_request request;
+	uint64_t request_bytes;     /* received so far: head and body as on the wire */
+	uint64_t request_head_bytes;
+	bool is_body_read;          /* the request's body was taken to its end (or there is none) */
+	struct reply reply;
+};
+
+#endif

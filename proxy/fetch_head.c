@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The head of a request to an origin: one new head made of validated spans of the client's, in the
+ * client's order, with what Squid adds behind it. What a field needs is in a table by its id. */
+#include "cache/cache_control.h"
+#include "cache/revalidate.h"
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "lib/http/message.h"
+#include "proxy/exchange.h"
+#include "proxy/fetch.h"
+#include "proxy/snapshot.h"
+#include "squid-compat/config.h"
+#include "squid-compat/header_rules.h"
+#include "squid-compat/peers.h"
+#include "squid-compat/refresh_pattern.h"
+
+enum field_use {
+	USE_KEEP = 0,
+	USE_DROP,        /* written anew, or of no business to an origin */
+	USE_HOST,        /* ours, in its place */
+	USE_FORWARDED,   /* X-Forwarded-For: by forwarded_for */
+	USE_CREDENTIALS, /* by the peer's login= */
+	USE_CONDITION,   /* dropped when a stored response is revalidated */
+	USE_FRONT_END,   /* dropped when the peer's option sets it */
+};
+
+static const uint8_t uses[FIELD_ID_COUNT] = {
+	[FIELD_AUTHORIZATION] = USE_CREDENTIALS,
+	[FIELD_CONTENT_LENGTH] = USE_DROP,
+	[FIELD_EXPECT] = USE_DROP,
+	[FIELD_FRONT_END_HTTPS] = USE_FRONT_END,
+	[FIELD_HOST] = USE_HOST,
+	[FIELD_HTTP2_SETTINGS] = USE_DROP,
+	[FIELD_IF_MATCH] = USE_CONDITION,
+	[FIELD_IF_MODIFIED_SINCE] = USE_CONDITION,
+	[FIELD_IF_NONE_MATCH] = USE_CONDITION,
+	[FIELD_IF_RANGE] = USE_CONDITION,
+	[FIELD_IF_UNMODIFIED_SINCE] = USE_CONDITION,
+	[FIELD_PROXY] = USE_DROP,
+	[FIELD_RANGE] = USE_CONDITION,
+	[FIELD_SURROGATE_CAPABILITY] = USE_DROP,
+	[FIELD_VIA] = USE_DROP,
+	[FIELD_X_FORWARDED_FOR] = USE_FORWARDED,
+};
+
+struct writer {
+	const struct fetch_order *order;
+	const struct config *config;
+	const struct peer *peer;
+	const struct http_request *request;
+	struct buf *out;
+};
+
+static void add_line(struct writer *w, struct str name, struct str value)
+{
+	buf_add_str(w->out, name);
+	buf_add_str(w->out, STR(": "));
+	buf_add_str(w->out, value);
+	buf_add_str(w->out, STR("\r\n"));
+}
+
+static void add_host(struct writer *w)
+{
+	struct str host = http_span(&(struct http_head){.base = w->order->url.at},
+				    w->order->parts->authority);
+
+	if (w->order->client_host.at)
+		host = w->order->client_host;
+	if (w->peer && w->peer->forceddomain.at)
+		host = w->peer->forceddomain;
+	add_line(w, STR("Host"), host);
+}
+
+static bool keeps_credentials(const struct peer *peer)
+{
+	return peer && (peer->login == PEER_LOGIN_PASS || peer->login == PEER_LOGIN_PASSTHRU);
+}
+
+static bool is_kept(struct writer *w, const struct http_field *field)
+{
+	switch ((enum field_use)uses[field->id]) {
+	case USE_KEEP:
+		return !http_is_hop_by_hop(&w->request->head, field);
+	case USE_CREDENTIALS:
+		return keeps_credentials(w->peer);
+	case USE_CONDITION:
+		return !w->order->stored;
+	case USE_FORWARDED:
+		return w->config->forwarded_for == FORWARDED_FOR_TRANSPARENT;
+	case USE_FRONT_END:
+		return !w->peer || w->peer->front_end_https == PEER_FRONT_END_NONE;
+	case USE_DROP:
+	case USE_HOST:
+		break;
+	}
+	return false;
+}
+
+static void add_client_field(struct writer *w, const struct http_field *field)
+{
+	const struct http_head *head = &w->request->head;
+	struct str name = http_field_name(head, field), value = http_field_value(head, field);
+	struct str replacement = STR_NONE;
+
+	if (!is_kept(w, field))
+		return;
+	if (w->order->snapshot->has_request_rules &&
+	    !header_rules_allows(w->config->request_headers, field->id, name, w->order->facts,
+				 &replacement)) {
+		if (!replacement.at)
+			return;
+		value = replacement;
+	}
+	add_line(w, name, value);
+}
+
+static void add_client_fields(struct writer *w)
+{
+	const struct http_head *head = &w->request->head;
+	bool has_host = false;
+
+	for (unsigned i = 0; i < head->nfields; i++) {
+		const struct http_field *field = &head->fields[i];
+
+		if (uses[field->id] != USE_HOST) {
+			add_client_field(w, field);
+			continue;
+		}
+		if (!has_host)
+			add_host(w);
+		has_host = true;
+	}
+	if (!has_host)
+		add_host(w);
+}
+
+/* All fields of an id joined by ", ", then ours. */
+static void add_joined(struct writer *w, enum http_field_id id, struct str ours)
+{
+	const struct http_head *head = &w->request->head;
+	const struct http_field *field = NULL;
+
+	buf_add_str(w->out, http_field_id_name(id));
+	buf_add_str(w->out, STR(": "));
+	while ((field = http_find_next(head, id, field))) {
+		buf_add_str(w->out, http_field_value(head, field));
+		buf_add_str(w->out, STR(", "));
+	}
+	buf_add_str(w->out, ours);
+	buf_add_str(w->out, STR("\r\n"));
+}
+
+/* A field that we make passes the request_header_access rules like any other. */
+static bool may_add(struct writer *w, enum http_field_id id)
+{
+	struct str replacement;
+
+	return !w->order->snapshot->has_request_rules ||
+	       header_rules_allows(w->config->request_headers, id, http_field_id_name(id),
+				   w->order->facts, &replacement);
+}
+
+/* The address is always that of the TCP client. */
+static void add_forwarded_for(struct writer *w)
+{
+	char ip[ADDR_TEXT_BYTES];
+	struct str client = str_of(addr_ip_text(&w->order->exchange->client, ip));
+
+	if (!may_add(w, FIELD_X_FORWARDED_FOR))
+		return;
+	switch (w->config->forwarded_for) {
+	case FORWARDED_FOR_ON:
+		add_joined(w, FIELD_X_FORWARDED_FOR, client);
+		break;
+	case FORWARDED_FOR_OFF:
+		add_joined(w, FIELD_X_FORWARDED_FOR, STR("unknown"));
+		break;
+	case FORWARDED_FOR_TRUNCATE:
+		add_line(w, STR("X-Forwarded-For"), client);
+		break;
+	case FORWARDED_FOR_TRANSPARENT:
+	case FORWARDED_FOR_DELETE:
+		break;
+	}
+}
+
+static void add_base64(struct buf *out, struct str bytes)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < bytes.len; i += 3) {
+		uint32_t group = 0;
+
+		for (size_t k = 0; k < 3; k++)
+			group = group << 8 |
+				(i + k < bytes.len ? (unsigned char)bytes.at[i + k] : 0);
+		for (size_t k = 0; k < 4; k++)
+			buf_add_char(out, i + k > bytes.len ? '='
+							    : digits[group >> (18 - 6 * k) & 63]);
+	}
+}
+
+/* login=user:pass and login=*:pass give the origin Basic credentials of ours. */
+static void add_login(struct writer *w)
+{
+	struct buf text;
+
+	if (!w->peer || (w->peer->login != PEER_LOGIN_FIXED && w->peer->login != PEER_LOGIN_USER))
+		return;
+	buf_init(&text, 4096);
+	if (w->peer->login == PEER_LOGIN_USER)
+		buf_add_str(&text, w->order->user.at ? w->order->user : STR("-"));
+	buf_add_str(&text, w->peer->login_text);
+	buf_add_str(w->out, w->peer->is_originserver ? STR("Authorization: Basic ")
+						     : STR("Proxy-Authorization: Basic "));
+	add_base64(w->out, buf_str(&text));
+	buf_add_str(w->out, STR("\r\n"));
+	buf_fini(&text);
+}
+
+/* Squid adds the MAX of the matching refresh_pattern when the client said neither. */
+static void add_cache_control(struct writer *w)
+{
+	const struct refresh_rule *rule;
+	struct cache_control control;
+
+	if (w->request->method != HTTP_GET && w->request->method != HTTP_HEAD)
+		return;
+	if (http_has(&w->request->head, FIELD_CACHE_CONTROL)) {
+		cache_control_read(&w->request->head, &control);
+		if (control.flags & (CC_MAX_AGE | CC_NO_CACHE))
+			return;
+	}
+	if (!may_add(w, FIELD_CACHE_CONTROL))
+		return;
+	rule = refresh_rules_find(w->config->refresh, w->order->url);
+	buf_add_str(w->out, STR("Cache-Control: max-age="));
+	buf_add_u64(w->out, (uint64_t)rule->max_s);
+	buf_add_str(w->out, STR("\r\n"));
+}
+
+static void add_front_end(struct writer *w)
+{
+	if (!w->peer)
+		return;
+	if (w->peer->front_end_https == PEER_FRONT_END_ON ||
+	    (w->peer->front_end_https == PEER_FRONT_END_AUTO && w->order->parts->is_https))
+		buf_add_str(w->out, STR("Front-End-Https: On\r\n"));
+}
+
+static void add_framing(struct writer *w)
+{
+	if (w->request->body == HTTP_BODY_CHUNKED)
+		buf_add_str(w->out, STR("Transfer-Encoding: chunked\r\n"));
+	if (w->request->body != HTTP_BODY_LENGTH)
+		return;
+	buf_add_str(w->out, STR("Content-Length: "));
+	buf_add_u64(w->out, w->request->content_length);
+	buf_add_str(w->out, STR("\r\n"));
+}
+
+static void add_request_line(struct writer *w)
+{
+	const struct http_head *head = &w->request->head;
+	struct str path = str_from(w->order->url, w->order->parts->path.at);
+
+	buf_add_str(w->out, http_span(head, w->request->method_text));
+	buf_add_char(w->out, ' ');
+	if (w->peer && !w->peer->is_originserver)
+		buf_add_str(w->out, w->order->url);
+	else if (w->request->method == HTTP_OPTIONS &&
+		 str_eq(http_span(head, w->request->target), STR("*")))
+		buf_add_char(w->out, '*');
+	else
+		buf_add_str(w->out, path);
+	buf_add_str(w->out, STR(" HTTP/1.1\r\n"));
+}
+
+void fetch_write_head(const struct fetch_order *order, const struct peer *peer, struct buf *out)
+{
+	struct writer w = {
+		.order = order,
+		.config = snapshot_config(order->snapshot),
+		.peer = peer,
+		.request = &order->exchange->request,
+		.out = out,
+	};
+
+	add_request_line(&w);
+	if (order->stored)
+		revalidate_request_fields(order->stored, out);
+	add_client_fields(&w);
+	if (w.config->via && may_add(&w, FIELD_VIA))
+		add_joined(&w, FIELD_VIA, order->snapshot->via_value);
+	buf_add_str(out, order->snapshot->surrogate_line);
+	add_forwarded_for(&w);
+	add_login(&w);
+	add_cache_control(&w);
+	buf_add_str(out, w.config->server_persistent_connections ? STR("Connection: keep-alive\r\n")
+								  : STR("Connection: close\r\n"));
+	add_front_end(&w);
+	add_framing(&w);
+	buf_add_str(out, STR("\r\n"));
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/fetch_store.h"
+
+#include "cache/disk.h"
+#include "cache/index.h"
+#include "cache/invalidate.h"
+#include "cache/object.h"
+#include "cache/revalidate.h"
+#include "cache/storable.h"
+#include "cache/vary.h"
+#include "lib/base/buf.h"
+#include "proxy/exchange.h"
+#include "proxy/fetch.h"
+#include "proxy/refresh_values.h"
+#include "proxy/server.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+#include "squid-compat/peers.h"
+#include "squid-compat/ports.h"
+
+enum { HEAD_MAX_BYTES = 1 << 20 };
+
+/* ---- the head that readers see */
+
+/* Which of its lines a field belongs to: shared by all readers, for the first one only, or neither. */
+static struct buf *line_of(const struct http_response *response, const struct http_field *field,
+			   bool is_stored, struct buf *head, struct buf *once)
+{
+	switch (field->id) {
+	case FIELD_CONTENT_LENGTH: /* the reply writes what it sends */
+	case FIELD_AGE:
+	case FIELD_SURROGATE_CONTROL:
+		return NULL;
+	case FIELD_SET_COOKIE:
+	case FIELD_SET_COOKIE2:
+		return once;
+	default:
+		break;
+	}
+	if (http_is_hop_by_hop(&response->head, field))
+		return NULL;
+	return is_stored && !storable_keeps_field(&response->head, field) ? once : head;
+}
+
+/* A field that a reply made here has, and one that only passes through keeps as it came. */
+static void add_field(struct buf *out, const struct http_response *response, enum http_field_id id)
+{
+	struct str value = http_value(&response->head, id);
+
+	if (!value.at)
+		return;
+	buf_add_str(out, http_field_id_name(id));
+	buf_add_str(out, STR(": "));
+	buf_add_str(out, value);
+	buf_add_str(out, STR("\r\n"));
+}
+
+static void write_heads(const struct fetch_order *order, const struct http_response *response,
+			bool is_stored, struct buf *head, struct buf *once)
+{
+	const struct http_head *from = &response->head;
+
+	buf_add_str(head, STR("HTTP/1.1 "));
+	buf_add_u64(head, (uint64_t)response->status);
+	buf_add_char(head, ' ');
+	buf_add_str(head, str_of(http_reason(response->status)));
+	buf_add_str(head, STR("\r\n"));
+	for (unsigned i = 0; i < from->nfields; i++) {
+		struct buf *line = line_of(response, &from->fields[i], is_stored, head, once);
+
+		if (!line)
+			continue;
+		buf_add_str(line, http_field_name(from, &from->fields[i]));
+		buf_add_str(line, STR(": "));
+		buf_add_str(line, http_field_value(from, &from->fields[i]));
+		buf_add_str(line, STR("\r\n"));
+	}
+	if (!http_has(from, FIELD_DATE)) {
+		buf_add_str(head, STR("Date: "));
+		buf_add_str(head, worker_date(order->worker));
+		buf_add_str(head, STR("\r\n"));
+	}
+}
+
+/* ---- may it be stored, and where */
+
+static enum storable_verdict decide(const struct fetch_order *order,
+				    const struct http_response *response,
+				    struct freshness_facts *facts, struct fetch_report *report)
+{
+	const struct config *config = snapshot_config(order->snapshot);
+	struct refresh_rule_values rule;
+	struct storable_policy policy = {
+		.rule = &rule,
+		.minimum_expiry_s = config->minimum_expiry_time_ms / 1000,
+		.negative_ttl_s = config->negative_ttl_ms / 1000,
+		.min_body_bytes = (uint64_t)config->minimum_object_size_bytes,
+		.ignore_cc = order->exchange->port->is_ignore_cc,
+	};
+	enum storable_verdict verdict;
+
+	if (!order->may_store || order->key == 0) {
+		report->storable_reason = "the request may not be stored";
+		return STORABLE_NO;
+	}
+	if (report->peer && report->peer->is_proxy_only) {
+		report->storable_reason = "the peer is proxy-only";
+		return STORABLE_NO;
+	}
+	refresh_values_for(order->snapshot, order->url, &rule);
+	if (config->maximum_object_size_bytes > 0)
+		policy.max_body_bytes = (uint64_t)config->maximum_object_size_bytes;
+	verdict = storable_decide(&order->exchange->request, response, facts, &policy,
+				  &report->storable_reason);
+	if (verdict == STORABLE_NEGATIVE)
+		storable_make_negative(facts, policy.negative_ttl_s);
+	return verdict;
+}
+
+static int64_t body_bytes_of(const struct http_response *response)
+{
+	switch (response->body) {
+	case HTTP_BODY_NONE:
+		return 0;
+	case HTTP_BODY_LENGTH:
+		return (int64_t)response->content_length;
+	default:
+		return -1;
+	}
+}
+
+/* An answer that is not stored may still push out what was (Squid's list of statuses). */
+static void displace(const struct fetch_order *order, const struct http_response *response)
+{
+	struct server *server = order->worker->server;
+	struct disk *disk = server_disk(server, order->key);
+
+	if (order->key == 0 || !storable_status_displaces(response->status))
+		return;
+	index_remove_all(server->index, order->key, order->url);
+	if (disk && disk_may_have(disk, order->key))
+		disk_remove_all(disk, order->key);
+}
+
+/* RFC 9111 §4.4: what a successful unsafe request makes out of date. */
+static void invalidate(const struct fetch_order *order, const struct http_response *response)
+{
+	struct server *server = order->worker->server;
+	struct buf urls;
+	struct str rest, url;
+
+	if (!invalidate_is_due(order->exchange->request.method, response->status))
+		return;
+	buf_init(&urls, INVALIDATE_MAX_URLS * INVALIDATE_MAX_URL_BYTES);
+	invalidate_urls(order->url, response, &urls);
+	rest = buf_str(&urls);
+	while (str_split(&rest, '\n', &url)) {
+		uint64_t key = index_key(server->index, url);
+		struct disk *disk = server_disk(server, key);
+
+		if (url.len == 0)
+			continue;
+		index_remove_all(server->index, key, url);
+		if (disk)
+			disk_remove_all(disk, key);
+	}
+	buf_fini(&urls);
+}
+
+static void place(struct fetch_storing *storing, const struct fetch_order *order,
+		  struct object *object, int64_t body_bytes)
+{
+	const struct config *config = snapshot_config(order->snapshot);
+	struct server *server = order->worker->server;
+
+	storing->is_counted = body_bytes < 0;
+	storing->is_kept = body_bytes <= config->maximum_object_size_in_memory_bytes;
+	if (storing->is_kept)
+		storing->is_kept = index_insert_inflight(server->index, order->key, order->url,
+							 object);
+	if (!storing->is_kept && !server_disk(server, order->key))
+		return;
+	storing->key = order->key;
+	if (storing->is_kept)
+		object_keep(object, true);
+}
+
+void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
+		       const struct http_response *response, struct object *object,
+		       struct fetch_report *report)
+{
+	int64_t response_time_s = report->answered_us / 1000000;
+	struct object_head head = {.status = response->status,
+				   .body_bytes = body_bytes_of(response)};
+	struct buf lines, once, vary;
+	bool is_stored;
+
+	storing->worker = order->worker;
+	freshness_facts_read(response, report->started_us / 1000000, response_time_s, &head.facts);
+	buf_init(&lines, HEAD_MAX_BYTES);
+	buf_init(&once, HEAD_MAX_BYTES);
+	buf_init(&vary, VARY_MAX_BYTES);
+	is_stored = decide(order, response, &head.facts, report) != STORABLE_NO;
+	if (is_stored && !vary_record(response, &order->exchange->request.head, &vary)) {
+		is_stored = false;
+		report->storable_reason = "its Vary cannot be kept";
+	}
+	report->is_storable = is_stored;
+	write_heads(order, response, is_stored, &lines, &once);
+	if (order->exchange->request.method == HTTP_HEAD)
+		add_field(&once, response, FIELD_CONTENT_LENGTH);
+	add_field(&once, response, FIELD_AGE);
+	head.head = buf_str(&lines);
+	head.head_once = buf_str(&once);
+	head.url = order->url;
+	head.vary = buf_str(&vary);
+	if (is_stored)
+		place(storing, order, object, head.body_bytes);
+	else
+		displace(order, response);
+	invalidate(order, response);
+	object_set_head(object, &head);
+	if (storing->key != 0 && !storing->is_kept)
+		storing->is_on_disk = disk_store(server_disk(order->worker->server, storing->key),
+						 object, storing->key);
+	buf_fini(&lines);
+	buf_fini(&once);
+	buf_fini(&vary);
+}
+
+/* ---- as it grows, and its end */
+
+static uint64_t length_of(const struct object *object)
+{
+	return atomic_load_explicit(&object->length_, memory_order_relaxed); /* our own store */
+}
+
+void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *order,
+		      struct object *object)
+{
+	const struct config *config = snapshot_config(order->snapshot);
+	struct server *server = storing->worker->server;
+	struct disk *disk;
+
+	if (!storing->is_counted || !storing->is_kept)
+		return;
+	if (length_of(object) <= (uint64_t)config->maximum_object_size_in_memory_bytes)
+		return;
+	index_remove(server->index, object);
+	disk = server_disk(server, storing->key);
+	storing->is_on_disk = disk && disk_store(disk, object, storing->key);
+	object_keep(object, false);
+	storing->is_kept = false;
+}
+
+void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order *order,
+			struct object *object)
+{
+	struct server *server = storing->worker->server;
+	struct disk *disk = server_disk(server, storing->key);
+
+	(void)order;
+	object_finish(object);
+	if (!storing->is_kept)
+		return;
+	/* Removed meanwhile (a purge): what it holds is out of date, on disk as well. */
+	if (index_insert(server->index, storing->key, object) && disk)
+		disk_store(disk, object, storing->key);
+}
+
+void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
+		       struct object *object, int error)
+{
+	(void)order;
+	if (storing->is_kept)
+		index_remove(storing->worker->server->index, object);
+	object_abort(object, error);
+}
+
+bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch_order *order,
+			 struct object *object)
+{
+	const struct config *config = snapshot_config(order->snapshot);
+	int64_t have = (int64_t)length_of(object), left = object->body_bytes - have;
+
+	if (!storing->is_kept && !storing->is_on_disk)
+		return false;
+	if (config->quick_abort_min_bytes < 0)
+		return true;
+	if (object->body_bytes < 0)
+		return false;
+	if (left < config->quick_abort_min_bytes)
+		return true;
+	if (left > config->quick_abort_max_bytes)
+		return false;
+	return have * 100 > object->body_bytes * config->quick_abort_percent;
+}
+
+/* ---- a 304 */
+
+struct object *fetch_renew_stored(const struct fetch_order *order,
+				  const struct http_response *not_modified,
+				  int64_t request_time_s)
+{
+	struct server *server = order->worker->server;
+	struct object *old = order->stored, *renewed;
+	struct object_head head = {
+		.status = old->status,
+		.url = old->url,
+		.vary = old->vary,
+		.body_bytes = old->body_bytes,
+	};
+	struct buf lines;
+
+	buf_init(&lines, HEAD_MAX_BYTES);
+	switch (revalidate_merge(old, not_modified, request_time_s, worker_now_s(order->worker),
+				 &lines, &head.facts)) {
+	case REVALIDATE_MISMATCH:
+		buf_fini(&lines);
+		return NULL;
+	case REVALIDATE_IGNORED:
+		buf_fini(&lines);
+		return object_ref(old);
+	case REVALIDATE_MERGED:
+		break;
+	}
+	head.head = buf_str(&lines);
+	renewed = object_create_renewed(old, &head);
+	renewed->disk_id = old->disk_id;
+	buf_fini(&lines);
+	if (order->key == 0)
+		return renewed;
+	index_insert(server->index, order->key, renewed);
+	if (renewed->disk_id != 0 && server_disk(server, order->key))
+		disk_update_head(server_disk(server, order->key), renewed->disk_id, renewed);
+	return renewed;
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/log_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/base/lock.h"
+#include "lib/base/log.h"
+
+enum { FLUSH_MS = 100, MAX_FILES = 64, WRITE_MAX_BYTES = LOG_WRITER_MAX_BATCH_BYTES };
+
+/* path, keep: immutable; the rest is the thread's. */
+struct log_file {
+	char *path;
+	int keep;
+	int fd;
+	struct buf out;
+	bool has_failed; /* said already */
+};
+
+struct record {
+	struct log_file *file;
+	int64_t time_us;
+	uint32_t len; /* of the text behind it; the next record is aligned */
+};
+
+struct batch {
+	struct {
+		struct lock lock;
+		struct buf records;
+		uint64_t ndropped;
+	} shared;
+	struct buf taken; /* the thread's */
+	size_t at;
+};
+
+struct log_writer {
+	pthread_t thread;
+	bool is_started;
+	unsigned nbatches;
+	struct batch *batches;
+	struct {
+		pthread_mutex_t mutex;
+		pthread_cond_t cond;
+		struct log_file *files[MAX_FILES];
+		unsigned nfiles;
+		bool is_stopping, is_rotation_due;
+	} shared;
+	atomic_bool has_records; /* release when a batch fills, acquire-exchange by the thread */
+};
+
+/* Where cache.log's lines go; set while one thread runs (docs/ARCHITECTURE.md, shared state). */
+static struct {
+	struct log_writer *writer;
+	struct log_file *file;
+	int stderr_level;
+} cache_log;
+
+/* ---- batches */
+
+static size_t padded(size_t len)
+{
+	return (len + 7) & ~(size_t)7;
+}
+
+static void wake(struct log_writer *writer)
+{
+	if (atomic_exchange_explicit(&writer->has_records, true, memory_order_acq_rel))
+		return;
+	pthread_mutex_lock(&writer->shared.mutex);
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
+void log_writer_add(struct log_writer *writer, unsigned batch, struct log_file *file,
+		    int64_t time_us, struct str record)
+{
+	struct batch *to = &writer->batches[batch < writer->nbatches ? batch : 0];
+	const struct record head = {file, time_us, (uint32_t)record.len};
+	char *room;
+
+	lock_take(&to->shared.lock);
+	room = buf_reserve(&to->shared.records, sizeof(head) + padded(record.len));
+	if (room) {
+		memcpy(room, &head, sizeof(head));
+		memcpy(room + sizeof(head), record.at, record.len);
+		to->shared.records.len += sizeof(head) + padded(record.len);
+	} else {
+		to->shared.ndropped++;
+	}
+	lock_drop(&to->shared.lock);
+	wake(writer);
+}
+
+static uint64_t take_batch(struct batch *batch)
+{
+	struct buf empty = batch->taken;
+	uint64_t ndropped;
+
+	buf_clear(&empty);
+	lock_take(&batch->shared.lock);
+	batch->taken = batch->shared.records;
+	batch->shared.records = empty;
+	ndropped = batch->shared.ndropped;
+	batch->shared.ndropped = 0;
+	lock_drop(&batch->shared.lock);
+	batch->at = 0;
+	return ndropped;
+}
+
+/* ---- files */
+
+static int open_log(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+static void write_file(struct log_file *file)
+{
+	struct str rest = buf_str(&file->out);
+
+	while (rest.len > 0 && file->fd >= 0) {
+		ssize_t n = write(file->fd, rest.at, rest.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			if (!file->has_failed)
+				fprintf(stderr, "ERROR: cannot write to %s: %s; records are lost\n",
+					file->path, strerror(errno));
+			file->has_failed = true;
+			break;
+		}
+		file->has_failed = false;
+		rest = str_from(rest, (size_t)n);
+	}
+	buf_clear(&file->out);
+}
+
+static struct record *front(struct batch *batch)
+{
+	return batch->at < batch->taken.len ? (struct record *)(void *)(batch->taken.at + batch->at)
+					    : NULL;
+}
+
+/* The batch whose next record is the oldest. */
+static struct batch *oldest(struct log_writer *writer)
+{
+	struct batch *best = NULL;
+
+	for (unsigned i = 0; i < writer->nbatches; i++) {
+		struct batch *batch = &writer->batches[i];
+
+		if (front(batch) && (!best || front(batch)->time_us < front(best)->time_us))
+			best = batch;
+	}
+	return best;
+}
+
+static unsigned snapshot_files(struct log_writer *writer, struct log_file **files)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	n = writer->shared.nfiles;
+	memcpy(files, writer->shared.files, n * sizeof(*files));
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return n;
+}
+
+static void flush(struct log_writer *writer)
+{
+	struct log_file *files[MAX_FILES];
+	unsigned nfiles = snapshot_files(writer, files);
+	uint64_t ndropped = 0;
+	struct batch *batch;
+
+	for (unsigned i = 0; i < writer->nbatches; i++)
+		ndropped += take_batch(&writer->batches[i]);
+	while ((batch = oldest(writer))) {
+		const struct record *record = front(batch);
+
+		if (!buf_add(&record->file->out, record + 1, record->len)) {
+			write_file(record->file);
+			buf_add(&record->file->out, record + 1, record->len);
+		}
+		batch->at += sizeof(*record) + padded(record->len);
+	}
+	for (unsigned i = 0; i < nfiles; i++)
+		write_file(files[i]);
+	if (ndropped > 0)
+		fprintf(stderr, "WARNING: %llu log records were dropped: the log could not keep up\n",
+			(unsigned long long)ndropped);
+}
+
+/* X.(N-2) → X.(N-1) ... X → X.0, then a new X. */
+static void rotate_file(struct log_file *file)
+{
+	for (int i = file->keep - 1; i >= 0; i--) {
+		char *to = mem_printf("%s.%d", file->path, i);
+		char *from = i > 0 ? mem_printf("%s.%d", file->path, i - 1)
+				   : mem_strdup(file->path);
+
+		rename(from, to);
+		mem_free(from);
+		mem_free(to);
+	}
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = open_log(file->path);
+	if (file->fd < 0)
+		fprintf(stderr, "ERROR: cannot open %s: %s\n", file->path, strerror(errno));
+}
+
+static void rotate_all(struct log_writer *writer)
+{
+	struct log_file *files[MAX_FILES];
+	unsigned n = snapshot_files(writer, files);
+
+	for (unsigned i = 0; i < n; i++)
+		rotate_file(files[i]);
+}
+
+/* ---- the thread */
+
+static bool wait_for_work(struct log_writer *writer, bool *rotate)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	while (!writer->shared.is_stopping && !writer->shared.is_rotation_due &&
+	       !atomic_load_explicit(&writer->has_records, memory_order_acquire))
+		pthread_cond_wait(&writer->shared.cond, &writer->shared.mutex);
+	*rotate = writer->shared.is_rotation_due;
+	writer->shared.is_rotation_due = false;
+	go_on = !writer->shared.is_stopping;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return go_on;
+}
+
+/* Lets records gather, unless there is haste. */
+static void gather(struct log_writer *writer)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += FLUSH_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&writer->shared.mutex);
+	while (!writer->shared.is_stopping && !writer->shared.is_rotation_due)
+		if (pthread_cond_timedwait(&writer->shared.cond, &writer->shared.mutex, &until))
+			break;
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
+static void *run(void *arg)
+{
+	struct log_writer *writer = arg;
+	bool go_on, rotate;
+
+	do {
+		go_on = wait_for_work(writer, &rotate);
+		if (go_on && !rotate)
+			gather(writer);
+		atomic_store_explicit(&writer->has_records, false, memory_order_release);
+		flush(writer);
+		if (rotate)
+			rotate_all(writer);
+	} while (go_on);
+	return NULL;
+}
+
+struct log_writer *log_writer_create(unsigned nbatches)
+{
+	struct log_writer *writer = mem_zalloc(sizeof(*writer));
+
+	writer->nbatches = nbatches;
+	writer->batches = mem_array(nbatches, sizeof(*writer->batches));
+	for (unsigned i = 0; i < nbatches; i++) {
+		lock_init(&writer->batches[i].shared.lock);
+		buf_init(&writer->batches[i].shared.records, LOG_WRITER_MAX_BATCH_BYTES);
+		buf_init(&writer->batches[i].taken, LOG_WRITER_MAX_BATCH_BYTES);
+	}
+	pthread_mutex_init(&writer->shared.mutex, NULL);
+	pthread_cond_init(&writer->shared.cond, NULL);
+	return writer;
+}
+
+enum err log_writer_start(struct log_writer *writer, struct err_text *why)
+{
+	pthread_attr_t attr;
+	int error;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	error = pthread_create(&writer->thread, &attr, run, writer);
+	pthread_attr_destroy(&attr);
+	if (error != 0) {
+		err_say(why, "cannot start the log thread: %s", strerror(error));
+		return ERR_IO;
+	}
+	writer->is_started = true;
+	return ERR_OK;
+}
+
+static void stop_thread(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->shared.mutex);
+	writer->shared.is_stopping = true;
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+	if (writer->is_started)
+		pthread_join(writer->thread, NULL);
+	else
+		flush(writer);
+}
+
+void log_writer_destroy(struct log_writer *writer)
+{
+	if (!writer)
+		return;
+	if (cache_log.writer == writer)
+		log_writer_take_cache_log(writer, NULL, -1);
+	stop_thread(writer);
+	for (unsigned i = 0; i < writer->shared.nfiles; i++) {
+		struct log_file *file = writer->shared.files[i];
+
+		if (file->fd >= 0)
+			close(file->fd);
+		buf_fini(&file->out);
+		mem_free(file->path);
+		mem_free(file);
+	}
+	for (unsigned i = 0; i < writer->nbatches; i++) {
+		buf_fini(&writer->batches[i].shared.records);
+		buf_fini(&writer->batches[i].taken);
+		lock_fini(&writer->batches[i].shared.lock);
+	}
+	pthread_cond_destroy(&writer->shared.cond);
+	pthread_mutex_destroy(&writer->shared.mutex);
+	mem_free(writer->batches);
+	mem_free(writer);
+}
+
+static struct log_file *find_file(struct log_writer *writer, const char *path)
+{
+	for (unsigned i = 0; i < writer->shared.nfiles; i++)
+		if (strcmp(writer->shared.files[i]->path, path) == 0)
+			return writer->shared.files[i];
+	return NULL;
+}
+
+static enum err add_file(struct log_writer *writer, const char *path, int keep,
+			 struct log_file **out, struct err_text *why)
+{
+	struct log_file *file;
+	int fd;
+
+	if (writer->shared.nfiles == MAX_FILES) {
+		err_say(why, "more than %d log files", MAX_FILES);
+		return ERR_LIMIT;
+	}
+	fd = open_log(path);
+	if (fd < 0) {
+		err_say(why, "Cannot open %s: (%d) %s", path, errno, strerror(errno));
+		return ERR_IO;
+	}
+	file = mem_zalloc(sizeof(*file));
+	file->path = mem_strdup(path);
+	file->keep = keep;
+	file->fd = fd;
+	buf_init(&file->out, WRITE_MAX_BYTES);
+	writer->shared.files[writer->shared.nfiles++] = file;
+	*out = file;
+	return ERR_OK;
+}
+
+enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
+			 struct log_file **out, struct err_text *why)
+{
+	struct log_file *file;
+	enum err err = ERR_OK;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	file = find_file(writer, path);
+	if (file)
+		*out = file;
+	else
+		err = add_file(writer, path, keep, out, why);
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return err;
+}
+
+void log_writer_rotate(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->shared.mutex);
+	writer->shared.is_rotation_due = true;
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
+/* ---- cache.log */
+
+static void cache_log_line(int level, const char *line, size_t len)
+{
+	if (level <= cache_log.stderr_level)
+		fwrite(line, 1, len, stderr);
+	log_writer_add(cache_log.writer, cache_log.writer->nbatches - 1, cache_log.file,
+		       clock_wall_us(), (struct str){line, len});
+}
+
+void log_writer_take_cache_log(struct log_writer *writer, struct log_file *file, int stderr_level)
+{
+	cache_log.writer = file ? writer : NULL;
+	cache_log.file = file;
+	cache_log.stderr_level = stderr_level;
+	log_set_sink(file ? cache_log_line : NULL);
+}

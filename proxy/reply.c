@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the client gets. A hit sends the object's ready-made head, a few lines that are its own (Age,
+ * X-Cache, Via, framing) and the body, without copying the first or the last. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cache/object.h"
+#include "cache/revalidate.h"
+#include "lib/base/check.h"
+#include "lib/http/h1.h"
+#include "proxy/transaction_internal.h"
+#include "proxy/transaction_log.h"
+#include "proxy/worker.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/config.h"
+#include "squid-compat/deny_info.h"
+#include "squid-compat/header_rules.h"
+
+enum {
+	OWN_LINES_BYTES = 256,  /* Age, Warning, framing, Connection and the empty line */
+	PAGE_MAX_BYTES = ERROR_PAGE_MAX_BYTES,
+	HEAD_MAX_BYTES = 1 << 20,
+};
+
+/* ---- a piece of text being written into memory that is large enough */
+
+struct pen {
+	char *at;
+};
+
+static void put(struct pen *pen, struct str text)
+{
+	if (text.len > 0)
+		memcpy(pen->at, text.at, text.len);
+	pen->at += text.len;
+}
+
+static void put_number(struct pen *pen, uint64_t value)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	put(pen, (struct str){digits + n, sizeof(digits) - n});
+}
+
+/* ---- pieces of a reply */
+
+static void add_piece(struct reply *reply, struct str piece)
+{
+	if (piece.len == 0)
+		return;
+	check(reply->nhead < REPLY_MAX_PIECES);
+	reply->head[reply->nhead++] = (struct iovec){(void *)piece.at, piece.len};
+}
+
+static struct str x_cache_lines(const struct transaction *t)
+{
+	return t->snapshot->reply_lines[t->is_hit][t->lookup];
+}
+
+static struct str connection_line(const struct transaction *t)
+{
+	return t->exchange.may_keep_alive && !t->exchange.reply.close_after
+		       ? STR("Connection: keep-alive\r\n\r\n")
+		       : STR("Connection: close\r\n\r\n");
+}
+
+static struct str stale_warning(const struct transaction *t)
+{
+	if (t->tag == LOG_TCP_REFRESH_FAIL_OLD)
+		return STR("Warning: 111 bobtail \"Revalidation failed\"\r\n");
+	if (t->freshness.verdict == FRESHNESS_SERVE_STALE)
+		return STR("Warning: 110 bobtail \"Response is stale\"\r\n");
+	return STR("");
+}
+
+/* How the body goes out. Returns its length for Content-Length, or -1: no such line. */
+static int64_t frame_body(struct transaction *t, int status)
+{
+	const struct http_request *request = &t->exchange.request;
+	struct reply *reply = &t->exchange.reply;
+	int64_t length = t->object->body_bytes;
+
+	if (object_state(t->object) == OBJECT_COMPLETE)
+		length = (int64_t)atomic_load_explicit(&t->object->length_, memory_order_acquire);
+	if (status == 204 || status == 304 || status < 200)
+		return -1;
+	if (request->method == HTTP_HEAD)
+		return t->is_hit ? length : -1;
+	reply->has_body = length != 0;
+	reply->body_left = UINT64_MAX;
+	if (length >= 0)
+		return length;
+	reply->is_chunked = request->minor >= 1;
+	reply->close_after |= !reply->is_chunked;
+	return -1;
+}
+
+/* Age, X-Cache, Via, framing, Connection, the empty line. */
+static struct str own_lines(struct transaction *t, int status)
+{
+	struct str x_cache = x_cache_lines(t);
+	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len);
+	struct pen pen = {memory};
+	int64_t length = frame_body(t, status);
+
+	if (t->is_hit) {
+		put(&pen, STR("Age: "));
+		put_number(&pen, (uint64_t)freshness_age_s(&t->object->facts,
+							   worker_now_s(t->worker)));
+		put(&pen, STR("\r\n"));
+		put(&pen, stale_warning(t));
+	}
+	put(&pen, x_cache);
+	if (length >= 0) {
+		put(&pen, STR("Content-Length: "));
+		put_number(&pen, (uint64_t)length);
+		put(&pen, STR("\r\n"));
+	}
+	if (t->exchange.reply.is_chunked)
+		put(&pen, STR("Transfer-Encoding: chunked\r\n"));
+	put(&pen, connection_line(t));
+	return (struct str){memory, (size_t)(pen.at - memory)};
+}
+
+/* ---- reply_header_access and its family: the slow way */
+
+static bool is_framing(enum http_field_id id)
+{
+	return id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING ||
+	       id == FIELD_CONNECTION;
+}
+
+static void filter_field(struct transaction *t, const struct http_head *head,
+			 const struct http_field *field, struct buf *out)
+{
+	const struct header_rules *rules = snapshot_config(t->snapshot)->reply_headers;
+	struct str name = http_field_name(head, field), value = http_field_value(head, field);
+	struct str replacement = STR_NONE;
+
+	if (!is_framing(field->id) &&
+	    !header_rules_allows(rules, field->id, name, &t->facts, &replacement)) {
+		if (!replacement.at)
+			return;
+		value = replacement;
+	}
+	buf_add_str(out, name);
+	buf_add_str(out, STR(": "));
+	buf_add_str(out, value);
+	buf_add_str(out, STR("\r\n"));
+}
+
+static void filter_head(struct transaction *t, char *text, size_t len, struct buf *out)
+{
+	const struct h1_limits limits = {.head_bytes = HEAD_MAX_BYTES};
+	struct http_response *response = arena_alloc(&t->arena, sizeof(*response));
+	struct h1_parser parser = {0};
+	struct str line = str_first((struct str){text, len},
+				    str_find_char((struct str){text, len}, '\n') + 1);
+
+	if (h1_parse_response(&parser, text, len, &limits, HTTP_HEAD, response) != H1_DONE) {
+		buf_add(out, text, len);
+		return;
+	}
+	buf_add_str(out, line);
+	for (unsigned i = 0; i < response->head.nfields; i++)
+		filter_field(t, &response->head, &response->head.fields[i], out);
+	buf_add_str(out, STR("\r\n"));
+}
+
+static void apply_rules(struct transaction *t)
+{
+	struct reply *reply = &t->exchange.reply;
+	struct buf all, out;
+
+	buf_init(&all, HEAD_MAX_BYTES);
+	buf_init(&out, HEAD_MAX_BYTES);
+	for (int i = 0; i < reply->nhead; i++)
+		buf_add(&all, reply->head[i].iov_base, reply->head[i].iov_len);
+	filter_head(t, all.at, all.len, &out);
+	reply->nhead = 0;
+	add_piece(reply, arena_str(&t->arena, buf_str(&out)));
+	buf_fini(&all);
+	buf_fini(&out);
+}
+
+static enum transaction_state finish(struct transaction *t, int status)
+{
+	struct reply *reply = &t->exchange.reply;
+
+	reply->status = status;
+	if (t->snapshot->has_reply_rules)
+		apply_rules(t);
+	for (int i = 0; i < reply->nhead; i++)
+		reply->head_bytes += reply->head[i].iov_len;
+	return TRANSACTION_REPLIED;
+}
+
+/* ---- from an object */
+
+static void object_woke(void *owner)
+{
+	struct transaction *t = owner;
+
+	t->exchange.ops->reply_ready(&t->exchange);
+}
+
+enum transaction_state reply_object(struct transaction *t)
+{
+	struct reply *reply = &t->exchange.reply;
+	struct str own = own_lines(t, t->object->status);
+
+	add_piece(reply, t->object->head);
+	if (!t->is_hit)
+		add_piece(reply, t->object->head_once);
+	add_piece(reply, own);
+	if (reply->has_body)
+		object_reader_open(&reply->reader, t->object, 0, t->worker->loop, object_woke, t);
+	return finish(t, t->object->status);
+}
+
+static enum transaction_state reply_304(struct transaction *t)
+{
+	const struct http_head *head = &t->exchange.request.head;
+	struct buf lines;
+
+	buf_init(&lines, HEAD_MAX_BYTES);
+	revalidate_304_head(t->object, &lines);
+	add_piece(&t->exchange.reply, arena_str(&t->arena, buf_str(&lines)));
+	add_piece(&t->exchange.reply, own_lines(t, 304));
+	buf_fini(&lines);
+	if (t->tag == LOG_TCP_MEM_HIT || t->tag == LOG_TCP_HIT)
+		t->tag = http_has(head, FIELD_IF_NONE_MATCH) ? LOG_TCP_INM_HIT : LOG_TCP_IMS_HIT;
+	return finish(t, 304);
+}
+
+enum transaction_state reply_stored(struct transaction *t)
+{
+	switch (revalidate_answer(&t->exchange.request, t->object)) {
+	case REVALIDATE_SEND_304:
+		return reply_304(t);
+	case REVALIDATE_SEND_412:
+		return reply_error(t, 412, ERROR_PRECONDITION_FAILED, 0);
+	case REVALIDATE_SEND_WHOLE:
+		break;
+	}
+	return reply_object(t);
+}
+
+/* ---- made here */
+
+static void fill_error_facts(struct transaction *t, struct error_facts *facts,
+			     struct log_request *request)
+{
+	const struct config *config = snapshot_config(t->snapshot);
+
+	transaction_fill_log_request(t, request);
+	*facts = (struct error_facts){
+		.name = t->error,
+		.error_number = t->error_number,
+		.client = &t->exchange.client,
+		.local = &t->exchange.local,
+		.server = t->report.has_server ? &t->report.server : NULL,
+		.server_host = t->facts.host,
+		.visible_hostname = str_of(config->visible_hostname),
+		.user = t->user,
+		.request = request,
+		.cache_mgr = str_of(config->cache_mgr),
+		.err_html_text = str_of(config->err_html_text),
+		.software = t->snapshot->software,
+		.has_email_data = config->email_err_data,
+		.now_us = loop_wall_us(t->worker->loop),
+	};
+}
+
+static void put_status_line(struct buf *out, int status)
+{
+	buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+}
+
+/* head holds lines up to X-Squid-Error and its like; the rest follows, then the body. */
+static enum transaction_state finish_made(struct transaction *t, int status, struct buf *head,
+					  struct str body)
+{
+	struct reply *reply = &t->exchange.reply;
+
+	reply->nhead = 0;
+	reply->has_body = false;
+	object_reader_close(&reply->reader);
+	t->is_hit = false;
+	reply->close_after |= t->is_refused;
+	buf_add_str(head, x_cache_lines(t));
+	buf_add_str(head, connection_line(t));
+	add_piece(reply, arena_str(&t->arena, buf_str(head)));
+	finish(t, status);
+	if (!t->is_refused && t->exchange.request.method == HTTP_HEAD)
+		return TRANSACTION_REPLIED;
+	add_piece(reply, body);
+	return TRANSACTION_REPLIED;
+}
+
+static void add_challenge(struct transaction *t, struct buf *head)
+{
+	if (!t->snapshot->auth)
+		return;
+	buf_add_str(head, STR("WWW-Authenticate: "));
+	buf_add_str(head, auth_basic_challenge(t->snapshot->auth));
+	buf_add_str(head, STR("\r\n"));
+}
+
+/* page: NULL for the error's own. x_error: the value of X-Squid-Error, NULL for the usual one. */
+static enum transaction_state reply_page(struct transaction *t, int status,
+					 const struct error_template *page)
+{
+	const struct config *config = snapshot_config(t->snapshot);
+	struct log_request request;
+	struct error_facts facts;
+	struct buf body, head;
+
+	fill_error_facts(t, &facts, &request);
+	buf_init(&body, PAGE_MAX_BYTES);
+	buf_init(&head, HEAD_MAX_BYTES);
+	if (page)
+		error_template_render(config->error_pages, page, &facts, &body);
+	else
+		error_page_render(config->error_pages, t->error, &facts, &body);
+	put_status_line(&head, status);
+	error_page_head(config->error_pages, &facts, body.len, &head);
+	if (status == 401)
+		add_challenge(t, &head);
+	finish_made(t, status, &head, arena_str(&t->arena, buf_str(&body)));
+	buf_fini(&body);
+	buf_fini(&head);
+	return TRANSACTION_REPLIED;
+}
+
+enum transaction_state reply_error(struct transaction *t, int status, enum error_name error,
+				   int number)
+{
+	t->error = error;
+	t->error_number = number;
+	return reply_page(t, status, NULL);
+}
+
+static void put_made_head(struct transaction *t, struct buf *head, int status)
+{
+	put_status_line(head, status);
+	buf_add_str(head, STR("Server: "));
+	buf_add_str(head, t->snapshot->software);
+	buf_add_str(head, STR("\r\nDate: "));
+	buf_add_str(head, worker_date(t->worker));
+	buf_add_str(head, STR("\r\nContent-Length: 0\r\n"));
+}
+
+enum transaction_state reply_empty(struct transaction *t, int status)
+{
+	struct buf head;
+
+	t->tag = LOG_TCP_MISS;
+	buf_init(&head, HEAD_MAX_BYTES);
+	put_made_head(t, &head, status);
+	finish_made(t, status, &head, STR(""));
+	buf_fini(&head);
+	return TRANSACTION_REPLIED;
+}
+
+static enum transaction_state redirect(struct transaction *t, int status, struct str location,
+				       const struct deny_info *info)
+{
+	struct buf head;
+
+	buf_init(&head, HEAD_MAX_BYTES);
+	put_made_head(t, &head, status);
+	buf_add_str(&head, STR("Location: "));
+	buf_add_str(&head, location);
+	buf_add_str(&head, STR("\r\n"));
+	if (info) {
+		buf_add_str(&head, STR("X-Squid-Error: "));
+		deny_info_error_value(info, &head);
+		buf_add_str(&head, STR("\r\n"));
+	}
+	finish_made(t, status, &head, STR(""));
+	buf_fini(&head);
+	return TRANSACTION_REPLIED;
+}
+
+enum transaction_state reply_redirect(struct transaction *t, int status, struct str location)
+{
+	return redirect(t, status, location, NULL);
+}
+
+/* ---- denials */
+
+static enum transaction_state deny_with_redirect(struct transaction *t,
+						 const struct deny_info *info)
+{
+	const struct config *config = snapshot_config(t->snapshot);
+	const struct http_request *request = &t->exchange.request;
+	struct log_request logged;
+	struct error_facts facts;
+	struct buf location;
+	enum transaction_state next;
+
+	fill_error_facts(t, &facts, &logged);
+	buf_init(&location, HEAD_MAX_BYTES / 2);
+	deny_info_location(info, config->error_pages, &facts, &location);
+	next = redirect(t, deny_info_status(info, request->method, request->minor),
+			buf_str(&location), info);
+	buf_fini(&location);
+	return next;
+}
+
+enum transaction_state reply_denied(struct transaction *t, const struct acl_result *result,
+				    enum log_tag tag, enum error_name error)
+{
+	const struct config *config = snapshot_config(t->snapshot);
+	const struct deny_info *info = NULL;
+	const struct http_request *request = &t->exchange.request;
+
+	t->tag = tag;
+	t->error = error;
+	if (result->last_acl)
+		info = deny_infos_find(config->deny_infos, str_of(result->last_acl));
+	if (result->is_auth_required || result->is_rechallenge) {
+		t->error = ERROR_CACHE_ACCESS_DENIED;
+		return reply_page(t, 401, info && info->kind == DENY_PAGE ? info->page : NULL);
+	}
+	if (!info)
+		return reply_page(t, 403, NULL);
+	switch (info->kind) {
+	case DENY_RESET:
+		t->exchange.reply.reset = true;
+		return TRANSACTION_REPLIED;
+	case DENY_REDIRECT:
+		return deny_with_redirect(t, info);
+	case DENY_PAGE:
+		break;
+	}
+	return reply_page(t, deny_info_status(info, request->method, request->minor), info->page);
+}

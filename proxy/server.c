@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/server.h"
+
+#include <string.h>
+
+#include "cache/disk.h"
+#include "cache/index.h"
+#include "helpers/auth_basic.h"
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/base/random.h"
+#include "lib/net/resolver.h"
+#include "proxy/log_writer.h"
+#include "proxy/peer_table.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "squid-compat/cache_dir.h"
+#include "squid-compat/config.h"
+
+enum { INDEX_SHARDS = 16 };
+
+struct disk *server_disk(const struct server *server, uint64_t key)
+{
+	return server->ndisks == 0 ? NULL : server->disks[(key >> 40) % server->ndisks];
+}
+
+/* ---- the cache */
+
+/* SQL typed elsewhere removed a row: memory forgets its copies. From a disk's writer thread. */
+static void disk_removed(void *owner, uint64_t key, uint64_t id)
+{
+	struct server *server = owner;
+
+	index_remove_stored(server->index, key, id);
+}
+
+static void open_disk(struct server *server, const struct cache_dir *dir)
+{
+	const struct disk_config disk = {
+		.directory = dir->path.at,
+		.max_bytes = dir->max_bytes,
+		.min_object_bytes = (uint64_t)dir->min_object_bytes,
+		.max_object_bytes = dir->max_object_bytes < 0 ? 0 : (uint64_t)dir->max_object_bytes,
+		.on_removed = disk_removed,
+		.owner = server,
+	};
+	struct err_text why;
+
+	if (server->ndisks == SERVER_MAX_DISKS) {
+		log_say(0, "ERROR: more than %d cache_dir lines; %s is not used", SERVER_MAX_DISKS,
+			disk.directory);
+		return;
+	}
+	if (disk_open(&disk, &server->disks[server->ndisks], &why) != ERR_OK) {
+		log_say(0, "ERROR: cache_dir %s: %s; going on without it", disk.directory, why.at);
+		return;
+	}
+	server->ndisks++;
+}
+
+/* Keys are one number for memory and all disks: the first disk's seed is everybody's. */
+static void open_cache(struct server *server, const struct config *config)
+{
+	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
+		open_disk(server, dir);
+	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
+				     server->ndisks > 0 ? disk_seed(server->disks[0])
+							: random_u64());
+}
+
+/* ---- workers */
+
+static char *nameservers(const struct config *config)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < config->dns_nameservers.n; i++) {
+		char *longer = mem_printf("%s%s%s", text ? text : "", text ? " " : "",
+					  config->dns_nameservers.at[i]);
+
+		mem_free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static enum err make_worker(struct server *server, const struct config *config,
+			    struct err_text *why)
+{
+	char *servers = nameservers(config);
+	const struct resolver_options options = {
+		.nameservers = servers,
+		.hosts_file = config->hosts_file,
+		.timeout_ms = config->dns_timeout_ms,
+		.positive_ttl_ms = config->positive_dns_ttl_ms,
+		.negative_ttl_ms = config->negative_dns_ttl_ms,
+	};
+	struct worker *worker = worker_create(server, server->nworkers, why);
+	enum err err = ERR_IO;
+
+	if (worker) {
+		server->workers[server->nworkers++] = worker;
+		worker->resolver = resolver_create(worker->loop, &options, why);
+		err = worker->resolver ? ERR_OK : ERR_RESOLVE;
+	}
+	mem_free(servers);
+	return err;
+}
+
+static enum err start_workers(struct server *server, struct err_text *why)
+{
+	for (unsigned i = 0; i < server->nworkers; i++) {
+		enum err err = worker_start(server->workers[i], why);
+
+		if (err != ERR_OK)
+			return err;
+	}
+	return ERR_OK;
+}
+
+enum err server_prepare(struct server *server, struct config *config, struct err_text *why)
+{
+	unsigned n = config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
+	struct snapshot *snapshot;
+
+	server->started_us = clock_wall_us();
+	server->peers = peer_table_create();
+	server->users = auth_users_create();
+	for (unsigned i = 0; i < n; i++) {
+		enum err err = make_worker(server, config, why);
+
+		if (err != ERR_OK)
+			return err;
+	}
+	open_cache(server, config);
+	snapshot = snapshot_create(server, config);
+	for (unsigned i = 0; i < n; i++)
+		server->workers[i]->snapshot = snapshot_ref(snapshot);
+	snapshot_unref(snapshot);
+	return ERR_OK;
+}
+
+enum err server_start(struct server *server, struct err_text *why)
+{
+	return start_workers(server, why);
+}
+
+void server_reconfigure(struct server *server, struct config *config)
+{
+	struct snapshot *snapshot = snapshot_create(server, config);
+
+	index_set_max_bytes(server->index, (size_t)config->cache_mem_bytes);
+	for (unsigned i = 0; i < server->nworkers; i++)
+		worker_post_snapshot(server->workers[i], snapshot);
+	snapshot_unref(snapshot);
+}
+
+/* ---- the end */
+
+void server_post_stop(struct server *server, int64_t wait_ms)
+{
+	for (unsigned i = 0; i < server->nworkers; i++)
+		worker_post_stop(server->workers[i], wait_ms);
+}
+
+void server_stop(struct server *server)
+{
+	for (unsigned i = 0; i < server->nworkers; i++)
+		worker_join(server->workers[i]);
+	for (unsigned i = 0; i < server->ndisks; i++)
+		disk_close(server->disks[i]);
+	for (unsigned i = 0; i < server->nworkers; i++)
+		worker_destroy(server->workers[i]);
+	index_destroy(server->index);
+	auth_users_unref(server->users);
+	peer_table_destroy(server->peers);
+}

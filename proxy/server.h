@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/server.h: what all workers share, and nothing else is shared (docs/ARCHITECTURE.md lists it):
+ * the current snapshot, the index of objects in memory, the disk tiers, the peers' state, the log
+ * writer. Each part guards itself; the struct is filled before the workers start. */
+#ifndef PROXY_SERVER_H
+#define PROXY_SERVER_H
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/lock.h"
+
+struct auth_users;
+struct config;
+struct disk;
+struct index;
+struct log_writer;
+struct peer_table;
+struct snapshot;
+struct worker;
+
+enum { SERVER_MAX_DISKS = 16, SERVER_MAX_WORKERS = 64 };
+
+struct server {
+	struct worker *workers[SERVER_MAX_WORKERS];
+	unsigned nworkers;
+	struct index *index;
+	struct disk *disks[SERVER_MAX_DISKS];
+	unsigned ndisks;
+	struct peer_table *peers;
+	struct auth_users *users; /* credentials that helpers confirmed */
+	struct log_writer *log;
+	int64_t started_us;
+	atomic_bool is_stopping;
+};
+
+/* The disk that keeps an URL's objects, by its key; NULL: there is none. */
+struct disk *server_disk(const struct server *server, uint64_t key);
+
+/* Builds what config asks for: workers (not yet running), disks, index, the first snapshot. Takes over
+ * config's reference. server->log is set by the caller before. */
+enum err server_prepare(struct server *server, struct config *config, struct err_text *why);
+/* Starts the workers' threads. Listeners are posted to them (worker_post_listener). */
+enum err server_start(struct server *server, struct err_text *why);
+
+/* A new configuration for all workers: takes over its reference. Any thread. */
+void server_reconfigure(struct server *server, struct config *config);
+
+/* No new connections; requests under way have up to wait_ms, then they are cut. May be said again
+ * with a shorter time. Any thread. */
+void server_post_stop(struct server *server, int64_t wait_ms);
+/* Waits for the workers to end, after server_post_stop, and frees all. */
+void server_stop(struct server *server);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/snapshot.h"
+
+#include <build-config.h>
+
+#include "helpers/auth_basic.h"
+#include "helpers/pool.h"
+#include "helpers/url_rewrite.h"
+#include "lib/base/heap.h"
+#include "proxy/access_logger.h"
+#include "proxy/peer_table.h"
+#include "proxy/server.h"
+#include "proxy/worker.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/config.h"
+#include "squid-compat/header_rules.h"
+#include "squid-compat/helper_config.h"
+#include "squid-compat/peers.h"
+#include "squid-compat/ports.h"
+#include "squid-compat/refresh_pattern.h"
+
+enum { TARGET_MAX_BYTES = 65536 };
+
+static struct str owned(char *text)
+{
+	return str_of(text);
+}
+
+static void free_str(struct str s)
+{
+	mem_free((void *)(uintptr_t)s.at);
+}
+
+/* ---- ready-made lines */
+
+static uint16_t first_port(const struct config *config)
+{
+	return config->ports->first ? addr_port(&config->ports->first->addr) : 0;
+}
+
+static void make_lines(struct snapshot *snapshot)
+{
+	static const char *const found[] = {"MISS", "HIT"};
+	static const char *const looked[] = {"NONE", "MISS", "HIT"};
+	const struct config *config = snapshot->config;
+	const char *host = config->visible_hostname;
+	bool is_quiet = config->httpd_suppress_version_string;
+
+	snapshot->software = owned(mem_strdup(is_quiet ? "bobtail" : "bobtail/" PACKAGE_VERSION));
+	snapshot->via_value = owned(mem_printf("1.1 %s (%s)", host, snapshot->software.at));
+	snapshot->via_mark = owned(mem_printf(" %s (", host));
+	snapshot->via_line = config->via
+				     ? owned(mem_printf("Via: %s\r\n", snapshot->via_value.at))
+				     : owned(mem_strdup(""));
+	snapshot->surrogate_line =
+		owned(mem_printf("Surrogate-Capability: %s=\"Surrogate/1.0\"\r\n",
+				 config->surrogate_id));
+	for (int hit = 0; hit < 2; hit++)
+		for (int look = 0; look < LOOKUP_OUTCOMES; look++)
+			snapshot->reply_lines[hit][look] = owned(mem_printf(
+				"X-Cache: %s from %s\r\nX-Cache-Lookup: %s from %s:%u\r\n%s",
+				found[hit], host, looked[look], host, first_port(config),
+				snapshot->via_line.at));
+}
+
+static void free_lines(struct snapshot *snapshot)
+{
+	free_str(snapshot->software);
+	free_str(snapshot->via_value);
+	free_str(snapshot->via_mark);
+	free_str(snapshot->via_line);
+	free_str(snapshot->surrogate_line);
+	for (int hit = 0; hit < 2; hit++)
+		for (int look = 0; look < LOOKUP_OUTCOMES; look++)
+			free_str(snapshot->reply_lines[hit][look]);
+}
+
+/* ---- helpers */
+
+static struct helper_pool *start_pool(struct loop *home, const char *kind,
+				      const struct helper_command *command,
+				      const struct helper_children *children, bool is_bypass_on,
+				      int64_t timeout_ms, unsigned resends)
+{
+	const struct helper_pool_config config = {
+		.kind = kind,
+		.argv = command->argv,
+		.max = children->max,
+		.startup = children->startup,
+		.idle = children->idle,
+		.concurrency = children->concurrency,
+		.queue_size = helper_queue_size(children, is_bypass_on),
+		.bypass_when_full = is_bypass_on,
+		.timeout_ms = timeout_ms,
+		.timeout_resends = resends,
+	};
+
+	return helper_pool_create(home, &config);
+}
+
+static void make_rewrite_policy(struct snapshot *snapshot)
+{
+	static const enum url_rewrite_on_timeout actions[] = {
+		[REWRITE_TIMEOUT_NONE] = URL_REWRITE_TIMEOUT_BYPASS,
+		[REWRITE_TIMEOUT_FAIL] = URL_REWRITE_TIMEOUT_FAIL,
+		[REWRITE_TIMEOUT_BYPASS] = URL_REWRITE_TIMEOUT_BYPASS,
+		[REWRITE_TIMEOUT_RETRY] = URL_REWRITE_TIMEOUT_FAIL,
+		[REWRITE_TIMEOUT_RESPONSE] = URL_REWRITE_TIMEOUT_RESPONSE,
+	};
+	const struct rewrite_config *config = snapshot->config->url_rewrite;
+	struct url_rewrite_policy *policy = mem_zalloc(sizeof(*policy));
+	struct helper_reply *response;
+
+	policy->on_timeout = actions[config->on_timeout];
+	snapshot->rewrite_policy = policy;
+	if (config->on_timeout != REWRITE_TIMEOUT_RESPONSE)
+		return;
+	response = mem_zalloc(sizeof(*response));
+	snapshot->rewrite_response_text = str_dup(config->timeout_response);
+	helper_reply_parse(snapshot->rewrite_response_text, config->timeout_response.len, response);
+	snapshot->rewrite_response = response;
+	policy->response = response;
+}
+
+enum { TIMEOUT_RESENDS = 2 };
+
+static void start_rewriter(struct snapshot *snapshot, struct loop *home)
+{
+	const struct rewrite_config *config = snapshot->config->url_rewrite;
+
+	make_rewrite_policy(snapshot);
+	if (config->command.argc == 0)
+		return;
+	snapshot->url_rewrite = start_pool(
+		home, "redirector", &config->command, &config->children, config->is_bypass_on,
+		config->on_timeout == REWRITE_TIMEOUT_NONE ? 0 : config->timeout_ms,
+		config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0);
+}
+
+static void start_auth(struct snapshot *snapshot, struct loop *home)
+{
+	const struct auth_scheme *scheme = &snapshot->config->auth->schemes[AUTH_BASIC];
+	struct auth_basic_config config = {
+		.users = snapshot->server->users,
+		.realm = scheme->realm,
+		.ttl_ms = scheme->credentials_ttl_s * 1000,
+		.is_case_sensitive = scheme->is_case_sensitive,
+		.is_utf8 = scheme->is_utf8,
+	};
+
+	if (!auth_is_usable(scheme))
+		return;
+	config.pool = start_pool(home, "basicauthenticator", &scheme->command, &scheme->children,
+				 false, 0, 0);
+	snapshot->auth = auth_basic_create(&config);
+	helper_pool_unref(config.pool);
+}
+
+/* ---- peers */
+
+static void find_peers(struct snapshot *snapshot)
+{
+	const struct peers *peers = snapshot->config->peers;
+
+	snapshot->peers = mem_array(peers->n, sizeof(struct peer_state *));
+	for (const struct peer *peer = peers->first; peer; peer = peer->next)
+		snapshot->peers[peer->index] =
+			peer_table_get(snapshot->server->peers, peer->name);
+}
+
+struct snapshot *snapshot_create(struct server *server, struct config *config)
+{
+	struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
+	struct loop *home = server->workers[0]->loop;
+
+	atomic_init(&snapshot->refs_, 1);
+	snapshot->config = config;
+	snapshot->server = server;
+	make_lines(snapshot);
+	snapshot->has_reply_rules = !header_rules_is_empty(config->reply_headers);
+	snapshot->has_request_rules = !header_rules_is_empty(config->request_headers);
+	snapshot->has_purge = acl_set_names_method(config->acls, STR("PURGE"));
+	snapshot->has_reload_option =
+		config->reload_into_ims || refresh_rules_have_reload_option(config->refresh);
+	find_peers(snapshot);
+	snapshot->logger = access_logger_create(config, server->log);
+	start_rewriter(snapshot, home);
+	start_auth(snapshot, home);
+	return snapshot;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+	atomic_fetch_add_explicit(&snapshot->refs_, 1, memory_order_relaxed);
+	return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+	/* Release what this thread did with it; whoever is last acquires what all did. */
+	if (!snapshot ||
+	    atomic_fetch_sub_explicit(&snapshot->refs_, 1, memory_order_acq_rel) > 1)
+		return;
+	if (snapshot->url_rewrite)
+		helper_pool_unref(snapshot->url_rewrite);
+	if (snapshot->auth)
+		auth_basic_unref(snapshot->auth);
+	access_logger_destroy(snapshot->logger);
+	mem_free(snapshot->rewrite_policy);
+	mem_free(snapshot->rewrite_response);
+	mem_free(snapshot->rewrite_response_text);
+	mem_free(snapshot->peers);
+	free_lines(snapshot);
+	config_unref(snapshot->config);
+	mem_free(snapshot);
+}
+
+struct h1_limits snapshot_request_limits(const struct snapshot *snapshot, const struct port *port)
+{
+	return (struct h1_limits){
+		.head_bytes = (uint32_t)snapshot->config->request_header_max_bytes,
+		.target_bytes = TARGET_MAX_BYTES,
+		.allow_no_host = port && port_allows_no_host(port),
+	};
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/snapshot.h: one configuration at work: the typed squid.conf and what is made of it once, so
+ * that no request has to: ready-made header lines, the peers' shared state, helper pools.
+ *
+ * Threads: immutable after snapshot_create, counted atomically, read by all workers. The helper pools
+ * live on the home loop (worker 0's), which may ref and unref them from anywhere. */
+#ifndef PROXY_SNAPSHOT_H
+#define PROXY_SNAPSHOT_H
+#include <stdatomic.h>
+
+#include "lib/base/str.h"
+#include "lib/http/h1.h"
+#include "lib/net/loop.h"
+#include "squid-compat/error_page.h"
+
+struct access_logger;
+struct auth_basic;
+struct config;
+struct helper_pool;
+struct helper_reply;
+struct peer_state;
+struct port;
+struct server;
+struct url_rewrite_policy;
+
+/* How the look-up went, for X-Cache-Lookup. */
+enum lookup_outcome {
+	LOOKUP_NONE, /* there was none */
+	LOOKUP_MISS,
+	LOOKUP_HIT,
+	LOOKUP_OUTCOMES
+};
+
+struct snapshot {
+	atomic_uint refs_;
+	struct config *config;
+	struct server *server;
+
+	/* "X-Cache: HIT from HOST\r\nX-Cache-Lookup: HIT from HOST:PORT\r\nVia: 1.1 HOST (...)\r\n" */
+	struct str reply_lines[2][LOOKUP_OUTCOMES]; /* [is a hit][outcome] */
+	struct str via_line;           /* "Via: 1.1 HOST (bobtail/0.1.0)\r\n"; empty: via off */
+	struct str via_value;          /* "1.1 HOST (bobtail/0.1.0)" */
+	struct str via_mark;           /* " HOST (": in a received Via it means a loop */
+	struct str software;           /* "bobtail/0.1.0" or "bobtail" */
+	struct str surrogate_line;     /* "Surrogate-Capability: ID=\"Surrogate/1.0\"\r\n" */
+	bool has_reply_rules;          /* some reply_header_* directive: the slow way to write heads */
+	bool has_request_rules;
+	bool has_purge;                /* an ACL names method PURGE */
+	bool has_reload_option;
+
+	struct peer_state **peers;     /* by peer->index; shared, outside the snapshot */
+	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */
+	struct auth_basic *auth;         /* NULL: none */
+	struct url_rewrite_policy *rewrite_policy;
+	struct helper_reply *rewrite_response; /* behind the policy; NULL: none */
+	char *rewrite_response_text;
+	struct access_logger *logger;
+};
+
+/* Takes over config's reference. Call on the home loop's thread (or before it runs). */
+struct snapshot *snapshot_create(struct server *server, struct config *config);
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* accepts NULL */
+
+static inline const struct config *snapshot_config(const struct snapshot *snapshot)
+{
+	return snapshot->config;
+}
+
+static inline const struct url_rewrite_policy *snapshot_rewrite_policy(const struct snapshot *snapshot)
+{
+	return snapshot->rewrite_policy;
+}
+
+struct h1_limits snapshot_request_limits(const struct snapshot *snapshot, const struct port *port);
+
+#endif

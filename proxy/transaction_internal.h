@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/transaction_internal.h: the struct that transaction.c, access.c, reply.c and
+ * transaction_log.c share. */
+#ifndef PROXY_TRANSACTION_INTERNAL_H
+#define PROXY_TRANSACTION_INTERNAL_H
+#include "cache/cache_control.h"
+#include "cache/disk.h"
+#include "cache/freshness.h"
+#include "helpers/auth_basic.h"
+#include "helpers/pool.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/list.h"
+#include "lib/net/resolver.h"
+#include "proxy/exchange.h"
+#include "proxy/fetch.h"
+#include "proxy/snapshot.h"
+#include "proxy/transaction.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/error_page.h"
+#include "squid-compat/log_tags.h"
+#include "squid-compat/ports_url.h"
+
+enum transaction_state {
+	TRANSACTION_START,
+	TRANSACTION_HTTP_ACCESS,
+	TRANSACTION_REWRITE,
+	TRANSACTION_ADAPTED_ACCESS,
+	TRANSACTION_CACHE_ACCESS,
+	TRANSACTION_LOOKUP,
+	TRANSACTION_JOIN,
+	TRANSACTION_DECIDE,
+	TRANSACTION_FETCH,
+	TRANSACTION_REPLY_ACCESS,
+	TRANSACTION_REPLIED,
+	TRANSACTION_STATES
+};
+
+enum { TRANSACTION_ARENA_BYTES = 4096, TRANSACTION_URL_BYTES = 1 << 20 };
+
+/* What a state waits for; the answer's arrival runs the state again. */
+enum waiting {
+	WAIT_NOTHING = 0,
+	WAIT_AUTH = 1 << 0,
+	WAIT_NAME = 1 << 1,
+	WAIT_REWRITE = 1 << 2,
+	WAIT_DISK = 1 << 3,
+};
+
+/* One worker's. From the worker's spare ones: what a request leaves unset is zero. */
+struct transaction {
+	struct list node; /* worker->spare */
+	struct worker *worker;
+	struct snapshot *snapshot; /* a reference, from its beginning on */
+	enum transaction_state state;
+	unsigned waiting;          /* enum waiting */
+	bool is_begun, is_reply_ready, is_running, is_refused;
+	bool was_rewritten, may_cache, has_joined, is_loop, is_hit, is_from_disk;
+	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
+	bool was_disk_asked, was_auth_asked, was_dst_asked;
+	int64_t start_us;
+
+	struct str url;            /* effective; NUL-terminated, in the arena */
+	struct port_url parts;
+	struct str client_url;     /* before rewriting */
+	struct port_url client_parts;
+	const char *error_url;     /* instead of an URL, for the log */
+	uint64_t key;              /* 0: the method has none, or the cache is not used */
+	struct acl_facts facts;
+	struct cache_control control; /* the request's */
+	struct str user;
+	struct auth_answer *auth_answer;
+
+	struct object *object;     /* what the reply is made of; a reference */
+	struct freshness_answer freshness;
+	struct fetch *fetch;
+	struct helper_request rewrite;
+	struct auth_query auth;
+	struct resolver_query name;
+	struct disk_query disk;
+
+	enum log_tag tag;
+	enum lookup_outcome lookup;
+	enum error_name error;
+	int error_number;
+	struct fetch_report report; /* of the fetch, once it is let go */
+	struct str reply_head;      /* as sent, for the log and its ACLs */
+
+	struct arena arena;
+	struct exchange exchange;   /* not zeroed beyond what exchange.c of it needs */
+	char arena_first[TRANSACTION_ARENA_BYTES];
+};
+
+/* Runs the states from here; tells the session if that made a reply. From the loop only. */
+void transaction_resume(struct transaction *transaction);
+
+/* ---- access.c: asks an access list, fetching the facts it lacks. ACL_NEED: wait, run again. */
+enum acl_verdict access_ask(struct transaction *transaction, const struct access_list *list,
+			    enum acl_verdict otherwise, struct acl_result *result);
+void access_set_url_facts(struct transaction *transaction);
+void access_init_facts(struct transaction *transaction);
+void access_cancel(struct transaction *transaction);
+
+/* ---- reply.c: fills exchange.reply; the transaction is REPLIED then. */
+enum transaction_state reply_error(struct transaction *transaction, int status,
+				   enum error_name error, int number);
+enum transaction_state reply_denied(struct transaction *transaction,
+				    const struct acl_result *result, enum log_tag tag,
+				    enum error_name error);
+enum transaction_state reply_redirect(struct transaction *transaction, int status,
+				      struct str location);
+enum transaction_state reply_empty(struct transaction *transaction, int status);
+/* The object's status, head and body. */
+enum transaction_state reply_object(struct transaction *transaction);
+/* 304 or 412 by the request's conditions, or the object. */
+enum transaction_state reply_stored(struct transaction *transaction);
+
+/* ---- transaction_log.c */
+void transaction_log(struct transaction *transaction, bool is_complete);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/transaction_log.h"
+
+#include "cache/object.h"
+#include "lib/http/h1.h"
+#include "proxy/access_logger.h"
+#include "proxy/peer_table.h"
+#include "proxy/transaction_internal.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+#include "squid-compat/helper_config.h"
+#include "squid-compat/peers.h"
+#include "squid-compat/ports.h"
+
+enum { REPLY_HEAD_MAX_BYTES = 1 << 20 };
+
+static struct str span(struct str url, struct http_span at)
+{
+	return (struct str){url.at + at.at, at.len};
+}
+
+static void fill(const struct transaction *t, struct str url, const struct port_url *parts,
+		 struct log_request *out)
+{
+	const struct http_request *request = &t->exchange.request;
+
+	*out = (struct log_request){.url = t->error_url ? str_of(t->error_url) : url};
+	if (t->is_refused)
+		return;
+	out->method = http_span(&request->head, request->method_text);
+	out->major = 1;
+	out->minor = request->minor;
+	if (!url.at)
+		return;
+	out->scheme = span(url, parts->scheme);
+	out->host = span(url, parts->host);
+	out->path = span(url, parts->path);
+	out->port = parts->port;
+}
+
+void transaction_fill_log_request(const struct transaction *t, struct log_request *request)
+{
+	fill(t, t->url, &t->parts, request);
+}
+
+/* The fields of the reply as it was sent, or will be. NULL: it cannot be read back. */
+static struct http_response *parse_reply_head(struct transaction *t, struct str head)
+{
+	static const struct h1_limits limits = {.head_bytes = REPLY_HEAD_MAX_BYTES};
+	struct http_response *response = arena_alloc(&t->arena, sizeof(*response));
+	struct h1_parser parser = {0};
+	char *text = arena_alloc(&t->arena, head.len + 2);
+
+	memcpy(text, head.at, head.len);
+	if (head.len < 4 || memcmp(text + head.len - 4, "\r\n\r\n", 4) != 0) {
+		memcpy(text + head.len, "\r\n", 2);
+		head.len += 2;
+	}
+	return h1_parse_response(&parser, text, head.len, &limits, HTTP_HEAD, response) == H1_DONE
+		       ? response
+		       : NULL;
+}
+
+void transaction_set_reply_facts(struct transaction *t)
+{
+	if (t->facts.reply || !t->object)
+		return;
+	t->facts.reply = parse_reply_head(t, t->object->head);
+	t->facts.status = t->object->status;
+	t->facts.hierarchy = str_of(log_hier_name(t->report.hier));
+	if (t->report.peer)
+		t->facts.peer_name = t->report.peer->name;
+}
+
+static struct str sent_head(struct transaction *t)
+{
+	const struct reply *reply = &t->exchange.reply;
+	size_t len = 0;
+	char *text;
+
+	for (int i = 0; i < reply->nhead; i++)
+		len += reply->head[i].iov_len;
+	text = arena_alloc(&t->arena, len + 1);
+	len = 0;
+	for (int i = 0; i < reply->nhead && len < reply->head_bytes; i++) {
+		memcpy(text + len, reply->head[i].iov_base, reply->head[i].iov_len);
+		len += reply->head[i].iov_len;
+	}
+	return (struct str){text, len};
+}
+
+static void fill_server(const struct transaction *t, struct log_facts *facts)
+{
+	const struct fetch_report *report = &t->report;
+
+	facts->hier = report->hier;
+	if (!report->has_server)
+		return;
+	facts->server = &report->server;
+	if (report->peer)
+		facts->server_name = report->peer->name;
+	facts->server_status = report->status;
+	facts->has_peer_ms = facts->has_server_ms = report->answered_us > 0;
+	facts->peer_ms = (report->answered_us - report->started_us) / 1000;
+	facts->server_ms = facts->peer_ms;
+}
+
+static void fill_facts(struct transaction *t, struct log_facts *facts)
+{
+	struct exchange *exchange = &t->exchange;
+	const struct reply *reply = &exchange->reply;
+
+	facts->start_us = t->start_us;
+	facts->end_us = loop_wall_us(t->worker->loop);
+	facts->response_ms = (facts->end_us - facts->start_us) / 1000;
+	facts->client = &exchange->client;
+	facts->client_local = &exchange->local;
+	facts->listening = exchange->port ? &exchange->port->addr : NULL;
+	fill(t, t->client_url, &t->client_parts, &facts->client_request);
+	fill(t, t->url, &t->parts, &facts->request);
+	facts->server_request = facts->request;
+	facts->status = reply->sent_bytes > 0 || reply->nhead > 0 ? reply->status : 0;
+	facts->tag = t->tag;
+	facts->bytes_in = exchange->request_bytes;
+	facts->head_bytes_in = exchange->request_head_bytes;
+	facts->bytes_out = reply->sent_bytes;
+	facts->head_bytes_out = reply->sent_bytes < reply->head_bytes ? reply->sent_bytes
+								       : reply->head_bytes;
+	facts->body_bytes_out = facts->bytes_out - facts->head_bytes_out;
+	facts->auth_user = t->user;
+	facts->err_code = t->error ? str_of(error_name_text(t->error)) : STR_NONE;
+	if (!t->is_refused)
+		facts->request_head = &exchange->request.head;
+	if (t->object) {
+		facts->has_object_bytes = object_state(t->object) == OBJECT_COMPLETE;
+		facts->object_bytes = (int64_t)atomic_load_explicit(&t->object->length_,
+								    memory_order_acquire);
+	}
+	fill_server(t, facts);
+}
+
+static void fill_reply(struct transaction *t, struct log_facts *facts)
+{
+	const struct http_response *reply;
+
+	if (t->exchange.reply.nhead == 0)
+		return;
+	reply = parse_reply_head(t, sent_head(t));
+	if (!reply)
+		return;
+	t->facts.reply = reply;
+	t->facts.status = reply->status;
+	facts->reply_head = &reply->head;
+	facts->mime_type = http_value(&reply->head, FIELD_CONTENT_TYPE);
+}
+
+static void count(struct transaction *t)
+{
+	struct counters *counters = &t->worker->counters;
+	const struct reply *reply = &t->exchange.reply;
+
+	counters->client_bytes_in += t->exchange.request_bytes;
+	counters->client_bytes_out += reply->sent_bytes;
+	if (log_tag_is_hit(t->tag)) {
+		counters->client_hits++;
+		counters->client_hit_bytes_out += reply->sent_bytes;
+	}
+	if (t->error != ERROR_NONE)
+		counters->client_errors++;
+}
+
+void transaction_log(struct transaction *t, bool is_complete)
+{
+	struct access_logger *logger = t->snapshot->logger;
+	struct log_facts facts = {0};
+
+	count(t);
+	if (!access_logger_is_on(logger))
+		return;
+	fill_facts(t, &facts);
+	fill_reply(t, &facts);
+	if (!is_complete && !t->exchange.reply.reset)
+		facts.tag_suffixes |= LOG_SUFFIX_ABORTED;
+	access_logger_write(logger, t->worker, &t->facts, &facts);
+}
+
+void transaction_render_extras(struct transaction *t, struct buf *out)
+{
+	const struct logformat *extras = snapshot_config(t->snapshot)->url_rewrite->extras;
+	struct log_facts facts = {0};
+
+	if (!extras)
+		return;
+	fill_facts(t, &facts);
+	logformat_render(extras, &facts, out);
+}

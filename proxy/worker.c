@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/worker.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/http/date.h"
+#include "lib/net/resolver.h"
+#include "proxy/access_logger.h"
+#include "proxy/listener.h"
+#include "proxy/origin_pool.h"
+#include "proxy/peer_select.h"
+#include "proxy/session_h1.h"
+#include "proxy/snapshot.h"
+#include "proxy/transaction.h"
+#include "squid-compat/acl.h"
+#include "squid-compat/log_facts.h"
+#include "squid-compat/ports.h"
+
+enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024 };
+
+struct worker *worker_create(struct server *server, unsigned index, struct err_text *why)
+{
+	struct worker *worker = mem_zalloc(sizeof(*worker));
+
+	worker->server = server;
+	worker->index = index;
+	list_init(&worker->listeners);
+	list_init(&worker->sessions);
+	list_init(&worker->spare);
+	worker->loop = loop_create(READ_BYTES, why);
+	if (!worker->loop) {
+		mem_free(worker);
+		return NULL;
+	}
+	worker->origins = origin_pool_create(worker);
+	worker->turns = peer_turns_create();
+	return worker;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	if (!worker)
+		return;
+	transaction_free_spare(worker);
+	origin_pool_destroy(worker->origins);
+	peer_turns_destroy(worker->turns);
+	resolver_destroy(worker->resolver);
+	snapshot_unref(worker->snapshot);
+	loop_destroy(worker->loop);
+	mem_free(worker);
+}
+
+static void *run(void *arg)
+{
+	struct worker *worker = arg;
+
+	loop_run(worker->loop);
+	return NULL;
+}
+
+enum err worker_start(struct worker *worker, struct err_text *why)
+{
+	pthread_attr_t attr;
+	int error;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	error = pthread_create(&worker->thread, &attr, run, worker);
+	pthread_attr_destroy(&attr);
+	if (error == 0)
+		return ERR_OK;
+	err_say(why, "cannot start a worker thread: %s", strerror(error));
+	return ERR_IO;
+}
+
+void worker_join(struct worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+}
+
+/* ---- messages to a worker */
+
+struct message {
+	struct mail mail;
+	struct worker *worker;
+	void (*act)(struct message *message);
+	struct snapshot *snapshot;
+	int64_t wait_ms;
+	char *spec;
+	bool is_https;
+	int fd;
+};
+
+static void deliver(struct mail *mail)
+{
+	struct message *message = CONTAINER(mail, struct message, mail);
+
+	message->act(message);
+	mem_free(message->spec);
+	mem_free(message);
+}
+
+static void post(struct worker *worker, const struct message *text)
+{
+	struct message *message = mem_dup(text, sizeof(*text));
+
+	message->mail = (struct mail){.deliver = deliver};
+	message->worker = worker;
+	loop_post(worker->loop, &message->mail);
+}
+
+static void act_snapshot(struct message *message)
+{
+	struct worker *worker = message->worker;
+
+	snapshot_unref(worker->snapshot);
+	worker->snapshot = message->snapshot;
+}
+
+void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot)
+{
+	post(worker, &(struct message){.act = act_snapshot, .snapshot = snapshot_ref(snapshot)});
+}
+
+static void act_listen(struct message *message)
+{
+	listener_start(message->worker, message->spec, message->is_https, message->fd);
+}
+
+void worker_post_listener(struct worker *worker, const char *spec, bool is_https, int fd)
+{
+	post(worker, &(struct message){.act = act_listen,
+				       .spec = mem_strdup(spec),
+				       .is_https = is_https,
+				       .fd = fd});
+}
+
+static void act_unlisten(struct message *message)
+{
+	listener_stop(message->worker, message->spec, message->is_https);
+}
+
+void worker_post_unlisten(struct worker *worker, const char *spec, bool is_https)
+{
+	post(worker, &(struct message){
+			     .act = act_unlisten, .spec = mem_strdup(spec), .is_https = is_https});
+}
+
+/* ---- stopping */
+
+void worker_session_ended(struct worker *worker)
+{
+	if (worker->is_stopping && worker->nsessions == 0 && worker->nfetches == 0) {
+		timer_cancel(&worker->stop_timer);
+		origin_pool_drain(worker->origins);
+		loop_stop(worker->loop);
+	}
+}
+
+static void stop_waited(struct timer *timer)
+{
+	struct worker *worker = CONTAINER(timer, struct worker, stop_timer);
+
+	session_h1_stop_all(worker, true);
+	worker->nfetches = 0; /* what still fills objects nobody reads is not waited for */
+	worker_session_ended(worker);
+}
+
+static void act_stop(struct message *message)
+{
+	struct worker *worker = message->worker;
+
+	listener_stop_all(worker);
+	worker->is_stopping = true;
+	timer_cancel(&worker->stop_timer);
+	timer_init(&worker->stop_timer, stop_waited);
+	timer_set(worker->loop, &worker->stop_timer,
+		  loop_now_ms(worker->loop) + message->wait_ms);
+	session_h1_stop_all(worker, message->wait_ms == 0);
+	worker_session_ended(worker);
+}
+
+void worker_post_stop(struct worker *worker, int64_t wait_ms)
+{
+	post(worker, &(struct message){.act = act_stop, .wait_ms = wait_ms});
+}
+
+/* ---- clocks */
+
+int64_t worker_now_s(const struct worker *worker)
+{
+	return loop_wall_us(worker->loop) / 1000000;
+}
+
+struct str worker_date(struct worker *worker)
+{
+	int64_t now_s = worker_now_s(worker);
+
+	if (now_s != worker->date_s_) {
+		date_format(now_s, worker->date_text_);
+		worker->date_s_ = now_s;
+	}
+	return str_of(worker->date_text_);
+}
+
+void worker_log_empty_connection(struct worker *worker, struct snapshot *snapshot,
+				 const struct addr *client, const struct port *port)
+{
+	struct arena arena;
+	struct acl_facts acl_facts = {.arena = &arena, .client = client};
+	struct log_facts facts = {
+		.start_us = loop_wall_us(worker->loop),
+		.end_us = loop_wall_us(worker->loop),
+		.client = client,
+		.client_request = {.url = STR("error:transaction-end-before-headers")},
+		.request = {.url = STR("error:transaction-end-before-headers")},
+	};
+
+	if (!access_logger_is_on(snapshot->logger))
+		return;
+	acl_facts.port_name = port ? port->name : STR_NONE;
+	arena_init(&arena, NULL, 0);
+	access_logger_write(snapshot->logger, worker, &acl_facts, &facts);
+	arena_fini(&arena);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/worker.h: an event-loop thread and all that it owns: its listeners, sessions, transactions,
+ * origin connections, timers, counters. No worker touches another's: it posts mail.
+ *
+ * Threads: the fields are the worker's own after worker_start; worker_post_* may be called by any. */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/list.h"
+#include "lib/net/addr.h"
+#include "lib/net/loop.h"
+
+struct listener_socket;
+struct origin_pool;
+struct peer_turns;
+struct port;
+struct resolver;
+struct server;
+struct snapshot;
+struct transaction;
+
+/* Written by the worker alone, read by anyone who reports (relaxed). */
+struct counters {
+	uint64_t client_requests, client_hits, client_errors;
+	uint64_t client_bytes_in, client_bytes_out, client_hit_bytes_out;
+	uint64_t server_requests, server_errors;
+	uint64_t server_bytes_in, server_bytes_out;
+	uint64_t connections_accepted;
+};
+
+struct worker {
+	unsigned index;
+	struct server *server;
+	struct loop *loop;
+	pthread_t thread;
+	struct snapshot *snapshot; /* the current one; a reference */
+	struct resolver *resolver;
+	struct origin_pool *origins;
+	struct peer_turns *turns;  /* round-robin */
+	struct list listeners;
+	struct list sessions;
+	unsigned nsessions;
+	struct list spare;         /* transactions to use again */
+	unsigned nspare;
+	unsigned nfetches;
+	struct counters counters;
+	bool is_stopping;
+	struct timer stop_timer;
+	int64_t date_s_;           /* of date_text_ */
+	char date_text_[32];
+};
+
+struct worker *worker_create(struct server *server, unsigned index, struct err_text *why);
+void worker_destroy(struct worker *worker); /* after its thread ended; accepts NULL */
+enum err worker_start(struct worker *worker, struct err_text *why);
+void worker_join(struct worker *worker);
+
+static inline struct snapshot *worker_snapshot(struct worker *worker)
+{
+	return worker->snapshot;
+}
+
+/* Any thread: the worker takes a reference to the snapshot, or stops after wait_ms at most. */
+void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot);
+void worker_post_stop(struct worker *worker, int64_t wait_ms);
+/* Any thread, before the worker starts or later: it serves the listening socket of a port. The spec
+ * names the port in every snapshot (as written in squid.conf). Takes over fd. */
+void worker_post_listener(struct worker *worker, const char *spec, bool is_https, int fd);
+/* Any thread: stop serving that port, and close its socket. */
+void worker_post_unlisten(struct worker *worker, const char *spec, bool is_https);
+
+/* The Date field's value now: "Sat, 21 Nov 2026 21:45:09 GMT". The worker's thread. */
+struct str worker_date(struct worker *worker);
+int64_t worker_now_s(const struct worker *worker);
+
+/* Called when a session or a fetch ends: a stopping worker ends with its last. */
+void worker_session_ended(struct worker *worker);
+
+/* A connection that closed without a request has a line in the access log too. */
+void worker_log_empty_connection(struct worker *worker, struct snapshot *snapshot,
+				 const struct addr *client, const struct port *port);
+
+#endif
