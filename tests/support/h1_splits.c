@@ -133,6 +133,20 @@ bool h1_is_split_proof(const struct h1_subject *subject, const char *bytes, size
 	return is_proof;
 }
 
+bool h1_is_split_proof_at(const struct h1_subject *subject, const struct h1_reading *whole,
+                          const char *bytes, size_t len, size_t cut)
+{
+	struct h1_reading start;
+	bool is_proof;
+
+	h1_read_whole(subject, bytes, cut, &start);
+	is_proof = agrees(subject, &start, bytes, cut, 1, 1) &&
+	           agrees(subject, whole, bytes, len, 1, 1) &&
+	           agrees(subject, whole, bytes, len, cut, len);
+	h1_reading_fini(&start);
+	return is_proof;
+}
+
 void h1_read_body(const char *bytes, size_t len, size_t first, size_t step, struct h1_body *out)
 {
 	struct h1_chunks chunks = {0};
