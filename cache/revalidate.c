@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/revalidate.h"
+
+#include "cache/object.h"
+#include "cache/storable.h"
+#include "lib/base/check.h"
+#include "lib/http/date.h"
+#include "lib/http/h1.h"
+
+enum { HEAD_MAX_BYTES = 1 << 20 };
+
+/* ---- the stored head, which is text: a status line and lines of fields */
+
+struct line {
+	struct str all; /* with its CRLF */
+	struct str name, value;
+};
+
+static bool next_line(struct str *rest, struct line *line)
+{
+	size_t end = str_find_char(*rest, '\n');
+	size_t colon;
+
+	if (rest->len == 0)
+		return false;
+	line->all = str_first(*rest, end + 1);
+	colon = str_find_char(line->all, ':');
+	line->name = str_first(line->all, colon);
+	line->value = str_from(line->all, colon + 1);
+	while (line->value.len > 0 && strchr("\r\n", line->value.at[line->value.len - 1]))
+		line->value.len--;
+	line->value = str_trim(line->value);
+	*rest = str_from(*rest, end + 1);
+	return true;
+}
+
+/* Cuts the status line off. */
+static struct str cut_status_line(struct str *head)
+{
+	size_t end = str_find_char(*head, '\n');
+	struct str line = str_first(*head, end + 1);
+
+	*head = str_from(*head, end + 1);
+	return line;
+}
+
+static struct str stored_value(const struct object *object, enum http_field_id id)
+{
+	struct str rest = object->head, name = http_field_id_name(id);
+	struct line line;
+
+	cut_status_line(&rest);
+	while (next_line(&rest, &line))
+		if (str_eq_nocase(line.name, name))
+			return line.value;
+	return STR_NONE;
+}
+
+/* ---- entity tags, RFC 9110 §8.8.3 */
+
+struct etag {
+	struct str opaque; /* with its quotes; at NULL: none */
+	bool is_weak;
+};
+
+static struct etag read_etag(struct str text)
+{
+	struct etag etag = {.is_weak = str_starts_with(text, STR("W/"))};
+
+	if (etag.is_weak)
+		text = str_from(text, 2);
+	if (text.len >= 2 && text.at[0] == '"' && text.at[text.len - 1] == '"')
+		etag.opaque = text;
+	return etag;
+}
+
+static bool is_same_etag(struct etag a, struct etag b, bool strongly)
+{
+	return a.opaque.at && b.opaque.at && str_eq(a.opaque, b.opaque) &&
+	       !(strongly && (a.is_weak || b.is_weak));
+}
+
+static bool list_has_etag(const struct http_head *head, enum http_field_id id, struct etag etag,
+			  bool strongly)
+{
+	struct http_list list = {0};
+	struct str element;
+
+	while (http_list_next(head, id, &list, &element))
+		if (str_eq(element, STR("*")) || is_same_etag(read_etag(element), etag, strongly))
+			return true;
+	return false;
+}
+
+/* ---- a client's conditions */
+
+static bool request_date(const struct http_request *request, enum http_field_id id,
+			 const struct object *object, int64_t *out)
+{
+	struct str value = http_value(&request->head, id);
+
+	return value.at && date_parse(value, object->facts.arrived_s, out);
+}
+
+/* RFC 9111 §4.3.2: without a Last-Modified, the date it was made. */
+static bool is_unmodified_since(const struct object *object, int64_t date_s)
+{
+	int64_t modified_s = object->facts.modified_s;
+
+	return (modified_s != 0 ? modified_s : object->facts.date_s) <= date_s;
+}
+
+enum revalidate_answer revalidate_answer(const struct http_request *request,
+					 const struct object *object)
+{
+	const struct http_head *head = &request->head;
+	int64_t date_s;
+	struct etag etag;
+
+	if (object->status != 200)
+		return REVALIDATE_SEND_WHOLE;
+	etag = read_etag(stored_value(object, FIELD_ETAG));
+	if (http_has(head, FIELD_IF_MATCH)) {
+		if (!list_has_etag(head, FIELD_IF_MATCH, etag, true))
+			return REVALIDATE_SEND_412;
+	} else if (object->facts.modified_s != 0 &&
+		   request_date(request, FIELD_IF_UNMODIFIED_SINCE, object, &date_s)) {
+		if (!is_unmodified_since(object, date_s))
+			return REVALIDATE_SEND_412;
+	}
+	if (http_has(head, FIELD_IF_NONE_MATCH))
+		return list_has_etag(head, FIELD_IF_NONE_MATCH, etag, false) ? REVALIDATE_SEND_304
+									     : REVALIDATE_SEND_WHOLE;
+	if (request_date(request, FIELD_IF_MODIFIED_SINCE, object, &date_s) &&
+	    is_unmodified_since(object, date_s))
+		return REVALIDATE_SEND_304;
+	return REVALIDATE_SEND_WHOLE;
+}
+
+bool revalidate_range_holds(const struct http_request *request, const struct object *object)
+{
+	struct str value = http_value(&request->head, FIELD_IF_RANGE);
+	struct etag etag = read_etag(value);
+	int64_t date_s;
+
+	if (!value.at)
+		return true;
+	if (etag.opaque.at)
+		return is_same_etag(etag, read_etag(stored_value(object, FIELD_ETAG)), true);
+	/* A date is strong enough if it is over when the response was made (§8.8.2.2). */
+	return request_date(request, FIELD_IF_RANGE, object, &date_s) &&
+	       date_s == object->facts.modified_s && date_s < object->facts.date_s;
+}
+
+/* ---- asking the origin */
+
+static void add_field(struct buf *out, struct str name, struct str value)
+{
+	buf_add_str(out, name);
+	buf_add_str(out, STR(": "));
+	buf_add_str(out, value);
+	buf_add_str(out, STR("\r\n"));
+}
+
+static void add_date(struct buf *out, struct str name, int64_t time_s)
+{
+	char text[DATE_SIZE];
+
+	date_format(time_s, text);
+	add_field(out, name, str_of(text));
+}
+
+void revalidate_request_fields(const struct object *object, struct buf *out)
+{
+	struct str modified = stored_value(object, FIELD_LAST_MODIFIED);
+	struct str etag = stored_value(object, FIELD_ETAG);
+
+	if (modified.len > 0)
+		add_field(out, STR("If-Modified-Since"), modified);
+	else
+		add_date(out, STR("If-Modified-Since"), object->facts.date_s);
+	if (read_etag(etag).opaque.at)
+		add_field(out, STR("If-None-Match"), etag);
+}
+
+/* ---- a 304 of the origin */
+
+/* These describe the stored bytes, or which requests they answer: the 304 may not change them. */
+static bool is_kept_as_stored(enum http_field_id id)
+{
+	switch (id) {
+	case FIELD_CONTENT_ENCODING:
+	case FIELD_CONTENT_LENGTH:
+	case FIELD_CONTENT_MD5:
+	case FIELD_CONTENT_RANGE:
+	case FIELD_CONTENT_TYPE:
+	case FIELD_TRANSFER_ENCODING:
+	case FIELD_VARY:
+	case FIELD_WARNING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_updating(const struct http_head *head, const struct http_field *field)
+{
+	return !is_kept_as_stored(field->id) && storable_keeps_field(head, field);
+}
+
+/* RFC 9111 §4.3.4: what names another representation updates nothing. */
+static bool is_mismatch(const struct object *old, const struct http_head *head)
+{
+	struct etag etag = read_etag(http_value(head, FIELD_ETAG));
+	struct etag stored = read_etag(stored_value(old, FIELD_ETAG));
+
+	if (!etag.opaque.at)
+		return false;
+	if (stored.opaque.at)
+		return !is_same_etag(etag, stored, false);
+	return !etag.is_weak && !str_eq(http_value(head, FIELD_LAST_MODIFIED),
+					stored_value(old, FIELD_LAST_MODIFIED));
+}
+
+static bool is_older(const struct object *old, const struct http_head *head, int64_t now_s)
+{
+	int64_t stored_s, date_s;
+
+	return date_parse(stored_value(old, FIELD_DATE), now_s, &stored_s) &&
+	       date_parse(http_value(head, FIELD_DATE), now_s, &date_s) && date_s < stored_s;
+}
+
+static bool is_replaced(const struct line *line, const struct http_head *head)
+{
+	const struct http_field *field = http_find_name(head, line->name, NULL);
+
+	if (str_eq_nocase(line->name, STR("Warning")))
+		return str_starts_with(line->value, STR("1"));
+	if (str_eq_nocase(line->name, STR("Date")))
+		return true; /* by the 304's, or by its arrival */
+	return field && is_updating(head, field);
+}
+
+static void write_merged(const struct object *old, const struct http_head *head, int64_t now_s,
+			 struct buf *out)
+{
+	struct str rest = old->head;
+	struct line line;
+
+	buf_add_str(out, cut_status_line(&rest));
+	while (next_line(&rest, &line))
+		if (!is_replaced(&line, head))
+			buf_add_str(out, line.all);
+	if (!http_has(head, FIELD_DATE))
+		add_date(out, STR("Date"), now_s);
+	for (unsigned i = 0; i < head->nfields; i++)
+		if (is_updating(head, &head->fields[i]))
+			add_field(out, http_field_name(head, &head->fields[i]),
+				  http_field_value(head, &head->fields[i]));
+}
+
+/* The times of the merged head, with the Age that the 304 came with. */
+static bool read_merged_facts(const struct buf *merged, const struct http_head *head,
+			      int64_t request_time_s, int64_t response_time_s,
+			      struct freshness_facts *facts)
+{
+	static const struct h1_limits limits = {HEAD_MAX_BYTES, HEAD_MAX_BYTES, true};
+	struct str age = http_value(head, FIELD_AGE);
+	struct http_response response;
+	struct h1_parser parser = {0};
+	struct buf text;
+	bool ok;
+
+	buf_init(&text, HEAD_MAX_BYTES);
+	buf_add_str(&text, buf_str(merged));
+	if (age.at)
+		add_field(&text, STR("Age"), age);
+	buf_add_str(&text, STR("\r\n"));
+	ok = !text.is_full && h1_parse_response(&parser, text.at, text.len, &limits, HTTP_HEAD,
+						&response) == H1_DONE;
+	if (ok)
+		freshness_facts_read(&response, request_time_s, response_time_s, facts);
+	buf_fini(&text);
+	return ok;
+}
+
+enum revalidate_merge revalidate_merge(const struct object *old,
+				       const struct http_response *not_modified,
+				       int64_t request_time_s, int64_t response_time_s,
+				       struct buf *new_head, struct freshness_facts *facts)
+{
+	const struct http_head *head = &not_modified->head;
+	enum revalidate_merge verdict = REVALIDATE_MISMATCH;
+	struct buf merged;
+
+	if (is_mismatch(old, head))
+		return REVALIDATE_MISMATCH;
+	if (is_older(old, head, response_time_s))
+		return REVALIDATE_IGNORED;
+	buf_init(&merged, HEAD_MAX_BYTES);
+	write_merged(old, head, response_time_s, &merged);
+	/* Too large, or too many fields by now: better a new answer than half a head. */
+	if (!merged.is_full && buf_reserve(new_head, merged.len) &&
+	    read_merged_facts(&merged, head, request_time_s, response_time_s, facts)) {
+		buf_add_str(new_head, buf_str(&merged));
+		verdict = REVALIDATE_MERGED;
+	}
+	buf_fini(&merged);
+	return verdict;
+}
+
+/* ---- a 304 to a client */
+
+static bool is_in_304(struct str name)
+{
+	static const struct str names[] = {
+		{"Cache-Control", 13}, {"Content-Location", 16}, {"CDN-Cache-Control", 17},
+		{"Date", 4},           {"ETag", 4},              {"Expires", 7},
+		{"Last-Modified", 13}, {"Server", 6},            {"Vary", 4},
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_eq_nocase(name, names[i]))
+			return true;
+	/* Browsers check these on the 304 itself. */
+	return str_starts_with_nocase(name, STR("Access-Control-"));
+}
+
+void revalidate_304_head(const struct object *object, struct buf *out)
+{
+	struct str rest = object->head;
+	struct line line;
+
+	cut_status_line(&rest);
+	buf_add_str(out, STR("HTTP/1.1 304 Not Modified\r\n"));
+	while (next_line(&rest, &line))
+		if (is_in_304(line.name))
+			buf_add_str(out, line.all);
+}
