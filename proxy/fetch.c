@@ -52,6 +52,7 @@ enum {
 struct upload {
 	char *bytes;           /* UPLOAD_BYTES; NULL: there is no body, or it is done */
 	bool is_chunked, is_started, is_done;
+	uint64_t nbytes;       /* taken from the client so far */
 	char chunk_head[24];
 };
 
@@ -448,6 +449,14 @@ static void upload_is_done(struct fetch *fetch)
 	fetch->upload.bytes = NULL;
 }
 
+/* request_body_max_size, where the client did not say the length first. */
+static bool is_too_large(const struct fetch *fetch)
+{
+	int64_t max = config_of(fetch)->request_body_max_bytes;
+
+	return max > 0 && fetch->upload.nbytes > (uint64_t)max;
+}
+
 /* Moves the body on. False: it broke (the client's fault or the origin's). */
 static bool pump_upload(struct fetch *fetch)
 {
@@ -486,6 +495,11 @@ static bool pump_upload(struct fetch *fetch)
 			return false;
 		}
 		upload->is_started = true;
+		upload->nbytes += (uint64_t)n;
+		if (is_too_large(fetch)) {
+			fetch->is_broken_upload = true;
+			return false;
+		}
 		if (n > 0)
 			n = send_piece(fetch, (size_t)n);
 		if (n < 0 && n != STREAM_WAIT)
@@ -665,7 +679,8 @@ static enum fetch_state run_head(struct fetch *fetch)
 
 	if (has_upload(fetch) && !pump_upload(fetch)) {
 		if (fetch->is_broken_upload)
-			return fail_with(fetch, 400, ERROR_INVALID_REQ, 0);
+			return is_too_large(fetch) ? fail_with(fetch, 413, ERROR_TOO_BIG, 0)
+						   : fail_with(fetch, 400, ERROR_INVALID_REQ, 0);
 		/* The origin takes no more of it: it may have answered why. */
 		upload_is_done(fetch);
 		fetch->keeps_conn = false;

@@ -381,9 +381,12 @@ static enum session_state run_read_head(struct session *session)
 
 /* ---- AWAIT_REPLY */
 
+/* Squid, half_closed_clients off: a client that sends no more has gone, unless it still owes a body. */
 static bool client_is_gone(const struct session *session)
 {
-	return stream_has_hung_up(&session->stream);
+	return stream_has_hung_up(&session->stream) ||
+	       (stream_has_ended(&session->stream) && session->exchange->is_body_read &&
+		session->input.len == 0);
 }
 
 static enum session_state run_await_reply(struct session *session)

@@ -454,6 +454,7 @@ static void start_fetch(struct transaction *t)
 		.owner = t,
 	};
 
+	t->tag = LOG_TCP_MISS;
 	t->fetch = fetch_start(&order);
 }
 
@@ -503,7 +504,6 @@ static enum transaction_state fetch_answered(struct transaction *t)
 	int status = t->report.status;
 
 	if (!t->is_revalidation_due) {
-		t->tag = t->tag == LOG_TAG_NONE ? LOG_TCP_MISS : t->tag;
 		take_object(t);
 		return TRANSACTION_REPLY_ACCESS;
 	}
