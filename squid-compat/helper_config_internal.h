@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* squid-compat/helper_config_internal.h: what the helper directives of all families have in common. */
+#ifndef SQUID_COMPAT_HELPER_CONFIG_INTERNAL_H
+#define SQUID_COMPAT_HELPER_CONFIG_INTERNAL_H
+#include "squid-compat/helper_config.h"
+
+/* PATH [args] from word first on: without a shell, and with quotes that mean nothing unless
+ * configuration_includes_quoted_values is on. "none" is no command. */
+void helper_read_command(struct helper_command *command, const struct words *words, size_t first,
+			 struct arena *arena, struct report *report);
+/* REPORT_FATAL_AT_START if the program cannot be run. */
+void helper_check_command(const struct helper_command *command, const char *name,
+			  const struct world *world, struct report *report);
+
+void helper_children_init(struct helper_children *children);
+/* N [option=value ...] from word first on. */
+void helper_read_children(struct helper_children *children, const struct words *words,
+			  size_t first, struct report *report);
+
+/* The quoted text at word i, or the line from there on. */
+struct str helper_quoted_or_rest(const struct words *words, size_t i);
+/* A format likewise; NULL: an empty one, or a bad one (said). */
+const struct logformat *helper_read_extras(const struct words *words, size_t i,
+					   struct arena *arena, struct report *report);
+
+#endif
