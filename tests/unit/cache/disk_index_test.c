@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "cache/disk_index.h"
+#include "lib/base/check.h"
+#include "lib/base/hash.h"
+
+static uint64_t key_of(uint64_t n)
+{
+	return hash_str((struct str){(const char *)&n, sizeof(n)}, 7);
+}
+
+static void finds_what_was_inserted_and_nothing_else(void **state)
+{
+	enum { N = 50000 };
+	struct disk_index *index = disk_index_create();
+	uint64_t id;
+
+	(void)state;
+	for (uint64_t i = 1; i <= N; i++)
+		disk_index_insert(index, key_of(i), i);
+	assert_int_equal(disk_index_count(index), N);
+	for (uint64_t i = 1; i <= N; i++) {
+		assert_int_equal(disk_index_find(index, key_of(i), &id, 1), 1);
+		assert_int_equal(id, i);
+	}
+	for (uint64_t i = N + 1; i <= 2 * N; i++)
+		assert_false(disk_index_has(index, key_of(i)));
+	disk_index_destroy(index);
+}
+
+/* The aim is 32 bytes an object at most. */
+static void takes_no_more_than_32_bytes_an_object(void **state)
+{
+	enum { N = 200000 };
+	struct disk_index *index = disk_index_create();
+
+	(void)state;
+	for (uint64_t i = 1; i <= N; i++)
+		disk_index_insert(index, key_of(i), i);
+	assert_true(disk_index_bytes(index) < (uint64_t)N * 32);
+	disk_index_destroy(index);
+}
+
+static void removing_leaves_no_gap_in_front_of_others(void **state)
+{
+	enum { N = 20000 };
+	struct disk_index *index = disk_index_create();
+	static bool is_there[N + 1];
+
+	(void)state;
+	srand(1);
+	for (uint64_t i = 1; i <= N; i++) {
+		disk_index_insert(index, key_of(i), i);
+		is_there[i] = true;
+		if (rand() % 3 == 0) {
+			uint64_t victim = 1 + (uint64_t)rand() % i;
+
+			assert_int_equal(disk_index_remove(index, key_of(victim), victim),
+					 is_there[victim]);
+			is_there[victim] = false;
+		}
+	}
+	for (uint64_t i = 1; i <= N; i++)
+		assert_int_equal(disk_index_has(index, key_of(i)), is_there[i]);
+	disk_index_destroy(index);
+}
+
+static void variants_of_a_key_come_newest_first(void **state)
+{
+	struct disk_index *index = disk_index_create();
+	uint64_t ids[3];
+
+	(void)state;
+	for (uint64_t id = 1; id <= 5; id++)
+		disk_index_insert(index, 42, (id * 3) % 7);
+	assert_int_equal(disk_index_find(index, 42, ids, 3), 3);
+	assert_true(ids[0] == 6 && ids[1] == 5 && ids[2] == 3);
+	assert_int_equal(disk_index_remove_key(index, 42), 5);
+	assert_false(disk_index_has(index, 42));
+	disk_index_destroy(index);
+}
+
+static void an_object_that_was_hit_is_spared_once_for_each_hit(void **state)
+{
+	struct disk_index *index = disk_index_create();
+
+	(void)state;
+	disk_index_insert(index, 1, 10);
+	assert_false(disk_index_spare(index, 1, 10));
+	assert_int_equal(disk_index_hit(index, 1, 10, 1), 0);
+	assert_int_equal(disk_index_hit(index, 1, 10, 1), 1);
+	assert_true(disk_index_spare(index, 1, 10));
+	assert_true(disk_index_spare(index, 1, 10));
+	assert_false(disk_index_spare(index, 1, 10));
+	disk_index_destroy(index);
+}
+
+static void hits_are_taken_once(void **state)
+{
+	struct disk_index *index = disk_index_create();
+	struct disk_index_hits hits[4];
+	unsigned cursor = 0;
+
+	(void)state;
+	disk_index_insert(index, 1, 10);
+	disk_index_insert(index, 2, 11);
+	disk_index_hit(index, 1, 10, 5000000);
+	disk_index_hit(index, 2, 11, 3);
+	assert_int_equal(disk_index_take_hits(index, &cursor, hits, 4), 2);
+	assert_int_equal(hits[0].nhits + hits[1].nhits, 3 + 1048575); /* it saturates */
+	cursor = 0;
+	assert_int_equal(disk_index_take_hits(index, &cursor, hits, 4), 0);
+	disk_index_destroy(index);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_was_inserted_and_nothing_else),
+		cmocka_unit_test(takes_no_more_than_32_bytes_an_object),
+		cmocka_unit_test(removing_leaves_no_gap_in_front_of_others),
+		cmocka_unit_test(variants_of_a_key_come_newest_first),
+		cmocka_unit_test(an_object_that_was_hit_is_spared_once_for_each_hit),
+		cmocka_unit_test(hits_are_taken_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
