@@ -41,7 +41,7 @@ static enum h1_verdict read_status_line(struct h1_parser *parser, struct h1_curs
 	if (memcmp(at, "HTTP/", len < PREFIX_LEN ? len : PREFIX_LEN) != 0)
 		return h1_fail(cursor, H1_BAD_STATUS_LINE);
 	if (len < PREFIX_LEN) {
-		parser->wake_ = PREFIX_LEN;
+		parser->wake_ = (uint32_t)len + 1;
 		return H1_MORE;
 	}
 	stop = scan_control(at, cursor->end);

@@ -59,6 +59,7 @@ static void status_lines_follow_the_grammar(void **state)
 		STATUS("two spaces", "HTTP/1.1  200 OK", H1_BAD_STATUS_LINE),
 		STATUS("TAB", "HTTP/1.1 200\tOK", H1_BAD_STATUS_LINE),
 		STATUS("O25 ICY", "ICY 200 OK", H1_BAD_STATUS_LINE),
+		STATUS("another case", "HtTP/1.1 200 OK", H1_BAD_STATUS_LINE),
 		ROW("O25 HTTP/0.9", "<html>", H1_BAD_STATUS_LINE),
 		STATUS("O26 HTTP/2.0", "HTTP/2.0 200 OK", H1_BAD_STATUS_LINE),
 		STATUS("HTTP/2", "HTTP/2 200 OK", H1_BAD_STATUS_LINE),
