@@ -48,7 +48,8 @@ static inline struct str str_from(struct str s, size_t from)
 {
 	if (from > s.len)
 		from = s.len;
-	return (struct str){s.at + from, s.len - from};
+	/* NULL + 0 is undefined, and STR_NONE is a str like any. */
+	return from ? (struct str){s.at + from, s.len - from} : s;
 }
 
 /* The first n bytes of s (clamped). */
