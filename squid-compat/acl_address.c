@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Addresses: IP, IP/bits, IP/netmask, IP1-IP2[/mask], a host name, all, ipv4, ipv6.
  *
- * Kept as ranges of 16-byte addresses (IPv4 mapped into IPv6), sorted and merged when sealed, so that
- * a look-up is a binary search whatever the number of values. */
+ * Kept as ranges of 16-byte addresses (IPv4 mapped into IPv6), sorted and merged when sealed, so
+ * that a look-up is a binary search whatever the number of values. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 
@@ -309,8 +309,8 @@ static void say_overlap(const struct acl *acl, const struct ip_range *inner,
 	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN], c[INET6_ADDRSTRLEN], d[INET6_ADDRSTRLEN];
 
 	report_say(report, REPORT_WARNING,
-		   "'%s-%s' is a subnetwork of, or overlaps, '%s-%s': you should probably remove "
-		   "one of them from the ACL named '%s'",
+		   "(B) '%s-%s' is a subnetwork of (A) '%s-%s', or overlaps it: you should "
+		   "probably remove one of them from the ACL named '%s'",
 		   ip_text(&inner->lo, a), ip_text(&inner->hi, b), ip_text(&outer->lo, c),
 		   ip_text(&outer->hi, d), acl->name);
 }

@@ -240,7 +240,7 @@ static void write_set(struct translator *t, const struct byte_set *set)
 	buf_add_str(t->out, is_empty ? STR("^\\x00-\\xff]") : STR("]"));
 }
 
-/* glibc compares in upper case when case does not matter: a byte is in the set if its upper case is. */
+/* Where case does not matter glibc compares in upper case: a byte is in if its upper case is. */
 static bool translate_bracket(struct translator *t)
 {
 	struct byte_set members = {{0}}, exact = {{0}};
