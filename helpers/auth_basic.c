@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Credentials are read on the asker's stack. A known user with the same MAC and time left is an
- * answer at once. Otherwise the question becomes a flight: one request to the helper, in its shard's
- * list while it is under way, and a wait for each query that hangs on it. A flight is nobody's: it
- * goes on when the one who began it is cancelled. */
+ * answer at once. Otherwise the question becomes a flight: one request to the helper, in its
+ * shard's list while it is under way, and a wait for each query that hangs on it. A flight is
+ * nobody's: it goes on when the one who began it is cancelled. */
 #include "helpers/auth_basic.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
+#include "helpers/credentials.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
@@ -39,7 +40,7 @@ struct shard {
 
 struct auth_users {
 	atomic_uint nrefs;
-	uint64_t seed;             /* immutable, like secret */
+	uint64_t seed; /* immutable, like secret */
 	uint8_t secret[MAC_BYTES];
 	struct shard shards[NSHARDS];
 };
@@ -53,7 +54,7 @@ struct auth_basic { /* immutable but for nrefs */
 /* One question to the helper: immutable but for its node and waits, which the shard's lock guards;
  * user is the table's once the flight is off the list. */
 struct flight {
-	struct list node;  /* of shared.flights */
+	struct list node; /* of shared.flights */
 	struct list waits;
 	struct auth_basic *auth;
 	struct helper_request request; /* of the loop that asked first */
@@ -70,11 +71,12 @@ struct auth_wait {
 	struct auth_answer *answer;
 };
 
-struct credentials {
-	struct str user, pass, key; /* in bytes and key_bytes */
+/* A question as it lies on its asker's stack. */
+struct asked {
+	struct credentials credentials;
+	struct str key; /* in key_bytes: user NUL extras */
 	uint64_t hash;
 	uint8_t mac[MAC_BYTES];
-	char bytes[2 * AUTH_BASIC_MAX_BYTES];
 	char key_bytes[3 * AUTH_BASIC_MAX_BYTES];
 };
 
@@ -212,138 +214,20 @@ struct str auth_basic_challenge(const struct auth_basic *auth)
 	return str_of(auth->challenge);
 }
 
-/* ---- reading credentials */
+/* ---- what is asked */
 
-static int base64_digit(char c)
+static enum credentials_options reading_options(const struct auth_basic *auth)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648 §4 to the letter: padded, no blanks, no stray bits. Into out (3 bytes for 4 of text). */
-static bool decode_base64(struct str text, char *out, size_t *len)
-{
-	uint32_t bits = 0;
-	unsigned nbits = 0;
-	size_t npad = 0, n = 0;
-
-	if (text.len % 4 != 0)
-		return false;
-	while (npad < 2 && npad < text.len && text.at[text.len - 1 - npad] == '=')
-		npad++;
-	for (size_t i = 0; i < text.len - npad; i++) {
-		int digit = base64_digit(text.at[i]);
-
-		if (digit < 0)
-			return false;
-		bits = (bits << 6 | (uint32_t)digit) & 0xfff;
-		nbits += 6;
-		if (nbits >= 8) {
-			nbits -= 8;
-			out[n++] = (char)(bits >> nbits & 0xff);
-		}
-	}
-	*len = n;
-	return (bits & ((1u << nbits) - 1)) == 0;
-}
-
-/* How many bytes the UTF-8 sequence at the front of s has; 0 if it is none. */
-static size_t utf8_len(struct str s)
-{
-	const unsigned char *at = (const unsigned char *)s.at;
-	size_t n = at[0] < 0x80 ? 1 : at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-
-	if (at[0] >= 0x80 && (at[0] < 0xc2 || at[0] > 0xf4))
-		return 0;
-	if (n > s.len)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
-		return 0;
-	return n;
-}
-
-static bool is_utf8(struct str s)
-{
-	while (s.len > 0) {
-		size_t n = utf8_len(s);
-
-		if (n == 0)
-			return false;
-		s = str_from(s, n);
-	}
-	return true;
-}
-
-/* ISO 8859-1 to UTF-8 in place, from the end; at has room for twice the length. */
-static size_t latin1_to_utf8(char *at, size_t len)
-{
-	size_t extra = 0, out;
-
-	for (size_t i = 0; i < len; i++)
-		extra += (unsigned char)at[i] >= 0x80;
-	out = len + extra;
-	for (size_t i = len, to = out; i-- > 0;) {
-		unsigned char c = (unsigned char)at[i];
-
-		if (c < 0x80) {
-			at[--to] = (char)c;
-		} else {
-			at[--to] = (char)(0x80 | (c & 0x3f));
-			at[--to] = (char)(0xc0 | c >> 6);
-		}
-	}
-	return out;
-}
-
-/* The token behind "Basic": RFC 7617 §2. */
-static bool find_token(struct str value, struct str *token)
-{
-	struct str rest = value, scheme;
-
-	if (value.len > AUTH_BASIC_MAX_BYTES || !str_word(&rest, &scheme) ||
-	    !str_eq_nocase(scheme, STR("Basic")))
-		return false;
-	*token = str_trim(rest);
-	return token->len > 0;
-}
-
-/* user and pass; false for what no helper is asked about. */
-static bool split_credentials(const struct auth_basic *auth, struct str token,
-			      struct credentials *out)
-{
-	struct str text = {out->bytes, 0};
-	size_t colon;
-
-	if (!decode_base64(token, out->bytes, &text.len))
-		return false;
-	if (memchr(text.at, '\n', text.len) || memchr(text.at, '\r', text.len) ||
-	    memchr(text.at, '\0', text.len))
-		return false;
-	if (auth->config.is_utf8 && !is_utf8(text))
-		text.len = latin1_to_utf8(out->bytes, text.len);
-	colon = str_find_char(text, ':');
-	out->user = str_first(text, colon);
-	out->pass = str_from(text, colon + 1);
-	if (!auth->config.is_case_sensitive)
-		for (size_t i = 0; i < out->user.len; i++)
-			out->bytes[i] = ascii_lower(out->bytes[i]);
-	return out->user.len > 0 && out->pass.len > 0;
+	return (auth->config.is_case_sensitive ? 0 : CREDENTIALS_FOLD_USER) |
+	       (auth->config.is_utf8 ? CREDENTIALS_TO_UTF8 : 0);
 }
 
 /* key and its hash, and the MAC over user NUL password. */
-static bool make_key(const struct auth_basic *auth, struct str extras, struct credentials *out)
+static bool make_key(const struct auth_basic *auth, struct str extras, struct asked *out)
 {
 	const struct auth_users *users = auth->config.users;
-	struct str user = out->user;
+	struct credentials *credentials = &out->credentials;
+	struct str user = credentials->user;
 
 	if (extras.len > AUTH_BASIC_MAX_BYTES || !helper_value_is_clean(extras))
 		return false;
@@ -353,9 +237,10 @@ static bool make_key(const struct auth_basic *auth, struct str extras, struct cr
 		memcpy(out->key_bytes + user.len + 1, extras.at, extras.len);
 	out->key = (struct str){out->key_bytes, user.len + 1 + extras.len};
 	out->hash = hash_str(out->key, users->seed);
-	out->bytes[user.len] = '\0'; /* where the colon was */
+	credentials->bytes[user.len] = '\0'; /* where the colon was */
 	return gnutls_hmac_fast(GNUTLS_MAC_SHA256, users->secret, sizeof(users->secret),
-				out->bytes, user.len + 1 + out->pass.len, out->mac) == 0;
+	                        credentials->bytes, user.len + 1 + credentials->pass.len,
+	                        out->mac) == 0;
 }
 
 /* ---- the table */
@@ -372,13 +257,13 @@ static struct user **bucket_locked(struct shard *shard, uint64_t hash)
 }
 
 /* A new reference to what is known of these very credentials; NULL: nothing, or no more. */
-static struct auth_answer *find_answer_locked(struct shard *shard, const struct credentials *asked,
-					      int64_t now_ms)
+static struct auth_answer *find_answer_locked(struct shard *shard, const struct asked *asked,
+                                              int64_t now_ms)
 {
 	struct user *user = *bucket_locked(shard, asked->hash);
 
 	while (user && (user->hash != asked->hash ||
-			!str_eq((struct str){user->key, user->key_len}, asked->key)))
+	                !str_eq((struct str){user->key, user->key_len}, asked->key)))
 		user = user->next;
 	if (!user || user->expires_ms <= now_ms ||
 	    gnutls_memcmp(user->mac, asked->mac, MAC_BYTES) != 0)
@@ -386,8 +271,8 @@ static struct auth_answer *find_answer_locked(struct shard *shard, const struct 
 	return auth_answer_ref(user->answer);
 }
 
-static struct auth_answer *find_answer(struct auth_users *users, const struct credentials *asked,
-				       int64_t now_ms)
+static struct auth_answer *find_answer(struct auth_users *users, const struct asked *asked,
+                                       int64_t now_ms)
 {
 	struct shard *shard = shard_of(users, asked->hash);
 	struct auth_answer *answer;
@@ -398,7 +283,8 @@ static struct auth_answer *find_answer(struct auth_users *users, const struct cr
 	return answer;
 }
 
-/* Puts user in, and takes its forerunner and what has expired nearby out; the caller frees these. */
+/* Puts user in, and takes its forerunner and what has expired nearby out; the caller frees these.
+ */
 static struct user *replace_user_locked(struct shard *shard, struct user *user, int64_t now_ms)
 {
 	struct user **at = bucket_locked(shard, user->hash), *out = NULL;
@@ -406,7 +292,7 @@ static struct user *replace_user_locked(struct shard *shard, struct user *user, 
 	while (*at) {
 		struct user *other = *at;
 		bool is_same = other->hash == user->hash && other->key_len == user->key_len &&
-			       memcmp(other->key, user->key, user->key_len) == 0;
+		               memcmp(other->key, user->key, user->key_len) == 0;
 
 		if (is_same || other->expires_ms <= now_ms) {
 			*at = other->next;
@@ -494,8 +380,8 @@ static void land(struct helper_request *request)
 	free_flight(flight);
 }
 
-static struct flight *make_flight(struct auth_basic *auth, const struct credentials *asked,
-				  struct loop *loop)
+static struct flight *make_flight(struct auth_basic *auth, const struct asked *asked,
+                                  struct loop *loop)
 {
 	struct flight *flight = mem_zalloc(sizeof(*flight));
 	struct user *user = mem_zalloc(sizeof(*user) + asked->key.len);
@@ -509,14 +395,14 @@ static struct flight *make_flight(struct auth_basic *auth, const struct credenti
 	flight->auth = auth_basic_ref(auth);
 	flight->request.loop = loop;
 	flight->request.done = land;
-	flight->user_len = asked->user.len;
+	flight->user_len = asked->credentials.user.len;
 	flight->user = user;
 	return flight;
 }
 
 /* Under way to the same pool, about the same credentials? */
 static bool is_same_flight(const struct flight *flight, const struct auth_basic *auth,
-			   const struct credentials *asked)
+                           const struct asked *asked)
 {
 	const struct user *user = flight->user;
 
@@ -526,11 +412,10 @@ static bool is_same_flight(const struct flight *flight, const struct auth_basic 
 }
 
 static struct flight *find_flight_locked(struct shard *shard, const struct auth_basic *auth,
-					 const struct credentials *asked)
+                                         const struct asked *asked)
 {
 	lock_check_held(&shard->lock);
-	LIST_EACH(node, &shard->shared.flights)
-	{
+	LIST_EACH(node, &shard->shared.flights) {
 		struct flight *flight = CONTAINER(node, struct flight, node);
 
 		if (is_same_flight(flight, auth, asked))
@@ -539,10 +424,10 @@ static struct flight *find_flight_locked(struct shard *shard, const struct auth_
 	return NULL;
 }
 
-/* Adds wait to the flight under way, or to ours, which then is it (and *is_new). An answer that came
- * in the meantime is returned instead, and nothing is done. */
+/* Adds wait to the flight under way, or to ours, which then is it (and *is_new). An answer that
+ * came in the meantime is returned instead, and nothing is done. */
 static struct auth_answer *board(struct shard *shard, struct flight *ours, struct auth_wait *wait,
-				 const struct credentials *asked, bool *is_new)
+                                 const struct asked *asked, bool *is_new)
 {
 	struct auth_answer *answer;
 	struct flight *flight = NULL;
@@ -562,10 +447,10 @@ static struct auth_answer *board(struct shard *shard, struct flight *ours, struc
 	return answer;
 }
 
-static bool make_line(const struct credentials *asked, struct str extras, struct buf *line)
+static bool make_line(const struct asked *asked, struct str extras, struct buf *line)
 {
-	return uri_escape_1738(line, asked->user) && buf_add_char(line, ' ') &&
-	       uri_escape_1738(line, asked->pass) &&
+	return uri_escape_1738(line, asked->credentials.user) && buf_add_char(line, ' ') &&
+	       uri_escape_1738(line, asked->credentials.pass) &&
 	       (extras.len == 0 || (buf_add_char(line, ' ') && buf_add_str(line, extras)));
 }
 
@@ -577,8 +462,8 @@ static enum auth_verdict answer_now(struct auth_query *query, struct auth_answer
 }
 
 /* Asks the helper, or joins those that have. */
-static enum auth_verdict wait_for_helper(struct auth_basic *auth, const struct credentials *asked,
-					 struct str line, struct auth_query *query)
+static enum auth_verdict wait_for_helper(struct auth_basic *auth, const struct asked *asked,
+                                         struct str line, struct auth_query *query)
 {
 	struct shard *shard = shard_of(auth->config.users, asked->hash);
 	struct flight *flight = make_flight(auth, asked, query->loop);
@@ -606,16 +491,15 @@ static enum auth_verdict wait_for_helper(struct auth_basic *auth, const struct c
 }
 
 enum auth_verdict auth_basic_check(struct auth_basic *auth, struct str credentials,
-				   struct str extras, struct auth_query *query)
+                                   struct str extras, struct auth_query *query)
 {
-	struct credentials asked;
+	struct asked asked;
 	struct auth_answer *answer;
-	struct str token;
 	struct buf line;
 
 	auth_query_fini(query);
 	query->verdict = AUTH_FAILED;
-	if (!find_token(credentials, &token) || !split_credentials(auth, token, &asked) ||
+	if (!credentials_read(credentials, reading_options(auth), &asked.credentials) ||
 	    !make_key(auth, extras, &asked))
 		return query->verdict;
 	answer = find_answer(auth->config.users, &asked, loop_now_ms(query->loop));

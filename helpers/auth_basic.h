@@ -31,7 +31,7 @@ struct auth_basic_config {
 	struct str realm;         /* at NULL: Squid's default */
 	int64_t ttl_ms;           /* credentialsttl */
 	bool is_case_sensitive;   /* casesensitive: else user names are folded to lower case */
-	bool is_utf8;             /* utf8: ISO 8859-1 is turned into UTF-8, and the challenge says so */
+	bool is_utf8; /* utf8: ISO 8859-1 is turned into UTF-8, and the challenge says so */
 };
 
 struct auth_basic *auth_basic_create(const struct auth_basic_config *config); /* any thread */
@@ -58,7 +58,7 @@ enum auth_verdict {
 
 /* Embedded by who asks. Zeroed means: nothing asked. */
 struct auth_query {
-	struct loop *loop; /* set by the caller: its own */
+	struct loop *loop;                      /* set by the caller: its own */
 	void (*done)(struct auth_query *query); /* from the loop, after AUTH_PENDING only */
 	enum auth_verdict verdict;
 	struct auth_answer *answer; /* until auth_query_fini or the next check */
@@ -69,7 +69,7 @@ struct auth_query {
  * none). Not sent to the helper but failed at once: another scheme, bad base64, no colon, an empty
  * user or password, CR, LF or NUL inside, too long. query->verdict is what it returns. */
 enum auth_verdict auth_basic_check(struct auth_basic *auth, struct str credentials,
-				   struct str extras, struct auth_query *query);
+                                   struct str extras, struct auth_query *query);
 
 /* done will not be called; fine when nothing is asked. */
 void auth_query_cancel(struct auth_query *query);

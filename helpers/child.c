@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Three descriptors of a process on the loop: the socketpair (lines), the stderr pipe (notes for the
- * operator) and the pidfd (its exit). Each turn of the loop reads a bounded share of what there is
- * and defers the rest, so that a flood from one helper leaves time for the others.
+/* Three descriptors of a process on the loop: the socketpair (lines), the stderr pipe (notes for
+ * the operator) and the pidfd (its exit). Each turn of the loop reads a bounded share of what there
+ * is and defers the rest, so that a flood from one helper leaves time for the others.
  *
  *     running → ended (told to the owner) → stopped (EOF) → SIGTERM → SIGKILL → reaped, freed
  * A stop may come first; what the process does afterwards is nobody's concern. */
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helpers/spawn_internal.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
@@ -61,105 +61,6 @@ static void on_task(struct loop_task *task);
 static void on_timer(struct timer *timer);
 
 /* ---- starting */
-
-/* environ with SQUID_DEBUG set; the caller frees the array and *entry. */
-static char **make_environment(const char *squid_debug, char **entry)
-{
-	size_t n = 0, out = 0;
-	char **list;
-
-	while (environ[n])
-		n++;
-	list = mem_array(n + 2, sizeof(*list));
-	for (size_t i = 0; i < n; i++)
-		if (!squid_debug || strncmp(environ[i], "SQUID_DEBUG=", 12) != 0)
-			list[out++] = environ[i];
-	*entry = squid_debug ? mem_printf("SQUID_DEBUG=%s", squid_debug) : NULL;
-	list[out] = *entry;
-	return list;
-}
-
-/* The child's "(basename)"; the caller frees it. */
-static char *shown_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return mem_printf("(%s)", slash ? slash + 1 : path);
-}
-
-/* Own process group, default signals, none blocked. */
-static void set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t all, none;
-
-	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-						     POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setpgroup(attributes, 0);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setsigmask(attributes, &none);
-}
-
-/* posix_spawn, since the program has threads: between fork and exec it does nothing of ours. */
-static int spawn(const char *path, char *const *argv, char *const *environment, int io, int notes,
-		 pid_t *pid)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int err;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, io, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, io, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, notes, STDERR_FILENO);
-	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-	posix_spawnattr_init(&attributes);
-	set_attributes(&attributes);
-	err = posix_spawn(pid, path, &actions, &attributes, argv, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return err;
-}
-
-/* Is it a script without `#!`? Squid runs these by the shell (as execvp does). */
-static bool is_bare_script(const char *path)
-{
-	char first = '\0';
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool has_first = fd >= 0 && read(fd, &first, 1) == 1;
-
-	if (fd >= 0)
-		close(fd);
-	return has_first && (first == '\n' || first == '\t' || (first >= 32 && first < 127));
-}
-
-/* argv as the process sees it, with /bin/sh in front for a bare script. 0 or an errno. */
-static int spawn_program(const struct child_options *options, int io, int notes, pid_t *pid)
-{
-	char *name = shown_name(options->argv[0]), *debug_entry;
-	char **environment = make_environment(options->squid_debug, &debug_entry);
-	size_t n = 0;
-	const char **argv;
-	int err;
-
-	while (options->argv[n])
-		n++;
-	argv = mem_array(n + 2, sizeof(*argv));
-	memcpy(argv + 1, options->argv, n * sizeof(*argv));
-	argv[1] = name;
-	err = spawn(options->argv[0], (char *const *)(argv + 1), environment, io, notes, pid);
-	if (err == ENOEXEC && is_bare_script(options->argv[0])) {
-		argv[0] = name;
-		argv[1] = options->argv[0];
-		err = spawn("/bin/sh", (char *const *)argv, environment, io, notes, pid);
-	}
-	mem_free(argv);
-	mem_free(environment);
-	mem_free(debug_entry);
-	mem_free(name);
-	return err;
-}
 
 static void close_watched(struct loop *loop, struct loop_fd *watch)
 {
@@ -236,7 +137,7 @@ static int watch_child(struct child *child)
 }
 
 struct child *child_start(struct loop *loop, const struct child_options *options,
-			  struct err_text *why)
+                          struct err_text *why)
 {
 	struct child *child = make_child(loop, options);
 	int io[2], notes[2];
@@ -245,7 +146,8 @@ struct child *child_start(struct loop *loop, const struct child_options *options
 	child->io.fd = io[0];
 	child->notes_fd.fd = notes[0];
 	if (err == 0)
-		err = spawn_program(options, io[1], notes[1], &child->pid);
+		err = spawn_program(options->argv, options->squid_debug, io[1], notes[1],
+		                    &child->pid);
 	close_if_open(io[1]);
 	close_if_open(notes[1]);
 	if (err == 0)
@@ -280,7 +182,7 @@ static void flush_held_notes(struct child *child)
 		return;
 	if (notes->nheld > 1) {
 		n = snprintf(text, sizeof(text), "(%u more lines of this helper are left out)",
-			     notes->nheld - 1);
+		             notes->nheld - 1);
 		tell_note(child, text, (size_t)n);
 	}
 	tell_note(child, notes->last, notes->last_len);
@@ -378,11 +280,10 @@ static bool keep_part(struct child *child, const char *at, size_t len)
 {
 	char why[80];
 
-	if (child->in.len + len <= child->options.max_line_bytes &&
-	    buf_add(&child->in, at, len))
+	if (child->in.len + len <= child->options.max_line_bytes && buf_add(&child->in, at, len))
 		return true;
 	snprintf(why, sizeof(why), "sent a line of more than %zu bytes",
-		 child->options.max_line_bytes);
+	         child->options.max_line_bytes);
 	tell_end(child, why);
 	return false;
 }
@@ -460,8 +361,7 @@ static void go_on_reading(struct child *child)
 		return;
 	loop_unwatch(child->loop, &child->io);
 	if (child->timer.deadline_ms == 0)
-		timer_set(child->loop, &child->timer,
-			  loop_now_ms(child->loop) + EXIT_AFTER_EOF_MS);
+		timer_set(child->loop, &child->timer, loop_now_ms(child->loop) + EXIT_AFTER_EOF_MS);
 }
 
 static void on_io(struct loop_fd *watch, uint32_t events)
@@ -505,7 +405,8 @@ void child_send(struct child *child, const struct str *pieces, unsigned npieces)
 
 /* ---- its end */
 
-/* The last one standing frees. Whoever of the group is left has had SIGTERM when the leader went. */
+/* The last one standing frees. Whoever of the group is left has had SIGTERM when the leader went.
+ */
 static void finish(struct child *child)
 {
 	void (*reaped)(void *owner) = child->options.reaped;
@@ -531,8 +432,7 @@ static void reap(struct child *child)
 		return;
 	}
 	child->was_terminated = true;
-	timer_set(child->loop, &child->timer,
-		  loop_now_ms(child->loop) + child->options.grace_ms);
+	timer_set(child->loop, &child->timer, loop_now_ms(child->loop) + child->options.grace_ms);
 }
 
 static bool has_exited(const struct child *child, char *text, size_t size)
@@ -544,7 +444,7 @@ static bool has_exited(const struct child *child, char *text, size_t size)
 		return false;
 	if (info.si_code == CLD_EXITED)
 		snprintf(text, size, info.si_status ? "exited with status %d" : "exited",
-			 info.si_status);
+		         info.si_status);
 	else
 		snprintf(text, size, "exited on signal %d", info.si_status);
 	return true;
@@ -588,8 +488,7 @@ static void on_timer(struct timer *timer)
 	if (child->is_reaped)
 		finish(child);
 	else if (!child->was_killed)
-		timer_set(child->loop, timer,
-			  loop_now_ms(child->loop) + child->options.grace_ms);
+		timer_set(child->loop, timer, loop_now_ms(child->loop) + child->options.grace_ms);
 }
 
 void child_stop(struct child *child, bool is_urgent)
@@ -603,6 +502,6 @@ void child_stop(struct child *child, bool is_urgent)
 	}
 	timer_cancel(&child->timer);
 	timer_set(child->loop, &child->timer,
-		  loop_now_ms(child->loop) +
-			  (child->exit_fd.is_watched_ ? child->options.grace_ms : 0));
+	          loop_now_ms(child->loop) +
+	                  (child->exit_fd.is_watched_ ? child->options.grace_ms : 0));
 }

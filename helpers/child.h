@@ -22,20 +22,20 @@
 struct child; /* opaque */
 
 struct child_options {
-	const char *const *argv;   /* program path, then its arguments, NULL-terminated */
-	const char *squid_debug;   /* SQUID_DEBUG in its environment; NULL: not set */
-	size_t max_line_bytes;     /* of a line from it */
-	int64_t grace_ms;          /* from EOF to SIGTERM, and from SIGTERM to SIGKILL */
+	const char *const *argv; /* program path, then its arguments, NULL-terminated */
+	const char *squid_debug; /* SQUID_DEBUG in its environment; NULL: not set */
+	size_t max_line_bytes;   /* of a line from it */
+	int64_t grace_ms;        /* from EOF to SIGTERM, and from SIGTERM to SIGKILL */
 	/* A line from its stdout, without LF and CR; the bytes may be changed, and are gone when it
 	 * returns. It may call child_send and child_stop. */
 	void (*line)(void *owner, char *text, size_t len);
-	/* It exited, closed its stdout or sent a line too long; why is the rest of the sentence "KIND
-	 * #HlprN ...". Called once, and no line after it; the owner then calls child_stop. */
+	/* It exited, closed its stdout or sent a line too long; why is the rest of the sentence
+	 * "KIND #HlprN ...". Called once, and no line after it; the owner then calls child_stop. */
 	void (*ended)(void *owner, const char *why);
 	/* A line (or a part of one) from its stderr, without LF, also after child_stop. */
 	void (*stderr_line)(void *owner, const char *text, size_t len);
-	/* The process has been reaped and the struct is about to be freed; always the last call, from
-	 * the loop, and never before child_stop. May be NULL. */
+	/* The process has been reaped and the struct is about to be freed; always the last call,
+	 * from the loop, and never before child_stop. May be NULL. */
 	void (*reaped)(void *owner);
 	void *owner;
 };
@@ -43,7 +43,7 @@ struct child_options {
 /* Starts the program; options are copied but for the strings in argv, which are not kept. NULL and
  * why (path and errno) when it cannot be started. */
 struct child *child_start(struct loop *loop, const struct child_options *options,
-			  struct err_text *why);
+                          struct err_text *why);
 
 /* Sends the pieces and an LF, now or when it reads. */
 void child_send(struct child *child, const struct str *pieces, unsigned npieces);

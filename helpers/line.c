@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads from left to right over the line's own bytes: RESULT by a table, then pairs as long as words
- * are pairs. A value shrinks when it is decoded, so it is written over itself. */
+/* Reads from left to right over the line's own bytes: RESULT by a table, then pairs as long as
+ * words are pairs. A value shrinks when it is decoded, so it is written over itself. */
 #include "helpers/line.h"
 
 #include "lib/base/check.h"
@@ -16,9 +16,9 @@ static const struct {
 const char *helper_code_name(enum helper_code code)
 {
 	static const char *const names[HELPER_CODE_COUNT] = {
-		[HELPER_UNKNOWN] = "Unknown", [HELPER_OK] = "OK",	    [HELPER_ERR] = "ERR",
-		[HELPER_BH] = "BH",	      [HELPER_TT] = "TT",	    [HELPER_AF] = "AF",
-		[HELPER_NA] = "NA",	      [HELPER_TIMEOUT] = "Timeout", [HELPER_GONE] = "Gone",
+		[HELPER_UNKNOWN] = "Unknown", [HELPER_OK] = "OK",           [HELPER_ERR] = "ERR",
+		[HELPER_BH] = "BH",           [HELPER_TT] = "TT",           [HELPER_AF] = "AF",
+		[HELPER_NA] = "NA",           [HELPER_TIMEOUT] = "Timeout", [HELPER_GONE] = "Gone",
 		[HELPER_BUSY] = "Busy",
 	};
 

@@ -5,8 +5,8 @@
  *     RESULT = "OK" | "ERR" | "BH" | "TT" SP token | "AF" SP [token SP] user | "NA" SP text
  *     kv     = key "=" ( token with %XX | '"' text with \" \\ \n \r '"' )
  *
- * Total: any bytes give a reply. What a value means, and whether its decoded bytes may go where they
- * are meant to go (a header, a URL, the log), is for its user to check: helper_value_is_clean.
+ * Total: any bytes give a reply. What a value means, and whether its decoded bytes may go where
+ * they are meant to go (a header, a URL, the log), is for its user to check: helper_value_is_clean.
  * Threads: pure functions. */
 #ifndef HELPERS_LINE_H
 #define HELPERS_LINE_H
@@ -17,7 +17,7 @@
 #include "lib/base/str.h"
 
 enum {
-	HELPER_MAX_PAIRS = 64,          /* further ones are dropped */
+	HELPER_MAX_PAIRS = 64,            /* further ones are dropped */
 	HELPER_MAX_REPLY_BYTES = 1 << 20, /* of one line, as in Squid */
 };
 
@@ -48,15 +48,15 @@ struct helper_reply {
 	enum helper_code code;
 	unsigned npairs;
 	struct helper_pair pairs[HELPER_MAX_PAIRS]; /* in order of arrival, repeated keys too */
-	struct str rest; /* what follows the pairs, as it came */
+	struct str rest;                            /* what follows the pairs, as it came */
 };
 
-/* Takes a channel id and the blanks behind it off the front of *line. False, and nothing done, if it
- * does not begin with a number (no sign, no leading zero, below 2^63) and a blank or its end. */
+/* Takes a channel id and the blanks behind it off the front of *line. False, and nothing done, if
+ * it does not begin with a number (no sign, no leading zero, below 2^63) and a blank or its end. */
 bool helper_line_take_id(struct str *line, uint64_t *id);
 
-/* Reads a line without its id and its LF. Values are decoded in place (hence no const), so that text
- * must live as long as out. %00 stays as it is; an unbalanced quote ends the pairs. */
+/* Reads a line without its id and its LF. Values are decoded in place (hence no const), so that
+ * text must live as long as out. %00 stays as it is; an unbalanced quote ends the pairs. */
 void helper_reply_parse(char *text, size_t len, struct helper_reply *out);
 
 /* Makes out a reply without a line: HELPER_TIMEOUT, HELPER_GONE ... */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A request becomes a job, which travels: asker's loop → (mail) → home: queue, child, queue again ...
- * → (mail) → asker's loop. Only pool_complete ends a job, and only its arrival at the asker frees it;
- * so a request may be cancelled at any moment by cutting the job's pointer to it. */
+/* A request becomes a job, which travels: asker's loop → (mail) → home: queue, child, queue again
+ * ... → (mail) → asker's loop. Only pool_complete ends a job, and only its arrival at the asker
+ * frees it; so a request may be cancelled at any moment by cutting the job's pointer to it. */
 #include "helpers/pool_internal.h"
 
 #include <string.h>
@@ -108,7 +108,8 @@ static void tell_home(struct helper_pool *pool, void (*run)(struct helper_pool *
 	command->mail.deliver = deliver_command;
 	command->pool = pool;
 	command->run = run;
-	atomic_fetch_add_explicit(&pool->nholds, 1, memory_order_relaxed); /* the caller has a ref */
+	atomic_fetch_add_explicit(&pool->nholds, 1,
+	                          memory_order_relaxed); /* the caller has a ref */
 	loop_post(pool->home, &command->mail);
 }
 
@@ -117,7 +118,7 @@ static void run_start(struct helper_pool *pool)
 	pool->is_started = true;
 	if (pool->config.startup == 0) {
 		log_say(1, "helperOpenServers: Starting 0/%u '%s' processes", pool->config.max,
-			pool->name);
+		        pool->name);
 		log_say(1, "helperOpenServers: No '%s' processes needed.", pool->name);
 	}
 	pool_pump(pool);
@@ -131,8 +132,7 @@ static void run_retire(struct helper_pool *pool)
 
 static void run_renew(struct helper_pool *pool)
 {
-	LIST_EACH(node, &pool->members)
-	{
+	LIST_EACH(node, &pool->members) {
 		CONTAINER(node, struct member, node)->is_leaving = true;
 	}
 	pool->nactive = 0;
@@ -253,7 +253,8 @@ static void start_timer(struct helper_job *job)
 	const struct helper_pool *pool = job->pool;
 
 	if (pool->config.timeout_ms > 0)
-		timer_set(pool->home, &job->timer, loop_now_ms(pool->home) + pool->config.timeout_ms);
+		timer_set(pool->home, &job->timer,
+		          loop_now_ms(pool->home) + pool->config.timeout_ms);
 }
 
 static void on_deadline(struct timer *timer)
@@ -315,8 +316,7 @@ static void hand_out(struct helper_pool *pool)
 {
 	while (!list_is_empty(&pool->queue)) {
 		struct helper_job *job = CONTAINER(pool->queue.next, struct helper_job, node);
-		bool is_cancelled =
-			atomic_load_explicit(&job->is_cancelled, memory_order_relaxed);
+		bool is_cancelled = atomic_load_explicit(&job->is_cancelled, memory_order_relaxed);
 		struct member *member = is_cancelled ? NULL : find_member(pool);
 
 		if (!member && !is_cancelled)
@@ -357,10 +357,10 @@ static void warn_busy(struct helper_pool *pool, int64_t now)
 		return;
 	pool->warned_ms = now;
 	log_say(0, "WARNING: All %u/%u %s processes are busy.", pool->nactive, pool->config.max,
-		pool->config.kind);
+	        pool->config.kind);
 	log_say(0, "WARNING: %u pending requests queued", pool->nqueued);
 	log_say(0, "WARNING: Consider increasing the number of %s processes in your config file.",
-		pool->config.kind);
+	        pool->config.kind);
 }
 
 /* Squid lets the queue grow for three minutes, then dies or answers ERR; we answer. */
@@ -373,9 +373,10 @@ static bool is_overload_too_long(struct helper_pool *pool, int64_t now)
 	if (pool->refused_ms == 0 || now - pool->refused_ms >= WARN_EVERY_MS) {
 		pool->refused_ms = now;
 		log_say(0,
-			"ERROR: Too many queued %s requests; see on-persistent-overload. New ones go "
-			"on without the helper",
-			pool->config.kind);
+		        "ERROR: Too many queued %s requests; see on-persistent-overload. New ones "
+		        "go "
+		        "on without the helper",
+		        pool->config.kind);
 	}
 	return true;
 }
@@ -448,7 +449,8 @@ void helper_pool_ask(struct helper_pool *pool, struct helper_request *request, s
 	job->pool = pool;
 	list_init(&job->node);
 	request->job_ = job;
-	atomic_fetch_add_explicit(&pool->nholds, 1, memory_order_relaxed); /* the caller has a ref */
+	atomic_fetch_add_explicit(&pool->nholds, 1,
+	                          memory_order_relaxed); /* the caller has a ref */
 	job->mail.deliver = deliver_question;
 	if (pool->home == request->loop)
 		submit(job);

@@ -2,16 +2,16 @@
 /* helpers/pool.h: the children of one helper directive, and who may ask them. Squid: cf.data.pre,
  * url_rewrite_children; messages name the kind as Squid's do.
  *
- * A request goes to the first child that has nothing to do, in start order; else to the least loaded
- * one that may take more (concurrency); else it waits, first come first served. New children are
- * started as need shows (idle at once, max in all). A request whose child died is sent once more; a
- * BH is sent three times in all; a deadline counts from helper_pool_ask. A child that breaks the
- * protocol is replaced. Children that die without ever having answered are started again after 0.1 s,
- * 0.2 s ... 60 s; after the third such death requests end at once with HELPER_GONE until one lives:
- * the proxy does not die of its helpers (Squid does).
+ * A request goes to the first child that has nothing to do, in start order; else to the least
+ * loaded one that may take more (concurrency); else it waits, first come first served. New children
+ * are started as need shows (idle at once, max in all). A request whose child died is sent once
+ * more; a BH is sent three times in all; a deadline counts from helper_pool_ask. A child that
+ * breaks the protocol is replaced. Children that die without ever having answered are started again
+ * after 0.1 s, 0.2 s ... 60 s; after the third such death requests end at once with HELPER_GONE
+ * until one lives: the proxy does not die of its helpers (Squid does).
  *
- * Threads: a pool lives in its home loop; whatever says "any thread" gets there by mail. The loops of
- * all that ask must run until their requests are done or cancelled. */
+ * Threads: a pool lives in its home loop; whatever says "any thread" gets there by mail. The loops
+ * of all that ask must run until their requests are done or cancelled. */
 #ifndef HELPERS_POOL_H
 #define HELPERS_POOL_H
 #include <stdbool.h>
@@ -26,13 +26,16 @@ struct helper_pool_config {
 	const char *kind;        /* "redirector", "basicauthenticator" ... */
 	const char *const *argv; /* program and arguments, NULL-terminated */
 	const char *squid_debug; /* debug_options for SQUID_DEBUG; NULL: not set */
-	unsigned max, startup, idle; /* children; idle 0 counts as 1; startup and idle at most max */
-	unsigned concurrency;    /* requests at a time for each child, with channel ids; 0: one, without */
-	unsigned queue_size;     /* requests that may wait before it counts as overload */
-	bool bypass_when_full;   /* url_rewrite_bypass: a full queue ends a request with HELPER_BUSY */
-	int64_t timeout_ms;      /* of a request, from ask on; 0: none */
+	unsigned max, startup,
+		idle;          /* children; idle 0 counts as 1; startup and idle at most max */
+	unsigned concurrency;  /* requests at a time for each child, with channel ids; 0: one,
+	                          without */
+	unsigned queue_size;   /* requests that may wait before it counts as overload */
+	bool bypass_when_full; /* url_rewrite_bypass: a full queue ends a request with HELPER_BUSY
+	                        */
+	int64_t timeout_ms;    /* of a request, from ask on; 0: none */
 	unsigned timeout_resends; /* on_timeout=retry: how often a request is sent again; else 0 */
-	int64_t grace_ms;        /* for stopping children, see child.h; 0: 2000 */
+	int64_t grace_ms;         /* for stopping children, see child.h; 0: 2000 */
 	/* Raw lines of the children's stderr, on the home loop; NULL: log_say. */
 	void (*stderr_line)(const char *text, size_t len);
 	/* The pool's memory and its last child have gone; on the home loop. May be NULL. */
@@ -40,8 +43,8 @@ struct helper_pool_config {
 	void *gone_arg;
 };
 
-/* The pool, with one reference, the caller's. config is copied. Any thread; the startup children are
- * started by the home loop, at once when called on it. */
+/* The pool, with one reference, the caller's. config is copied. Any thread; the startup children
+ * are started by the home loop, at once when called on it. */
 struct helper_pool *helper_pool_create(struct loop *home, const struct helper_pool_config *config);
 struct helper_pool *helper_pool_ref(struct helper_pool *pool); /* any thread */
 /* Any thread; the last one sends the children EOF and frees the pool when they have gone. */
@@ -58,7 +61,8 @@ void helper_pool_renew(struct helper_pool *pool);
 struct helper_request {
 	struct loop *loop; /* who asks: ask and cancel are called on it, done runs on it */
 	void (*done)(struct helper_request *request);
-	/* The answer, from done on: helper_request_fini, or the next ask, frees it. Never NULL then. */
+	/* The answer, from done on: helper_request_fini, or the next ask, frees it. Never NULL
+	 * then. */
 	struct helper_reply *reply;
 	struct helper_job *job_;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/pool_internal.h: what pool.c (who asks, who waits) and pool_member.c (the children) share.
- * All of it is the home loop's, but for what is marked. */
+/* helpers/pool_internal.h: what pool.c (who asks, who waits) and pool_member.c (the children)
+ * share. All of it is the home loop's, but for what is marked. */
 #ifndef HELPERS_POOL_INTERNAL_H
 #define HELPERS_POOL_INTERNAL_H
 #include <stdatomic.h>
@@ -12,9 +12,10 @@ struct helper_pool {
 	struct helper_pool_config config; /* immutable; strings are ours */
 	const char *name;                 /* of the program, without its folder */
 	struct loop *home;
-	uint64_t seed; /* of the hashes that stand for requests in the log */
-	atomic_uint nrefs;  /* any thread: owners */
-	atomic_uint nholds; /* any thread may add, home alone drops: owners together, jobs, processes */
+	uint64_t seed;     /* of the hashes that stand for requests in the log */
+	atomic_uint nrefs; /* any thread: owners */
+	atomic_uint
+		nholds; /* any thread may add, home alone drops: owners together, jobs, processes */
 	struct list members; /* active and leaving ones, in start order */
 	unsigned nactive;    /* of members, not leaving */
 	struct list queue;   /* jobs that wait */
@@ -32,16 +33,16 @@ struct helper_pool {
 
 /* One question on its way. From the heap: it outlives a request that is cancelled. */
 struct helper_job {
-	struct mail mail;               /* to the home, then to the asker */
+	struct mail mail; /* to the home, then to the asker */
 	struct loop *asker;
 	struct helper_request *request; /* the asker's; NULL: cancelled */
 	atomic_bool is_cancelled;       /* by the asker: the home need not bother */
 	struct helper_pool *pool;       /* a hold */
 	struct list node;               /* in the queue */
 	struct timer timer;
-	struct slot *slot;              /* NULL while it waits in the queue */
+	struct slot *slot; /* NULL while it waits in the queue */
 	unsigned nbh, ndeaths, ntimeouts;
-	struct helper_reply *reply;     /* with its line behind it */
+	struct helper_reply *reply; /* with its line behind it */
 	size_t len;
 	char text[];
 };

@@ -54,9 +54,9 @@ static void count_failure(struct helper_pool *pool)
 	timer_set(pool->home, &pool->retry, pool->retry_ms);
 	if (pool->nfailures == 3)
 		log_say(1,
-			"ERROR: The %s helpers are crashing too rapidly, need help! Requests go on "
-			"without them until one lives",
-			pool->config.kind);
+		        "ERROR: The %s helpers are crashing too rapidly, need help! Requests go on "
+		        "without them until one lives",
+		        pool->config.kind);
 }
 
 static bool start_one(struct helper_pool *pool)
@@ -99,7 +99,7 @@ unsigned member_start(struct helper_pool *pool, unsigned n)
 	if (loop_now_ms(pool->home) < pool->retry_ms)
 		return 0;
 	log_say(1, "helperOpenServers: Starting %u/%u '%s' processes", n, pool->config.max,
-		pool->name);
+	        pool->name);
 	while (nstarted < n && start_one(pool))
 		nstarted++;
 	if (nstarted < n)
@@ -120,8 +120,7 @@ static void free_slot(struct slot *slot)
 
 static struct slot *find_slot(struct member *member, uint64_t id)
 {
-	LIST_EACH(node, &member->slots)
-	{
+	LIST_EACH(node, &member->slots) {
 		struct slot *slot = CONTAINER(node, struct slot, node);
 
 		if (slot->id == id)
@@ -134,8 +133,7 @@ struct member *member_pick(struct helper_pool *pool)
 {
 	struct member *best = NULL;
 
-	LIST_EACH(node, &pool->members)
-	{
+	LIST_EACH(node, &pool->members) {
 		struct member *member = CONTAINER(node, struct member, node);
 
 		if (member->is_leaving || member->nslots >= member_capacity(pool))
@@ -176,8 +174,8 @@ static void save_job(struct helper_job *job)
 		return;
 	}
 	log_say(1, "WARNING: %s request %016llx was in work at two deaths of a helper: given up",
-		job->pool->config.kind,
-		(unsigned long long)hash_str((struct str){job->text, job->len}, job->pool->seed));
+	        job->pool->config.kind,
+	        (unsigned long long)hash_str((struct str){job->text, job->len}, job->pool->seed));
 	pool_complete(job, HELPER_GONE);
 }
 
@@ -208,7 +206,7 @@ static void say_too_few(const struct helper_pool *pool)
 	if (pool->nactive >= pool->config.startup || pool->is_retired || pool->is_closed)
 		return;
 	log_say(1, "Too few %s processes are running (need %u/%u)", pool->config.kind,
-		pool->config.startup - pool->nactive, pool->config.max);
+	        pool->config.startup - pool->nactive, pool->config.max);
 	if (loop_now_ms(pool->home) >= pool->retry_ms)
 		log_say(1, "Starting new helpers");
 }
@@ -218,7 +216,7 @@ static void end_member(struct member *member, bool is_failure, const char *why)
 	struct helper_pool *pool = member->pool;
 
 	log_say(1, "WARNING: %s #Hlpr%llu %s", pool->config.kind,
-		(unsigned long long)member->number, why);
+	        (unsigned long long)member->number, why);
 	pool->counters.ndeaths++;
 	let_go(member, true);
 	if (is_failure)
@@ -234,7 +232,7 @@ static void on_ended(void *owner, const char *why)
 	int64_t age_ms = loop_now_ms(member->pool->home) - member->started_ms;
 
 	end_member(member, !member->has_answered && (age_ms < SHORT_LIFE_MS || member->nslots > 0),
-		   why);
+	           why);
 }
 
 static void on_note(void *owner, const char *text, size_t len)
@@ -258,8 +256,7 @@ static void on_reaped(void *owner)
 
 void member_stop_idle(struct helper_pool *pool, bool is_all)
 {
-	LIST_EACH_SAFE(node, &pool->members)
-	{
+	LIST_EACH_SAFE(node, &pool->members) {
 		struct member *member = CONTAINER(node, struct member, node);
 
 		if (member->nslots == 0 && (is_all || member->is_leaving))
@@ -269,8 +266,7 @@ void member_stop_idle(struct helper_pool *pool, bool is_all)
 
 void member_stop_all(struct helper_pool *pool)
 {
-	LIST_EACH_SAFE(node, &pool->members)
-	{
+	LIST_EACH_SAFE(node, &pool->members) {
 		struct member *member = CONTAINER(node, struct member, node);
 
 		while (!list_is_empty(&member->slots)) {
@@ -301,8 +297,8 @@ void member_timed_out(struct slot *slot)
 static void say_unexpected(const struct member *member, struct str text)
 {
 	log_say(1, "helperHandleRead: unexpected read from %s #Hlpr%llu, %zu bytes '%.*s'",
-		member->pool->config.kind, (unsigned long long)member->number, text.len,
-		STR_ARG(str_first(text, SHOWN_BYTES)));
+	        member->pool->config.kind, (unsigned long long)member->number, text.len,
+	        STR_ARG(str_first(text, SHOWN_BYTES)));
 }
 
 /* A line for which nothing waits: forgiven as long as nothing has been asked. */
@@ -319,8 +315,8 @@ static struct slot *refuse_channel(struct member *member, uint64_t id, struct st
 	if (id > 0 && id <= member->last_id)
 		return refuse_line(member, text, "answered one request twice: replaced");
 	log_say(1, "helperHandleRead: unexpected reply on channel %llu from %s #Hlpr%llu '%.*s'",
-		(unsigned long long)id, member->pool->config.kind,
-		(unsigned long long)member->number, STR_ARG(str_first(text, SHOWN_BYTES)));
+	        (unsigned long long)id, member->pool->config.kind,
+	        (unsigned long long)member->number, STR_ARG(str_first(text, SHOWN_BYTES)));
 	if (++member->nwrong >= WRONG_MAX)
 		end_member(member, true, "keeps answering on channels that are not open: replaced");
 	return NULL;
@@ -338,9 +334,10 @@ static struct slot *match_slot(struct member *member, struct str *line)
 		return CONTAINER(member->slots.next, struct slot, node);
 	}
 	if (!helper_line_take_id(line, &id))
-		return refuse_line(member, *line,
-				   "answers without a channel id (concurrency= is set, but the helper "
-				   "does not repeat the id): replaced");
+		return refuse_line(
+			member, *line,
+			"answers without a channel id (concurrency= is set, but the helper "
+			"does not repeat the id): replaced");
 	slot = find_slot(member, id);
 	return slot ? slot : refuse_channel(member, id, *line);
 }
@@ -351,8 +348,7 @@ static bool has_stray_id(const struct helper_reply *reply)
 	struct str rest = reply->rest, word;
 	uint64_t id;
 
-	if (reply->code != HELPER_UNKNOWN || reply->npairs > 0 ||
-	    !helper_line_take_id(&rest, &id))
+	if (reply->code != HELPER_UNKNOWN || reply->npairs > 0 || !helper_line_take_id(&rest, &id))
 		return false;
 	return !str_word(&rest, &word) || str_eq(word, STR("OK")) || str_eq(word, STR("ERR")) ||
 	       str_eq(word, STR("BH"));
@@ -379,7 +375,7 @@ static void take_reply(struct member *member, struct helper_job *job, struct str
 		helper_reply_set(reply, HELPER_UNKNOWN);
 		pool_complete_reply(job, reply);
 		end_member(member, true,
-			   "answers with a channel id, but concurrency= is not set: replaced");
+		           "answers with a channel id, but concurrency= is not set: replaced");
 		return;
 	}
 	if (reply->code == HELPER_BH && job->nbh < BH_RESENDS) {

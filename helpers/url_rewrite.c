@@ -30,8 +30,8 @@ bool url_rewrite_line(struct str url, struct str extras, struct buf *line)
 		return false;
 	if (!fits_one_line(url) || (extras.len > 0 && !fits_one_line(extras)))
 		return false;
-	return buf_add_str(line, url) && (extras.len == 0 || (buf_add_char(line, ' ') &&
-							      buf_add_str(line, extras)));
+	return buf_add_str(line, url) &&
+	       (extras.len == 0 || (buf_add_char(line, ' ') && buf_add_str(line, extras)));
 }
 
 /* An absolute http or https URL that the proxy can read: nothing in it ends a request line. */
@@ -46,8 +46,8 @@ static void to_url(struct str url, struct str method, struct url_rewrite_verdict
 {
 	if (!is_fetchable(url)) {
 		err_say(&out->complaint,
-			"ERROR: URL-rewrite produces invalid request: %.*s %.*s HTTP/1.1",
-			STR_ARG(str_first(method, 32)), STR_ARG(str_first(url, SHOWN_BYTES)));
+		        "ERROR: URL-rewrite produces invalid request: %.*s %.*s HTTP/1.1",
+		        STR_ARG(str_first(method, 32)), STR_ARG(str_first(url, SHOWN_BYTES)));
 		return;
 	}
 	out->action = URL_REWRITE_TO;
@@ -61,9 +61,9 @@ static void to_redirect(struct str status_text, struct str url, struct url_rewri
 	if ((status_text.at != NULL && !str_to_u64(status_text, &status)) || !is_redirect(status) ||
 	    url.len > URL_REWRITE_MAX_URL_BYTES || !helper_value_is_clean(url)) {
 		err_say(&out->complaint,
-			"ERROR: URL-rewrite produces invalid %.*s redirect Location: %.*s",
-			STR_ARG(str_first(status_text.at ? status_text : STR("302"), 32)),
-			STR_ARG(str_first(url, SHOWN_BYTES)));
+		        "ERROR: URL-rewrite produces invalid %.*s redirect Location: %.*s",
+		        STR_ARG(str_first(status_text.at ? status_text : STR("302"), 32)),
+		        STR_ARG(str_first(url, SHOWN_BYTES)));
 		return;
 	}
 	out->action = URL_REWRITE_REDIRECT;
@@ -73,7 +73,7 @@ static void to_redirect(struct str status_text, struct str url, struct url_rewri
 
 /* An empty url= is no redirect (Squid sends an empty Location). */
 static void read_keys(const struct helper_reply *reply, struct str method,
-		      struct url_rewrite_verdict *out)
+                      struct url_rewrite_verdict *out)
 {
 	struct str url = helper_reply_value(reply, STR("url"));
 	struct str rewrite_url = helper_reply_value(reply, STR("rewrite-url"));
@@ -110,13 +110,13 @@ static bool take_status(struct str *word, struct str *status)
 }
 
 static void read_old_form(const struct helper_reply *reply, struct str method,
-			  struct url_rewrite_verdict *out)
+                          struct url_rewrite_verdict *out)
 {
 	struct str rest = reply->rest, word, status;
 
 	if (reply->npairs > 0 || !str_word(&rest, &word)) {
 		err_say(&out->complaint,
-			"ERROR: URL-rewrite helper returned invalid result code. Wrong helper?");
+		        "ERROR: URL-rewrite helper returned invalid result code. Wrong helper?");
 		return;
 	}
 	if (take_status(&word, &status)) {
@@ -130,13 +130,13 @@ static void read_old_form(const struct helper_reply *reply, struct str method,
 		return;
 	out->complaint_level = 2;
 	err_say(&out->complaint,
-		"UPGRADE WARNING: URL rewriter responded with garbage '%.*s'. Only the first word "
-		"counts",
-		STR_ARG(str_first(rest, SHOWN_BYTES)));
+	        "UPGRADE WARNING: URL rewriter responded with garbage '%.*s'. Only the first word "
+	        "counts",
+	        STR_ARG(str_first(rest, SHOWN_BYTES)));
 }
 
 static void read_timeout(struct str method, const struct url_rewrite_policy *policy,
-			 struct url_rewrite_verdict *out)
+                         struct url_rewrite_verdict *out)
 {
 	enum url_rewrite_on_timeout on_timeout =
 		policy ? policy->on_timeout : URL_REWRITE_TIMEOUT_BYPASS;
@@ -144,12 +144,12 @@ static void read_timeout(struct str method, const struct url_rewrite_policy *pol
 	if (on_timeout == URL_REWRITE_TIMEOUT_FAIL)
 		out->action = URL_REWRITE_FAIL;
 	else if (on_timeout == URL_REWRITE_TIMEOUT_RESPONSE &&
-		 policy->response->code != HELPER_TIMEOUT)
+	         policy->response->code != HELPER_TIMEOUT)
 		url_rewrite_read(policy->response, method, NULL, out);
 }
 
 void url_rewrite_read(const struct helper_reply *reply, struct str method,
-		      const struct url_rewrite_policy *policy, struct url_rewrite_verdict *out)
+                      const struct url_rewrite_policy *policy, struct url_rewrite_verdict *out)
 {
 	out->action = URL_REWRITE_UNCHANGED;
 	out->status = 0;
@@ -173,6 +173,6 @@ void url_rewrite_read(const struct helper_reply *reply, struct str method,
 		break;
 	default:
 		err_say(&out->complaint, "ERROR: URL rewrite helper: {result=%s}",
-			helper_code_name(reply->code));
+		        helper_code_name(reply->code));
 	}
 }

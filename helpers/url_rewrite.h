@@ -20,14 +20,14 @@ enum url_rewrite_action {
 	URL_REWRITE_UNCHANGED,
 	URL_REWRITE_TO,       /* go on with url, an absolute http or https one */
 	URL_REWRITE_REDIRECT, /* answer status with Location: url */
-	URL_REWRITE_FAIL,     /* 500 ERR_GATEWAY_FAILURE (url_rewrite_timeout on_timeout=fail, retry) */
+	URL_REWRITE_FAIL, /* 500 ERR_GATEWAY_FAILURE (url_rewrite_timeout on_timeout=fail, retry) */
 };
 
 struct url_rewrite_verdict {
 	enum url_rewrite_action action;
-	int status;       /* of a redirect: 301 302 303 307 308 */
-	struct str url;   /* lies in the reply's line; safe for a header field as it is */
-	struct str group; /* the note "urlgroup" of an old answer; at NULL: none */
+	int status;                /* of a redirect: 301 302 303 307 308 */
+	struct str url;            /* lies in the reply's line; safe for a header field as it is */
+	struct str group;          /* the note "urlgroup" of an old answer; at NULL: none */
 	struct err_text complaint; /* for the log; "": nothing to say */
 	int complaint_level;       /* of that: 1, or 2 for what a helper does with every answer */
 };
@@ -48,6 +48,6 @@ bool url_rewrite_line(struct str url, struct str extras, struct buf *line);
 
 /* method is the client's, for the message. policy NULL: bypass. */
 void url_rewrite_read(const struct helper_reply *reply, struct str method,
-		      const struct url_rewrite_policy *policy, struct url_rewrite_verdict *out);
+                      const struct url_rewrite_policy *policy, struct url_rewrite_verdict *out);
 
 #endif

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A helper's line: its channel id, its reply, what a rewriter would make of it. The first byte of the
- * input chooses whether there is an id. */
-#include <stddef.h>
-#include <stdint.h>
+/* A helper's line: its channel id, its reply, what a rewriter would make of it. The first byte of
+ * the input chooses whether there is an id. */
+#include "tests/fuzz/fuzz.h"
 
 #include "helpers/url_rewrite.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/http/uri.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_inside(struct str part, const char *text, size_t len)
 {

@@ -65,13 +65,13 @@ void runner_init(struct runner *runner, const char *const *argv)
 
 	*runner = (struct runner){
 		.config = {.kind = "redirector",
-			   .argv = argv,
-			   .max = 1,
-			   .queue_size = 100,
-			   .timeout_ms = 10000,
-			   .grace_ms = 100,
-			   .gone = on_gone,
-			   .gone_arg = runner},
+	                   .argv = argv,
+	                   .max = 1,
+	                   .queue_size = 100,
+	                   .timeout_ms = 10000,
+	                   .grace_ms = 100,
+	                   .gone = on_gone,
+	                   .gone_arg = runner},
 	};
 	runner->loop = loop_create(65536, &why);
 	assert_non_null(runner->loop);
@@ -137,13 +137,13 @@ const struct helper_reply *runner_reply(const struct runner *runner, unsigned qu
 }
 
 void runner_expect(const struct runner *runner, unsigned question, enum helper_code code,
-		   const char *rest)
+                   const char *rest)
 {
 	const struct helper_reply *reply = runner_reply(runner, question);
 
 	if (reply->code != code || (rest && !str_eq(reply->rest, str_of(rest))))
 		fail_msg("question %u: %s '%.*s'", question, helper_code_name(reply->code),
-			 STR_ARG(reply->rest));
+		         STR_ARG(reply->rest));
 }
 
 static void fini_step(struct runner *runner)

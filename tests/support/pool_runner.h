@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/support/pool_runner.h: asks a helper pool some questions on a loop of its own and collects the
- * answers. One thread: the loop is the caller's while a runner_* call runs. */
+/* tests/support/pool_runner.h: asks a helper pool some questions on a loop of its own and collects
+ * the answers. One thread: the loop is the caller's while a runner_* call runs. */
 #ifndef SUPPORT_POOL_RUNNER_H
 #define SUPPORT_POOL_RUNNER_H
 #include "helpers/pool.h"
@@ -41,7 +41,7 @@ void runner_do(struct runner *runner, void (*step)(struct runner *runner));
 const struct helper_reply *runner_reply(const struct runner *runner, unsigned question);
 /* Fails the test unless that question's answer has this code and (if not NULL) this rest. */
 void runner_expect(const struct runner *runner, unsigned question, enum helper_code code,
-		   const char *rest);
+                   const char *rest);
 
 /* Drops the pool, waits until its children are gone, frees all. */
 void runner_fini(struct runner *runner);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* basic_ncsa_auth FILE: checks names and passwords against a password file (htpasswd's). In and out
  * as Squid's program of that name:
- *     USER SP PASS LF (both %XX-escaped)  →  "OK" | "ERR Wrong password" | "ERR No such user" ... LF */
+ *     USER SP PASS LF (both %XX-escaped)  →  "OK" | "ERR Wrong password" | "ERR No such user" ...
+ * LF */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,7 +99,7 @@ int main(int argc, char **argv)
 	while (read_line(line)) {
 		if (users_refresh(users, &why) != ERR_OK)
 			fprintf(stderr, "basic_ncsa_auth: %s: goes on with the users it has\n",
-				why.at);
+			        why.at);
 		puts(answer(users, line));
 		memset(line, 0, sizeof(line));
 	}

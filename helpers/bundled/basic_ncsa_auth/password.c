@@ -40,7 +40,7 @@ static gnutls_hash_hd_t md5_begin(void)
 /* The first mix: password, name, salt, and MD5(password salt password) by the password's length and
  * by the bits of that length. */
 static void apr1_first(const char *password, const char *salt, size_t salt_len,
-		       uint8_t out[MD5_BYTES])
+                       uint8_t out[MD5_BYTES])
 {
 	size_t len = strlen(password);
 	gnutls_hash_hd_t md5 = md5_begin();
@@ -60,7 +60,7 @@ static void apr1_first(const char *password, const char *salt, size_t salt_len,
 }
 
 static void apr1_rounds(const char *password, const char *salt, size_t salt_len,
-			uint8_t digest[MD5_BYTES])
+                        uint8_t digest[MD5_BYTES])
 {
 	size_t len = strlen(password);
 	gnutls_hash_hd_t md5 = md5_begin();
@@ -95,9 +95,9 @@ static void apr1_text(const uint8_t digest[MD5_BYTES], char out[23])
 
 	for (size_t i = 0; i < COUNT(order); i++)
 		out = add_digits(out,
-				 (uint32_t)digest[order[i][0]] << 16 |
-					 (uint32_t)digest[order[i][1]] << 8 | digest[order[i][2]],
-				 4);
+		                 (uint32_t)digest[order[i][0]] << 16 |
+		                         (uint32_t)digest[order[i][1]] << 8 | digest[order[i][2]],
+		                 4);
 	*add_digits(out, digest[11], 2) = '\0';
 }
 
@@ -130,7 +130,7 @@ static enum password_verdict check_sha(const char *password, const char *stored)
 	    gnutls_base64_encode2(&bytes, &text) != 0)
 		return PASSWORD_WRONG;
 	is_right = strlen(stored) == strlen("{SHA}") + text.size &&
-		   gnutls_memcmp(stored + strlen("{SHA}"), text.data, text.size) == 0;
+	           gnutls_memcmp(stored + strlen("{SHA}"), text.data, text.size) == 0;
 	gnutls_free(text.data);
 	return verdict(is_right);
 }
@@ -181,5 +181,5 @@ enum password_verdict password_check(const char *password, const char *stored)
 		if (strncmp(stored, formats[i].prefix, strlen(formats[i].prefix)) == 0)
 			return formats[i].fits(password, stored);
 	return is_bare_md5(stored) ? check_bare_md5(password, stored)
-				   : check_crypt(password, stored);
+	                           : check_crypt(password, stored);
 }

@@ -15,7 +15,8 @@ void users_close(struct users *users);
 /* Reads the file again if it has changed. On failure the old users stay, and why says so. */
 enum err users_refresh(struct users *users, struct err_text *why);
 
-/* What is stored for name (of several, the first); NULL: no such user. Good until the next refresh. */
+/* What is stored for name (of several, the first); NULL: no such user. Good until the next refresh.
+ */
 const char *users_find(const struct users *users, const char *name);
 
 #endif
