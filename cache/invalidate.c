@@ -23,7 +23,7 @@ static void end_line(struct buf *out, size_t start, size_t from, bool ok)
 {
 	struct str line;
 
-	if (ok) {
+	if (ok && out->len > from) {
 		line = (struct str){out->at + from, out->len - from};
 		ok = line.len <= INVALIDATE_MAX_URL_BYTES &&
 		     !has_line((struct str){out->at + start, from - start}, line) &&

@@ -76,7 +76,7 @@ static bool add_name(struct buf *out, size_t from, struct str name,
 {
 	if (!is_token(name) || str_eq(name, STR("*")))
 		return false;
-	if (has_line((struct str){out->at + from, out->len - from}, name))
+	if (out->len > from && has_line((struct str){out->at + from, out->len - from}, name))
 		return true;
 	return ++*nnames <= VARY_MAX_NAMES && add_line(out, name, request) &&
 	       out->len - from <= VARY_MAX_BYTES;
