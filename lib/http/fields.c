@@ -97,7 +97,7 @@ const uint8_t http_bytes[256] = {
 	X(X_SQUID_ERROR, "X-Squid-Error", 'x', 'd', 'r')
 /* clang-format on */
 
-enum { SLOTS = 256, NAME_SIZE = 28 };
+enum { SLOTS = 256, NAME_SIZE = 31 }; /* a row of names is 32 bytes */
 
 #define SLOT(len, first, middle, last) (((len)*31u + (first)*31u + (middle)*5u + (last)*9u) % SLOTS)
 
@@ -117,33 +117,46 @@ static const uint8_t slots[SLOTS] = {
 #undef IN_SLOT
 };
 
-static uint64_t load64(const char *at)
-{
-	uint64_t word;
-
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-/* The bits in which 8 bytes differ, but for the case of known's letters. Known names have letters
+/* The bits in which bytes differ, but for the case of known's letters. Known names have letters
  * (alone to have bit 0x40), digits and '-'. */
 static uint64_t differ(uint64_t given, uint64_t known)
 {
 	return (given ^ known) & ~((known & UINT64_C(0x4040404040404040)) >> 1);
 }
 
+static uint64_t differ_8(const char *given, const char *known)
+{
+	uint64_t a, b;
+
+	memcpy(&a, given, sizeof(a));
+	memcpy(&b, known, sizeof(b));
+	return differ(a, b);
+}
+
+static uint64_t differ_4(const char *given, const char *known)
+{
+	uint32_t a, b;
+
+	memcpy(&a, given, sizeof(a));
+	memcpy(&b, known, sizeof(b));
+	return differ(a, b);
+}
+
+/* By words, of which the last may overlap the one before. */
 static bool is_name(const char *given, const char *known, size_t len)
 {
 	uint64_t diff = 0;
 
-	if (len < 8) {
-		for (size_t i = 0; i < len; i++)
-			diff |= (uint8_t)((given[i] ^ known[i]) & ~((known[i] & 0x40) >> 1));
-		return !diff;
+	if (len >= 8) {
+		for (size_t i = 0; i + 8 < len; i += 8)
+			diff |= differ_8(given + i, known + i);
+		return !(diff | differ_8(given + len - 8, known + len - 8));
 	}
-	for (size_t i = 0; i + 8 < len; i += 8)
-		diff |= differ(load64(given + i), load64(known + i));
-	return !(diff | differ(load64(given + len - 8), load64(known + len - 8)));
+	if (len >= 4)
+		return !(differ_4(given, known) | differ_4(given + len - 4, known + len - 4));
+	for (size_t i = 0; i < len; i++)
+		diff |= differ((uint8_t)given[i], (uint8_t)known[i]);
+	return !diff;
 }
 
 enum http_field_id http_field_id(struct str name)

@@ -94,14 +94,13 @@ enum h1_verdict h1_refuse_line(struct h1_cursor *cursor, enum h1_error otherwise
 	return h1_fail(cursor, last < at || *last != '\r' ? H1_BAD_LINE_END : otherwise);
 }
 
-static inline void add_field(struct h1_cursor *cursor, struct http_head *head,
-                             struct http_field field)
+static void count_field(struct h1_cursor *cursor, struct http_head *head)
 {
-	uint64_t bit = UINT64_C(1) << (field.id % 64);
+	unsigned id = head->fields[head->nfields++].id;
+	uint64_t bit = UINT64_C(1) << (id % 64);
 
-	cursor->repeated[field.id / 64] |= head->present_[field.id / 64] & bit;
-	head->present_[field.id / 64] |= bit;
-	head->fields[head->nfields++] = field;
+	cursor->repeated[id / 64] |= head->present_[id / 64] & bit;
+	head->present_[id / 64] |= bit;
 }
 
 /* NAME ":" BLANKS VALUE BLANKS CRLF. */
@@ -125,13 +124,11 @@ static enum h1_verdict read_field(struct h1_cursor *cursor, const char *base,
 	cursor->at = stop + 2;
 	while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t'))
 		stop--;
-	*out = (struct http_field){
-		.name_at = (uint32_t)(at - base),
-		.name_len = (uint16_t)name.len,
-		.value_at = (uint32_t)(value - base),
-		.value_len = (uint32_t)(stop - value),
-		.id = (uint16_t)id,
-	};
+	out->name_at = (uint32_t)(at - base);
+	out->name_len = (uint16_t)name.len;
+	out->value_at = (uint32_t)(value - base);
+	out->value_len = (uint32_t)(stop - value);
+	out->id = (uint16_t)id;
 	return H1_DONE;
 }
 
@@ -186,18 +183,18 @@ static enum h1_verdict read_empty_line(struct h1_cursor *cursor, struct http_hea
 enum h1_verdict h1_read_fields(struct h1_cursor *cursor, struct http_head *head)
 {
 	while (cursor->at < cursor->end) {
-		struct http_field field;
+		struct http_field *field = &head->fields[head->nfields];
 		enum h1_verdict verdict;
 
 		if (*cursor->at == '\r')
 			return read_empty_line(cursor, head);
 		if (head->nfields == HTTP_MAX_FIELDS)
 			return h1_fail(cursor, H1_HEAD_TOO_LARGE);
-		verdict = cursor->foldable ? read_foldable_field(cursor, head->base, &field)
-		                           : read_field(cursor, head->base, &field);
+		verdict = cursor->foldable ? read_foldable_field(cursor, head->base, field)
+		                           : read_field(cursor, head->base, field);
 		if (verdict != H1_DONE)
 			return verdict;
-		add_field(cursor, head, field);
+		count_field(cursor, head);
 	}
 	return H1_MORE;
 }

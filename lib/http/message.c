@@ -43,6 +43,8 @@ static size_t element_end(struct str s)
 {
 	bool is_quoted = false;
 
+	if (s.len == 0 || !memchr(s.at, '"', s.len))
+		return str_find_char(s, ',');
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.at[i] == '"')
 			is_quoted = !is_quoted;
