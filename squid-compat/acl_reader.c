@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The values of an `acl` line: its words, and for a word that names a file the lines of that file.
- * Blanks around a line, empty lines, lines that begin with # and comments behind " #" don't count. */
+/* The values of an `acl` line: its words, and for a word that names a file the lines of that file,
+ * without blanks around, empty lines, lines that begin with # and comments behind " #". */
 #include "squid-compat/acl_internal.h"
 
 #include "lib/base/heap.h"
