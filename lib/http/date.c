@@ -159,10 +159,11 @@ static bool read_form(const struct form *form, struct str text, int64_t now_s, i
 	c.day = (int)day;
 	if (form->year_len == 2)
 		choose_century(&c, now_s);
-	/* A leap second is read as the one behind it. */
 	if (c.day < 1 || c.day > days_in(c.year, c.month) || c.hour > 23 || c.minute > 59 ||
 	    c.second > 60)
 		return false;
+	if (c.second == 60)
+		c.second = 59; /* a leap second: the same day, and within four digits of a year */
 	*out_s = time_of(&c);
 	return true;
 }
