@@ -69,12 +69,13 @@ static bool take_service_name(struct command_line *line, const char *value, stru
 
 	if (len == 0 || strspn(value, letters) != len) {
 		err_say(why, "Expected alphanumeric service name for the -n option but got: %s",
-			value);
+		        value);
 		return false;
 	}
 	if (len > MAX_SERVICE_NAME_BYTES) {
-		err_say(why, "Service name (-n option) must be limited to %d characters but got %zu",
-			MAX_SERVICE_NAME_BYTES, len);
+		err_say(why,
+		        "Service name (-n option) must be limited to %d characters but got %zu",
+		        MAX_SERVICE_NAME_BYTES, len);
 		return false;
 	}
 	line->service_name = value;
@@ -103,13 +104,13 @@ static bool take_kid(struct command_line *line, const char *value, struct err_te
 	return true;
 }
 
-#define TAKE_FLAG(name, field) \
-	static bool name(struct command_line *line, const char *value, struct err_text *why) \
-	{ \
-		(void)value; \
-		(void)why; \
-		line->field = true; \
-		return true; \
+#define TAKE_FLAG(name, field)                                                                     \
+	static bool name(struct command_line *line, const char *value, struct err_text *why)       \
+	{                                                                                          \
+		(void)value;                                                                       \
+		(void)why;                                                                         \
+		line->field = true;                                                                \
+		return true;                                                                       \
 	}
 
 TAKE_FLAG(take_no_daemon, no_daemon)
@@ -122,7 +123,7 @@ TAKE_FLAG(take_help, wants_help)
 TAKE_FLAG(take_obsolete_d, has_obsolete_d)
 
 static const struct option {
-	char letter;           /* '\0': has none */
+	char letter; /* '\0': has none */
 	bool has_value;
 	const char *long_name; /* NULL: has none */
 	take_fn *take;
@@ -199,9 +200,10 @@ static bool take_long(struct arguments *arguments, struct command_line *line, st
 	return option->take(line, value, why);
 }
 
-/* -NCd1: one or more letters, the last of which may have its value behind it or in the next word. */
+/* -NCd1: one or more letters, the last of which may have its value behind it or in the next word.
+ */
 static bool take_cluster(struct arguments *arguments, struct command_line *line,
-			 struct err_text *why)
+                         struct err_text *why)
 {
 	const char *word = arguments->argv[arguments->i];
 
@@ -240,7 +242,7 @@ bool command_line_parse(int argc, char *const *argv, struct command_line *out, s
 		if (strcmp(word, "--") == 0)
 			break;
 		if (word[1] == '-' ? !take_long(&arguments, &line, why)
-				   : !take_cluster(&arguments, &line, why))
+		                   : !take_cluster(&arguments, &line, why))
 			return false;
 	}
 	*out = line;
@@ -263,5 +265,6 @@ const char *command_line_usage(void)
 	       "    -X           show everything there is to debug\n"
 	       "    -v, --version    version\n"
 	       "    -h, --help       this text\n"
-	       "Taken for Squid's sake, without effect: -a PORT -u PORT -C -D -F -m -R -S -Y --kid ID\n";
+	       "Taken for Squid's sake, without effect: -a PORT -u PORT -C -D -F -m -R -S -Y --kid "
+	       "ID\n";
 }

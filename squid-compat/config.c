@@ -56,9 +56,15 @@ static struct config *create(const struct world *world)
 static void destroy_access_lists(struct config *config)
 {
 	struct access_list *const lists[] = {
-		config->http_access,   config->adapted_http_access, config->http_reply_access,
-		config->miss_access,   config->cache,               config->send_hit,
-		config->store_miss,    config->always_direct,       config->never_direct,
+		config->http_access,
+		config->adapted_http_access,
+		config->http_reply_access,
+		config->miss_access,
+		config->cache,
+		config->send_hit,
+		config->store_miss,
+		config->always_direct,
+		config->never_direct,
 		config->url_rewrite_access,
 	};
 
@@ -95,7 +101,7 @@ void config_unref(struct config *config)
 }
 
 struct config *config_read(const char *path, const struct config_options *options,
-			   struct report *report)
+                           struct report *report)
 {
 	static const struct config_options no_options;
 	struct reading reading = {.report = report, .options = options ? options : &no_options};

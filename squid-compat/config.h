@@ -2,9 +2,9 @@
 /* squid-compat/config.h: one squid.conf as the program uses it: a typed, immutable snapshot.
  *
  * config_read makes it, on the main or the reload thread; it may block (files, names). After that
- * nothing changes but the reference count, so any thread reads it; a transaction holds a reference to the
- * one it began with. All texts are NUL-terminated and, with all that the pointers name, owned by the
- * snapshot. A limit of -1 is "no limit" where its comment says so. */
+ * nothing changes but the reference count, so any thread reads it; a transaction holds a reference
+ * to the one it began with. All texts are NUL-terminated and, with all that the pointers name,
+ * owned by the snapshot. A limit of -1 is "no limit" where its comment says so. */
 #ifndef SQUID_COMPAT_CONFIG_H
 #define SQUID_COMPAT_CONFIG_H
 #include <stdbool.h>
@@ -68,8 +68,8 @@ struct config {
 	const char *visible_hostname; /* Via, X-Cache, error pages; never NULL */
 	const char *unique_hostname;  /* loop detection; visible_hostname when not said */
 	struct config_words hostname_aliases;
-	const char *surrogate_id;     /* httpd_accel_surrogate_id; visible_hostname when not said */
-	const char *cache_mgr;        /* address in error pages */
+	const char *surrogate_id; /* httpd_accel_surrogate_id; visible_hostname when not said */
+	const char *cache_mgr;    /* address in error pages */
 	bool httpd_suppress_version_string;
 
 	/* Process. */
@@ -87,14 +87,14 @@ struct config {
 	int64_t shutdown_lifetime_ms;
 
 	/* cache.log and access logs. */
-	const char *cache_log;       /* path; NULL: none */
-	int debug_level;             /* debug_options ALL,N */
-	int logfile_rotate;          /* 0: reopen only */
+	const char *cache_log; /* path; NULL: none */
+	int debug_level;       /* debug_options ALL,N */
+	int logfile_rotate;    /* 0: reopen only */
 	bool log_mime_hdrs;
 	bool strip_query_terms;
 	bool buffered_logs;
-	const char *logfile_daemon;  /* program behind daemon: logs */
-	struct log_config *logs;     /* access_log, logformat */
+	const char *logfile_daemon; /* program behind daemon: logs */
+	struct log_config *logs;    /* access_log, logformat */
 
 	/* Ports and peers. */
 	struct ports *ports;
@@ -117,20 +117,20 @@ struct config {
 	int64_t read_timeout_ms;
 	int64_t write_timeout_ms;
 	int64_t server_idle_pconn_timeout_ms;
-	int64_t pconn_lifetime_ms;        /* 0: no limit */
+	int64_t pconn_lifetime_ms; /* 0: no limit */
 	bool client_persistent_connections;
 	bool server_persistent_connections;
 	bool persistent_connection_after_error;
 	int pipeline_prefetch;
-	int client_ip_max_connections;    /* -1: no limit */
+	int client_ip_max_connections; /* -1: no limit */
 
 	/* Messages. */
 	int64_t request_header_max_bytes;
 	int64_t reply_header_max_bytes;
-	int64_t request_body_max_bytes;   /* 0: no limit */
+	int64_t request_body_max_bytes; /* 0: no limit */
 	int64_t client_request_buffer_max_bytes;
 	int64_t read_ahead_gap_bytes;
-	int64_t tcp_recv_bufsize_bytes;   /* 0: the system's */
+	int64_t tcp_recv_bufsize_bytes; /* 0: the system's */
 	bool via;
 	enum forwarded_for forwarded_for;
 	enum uri_whitespace uri_whitespace;
@@ -141,26 +141,26 @@ struct config {
 	struct header_rules *reply_headers;
 
 	/* Cache. */
-	int64_t cache_mem_bytes;          /* not said: 256 MB, at most an eighth of the memory there is */
+	int64_t cache_mem_bytes; /* not said: 256 MB, at most an eighth of the memory there is */
 	int64_t maximum_object_size_in_memory_bytes;
 	int64_t maximum_object_size_bytes; /* -1: no limit */
 	int64_t minimum_object_size_bytes;
 	struct cache_dirs *cache_dirs;
 	int cache_swap_low_percent, cache_swap_high_percent;
-	struct refresh_rules *refresh;    /* refresh_pattern */
+	struct refresh_rules *refresh; /* refresh_pattern */
 	int64_t negative_ttl_ms;
 	int64_t minimum_expiry_time_ms;
 	int64_t max_stale_ms;
-	int64_t quick_abort_min_bytes;    /* -1: never abort */
+	int64_t quick_abort_min_bytes; /* -1: never abort */
 	int64_t quick_abort_max_bytes;
 	int quick_abort_percent;
-	bool collapsed_forwarding;        /* on unless said otherwise (Squid: off) */
+	bool collapsed_forwarding; /* on unless said otherwise (Squid: off) */
 	bool cache_miss_revalidate;
 	bool offline_mode;
 	bool refresh_all_ims;
 	bool reload_into_ims;
 	bool vary_ignore_expire;
-	bool surrogate_remote;            /* http_accel_surrogate_remote */
+	bool surrogate_remote; /* http_accel_surrogate_remote */
 
 	/* Names. */
 	struct config_words dns_nameservers; /* n 0: resolv.conf */
@@ -173,13 +173,14 @@ struct config {
 	int64_t negative_dns_ttl_ms;
 
 	/* Error pages. */
-	struct error_pages *error_pages;     /* ours, or those of error_directory, with the stylesheet */
-	const char *error_directory;         /* NULL: our own pages */
-	const char *error_default_language;  /* NULL: not said */
-	const char *err_page_stylesheet;     /* NULL: none */
-	const char *err_html_text;           /* NULL: none */
+	struct error_pages
+		*error_pages;        /* ours, or those of error_directory, with the stylesheet */
+	const char *error_directory; /* NULL: our own pages */
+	const char *error_default_language; /* NULL: not said */
+	const char *err_page_stylesheet;    /* NULL: none */
+	const char *err_html_text;          /* NULL: none */
 	bool email_err_data;
-	struct deny_infos *deny_infos;       /* deny_info */
+	struct deny_infos *deny_infos; /* deny_info */
 
 	/* Who may do what. A list without a line is NULL: the comment says what that means. */
 	struct acl_set *acls;
@@ -203,18 +204,18 @@ struct config {
 };
 
 struct config_options {
-	const char *service_name;    /* -n; NULL: "squid" */
-	bool is_parse_only;          /* -k parse: what only a start needs is told, not insisted on */
-	bool keep_lines;             /* "Processing: LINE" for each line in the report */
+	const char *service_name; /* -n; NULL: "squid" */
+	bool is_parse_only;       /* -k parse: what only a start needs is told, not insisted on */
+	bool keep_lines;          /* "Processing: LINE" for each line in the report */
 	const struct source *source; /* where files come from; NULL: the disk */
 	const struct world *world;   /* names and files of the system; NULL: the real one */
 	size_t memory_bytes;         /* for the default of cache_mem; 0: ask the system */
 };
 
-/* Reads path and all that it includes. NULL when report_exit_status says other than 0; the report then
- * holds every error of the files, with its place. options may be NULL. */
+/* Reads path and all that it includes. NULL when report_exit_status says other than 0; the report
+ * then holds every error of the files, with its place. options may be NULL. */
 struct config *config_read(const char *path, const struct config_options *options,
-			   struct report *report);
+                           struct report *report);
 
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* accepts NULL */

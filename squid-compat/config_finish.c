@@ -42,7 +42,8 @@ static void finish_paths(struct reading *reading)
 
 	if (!reading_has_seen(reading, "pid_filename"))
 		config->pid_filename =
-			arena_printf(&config->arena_, "/run/%s.pid", service ? service : "squid").at;
+			arena_printf(&config->arena_, "/run/%s.pid", service ? service : "squid")
+				.at;
 	if (!reading_has_seen(reading, "cache_log"))
 		config->cache_log = "/var/log/squid/cache.log";
 	if (config->logs->logs.n == 0)
@@ -55,11 +56,11 @@ static void finish_sizes(struct reading *reading)
 	struct config *config = reading->config;
 	unsigned ncores = machine_cores();
 	uint64_t memory = reading->options->memory_bytes ? reading->options->memory_bytes
-							 : machine_memory_bytes();
+	                                                 : machine_memory_bytes();
 
-	config->nworkers = config->nworkers_asked > 0 ? (unsigned)config->nworkers_asked
-			   : ncores < MAX_DEFAULT_WORKERS ? ncores
-							  : MAX_DEFAULT_WORKERS;
+	config->nworkers = config->nworkers_asked > 0     ? (unsigned)config->nworkers_asked
+	                   : ncores < MAX_DEFAULT_WORKERS ? ncores
+	                                                  : MAX_DEFAULT_WORKERS;
 	if (reading_has_seen(reading, "cache_mem"))
 		return;
 	config->cache_mem_bytes = DEFAULT_CACHE_MEM_BYTES;
@@ -85,8 +86,8 @@ static void finish_user(struct reading *reading)
 			config->effective_gid = user->pw_gid;
 		} else if (config->effective_user) {
 			report_say(reading->report, REPORT_FATAL,
-				   "getpwnam failed to find userid for effective user '%s'",
-				   config->effective_user);
+			           "getpwnam failed to find userid for effective user '%s'",
+			           config->effective_user);
 		}
 	}
 	if (!config->effective_group)
@@ -96,8 +97,8 @@ static void finish_user(struct reading *reading)
 		config->effective_gid = group->gr_gid;
 	else
 		report_say(reading->report, REPORT_FATAL,
-			   "getgrnam failed to find groupid for effective group '%s'",
-			   config->effective_group);
+		           "getgrnam failed to find groupid for effective group '%s'",
+		           config->effective_group);
 }
 
 /* Nobody is served when nothing is said about it. */
@@ -109,10 +110,9 @@ static void finish_http_access(struct reading *reading)
 	if (reading->config->http_access)
 		return;
 	report_say(reading->report, REPORT_WARNING,
-		   "No http_access configuration found. This will block ALL traffic");
+	           "No http_access configuration found. This will block ALL traffic");
 	cutter = word_cutter_create();
-	check(word_cutter_cut(cutter, STR("http_access deny all"), false, &words,
-			      reading->report));
+	check(word_cutter_cut(cutter, STR("http_access deny all"), false, &words, reading->report));
 	reading_take_line(reading, &words);
 	word_cutter_destroy(cutter);
 }
@@ -127,8 +127,8 @@ static void finish_auth(struct reading *reading)
 		is_usable |= auth_is_usable(&config->auth->schemes[i]);
 	if (acl_set_uses_auth(config->acls) && !is_usable)
 		report_say(reading->report, REPORT_FATAL,
-			   "Can't use proxy auth because no authentication schemes are fully "
-			   "configured.");
+		           "Can't use proxy auth because no authentication schemes are fully "
+		           "configured.");
 }
 
 static void finish_error_pages(struct reading *reading)
@@ -137,10 +137,10 @@ static void finish_error_pages(struct reading *reading)
 
 	if (config->error_directory)
 		error_pages_load(config->error_pages, str_of(config->error_directory),
-				 reading->report);
+		                 reading->report);
 	if (config->err_page_stylesheet)
 		error_pages_load_stylesheet(config->error_pages,
-					    str_of(config->err_page_stylesheet), reading->report);
+		                            str_of(config->err_page_stylesheet), reading->report);
 	deny_infos_resolve(config->deny_infos, config->error_pages, reading->report);
 }
 
@@ -160,5 +160,5 @@ void config_finish(struct reading *reading)
 	acl_set_seal(config->acls, reading->report);
 	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))
 		report_say(reading->report, REPORT_FATAL_AT_START,
-			   "No HTTP, HTTPS, or FTP ports configured");
+		           "No HTTP, HTTPS, or FTP ports configured");
 }

@@ -3,8 +3,8 @@
 #define SQUID_COMPAT_CONFIG_INTERNAL_H
 #include "squid-compat/reading.h"
 
-/* Behind the last line: fills in what depends on the system or on other directives, seals what modules
- * have gathered, and says what only the whole file shows to be wrong. */
+/* Behind the last line: fills in what depends on the system or on other directives, seals what
+ * modules have gathered, and says what only the whole file shows to be wrong. */
 void config_finish(struct reading *reading);
 
 #endif

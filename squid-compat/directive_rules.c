@@ -16,12 +16,13 @@
 #include "squid-compat/values.h"
 
 /* What the row's slot points to. */
-#define SLOT_POINTER(reading, directive, type) \
+#define SLOT_POINTER(reading, directive, type)                                                     \
 	(*(type **)(void *)((char *)(reading)->config + (directive)->slot))
 
 /* ---- ACLs ---- */
 
-void parse_acl(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_acl(struct reading *reading, const struct directive *directive,
+               const struct words *words)
 {
 	(void)directive;
 	acl_parse(reading->config->acls, words, reading->world, reading->report);
@@ -29,17 +30,17 @@ void parse_acl(struct reading *reading, const struct directive *directive, const
 
 /* Rules of a directive that nothing acts on are read, and dropped. */
 static void check_access(struct reading *reading, const struct words *words, size_t first_word,
-			 bool allows_slow)
+                         bool allows_slow)
 {
 	struct access_list *list = access_list_create();
 
 	access_list_parse(list, reading->config->acls, words, first_word, allows_slow,
-			  reading->report);
+	                  reading->report);
 	access_list_destroy(list);
 }
 
 static void add_access(struct reading *reading, const struct directive *directive,
-		       const struct words *words, bool allows_slow)
+                       const struct words *words, bool allows_slow)
 {
 	struct access_list **list;
 
@@ -54,20 +55,20 @@ static void add_access(struct reading *reading, const struct directive *directiv
 }
 
 void parse_access(struct reading *reading, const struct directive *directive,
-		  const struct words *words)
+                  const struct words *words)
 {
 	add_access(reading, directive, words, true);
 }
 
 void parse_fast_access(struct reading *reading, const struct directive *directive,
-		       const struct words *words)
+                       const struct words *words)
 {
 	add_access(reading, directive, words, false);
 }
 
 /* Says so when there is no word 1. */
 static bool has_name(struct reading *reading, const struct directive *directive,
-		     const struct words *words)
+                     const struct words *words)
 {
 	if (words->n > 1)
 		return true;
@@ -76,7 +77,7 @@ static bool has_name(struct reading *reading, const struct directive *directive,
 }
 
 void parse_named_access(struct reading *reading, const struct directive *directive,
-			const struct words *words)
+                        const struct words *words)
 {
 	if (has_name(reading, directive, words))
 		check_access(reading, words, 2, false);
@@ -89,14 +90,14 @@ static void check_condition(struct reading *reading, const struct words *words, 
 }
 
 void parse_value_if(struct reading *reading, const struct directive *directive,
-		    const struct words *words)
+                    const struct words *words)
 {
 	if (has_name(reading, directive, words))
 		check_condition(reading, words, 2);
 }
 
 void parse_size_if(struct reading *reading, const struct directive *directive,
-		   const struct words *words)
+                   const struct words *words)
 {
 	int64_t bytes;
 	size_t i = 1;
@@ -109,35 +110,35 @@ void parse_size_if(struct reading *reading, const struct directive *directive,
 /* ---- messages ---- */
 
 void parse_header_access(struct reading *reading, const struct directive *directive,
-			 const struct words *words)
+                         const struct words *words)
 {
 	header_rules_parse_access(SLOT_POINTER(reading, directive, struct header_rules),
-				  reading->config->acls, words, reading->report);
+	                          reading->config->acls, words, reading->report);
 }
 
 void parse_header_replace(struct reading *reading, const struct directive *directive,
-			  const struct words *words)
+                          const struct words *words)
 {
 	header_rules_parse_replace(SLOT_POINTER(reading, directive, struct header_rules), words,
-				   reading->report);
+	                           reading->report);
 }
 
 void parse_header_add(struct reading *reading, const struct directive *directive,
-		      const struct words *words)
+                      const struct words *words)
 {
 	header_rules_parse_add(SLOT_POINTER(reading, directive, struct header_rules),
-			       reading->config->acls, words, reading->report);
+	                       reading->config->acls, words, reading->report);
 }
 
 void parse_refresh_pattern(struct reading *reading, const struct directive *directive,
-			   const struct words *words)
+                           const struct words *words)
 {
 	(void)directive;
 	refresh_rules_parse(reading->config->refresh, words, reading->report);
 }
 
 void parse_deny_info(struct reading *reading, const struct directive *directive,
-		     const struct words *words)
+                     const struct words *words)
 {
 	(void)directive;
 	deny_infos_parse(reading->config->deny_infos, words, reading->report);
@@ -166,20 +167,20 @@ static void check_certificate(struct reading *reading, const struct port *port)
 		return;
 	}
 	status = gnutls_certificate_set_x509_key_file(credentials, port->tls.cert.at, key->at,
-						      GNUTLS_X509_FMT_PEM);
+	                                              GNUTLS_X509_FMT_PEM);
 	if (status < 0) {
 		report_say(reading->report, REPORT_ERROR,
-			   "unable to load certificate file '%s': %s", port->tls.cert.at,
-			   gnutls_strerror(status));
+		           "unable to load certificate file '%s': %s", port->tls.cert.at,
+		           gnutls_strerror(status));
 		report_say(reading->report, REPORT_FATAL,
-			   "No valid signing certificate configured for HTTPS_port %.*s",
-			   STR_ARG(port->spec));
+		           "No valid signing certificate configured for HTTPS_port %.*s",
+		           STR_ARG(port->spec));
 	}
 	gnutls_certificate_free_credentials(credentials);
 }
 
 void parse_http_port(struct reading *reading, const struct directive *directive,
-		     const struct words *words)
+                     const struct words *words)
 {
 	struct ports *ports = reading->config->ports;
 	unsigned nports = ports->n;
@@ -193,50 +194,50 @@ void parse_http_port(struct reading *reading, const struct directive *directive,
 	if (port->tls.cert.len)
 		check_certificate(reading, port);
 	report_say(reading->report, REPORT_WARNING,
-		   "the TLS port %.*s is not opened: Bobtail does not speak TLS yet",
-		   STR_ARG(port->spec));
+	           "the TLS port %.*s is not opened: Bobtail does not speak TLS yet",
+	           STR_ARG(port->spec));
 }
 
 void parse_cache_peer(struct reading *reading, const struct directive *directive,
-		      const struct words *words)
+                      const struct words *words)
 {
 	(void)directive;
 	peers_parse(reading->config->peers, words, reading->report);
 }
 
 void parse_cache_peer_access(struct reading *reading, const struct directive *directive,
-			     const struct words *words)
+                             const struct words *words)
 {
 	(void)directive;
 	peers_parse_access(reading->config->peers, reading->config->acls, words, reading->report);
 }
 
 void parse_neighbor_type_domain(struct reading *reading, const struct directive *directive,
-				const struct words *words)
+                                const struct words *words)
 {
 	(void)directive;
 	peers_parse_domain_type(reading->config->peers, words, reading->report);
 }
 
 void parse_cache_dir(struct reading *reading, const struct directive *directive,
-		     const struct words *words)
+                     const struct words *words)
 {
 	(void)directive;
 	cache_dirs_parse(reading->config->cache_dirs, words,
-			 reading->config->maximum_object_size_bytes, reading->report);
+	                 reading->config->maximum_object_size_bytes, reading->report);
 }
 
 /* ---- logs ---- */
 
 void parse_logformat(struct reading *reading, const struct directive *directive,
-		     const struct words *words)
+                     const struct words *words)
 {
 	(void)directive;
 	logformats_parse(&reading->config->logs->formats, words, reading->report);
 }
 
 void parse_access_log(struct reading *reading, const struct directive *directive,
-		      const struct words *words)
+                      const struct words *words)
 {
 	(void)directive;
 	access_logs_parse(&reading->config->logs->logs, words, reading->report);
@@ -245,45 +246,45 @@ void parse_access_log(struct reading *reading, const struct directive *directive
 /* ---- helpers ---- */
 
 void parse_auth_param(struct reading *reading, const struct directive *directive,
-		      const struct words *words)
+                      const struct words *words)
 {
 	(void)directive;
 	auth_parse(reading->config->auth, words, reading->report);
 }
 
 void parse_rewrite_program(struct reading *reading, const struct directive *directive,
-			   const struct words *words)
+                           const struct words *words)
 {
 	rewrite_parse_program(SLOT_POINTER(reading, directive, struct rewrite_config), words,
-			      reading->report);
+	                      reading->report);
 }
 
 void parse_rewrite_children(struct reading *reading, const struct directive *directive,
-			    const struct words *words)
+                            const struct words *words)
 {
 	rewrite_parse_children(SLOT_POINTER(reading, directive, struct rewrite_config), words,
-			       reading->report);
+	                       reading->report);
 }
 
 void parse_rewrite_concurrency(struct reading *reading, const struct directive *directive,
-			       const struct words *words)
+                               const struct words *words)
 {
 	rewrite_parse_concurrency(SLOT_POINTER(reading, directive, struct rewrite_config), words,
-				  reading->report);
+	                          reading->report);
 }
 
 void parse_rewrite_extras(struct reading *reading, const struct directive *directive,
-			  const struct words *words)
+                          const struct words *words)
 {
 	rewrite_parse_extras(SLOT_POINTER(reading, directive, struct rewrite_config), words,
-			     reading->report);
+	                     reading->report);
 }
 
 void parse_rewrite_timeout(struct reading *reading, const struct directive *directive,
-			   const struct words *words)
+                           const struct words *words)
 {
 	rewrite_parse_timeout(SLOT_POINTER(reading, directive, struct rewrite_config), words,
-			      reading->report);
+	                      reading->report);
 }
 
 static void parse_flag(struct reading *reading, const struct words *words, bool *out)
@@ -295,15 +296,15 @@ static void parse_flag(struct reading *reading, const struct words *words, bool 
 }
 
 void parse_rewrite_bypass(struct reading *reading, const struct directive *directive,
-			  const struct words *words)
+                          const struct words *words)
 {
 	parse_flag(reading, words,
-		   &SLOT_POINTER(reading, directive, struct rewrite_config)->is_bypass_on);
+	           &SLOT_POINTER(reading, directive, struct rewrite_config)->is_bypass_on);
 }
 
 void parse_rewrite_host(struct reading *reading, const struct directive *directive,
-			const struct words *words)
+                        const struct words *words)
 {
 	parse_flag(reading, words,
-		   &SLOT_POINTER(reading, directive, struct rewrite_config)->rewrites_host);
+	           &SLOT_POINTER(reading, directive, struct rewrite_config)->rewrites_host);
 }

@@ -11,7 +11,7 @@ static void *slot(struct reading *reading, const struct directive *directive)
 }
 
 void parse_on_off(struct reading *reading, const struct directive *directive,
-		  const struct words *words)
+                  const struct words *words)
 {
 	bool *out = slot(reading, directive), value;
 	size_t i = 1;
@@ -23,7 +23,8 @@ void parse_on_off(struct reading *reading, const struct directive *directive,
 	reading_expect_end(reading, words, i);
 }
 
-void parse_int(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_int(struct reading *reading, const struct directive *directive,
+               const struct words *words)
 {
 	bool has_range = directive->min || directive->max;
 	int *out = slot(reading, directive);
@@ -31,7 +32,7 @@ void parse_int(struct reading *reading, const struct directive *directive, const
 	size_t i = 1;
 
 	if (!value_int(words, &i, reading->report, has_range ? directive->min : INT32_MIN,
-		       has_range ? directive->max : INT32_MAX, &value))
+	               has_range ? directive->max : INT32_MAX, &value))
 		return;
 	if (out)
 		*out = (int)value;
@@ -39,7 +40,7 @@ void parse_int(struct reading *reading, const struct directive *directive, const
 }
 
 void parse_percent(struct reading *reading, const struct directive *directive,
-		   const struct words *words)
+                   const struct words *words)
 {
 	int *out = slot(reading, directive), value;
 	size_t i = 1;
@@ -51,7 +52,8 @@ void parse_percent(struct reading *reading, const struct directive *directive,
 	reading_expect_end(reading, words, i);
 }
 
-void parse_port(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_port(struct reading *reading, const struct directive *directive,
+                const struct words *words)
 {
 	uint16_t port;
 	size_t i = 1;
@@ -62,7 +64,7 @@ void parse_port(struct reading *reading, const struct directive *directive, cons
 }
 
 void parse_unused_port(struct reading *reading, const struct directive *directive,
-		       const struct words *words)
+                       const struct words *words)
 {
 	uint16_t port;
 	size_t i = 1;
@@ -71,11 +73,12 @@ void parse_unused_port(struct reading *reading, const struct directive *directiv
 		return;
 	if (port)
 		report_say(reading->report, REPORT_WARNING, "nothing will listen on port %u: %s",
-			   port, directive->help);
+		           port, directive->help);
 	reading_expect_end(reading, words, i);
 }
 
-void parse_time(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_time(struct reading *reading, const struct directive *directive,
+                const struct words *words)
 {
 	int64_t *out = slot(reading, directive), value;
 	size_t i = 1;
@@ -88,7 +91,8 @@ void parse_time(struct reading *reading, const struct directive *directive, cons
 }
 
 static void parse_size_in(struct reading *reading, const struct directive *directive,
-			  const struct words *words, const char *default_unit, bool may_be_unlimited)
+                          const struct words *words, const char *default_unit,
+                          bool may_be_unlimited)
 {
 	int64_t *out = slot(reading, directive), value;
 	size_t i = 1;
@@ -104,19 +108,20 @@ static void parse_size_in(struct reading *reading, const struct directive *direc
 	reading_expect_end(reading, words, i);
 }
 
-void parse_size(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_size(struct reading *reading, const struct directive *directive,
+                const struct words *words)
 {
 	parse_size_in(reading, directive, words, "bytes", true);
 }
 
 void parse_size_kb(struct reading *reading, const struct directive *directive,
-		   const struct words *words)
+                   const struct words *words)
 {
 	parse_size_in(reading, directive, words, "KB", true);
 }
 
 void parse_bounded_size(struct reading *reading, const struct directive *directive,
-			const struct words *words)
+                        const struct words *words)
 {
 	parse_size_in(reading, directive, words, "bytes", false);
 }
@@ -142,7 +147,8 @@ static void set_text(struct reading *reading, const struct directive *directive,
 	*out = str_eq(text, STR("none")) ? NULL : reading_keep(reading, text);
 }
 
-void parse_text(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_text(struct reading *reading, const struct directive *directive,
+                const struct words *words)
 {
 	if (words->n < 2 || words->at[1].text.len == 0) {
 		report_say(reading->report, REPORT_FATAL, "%s needs a value", directive->name);
@@ -152,7 +158,8 @@ void parse_text(struct reading *reading, const struct directive *directive, cons
 	reading_expect_end(reading, words, 2);
 }
 
-void parse_rest(struct reading *reading, const struct directive *directive, const struct words *words)
+void parse_rest(struct reading *reading, const struct directive *directive,
+                const struct words *words)
 {
 	if (words->n < 2)
 		report_say(reading->report, REPORT_FATAL, "%s needs a value", directive->name);
@@ -162,7 +169,7 @@ void parse_rest(struct reading *reading, const struct directive *directive, cons
 
 /* Appends to what earlier lines gave. */
 void parse_words(struct reading *reading, const struct directive *directive,
-		 const struct words *words)
+                 const struct words *words)
 {
 	struct config_words *out = slot(reading, directive);
 	const char **at;
@@ -183,7 +190,7 @@ void parse_words(struct reading *reading, const struct directive *directive,
 }
 
 void parse_choice(struct reading *reading, const struct directive *directive,
-		  const struct words *words)
+                  const struct words *words)
 {
 	unsigned *out = slot(reading, directive);
 	struct str text = words_text(words, 1);
@@ -197,12 +204,12 @@ void parse_choice(struct reading *reading, const struct directive *directive,
 		return;
 	}
 	report_say(reading->report, REPORT_FATAL, "%s is one of %s, not '%.*s'", directive->name,
-		   directive->syntax, STR_ARG(str_first(text, 200)));
+	           directive->syntax, STR_ARG(str_first(text, 200)));
 }
 
 /* Octal with a 0 in front, as C has it. */
 void parse_umask(struct reading *reading, const struct directive *directive,
-		 const struct words *words)
+                 const struct words *words)
 {
 	unsigned *out = slot(reading, directive);
 	int64_t value;
@@ -215,7 +222,7 @@ void parse_umask(struct reading *reading, const struct directive *directive,
 }
 
 void parse_count_or_on_off(struct reading *reading, const struct directive *directive,
-			   const struct words *words)
+                           const struct words *words)
 {
 	int *out = slot(reading, directive);
 	struct str text = words_text(words, 1);
@@ -237,7 +244,7 @@ void parse_count_or_on_off(struct reading *reading, const struct directive *dire
 
 /* SECTION,LEVEL: only ALL has a meaning here, since there are no sections. */
 void parse_debug_options(struct reading *reading, const struct directive *directive,
-			 const struct words *words)
+                         const struct words *words)
 {
 	int *out = slot(reading, directive);
 
@@ -250,7 +257,7 @@ void parse_debug_options(struct reading *reading, const struct directive *direct
 		if (!str_split(&level, ',', &section) || !str_to_i64(level, &value) || value < 0 ||
 		    value > 9) {
 			report_say(reading->report, REPORT_ERROR, "'%.*s' is no SECTION,LEVEL",
-				   STR_ARG(str_first(words->at[i].text, 200)));
+			           STR_ARG(str_first(words->at[i].text, 200)));
 			continue;
 		}
 		if (str_eq(section, STR("ALL")))
@@ -260,7 +267,7 @@ void parse_debug_options(struct reading *reading, const struct directive *direct
 
 /* Squid takes a module in front, of which stdio: is the only one. */
 void parse_cache_log(struct reading *reading, const struct directive *directive,
-		     const struct words *words)
+                     const struct words *words)
 {
 	struct str path = words_text(words, 1);
 
@@ -275,7 +282,7 @@ void parse_cache_log(struct reading *reading, const struct directive *directive,
 }
 
 void parse_bungled(struct reading *reading, const struct directive *directive,
-		   const struct words *words)
+                   const struct words *words)
 {
 	(void)directive;
 	(void)words;
@@ -284,7 +291,7 @@ void parse_bungled(struct reading *reading, const struct directive *directive,
 
 /* Squid still obeys it: the opposite of cache_miss_revalidate. */
 void parse_ignore_ims_on_miss(struct reading *reading, const struct directive *directive,
-			      const struct words *words)
+                              const struct words *words)
 {
 	bool value;
 	size_t i = 1;
@@ -297,7 +304,7 @@ void parse_ignore_ims_on_miss(struct reading *reading, const struct directive *d
 static void refuse_line(struct reading *reading, const struct directive *directive)
 {
 	report_say(reading->report, REPORT_FATAL, "'%s' is refused: %s", directive->name,
-		   directive->help);
+	           directive->help);
 }
 
 void refuse(struct reading *reading, const struct directive *directive, const struct words *words)
@@ -306,7 +313,8 @@ void refuse(struct reading *reading, const struct directive *directive, const st
 		refuse_line(reading, directive);
 }
 
-void refuse_on(struct reading *reading, const struct directive *directive, const struct words *words)
+void refuse_on(struct reading *reading, const struct directive *directive,
+               const struct words *words)
 {
 	bool value;
 	size_t i = 1;
@@ -317,7 +325,7 @@ void refuse_on(struct reading *reading, const struct directive *directive, const
 
 /* SERVICE allow|deny ACL... */
 void refuse_allow(struct reading *reading, const struct directive *directive,
-		  const struct words *words)
+                  const struct words *words)
 {
 	if (str_eq(words_text(words, 2), STR("allow")))
 		refuse_line(reading, directive);

@@ -6,7 +6,7 @@
 #include "squid-compat/directives_internal.h"
 
 static const struct directive *const families[] = {
-	directives_access, directives_cache,   directives_message, directives_network,
+	directives_access,  directives_cache,  directives_message, directives_network,
 	directives_program, directives_unused, directives_forward, directives_gone,
 };
 

@@ -12,36 +12,37 @@
 #include "lib/base/str.h"
 
 enum verdict {
-	HONOURED,   /* does what Squid does with it */
-	NOT_YET,    /* read and checked; one note says that nothing acts on it yet */
-	ACCEPTED,   /* read and checked; has no effect here, by design */
-	WARNED,     /* for forward proxies: ignored with a warning */
-	REFUSED,    /* ignoring it would open a hole: fatal */
-	OBSOLETE,   /* Squid's "Directive 'X' is obsolete.", ignored */
-	UNKNOWN,    /* gone so long that Squid does not know it: unrecognized, with a hint */
+	HONOURED, /* does what Squid does with it */
+	NOT_YET,  /* read and checked; one note says that nothing acts on it yet */
+	ACCEPTED, /* read and checked; has no effect here, by design */
+	WARNED,   /* for forward proxies: ignored with a warning */
+	REFUSED,  /* ignoring it would open a hole: fatal */
+	OBSOLETE, /* Squid's "Directive 'X' is obsolete.", ignored */
+	UNKNOWN,  /* gone so long that Squid does not know it: unrecognized, with a hint */
 	VERDICTS
 };
 
-struct reading;   /* reading.h: a configuration that is being read */
-struct words;     /* words.h */
+struct reading; /* reading.h: a configuration that is being read */
+struct words;   /* words.h */
 struct directive;
 
 /* Handles one line of its directive. */
 typedef void directive_fn(struct reading *reading, const struct directive *directive,
-			  const struct words *words);
+                          const struct words *words);
 
 struct directive {
 	const char *name;
-	const char *aliases;   /* apart by blanks; NULL: none */
+	const char *aliases; /* apart by blanks; NULL: none */
 	const char *syntax;
 	/* The value it has without a line, as one would write it: read by parse before the file. */
 	const char *otherwise;
 	enum verdict verdict;
-	directive_fn *parse;   /* NULL: any words will do */
-	size_t slot;           /* where in struct config; 0: nowhere */
-	int64_t min, max;      /* of integers, when not both 0 */
-	const char *const *choices; /* of parse_choice: NULL-terminated; the index goes into the slot */
-	const char *help;      /* what it is for, or why it has no effect, or what to write instead */
+	directive_fn *parse; /* NULL: any words will do */
+	size_t slot;         /* where in struct config; 0: nowhere */
+	int64_t min, max;    /* of integers, when not both 0 */
+	const char *const
+		*choices; /* of parse_choice: NULL-terminated; the index goes into the slot */
+	const char *help; /* what it is for, or why it has no effect, or what to write instead */
 };
 
 /* By name or alias, which are case-sensitive; NULL: none. */

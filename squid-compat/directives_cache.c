@@ -32,7 +32,7 @@ const struct directive directives_cache[] = {
 	{.name = "cache", .aliases = "no_cache", .syntax = "allow|deny [!]ACL...",
 	 .verdict = HONOURED, ACCESS(cache),
 	 .help = "what may be stored or answered from the cache"},
-	{.name = "send_hit", .syntax = "allow|deny [!]ACL...", .verdict = NOT_YET,
+	{.name = "send_hit", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,
 	 FAST_ACCESS(send_hit), .help = "what may be answered from the cache"},
 	{.name = "store_miss", .syntax = "allow|deny [!]ACL...", .verdict = NOT_YET,
 	 FAST_ACCESS(store_miss), .help = "what may be stored"},

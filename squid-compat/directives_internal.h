@@ -9,10 +9,12 @@
 #include "squid-compat/directives.h"
 #include "squid-compat/reading.h"
 
-/* A slot, which must have the type that its handler writes (a negative array size says it has not). */
+/* clang-format off */
+/* A slot, which must have the type that its handler writes: an array of -1 says that it has not. */
 #define SLOT_OF(field, type) \
 	(offsetof(struct config, field) + \
 	 0 * sizeof(char[_Generic(((struct config *)0)->field, type : 1, default : -1)]))
+/* clang-format on */
 
 #define ON_OFF(field) .parse = parse_on_off, .slot = SLOT_OF(field, bool)
 #define TIME_MS(field) .parse = parse_time, .slot = SLOT_OF(field, int64_t)
@@ -20,18 +22,18 @@
 #define BOUNDED_BYTES(field) .parse = parse_bounded_size, .slot = SLOT_OF(field, int64_t)
 #define SIZE_KB_BYTES(field) .parse = parse_size_kb, .slot = SLOT_OF(field, int64_t)
 #define PERCENT(field) .parse = parse_percent, .slot = SLOT_OF(field, int)
-#define NUMBER(field, least, most) \
+#define NUMBER(field, least, most)                                                                 \
 	.parse = parse_int, .slot = SLOT_OF(field, int), .min = (least), .max = (most)
 #define TEXT(field) .parse = parse_text, .slot = SLOT_OF(field, const char *)
 #define REST(field) .parse = parse_rest, .slot = SLOT_OF(field, const char *)
 #define WORDS(field) .parse = parse_words, .slot = SLOT_OF(field, struct config_words)
-#define CHOICE(field, words) \
+#define CHOICE(field, words)                                                                       \
 	.parse = parse_choice, .choices = (words), .slot = SLOT_OF(field, unsigned)
 #define ACCESS(field) .parse = parse_access, .slot = SLOT_OF(field, struct access_list *)
 #define FAST_ACCESS(field) .parse = parse_fast_access, .slot = SLOT_OF(field, struct access_list *)
-#define HEADERS(field, handler) \
+#define HEADERS(field, handler)                                                                    \
 	.parse = parse_header_##handler, .slot = SLOT_OF(field, struct header_rules *)
-#define REWRITE(field, handler) \
+#define REWRITE(field, handler)                                                                    \
 	.parse = parse_rewrite_##handler, .slot = SLOT_OF(field, struct rewrite_config *)
 
 /* Each ends with a row without a name. */

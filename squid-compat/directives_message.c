@@ -19,12 +19,9 @@ static const char *const relaxed_parser_choices[] = {
 };
 
 static const char *const uri_whitespace_choices[] = {
-	[URI_WHITESPACE_DENY] = "deny",
-	[URI_WHITESPACE_STRIP] = "strip",
-	[URI_WHITESPACE_ALLOW] = "allow",
-	[URI_WHITESPACE_ENCODE] = "encode",
-	[URI_WHITESPACE_CHOP] = "chop",
-	NULL,
+	[URI_WHITESPACE_DENY] = "deny",   [URI_WHITESPACE_STRIP] = "strip",
+	[URI_WHITESPACE_ALLOW] = "allow", [URI_WHITESPACE_ENCODE] = "encode",
+	[URI_WHITESPACE_CHOP] = "chop",   NULL,
 };
 
 /* clang-format off */

@@ -96,7 +96,7 @@ const struct directive directives_network[] = {
 	 .help = "requests read ahead of the reply"},
 	{.name = "nonhierarchical_direct", .syntax = "on|off", .otherwise = "on",
 	 .verdict = NOT_YET, ON_OFF(nonhierarchical_direct), .help = "only with allow-direct"},
-	{.name = "prefer_direct", .syntax = "on|off", .otherwise = "off", .verdict = NOT_YET,
+	{.name = "prefer_direct", .syntax = "on|off", .otherwise = "off", .verdict = HONOURED,
 	 ON_OFF(prefer_direct), .help = "only with allow-direct"},
 	{.name = "tcp_recv_bufsize", .syntax = "SIZE", .otherwise = "0 bytes", .verdict = NOT_YET,
 	 SIZE_BYTES(tcp_recv_bufsize_bytes), .help = "receive buffer of sockets"},

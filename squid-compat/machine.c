@@ -40,7 +40,8 @@ static uint64_t group_limit(const char *group)
 	return bytes;
 }
 
-/* Limits count from our own group ("0::/a/b") up to the root, which within a container is its own. */
+/* Limits count from our own group ("0::/a/b") up to the root, which within a container is its own.
+ */
 static uint64_t groups_limit(void)
 {
 	uint64_t least = group_limit("");

@@ -18,11 +18,11 @@ struct condition {
 };
 
 struct file {
-	const char *path;   /* as opened */
-	char *shown_path;   /* as messages name it: #line may have changed it */
-	struct str rest;    /* not read yet */
-	int line;           /* of what was read last */
-	int first_line;     /* of the directive at hand */
+	const char *path; /* as opened */
+	char *shown_path; /* as messages name it: #line may have changed it */
+	struct str rest;  /* not read yet */
+	int line;         /* of what was read last */
+	int first_line;   /* of the directive at hand */
 	const struct file *from;
 	unsigned depth;
 	struct condition conditions[PARSER_MAX_CONDITIONS];
@@ -36,8 +36,8 @@ struct parser {
 	parser_line_fn *line;
 	void *user;
 	struct word_cutter *cutter;
-	struct buf joined;  /* the directive at hand */
-	struct buf filled;  /* the same with its macros */
+	struct buf joined; /* the directive at hand */
+	struct buf filled; /* the same with its macros */
 	unsigned nfiles;
 	size_t nbytes;
 	bool quoted_values;
@@ -92,7 +92,8 @@ static bool is_line_marker(struct file *file, struct str line)
 	if (!str_starts_with(line, STR("#line ")))
 		return false;
 	str_word(&rest, &word);
-	if (!str_word(&rest, &word) || !str_to_u64(word, &number) || number < 1 || number > 1u << 30)
+	if (!str_word(&rest, &word) || !str_to_u64(word, &number) || number < 1 ||
+	    number > 1u << 30)
 		return true;
 	file->line = (int)number - 1;
 	rest = str_trim(rest);
@@ -143,8 +144,8 @@ static bool next_line(struct parser *parser, struct file *file)
 		if (!buf_add_str(&parser->joined, line)) {
 			place(parser, file, STR(""));
 			report_say(parser->report, REPORT_FATAL,
-				   "the line and its continuations are longer than %d bytes",
-				   PARSER_MAX_JOINED_BYTES);
+			           "the line and its continuations are longer than %d bytes",
+			           PARSER_MAX_JOINED_BYTES);
 			return false;
 		}
 		if (!is_continued)
@@ -227,7 +228,8 @@ static bool take_int(struct str *text, int64_t *out)
 	size_t len = 0;
 
 	*text = str_trim(*text);
-	while (len < text->len && (text->at[len] == '-' || (text->at[len] >= '0' && text->at[len] <= '9')))
+	while (len < text->len &&
+	       (text->at[len] == '-' || (text->at[len] >= '0' && text->at[len] <= '9')))
 		len++;
 	if (!str_to_i64(str_first(*text, len), out))
 		return false;
@@ -266,14 +268,14 @@ static void begin_if(struct parser *parser, struct file *file, struct str condit
 
 	if (file->nconditions == PARSER_MAX_CONDITIONS) {
 		report_say(parser->report, REPORT_FATAL, "more than %d nested conditions",
-			   PARSER_MAX_CONDITIONS);
+		           PARSER_MAX_CONDITIONS);
 		file->rest = STR_NONE;
 		file->nconditions = 0;
 		return;
 	}
 	if (is_outer_live && !evaluate(condition, &is_true))
 		report_say(parser->report, REPORT_FATAL, "bad condition: '%.*s'",
-			   STR_ARG(str_first(condition, 200)));
+		           STR_ARG(str_first(condition, 200)));
 	inner = &file->conditions[file->nconditions++];
 	*inner = (struct condition){.is_outer_live = is_outer_live, .is_true = is_true};
 }
@@ -322,8 +324,8 @@ static bool take_condition(struct parser *parser, struct file *file, struct str 
 static bool may_include(struct parser *parser, const char *path, const struct file *from)
 {
 	if (from && from->depth >= PARSER_MAX_INCLUDES) {
-		report_say(parser->report, REPORT_FATAL, "can't include %s: more than %d levels deep",
-			   path, PARSER_MAX_INCLUDES);
+		report_say(parser->report, REPORT_FATAL,
+		           "can't include %s: more than %d levels deep", path, PARSER_MAX_INCLUDES);
 		return false;
 	}
 	for (const struct file *outer = from; outer; outer = outer->from) {
@@ -334,8 +336,8 @@ static bool may_include(struct parser *parser, const char *path, const struct fi
 	}
 	if (parser->nfiles >= PARSER_MAX_FILES || parser->nbytes >= PARSER_MAX_BYTES) {
 		report_say(parser->report, REPORT_FATAL,
-			   "can't include %s: more than %d files or %d MB in all", path,
-			   PARSER_MAX_FILES, PARSER_MAX_BYTES >> 20);
+		           "can't include %s: more than %d files or %d MB in all", path,
+		           PARSER_MAX_FILES, PARSER_MAX_BYTES >> 20);
 		return false;
 	}
 	return true;
@@ -349,7 +351,7 @@ static void include_pattern(struct parser *parser, struct file *file, struct str
 
 	if (parser->source->expand(parser->source->user, text, &names, &why) != ERR_OK)
 		report_say(parser->report, REPORT_FATAL,
-			   "Unable to find configuration file: %.500s: %.200s", text, why.at);
+		           "Unable to find configuration file: %.500s: %.200s", text, why.at);
 	for (size_t i = 0; i < names.n; i++)
 		read_file(parser, names.at[i], file);
 	source_names_fini(&names);
@@ -385,7 +387,7 @@ static void note_quoted_values(struct parser *parser, const struct words *words)
 	if (!str_eq(words->at[0].text, STR("configuration_includes_quoted_values")))
 		return;
 	parser->quoted_values = str_eq(words_text(words, 1), STR("on")) ||
-				str_eq(words_text(words, 1), STR("enable"));
+	                        str_eq(words_text(words, 1), STR("enable"));
 }
 
 static void handle_line(struct parser *parser, struct file *file)
@@ -403,8 +405,7 @@ static void handle_line(struct parser *parser, struct file *file)
 		return;
 	if (parser->options->keep_lines)
 		report_say(parser->report, REPORT_LINE, "%s", "");
-	if (!word_cutter_cut(parser->cutter, line, parser->quoted_values, &words,
-			     parser->report) ||
+	if (!word_cutter_cut(parser->cutter, line, parser->quoted_values, &words, parser->report) ||
 	    words.n == 0)
 		return;
 	if (str_eq(words.at[0].text, STR("include"))) {
@@ -442,7 +443,7 @@ static void read_file(struct parser *parser, const char *path, const struct file
 	parser->nfiles++;
 	if (parser->source->read(parser->source->user, path, &bytes, &why) != ERR_OK) {
 		report_say(parser->report, REPORT_FATAL,
-			   "Unable to open configuration file: %.500s: %.200s", path, why.at);
+		           "Unable to open configuration file: %.500s: %.200s", path, why.at);
 		buf_fini(&bytes);
 		return;
 	}
@@ -462,7 +463,7 @@ static void read_file(struct parser *parser, const char *path, const struct file
 }
 
 void parser_read(const char *path, const struct parser_options *options, struct report *report,
-		 parser_line_fn *line, void *user)
+                 parser_line_fn *line, void *user)
 {
 	struct parser parser = {
 		.source = options->source ? options->source : &source_disk,

@@ -15,7 +15,7 @@ void reading_expect_end(struct reading *reading, const struct words *words, size
 {
 	if (i < words->n)
 		report_say(reading->report, REPORT_WARNING, "'%.*s' behind the value is ignored",
-			   STR_ARG(str_first(words_rest(words, i), 200)));
+		           STR_ARG(str_first(words_rest(words, i), 200)));
 }
 
 bool reading_has_seen(const struct reading *reading, const char *name)
@@ -29,20 +29,20 @@ static void tell_verdict(struct reading *reading, const struct directive *direct
 	switch (directive->verdict) {
 	case NOT_YET:
 		report_say(reading->report, REPORT_NOTE,
-			   "'%s' is read, but Bobtail does not act on it yet", directive->name);
+		           "'%s' is read, but Bobtail does not act on it yet", directive->name);
 		break;
 	case ACCEPTED:
 		report_say(reading->report, REPORT_NOTE, "'%s' has no effect: %s", directive->name,
-			   directive->help);
+		           directive->help);
 		break;
 	case WARNED:
 		report_say(reading->report, REPORT_WARNING, "'%s' is ignored: %s", directive->name,
-			   directive->help);
+		           directive->help);
 		break;
 	case OBSOLETE:
 		if (directive->help)
 			report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
-				   directive->help);
+			           directive->help);
 		break;
 	case HONOURED:
 	case REFUSED:
@@ -60,15 +60,16 @@ void reading_take_line(void *user, const struct words *words)
 	bool *has_seen;
 
 	if (!directive || directive->verdict == UNKNOWN) {
-		report_say(reading->report, REPORT_UNRECOGNIZED, "%.*s", STR_ARG(str_first(name, 200)));
+		report_say(reading->report, REPORT_UNRECOGNIZED, "%.*s",
+		           STR_ARG(str_first(name, 200)));
 		if (directive)
 			report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
-				   directive->help);
+			           directive->help);
 		return;
 	}
 	if (directive->verdict == OBSOLETE)
 		report_say(reading->report, REPORT_ERROR, "Directive '%.*s' is obsolete.",
-			   STR_ARG(name));
+		           STR_ARG(name));
 	has_seen = &reading->has_seen[directive_number(directive)];
 	if (!*has_seen)
 		tell_verdict(reading, directive);
@@ -78,7 +79,7 @@ void reading_take_line(void *user, const struct words *words)
 }
 
 static void set_default(struct reading *reading, struct word_cutter *cutter,
-			const struct directive *directive)
+                        const struct directive *directive)
 {
 	char *line = mem_printf("%s %s", directive->name, directive->otherwise);
 	struct words words;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/reading.h: a configuration while it is being read, and what handles its directives.
  *
- * A handler (directive_fn) gets one line, says to the report what is wrong with it, and writes where the
- * row's slot says; a row without a slot has its values checked and dropped. One thread's. */
+ * A handler (directive_fn) gets one line, says to the report what is wrong with it, and writes
+ * where the row's slot says; a row without a slot has its values checked and dropped. One thread's.
+ */
 #ifndef SQUID_COMPAT_READING_H
 #define SQUID_COMPAT_READING_H
 #include <stdbool.h>
@@ -39,30 +40,30 @@ const char *reading_keep(struct reading *reading, struct str text);
 void reading_expect_end(struct reading *reading, const struct words *words, size_t i);
 
 /* ---- handlers of plain values: directive_values.c ---- */
-directive_fn parse_on_off;     /* bool */
-directive_fn parse_int;        /* int, within the row's min and max */
-directive_fn parse_percent;    /* int */
-directive_fn parse_port;       /* none: checked only */
-directive_fn parse_time;       /* int64_t, ms */
-directive_fn parse_size;       /* int64_t, bytes; "none" is -1 */
-directive_fn parse_size_kb;    /* the same, KB when there is no unit */
-directive_fn parse_bounded_size; /* the same without "none" */
-directive_fn parse_text;       /* const char *; "none" is NULL */
-directive_fn parse_rest;       /* const char *: all behind the directive */
-directive_fn parse_words;      /* struct config_words: the words of all lines */
-directive_fn parse_choice;     /* an enum: the index in the row's choices */
-directive_fn parse_umask;      /* unsigned */
+directive_fn parse_on_off;          /* bool */
+directive_fn parse_int;             /* int, within the row's min and max */
+directive_fn parse_percent;         /* int */
+directive_fn parse_port;            /* none: checked only */
+directive_fn parse_time;            /* int64_t, ms */
+directive_fn parse_size;            /* int64_t, bytes; "none" is -1 */
+directive_fn parse_size_kb;         /* the same, KB when there is no unit */
+directive_fn parse_bounded_size;    /* the same without "none" */
+directive_fn parse_text;            /* const char *; "none" is NULL */
+directive_fn parse_rest;            /* const char *: all behind the directive */
+directive_fn parse_words;           /* struct config_words: the words of all lines */
+directive_fn parse_choice;          /* an enum: the index in the row's choices */
+directive_fn parse_umask;           /* unsigned */
 directive_fn parse_count_or_on_off; /* int; on is 1 */
 directive_fn parse_debug_options;
 directive_fn parse_cache_log;
-directive_fn parse_bungled;    /* no value is any good */
+directive_fn parse_bungled;     /* no value is any good */
 directive_fn parse_unused_port; /* a warning unless 0 */
 directive_fn parse_ignore_ims_on_miss;
 
 /* ---- handlers that ask other modules: directive_rules.c ---- */
 directive_fn parse_acl;
-directive_fn parse_access;      /* struct access_list *; may wait for slow ACLs */
-directive_fn parse_fast_access; /* the same, may not wait */
+directive_fn parse_access;        /* struct access_list *; may wait for slow ACLs */
+directive_fn parse_fast_access;   /* the same, may not wait */
 directive_fn parse_named_access;  /* WORD allow|deny ACL...: checked only */
 directive_fn parse_value_if;      /* WORD ACL...: checked only */
 directive_fn parse_size_if;       /* SIZE|none ACL...: checked only */
@@ -88,8 +89,8 @@ directive_fn parse_rewrite_bypass;
 directive_fn parse_rewrite_host;
 
 /* ---- refusals ---- */
-directive_fn refuse;           /* any line */
-directive_fn refuse_on;        /* "on" */
-directive_fn refuse_allow;     /* a rule that allows something */
+directive_fn refuse;       /* any line */
+directive_fn refuse_on;    /* "on" */
+directive_fn refuse_allow; /* a rule that allows something */
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Messages lie in one arena, in order. Most places get no message, so a place is copied there with the
- * first one. */
+/* Messages lie in one arena, in order. Most places get no message, so a place is copied there with
+ * the first one. */
 #include "squid-compat/report.h"
 
 #include <stdarg.h>
@@ -17,7 +17,8 @@ struct report {
 	struct report_message *messages;
 	size_t nmessages, room;
 	size_t counts[REPORT_CLASSES];
-	/* the place of what follows: our own copies, and those that messages share once there are some */
+	/* the place of what follows: our own copies, and those that messages share once there are
+	 * some */
 	char *file, *included_from, *directive_line;
 	int line;
 	struct report_message kept;
@@ -100,8 +101,8 @@ void report_say(struct report *report, enum report_class what, const char *forma
 		return;
 	if (report->nmessages == report->room) {
 		report->room = report->room ? report->room * 2 : 32;
-		report->messages = mem_realloc(report->messages,
-					       report->room * sizeof(*report->messages));
+		report->messages =
+			mem_realloc(report->messages, report->room * sizeof(*report->messages));
 	}
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
@@ -164,7 +165,7 @@ static void print(const struct printer *printer, const char *format, ...)
 
 /* "WARNING: TEXT (FILE line N)" */
 static void print_placed(const struct printer *printer, const char *class_name,
-			 const struct report_message *message)
+                         const struct report_message *message)
 {
 	if (!message->file)
 		print(printer, "%s: %s", class_name, message->text);
@@ -226,6 +227,5 @@ void report_print(const struct report *report, report_line_fn *line, void *user)
 	for (size_t i = 0; i < REPORT_CLASSES; i++)
 		ntold += report->counts[i];
 	if (ntold > report->nmessages)
-		print(&printer, "NOTE: %zu more messages are not shown",
-		      ntold - report->nmessages);
+		print(&printer, "NOTE: %zu more messages are not shown", ntold - report->nmessages);
 }

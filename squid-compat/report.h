@@ -2,8 +2,8 @@
 /* squid-compat/report.h: everything a configuration file has to be told, collected in one run.
  *
  * The parser sets where it stands; whoever handles a directive says what is wrong with it and goes
- * on. Messages are kept in order and printed at the end (report_print). At most REPORT_MAX_MESSAGES are
- * kept; all are counted. One thread's. */
+ * on. Messages are kept in order and printed at the end (report_print). At most REPORT_MAX_MESSAGES
+ * are kept; all are counted. One thread's. */
 #ifndef SQUID_COMPAT_REPORT_H
 #define SQUID_COMPAT_REPORT_H
 #include <stdbool.h>
@@ -12,14 +12,14 @@
 enum { REPORT_MAX_MESSAGES = 20000 };
 
 enum report_class {
-	REPORT_NOTE,         /* worth knowing: no effect here, translated, ... */
-	REPORT_WARNING,      /* works, though perhaps not as meant */
-	REPORT_ERROR,        /* the line or a part of it is ignored; the start goes on (as in Squid) */
-	REPORT_UNRECOGNIZED, /* an unknown directive: the exit status counts these */
-	REPORT_FATAL,        /* the configuration cannot be used (Squid: Bungled) */
+	REPORT_NOTE,    /* worth knowing: no effect here, translated, ... */
+	REPORT_WARNING, /* works, though perhaps not as meant */
+	REPORT_ERROR,   /* the line or a part of it is ignored; the start goes on (as in Squid) */
+	REPORT_UNRECOGNIZED,   /* an unknown directive: the exit status counts these */
+	REPORT_FATAL,          /* the configuration cannot be used (Squid: Bungled) */
 	REPORT_FATAL_AT_START, /* a start would fail, yet -k parse only says so (as in Squid) */
-	REPORT_FILE,         /* "Processing Configuration File: F (depth N)" */
-	REPORT_LINE,         /* "Processing: LINE" */
+	REPORT_FILE,           /* "Processing Configuration File: F (depth N)" */
+	REPORT_LINE,           /* "Processing: LINE" */
 	REPORT_CLASSES
 };
 
@@ -27,9 +27,10 @@ struct report_message {
 	enum report_class what;
 	const char *file; /* NULL: about the whole */
 	int line;
-	const char *included_from;  /* "" or " included from F line N ..." */
-	const char *directive_line; /* the text of the line, for Squid's "Bungled FILE line N: TEXT" */
-	const char *text;           /* may be empty */
+	const char *included_from; /* "" or " included from F line N ..." */
+	const char
+		*directive_line; /* the text of the line, for Squid's "Bungled FILE line N: TEXT" */
+	const char *text;        /* may be empty */
 };
 
 struct report; /* opaque */

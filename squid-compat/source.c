@@ -67,7 +67,7 @@ static void take_names(const glob_t *found, struct source_names *out)
 }
 
 static enum err disk_expand(void *user, const char *pattern, struct source_names *out,
-			    struct err_text *why)
+                            struct err_text *why)
 {
 	glob_t found = {0};
 	int status = glob(pattern, GLOB_ERR, NULL, &found);

@@ -36,11 +36,8 @@ static const struct unit time_units[] = {
 };
 
 static const struct unit size_units[] = {
-	{STR("bytes"), 1},
-	{STR("byte"), 1},
-	{STR("KB"), 1 << 10},
-	{STR("MB"), 1 << 20},
-	{STR("GB"), 1 << 30},
+	{STR("bytes"), 1},    {STR("byte"), 1},     {STR("KB"), 1 << 10},
+	{STR("MB"), 1 << 20}, {STR("GB"), 1 << 30},
 };
 
 static const struct unit *find_time_unit(struct str text)
@@ -77,7 +74,7 @@ static bool to_number(struct str text, double *out)
 
 /* The word at *i; false, with Squid's silence behind "Bungled", when there is none. */
 static bool take(const struct words *words, size_t i, struct report *report, const char *what,
-		 struct str *text)
+                 struct str *text)
 {
 	if (i >= words->n) {
 		report_say(report, REPORT_FATAL, "%s is missing", what);
@@ -108,14 +105,14 @@ bool value_on_off(const struct words *words, size_t *i, struct report *report, b
 			continue;
 		if (choices[c].instead)
 			report_say(report, REPORT_WARNING,
-				   "'%s' is deprecated. Please update to use '%s'.",
-				   choices[c].word.at, choices[c].instead);
+			           "'%s' is deprecated. Please update to use '%s'.",
+			           choices[c].word.at, choices[c].instead);
 		*out = choices[c].value;
 		(*i)++;
 		return true;
 	}
 	report_say(report, REPORT_FATAL,
-		   "Invalid option: Boolean options can only be 'on' or 'off'.");
+	           "Invalid option: Boolean options can only be 'on' or 'off'.");
 	return false;
 }
 
@@ -136,8 +133,8 @@ static bool to_int(struct str text, int64_t *out)
 	return true;
 }
 
-bool value_int(const struct words *words, size_t *i, struct report *report, int64_t min, int64_t max,
-	       int64_t *out)
+bool value_int(const struct words *words, size_t *i, struct report *report, int64_t min,
+               int64_t max, int64_t *out)
 {
 	struct str text;
 	int64_t value;
@@ -146,13 +143,12 @@ bool value_int(const struct words *words, size_t *i, struct report *report, int6
 		return false;
 	if (!to_int(text, &value)) {
 		report_say(report, REPORT_FATAL, "'%.*s' is not a number",
-			   STR_ARG(str_first(text, 200)));
+		           STR_ARG(str_first(text, 200)));
 		return false;
 	}
 	if (value < min || value > max) {
-		report_say(report, REPORT_FATAL,
-			   "the number %lld is out of range (%lld to %lld)", (long long)value,
-			   (long long)min, (long long)max);
+		report_say(report, REPORT_FATAL, "the number %lld is out of range (%lld to %lld)",
+		           (long long)value, (long long)min, (long long)max);
 		return false;
 	}
 	*out = value;
@@ -171,7 +167,7 @@ bool value_percent(const struct words *words, size_t *i, struct report *report, 
 		text.len--;
 	if (!to_int(text, &value) || value < 0 || value > 100) {
 		report_say(report, REPORT_FATAL, "'%.*s' is not a percentage",
-			   STR_ARG(str_first(text, 200)));
+		           STR_ARG(str_first(text, 200)));
 		return false;
 	}
 	*out = (int)value;
@@ -208,8 +204,8 @@ bool value_time_text(struct str number, struct str unit, int64_t *out_ms)
 }
 
 /* Squid insists on the unit; nothing is nothing in any. */
-static bool take_time_unit(const struct words *words, size_t i, struct report *report, double number,
-			   const struct unit **unit)
+static bool take_time_unit(const struct words *words, size_t i, struct report *report,
+                           double number, const struct unit **unit)
 {
 	struct str text = words_text(words, i + 1);
 
@@ -224,7 +220,7 @@ static bool take_time_unit(const struct words *words, size_t i, struct report *r
 		report_say(report, REPORT_FATAL, "configuration error: missing time unit");
 	else
 		report_say(report, REPORT_FATAL, "configuration error: unknown time unit '%.*s'",
-			   STR_ARG(str_first(text, 200)));
+		           STR_ARG(str_first(text, 200)));
 	return false;
 }
 
@@ -238,16 +234,16 @@ bool value_time_ms(const struct words *words, size_t *i, struct report *report, 
 		return false;
 	if (!to_number(text, &number)) {
 		report_say(report, REPORT_FATAL,
-			   "configuration error: '%.*s' is no number of time units (a blank stands "
-			   "before the unit)",
-			   STR_ARG(str_first(text, 200)));
+		           "configuration error: '%.*s' is no number of time units (a blank stands "
+		           "before the unit)",
+		           STR_ARG(str_first(text, 200)));
 		return false;
 	}
 	if (!take_time_unit(words, *i, report, number, &unit))
 		return false;
 	if (!to_time(number, unit, out)) {
 		report_say(report, REPORT_FATAL, "configuration error: the time is %s",
-			   number < 0 ? "negative" : "too long");
+		           number < 0 ? "negative" : "too long");
 		return false;
 	}
 	*i += *i + 1 < words->n ? 2 : 1;
@@ -272,26 +268,26 @@ bool value_size_text(struct str number, struct str unit, int64_t *out_bytes)
 	return found && to_number(number, &value) && to_size(value, found, out_bytes);
 }
 
-static bool take_size_unit(const struct words *words, size_t i, struct report *report, double number,
-			   const char *default_unit, const struct unit **unit)
+static bool take_size_unit(const struct words *words, size_t i, struct report *report,
+                           double number, const char *default_unit, const struct unit **unit)
 {
 	struct str text = words_text(words, i + 1);
 
 	*unit = find_size_unit(text.len ? text : str_of(default_unit));
 	if (!*unit) {
 		report_say(report, REPORT_FATAL, "Unknown bytes unit '%.*s'",
-			   STR_ARG(str_first(text, 200)));
+		           STR_ARG(str_first(text, 200)));
 		return false;
 	}
 	if (text.len == 0 && number != 0)
 		report_say(report, REPORT_WARNING, "No units on '%.*s %.*s', assuming %.2f %s",
-			   STR_ARG(words_text(words, 0)), STR_ARG(words_text(words, i)), number,
-			   default_unit);
+		           STR_ARG(words_text(words, 0)), STR_ARG(words_text(words, i)), number,
+		           default_unit);
 	return true;
 }
 
-bool value_size(const struct words *words, size_t *i, struct report *report, const char *default_unit,
-		int64_t *out)
+bool value_size(const struct words *words, size_t *i, struct report *report,
+                const char *default_unit, int64_t *out)
 {
 	const struct unit *unit;
 	struct str text;
@@ -306,14 +302,15 @@ bool value_size(const struct words *words, size_t *i, struct report *report, con
 	}
 	if (!to_number(text, &number)) {
 		report_say(report, REPORT_FATAL,
-			   "'%.*s' is no size (a blank stands between number and unit)",
-			   STR_ARG(str_first(text, 200)));
+		           "'%.*s' is no size (a blank stands between number and unit)",
+		           STR_ARG(str_first(text, 200)));
 		return false;
 	}
 	if (!take_size_unit(words, *i, report, number, default_unit, &unit))
 		return false;
 	if (!to_size(number, unit, out)) {
-		report_say(report, REPORT_FATAL, "the size is %s", number < 0 ? "negative" : "too large");
+		report_say(report, REPORT_FATAL, "the size is %s",
+		           number < 0 ? "negative" : "too large");
 		return false;
 	}
 	*i += *i + 1 < words->n ? 2 : 1;

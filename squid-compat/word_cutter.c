@@ -200,7 +200,7 @@ static bool has_patterns(struct str directive)
 }
 
 bool word_cutter_cut(struct word_cutter *cutter, struct str line, bool quoted_values,
-		     struct words *out, struct report *report)
+                     struct words *out, struct report *report)
 {
 	struct cut cut = {.cutter = cutter, .report = report, .line = line};
 
@@ -214,7 +214,8 @@ bool word_cutter_cut(struct word_cutter *cutter, struct str line, bool quoted_va
 		if (!cut_word(&cut, quoted_values))
 			return false;
 		if (cutter->nwords == 1)
-			cut.keeps_escaped_blanks = !quoted_values && has_patterns(cutter->words[0].text);
+			cut.keeps_escaped_blanks =
+				!quoted_values && has_patterns(cutter->words[0].text);
 	}
 	*out = (struct words){line, cutter->words, cutter->nwords, quoted_values};
 	return true;

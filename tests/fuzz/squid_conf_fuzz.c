@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A squid.conf, and the files that it includes: the input's parts between lines of "---" are named main,
- * 1, 2 and so on. There is a snapshot exactly when nothing speaks against a start, and a report can
- * always be printed. */
+/* A squid.conf, and the files that it includes: the input's parts between lines of "---" are named
+ * main, 1, 2 and so on. There is a snapshot exactly when nothing speaks against a start, and a
+ * report can always be printed. */
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
@@ -59,8 +59,8 @@ static void cut_files(const char *bytes, size_t len, struct config_file *files)
 	const char *end = bytes + len;
 
 	for (unsigned i = 0; i < MAX_FILES && bytes < end; i++) {
-		const char *next = memmem(bytes, (size_t)(end - bytes), separator,
-					  sizeof(separator) - 1);
+		const char *next =
+			memmem(bytes, (size_t)(end - bytes), separator, sizeof(separator) - 1);
 		const char *stop = next ? next : end;
 
 		/* A len of 0 would mean a text with its NUL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/support/config_files.h: configuration files that lie in memory: a struct source over a table,
- * and a way to compare what a report prints. */
+/* tests/support/config_files.h: configuration files that lie in memory: a struct source over a
+ * table, and a way to compare what a report prints. */
 #ifndef TESTS_SUPPORT_CONFIG_FILES_H
 #define TESTS_SUPPORT_CONFIG_FILES_H
 #include <fnmatch.h>
@@ -20,7 +20,7 @@ struct config_file {
 
 /* A table that ends with a path of NULL is the source's user. */
 static inline enum err config_files_read(void *user, const char *path, struct buf *out,
-					 struct err_text *why)
+                                         struct err_text *why)
 {
 	for (const struct config_file *file = user; file->path; file++) {
 		if (strcmp(file->path, path) != 0)
@@ -32,8 +32,8 @@ static inline enum err config_files_read(void *user, const char *path, struct bu
 	return ERR_IO;
 }
 
-static inline enum err config_files_expand(void *user, const char *pattern, struct source_names *out,
-					   struct err_text *why)
+static inline enum err config_files_expand(void *user, const char *pattern,
+                                           struct source_names *out, struct err_text *why)
 {
 	out->at = mem_array(16, sizeof(*out->at));
 	for (const struct config_file *file = user; file->path; file++)

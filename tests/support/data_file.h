@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/support/data_file.h: files that lie beside the tests, found from wherever `make check` runs. */
+/* tests/support/data_file.h: files that lie beside the tests, found from wherever `make check`
+ * runs. */
 #ifndef TESTS_SUPPORT_DATA_FILE_H
 #define TESTS_SUPPORT_DATA_FILE_H
 #include <stdio.h>
@@ -7,7 +8,8 @@
 
 #include "lib/base/heap.h"
 
-/* The path of a file under the project's root; the caller frees it with mem_free. automake sets srcdir. */
+/* The path of a file under the project's root; the caller frees it with mem_free. automake sets
+ * srcdir. */
 static inline char *data_path(const char *name)
 {
 	const char *root = getenv("srcdir");

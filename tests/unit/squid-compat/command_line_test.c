@@ -27,8 +27,9 @@ static bool parse(char *text, struct command_line *out, struct err_text *why)
 
 static void options_are_read_as_squid_reads_them(void **state)
 {
-	char text[] = "-NCd1 -f /etc/a word -f/etc/b -sYX --kid squid-1 --foreground -l local3 -n wiki "
-		      "-a 80 -u 0 -z -D";
+	char text[] =
+		"-NCd1 -f /etc/a word -f/etc/b -sYX --kid squid-1 --foreground -l local3 -n wiki "
+		"-a 80 -u 0 -z -D";
 	struct command_line line;
 	struct err_text why;
 
@@ -65,16 +66,11 @@ static void control_words_may_be_cut_short(void **state)
 		enum control_action action;
 		int signal;
 	} cases[] = {
-		{"r", CONTROL_RECONFIGURE, SIGHUP},
-		{"rec", CONTROL_RECONFIGURE, SIGHUP},
-		{"ro", CONTROL_ROTATE, SIGUSR1},
-		{"d", CONTROL_DEBUG, SIGUSR2},
-		{"s", CONTROL_SHUTDOWN, SIGTERM},
-		{"i", CONTROL_INTERRUPT, SIGINT},
-		{"kill", CONTROL_KILL, SIGKILL},
-		{"res", CONTROL_RESTART, SIGTTIN},
-		{"check", CONTROL_CHECK, 0},
-		{"p", CONTROL_PARSE, -1},
+		{"r", CONTROL_RECONFIGURE, SIGHUP}, {"rec", CONTROL_RECONFIGURE, SIGHUP},
+		{"ro", CONTROL_ROTATE, SIGUSR1},    {"d", CONTROL_DEBUG, SIGUSR2},
+		{"s", CONTROL_SHUTDOWN, SIGTERM},   {"i", CONTROL_INTERRUPT, SIGINT},
+		{"kill", CONTROL_KILL, SIGKILL},    {"res", CONTROL_RESTART, SIGTTIN},
+		{"check", CONTROL_CHECK, 0},        {"p", CONTROL_PARSE, -1},
 	};
 
 	(void)state;
@@ -100,12 +96,13 @@ static void faults_are_named(void **state)
 		{"-f", "'-f': unrecognized option or missing required argument"},
 		{"--bogus", "'--bogus': unrecognized option or missing required argument"},
 		{"--kid", "'--kid': unrecognized option or missing required argument"},
-		{"--foreground=1", "'--foreground=1': unrecognized option or missing required argument"},
+		{"--foreground=1",
+	         "'--foreground=1': unrecognized option or missing required argument"},
 		{"-k bogus", ""},
 		{"-k reconfigured", ""},
 		{"-n a-b", "Expected alphanumeric service name for the -n option but got: a-b"},
 		{"-n a23456789012345678901234567890123",
-		 "Service name (-n option) must be limited to 32 characters but got 33"},
+	         "Service name (-n option) must be limited to 32 characters but got 33"},
 	};
 
 	(void)state;

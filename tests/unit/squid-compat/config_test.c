@@ -167,7 +167,7 @@ static void all_faults_are_told_in_one_run(void **state)
 {
 	(void)state;
 	expect(PORT RULE "Via off\nvia maybe\ncache_men 5 MB\nread_timeout 5\nforwarded_for maybe\n"
-			 "http_access deny nobody\nvisible_hostname\ncache_mem none\n",
+	                 "http_access deny nobody\nvisible_hostname\ncache_mem none\n",
 	       true, 1,
 	       "squid.conf(3): unrecognized: 'Via'\n"
 	       "FATAL: Invalid option: Boolean options can only be 'on' or 'off'.\n"
@@ -198,10 +198,12 @@ static void unknown_directives_are_counted(void **state)
 static void each_verdict_has_its_say_once(void **state)
 {
 	(void)state;
-	expect(PORT RULE "half_closed_clients on\nhalf_closed_clients off\nicp_port 0\nicp_port 3130\n"
-			 "ftp_passive on\nhierarchy_stoplist cgi-bin ?\n",
+	expect(PORT RULE
+	       "half_closed_clients on\nhalf_closed_clients off\nicp_port 0\nicp_port 3130\n"
+	       "ftp_passive on\nhierarchy_stoplist cgi-bin ?\n",
 	       false, 0,
-	       "NOTE: 'half_closed_clients' is read, but Bobtail does not act on it yet (squid.conf "
+	       "NOTE: 'half_closed_clients' is read, but Bobtail does not act on it yet "
+	       "(squid.conf "
 	       "line 3)\n"
 	       "NOTE: 'icp_port' has no effect: there is no ICP (squid.conf line 5)\n"
 	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 6)\n"
@@ -214,9 +216,10 @@ static void what_would_open_a_hole_is_refused(void **state)
 {
 	(void)state;
 	expect(PORT RULE "icap_enable on\necap_enable off\nssl_bump none all\nssl_bump bump all\n"
-			 "log_icap on\n",
+	                 "log_icap on\n",
 	       true, 1,
-	       "FATAL: 'icap_enable' is refused: there is no ICAP: what it should filter would pass "
+	       "FATAL: 'icap_enable' is refused: there is no ICAP: what it should filter would "
+	       "pass "
 	       "unseen\n"
 	       "FATAL: Bungled squid.conf line 3: icap_enable on\n"
 	       "FATAL: 'ssl_bump' is refused: would decrypt traffic of others: Bobtail does not "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Public configurations of accelerators, read as `squid -k parse` reads them where none of the files that
- * they name exists: the same exit status, and each of Squid 5.7's sentences, but for what is listed here.
- * docs/DIFFERENCES.md tells administrators the same. */
+/* Public configurations of accelerators, read as `squid -k parse` reads them where none of the
+ * files that they name exists: the same exit status, and each of Squid 5.7's sentences, but for
+ * what is listed here. docs/DIFFERENCES.md tells administrators the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,8 @@ static const struct {
 	int status;
 	const char *why;
 } other_statuses[] = {
-	{"18-squid-tor-icap.conf", 1, "icap_enable on is refused: what it filters would pass unseen"},
+	{"18-squid-tor-icap.conf", 1,
+         "icap_enable on is refused: what it filters would pass unseen"},
 };
 
 /* Sentences of Squid that are said in other words: how Squid's begins, and a part of ours. */
@@ -30,12 +31,14 @@ static const struct {
 	const char *squid, *ours;
 	const char *why;
 } other_sentences[] = {
-	{"Bungled ", "FATAL: Bungled ", "the place is where the directive begins; paths are as given"},
-	{"14-cn-cdn-ignorecc.conf, line 8: ", "ERROR: No cache_peer 'all'", "the place is at the end"},
+	{"Bungled ", "FATAL: Bungled ",
+         "the place is where the directive begins; paths are as given"},
+	{"14-cn-cdn-ignorecc.conf, line 8: ", "ERROR: No cache_peer 'all'",
+         "the place is at the end"},
 	{"(B) '", "' is a subnetwork of ", "once for each pair, with the ACL's name"},
 	{"because of this '", "' is a subnetwork of ", "one sentence says it all"},
-	{"You should probably remove '", "you should probably remove one of them from the ACL named '",
-	 "one sentence says it all"},
+	{"You should probably remove '",
+         "you should probably remove one of them from the ACL named '", "one sentence says it all"},
 	{"You need to remove '", "you need to remove '", "one sentence says it all"},
 };
 
@@ -65,7 +68,8 @@ static bool is_said(const char *sentence, const char *printed)
 	if (strstr(printed, sentence))
 		return true;
 	for (size_t i = 0; i < COUNT(other_sentences); i++)
-		if (strncmp(sentence, other_sentences[i].squid, strlen(other_sentences[i].squid)) == 0)
+		if (strncmp(sentence, other_sentences[i].squid, strlen(other_sentences[i].squid)) ==
+		    0)
 			return strstr(printed, other_sentences[i].ours) != NULL;
 	return false;
 }

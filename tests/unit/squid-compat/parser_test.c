@@ -68,18 +68,23 @@ static void lines_are_joined_and_cut(void **state)
 		{"words are apart by blanks", "a  b\tc \n", "a|b|c\n"},
 		{"no newline at the end", "a b", "a|b\n"},
 		{"lines end in CR LF, and blanks lead", "  a b\r\n\tc\r\n", "a|b\nc\n"},
-		{"a byte order mark", "\xEF\xBB\xBF" "a b\n", "a|b\n"},
-		{"a backslash joins, and blanks of the next line go", "a b\\\n   c \\\n d\n", "a|bc|d\n"},
+		{"a byte order mark",
+	         "\xEF\xBB\xBF"
+	         "a b\n",
+	         "a|b\n"},
+		{"a backslash joins, and blanks of the next line go", "a b\\\n   c \\\n d\n",
+	         "a|bc|d\n"},
 		{"comments within a joined line", "a \\\n# no\n\n b\n", "a|b\n"},
 		{"a backslash before a blank joins nothing", "a \\ \nb\n", "a|\\\nb\n"},
 		{"a comment begins a word", "a #b c\n#d\na b#c\n", "a\na|b#c\n"},
 		{"an ACL's file", "acl x src \"/etc/a b\" 'c'\n", "acl|x|src|</etc/a b>|<c>\n"},
 		{"a quote that ends nowhere", "acl x src \"/etc/a b\n", "acl|x|src|</etc/a>|b\n"},
 		{"a quote within a word", "a b\"c d\"\n", "a|b\"c|d\"\n"},
-		{"patterns keep escaped blanks", "acl x url_regex a\\ b c\n", "acl|x|url_regex|a\\ b|c\n"},
+		{"patterns keep escaped blanks", "acl x url_regex a\\ b c\n",
+	         "acl|x|url_regex|a\\ b|c\n"},
 		{"other words do not", "cache_log a\\ b\n", "cache_log|a\\|b\n"},
 		{"macros", "a ${service_name}-${process_name}.${process_number}${x}$\n",
-		 "a|wiki-squid-1.1${x}$\n"},
+	         "a|wiki-squid-1.1${x}$\n"},
 		{"nothing", "", ""},
 	};
 
@@ -94,48 +99,48 @@ static void quoted_values_are_strings_from_their_line_on(void **state)
 {
 	(void)state;
 	expect_text("a \"b c\"\n"
-		    "configuration_includes_quoted_values on\n"
-		    "a \"b \\\"c\\n\\\\\" 'd \"e' parameters(\"/f g\") h\n"
-		    "configuration_includes_quoted_values off\n"
-		    "a \"b\"\n",
-		    "a|<b c>\n"
-		    "configuration_includes_quoted_values|on\n"
-		    "a|\"b \"c\n\\\"|\"d \"e\"|</f g>|h\n"
-		    "configuration_includes_quoted_values|off\n"
-		    "a|<b>\n",
-		    "");
+	            "configuration_includes_quoted_values on\n"
+	            "a \"b \\\"c\\n\\\\\" 'd \"e' parameters(\"/f g\") h\n"
+	            "configuration_includes_quoted_values off\n"
+	            "a \"b\"\n",
+	            "a|<b c>\n"
+	            "configuration_includes_quoted_values|on\n"
+	            "a|\"b \"c\n\\\"|\"d \"e\"|</f g>|h\n"
+	            "configuration_includes_quoted_values|off\n"
+	            "a|<b>\n",
+	            "");
 	expect_text("configuration_includes_quoted_values on\n"
-		    "a \"b\nb 'c'd\nc parameters(x)\nd parameters(\"x\"\ne\n",
-		    "configuration_includes_quoted_values|on\ne\n",
-		    "FATAL: a quoted value has no closing quote\n"
-		    "FATAL: Bungled main line 2: a \"b\n"
-		    "FATAL: a quoted value must be followed by a blank\n"
-		    "FATAL: Bungled main line 3: b 'c'd\n"
-		    "FATAL: parameters() needs a file name in quotes\n"
-		    "FATAL: Bungled main line 4: c parameters(x)\n"
-		    "FATAL: parameters(\"FILE\" has no closing parenthesis\n"
-		    "FATAL: Bungled main line 5: d parameters(\"x\"\n");
+	            "a \"b\nb 'c'd\nc parameters(x)\nd parameters(\"x\"\ne\n",
+	            "configuration_includes_quoted_values|on\ne\n",
+	            "FATAL: a quoted value has no closing quote\n"
+	            "FATAL: Bungled main line 2: a \"b\n"
+	            "FATAL: a quoted value must be followed by a blank\n"
+	            "FATAL: Bungled main line 3: b 'c'd\n"
+	            "FATAL: parameters() needs a file name in quotes\n"
+	            "FATAL: Bungled main line 4: c parameters(x)\n"
+	            "FATAL: parameters(\"FILE\" has no closing parenthesis\n"
+	            "FATAL: Bungled main line 5: d parameters(\"x\"\n");
 }
 
 static void conditions_choose_lines(void **state)
 {
 	(void)state;
 	expect_text("if true\na\nelse\nb\nendif\n"
-		    "if false\na\nif true\nb\nelse\nc\nendif\nelse\nd\nendif\n"
-		    "if ${process_number} = 1\ne\nendif\n"
-		    "if 2=3\nf\nendif\n"
-		    "if 1 # always\ng\nendif\n"
-		    "if 0\nif nonsense\nendif\nendif\n",
-		    "a\nd\ne\ng\n", "");
+	            "if false\na\nif true\nb\nelse\nc\nendif\nelse\nd\nendif\n"
+	            "if ${process_number} = 1\ne\nendif\n"
+	            "if 2=3\nf\nendif\n"
+	            "if 1 # always\ng\nendif\n"
+	            "if 0\nif nonsense\nendif\nendif\n",
+	            "a\nd\ne\ng\n", "");
 	expect_text("endif\nelse\nif maybe\na\nendif\nif true\nb\n", "b\n",
-		    "FATAL: 'endif' without 'if'\n"
-		    "FATAL: Bungled main line 1: endif\n"
-		    "FATAL: 'else' without 'if'\n"
-		    "FATAL: Bungled main line 2: else\n"
-		    "FATAL: bad condition: 'maybe'\n"
-		    "FATAL: Bungled main line 3: if maybe\n"
-		    "FATAL: 'if' without 'endif'\n"
-		    "FATAL: Bungled main line 7: \n");
+	            "FATAL: 'endif' without 'if'\n"
+	            "FATAL: Bungled main line 1: endif\n"
+	            "FATAL: 'else' without 'if'\n"
+	            "FATAL: Bungled main line 2: else\n"
+	            "FATAL: bad condition: 'maybe'\n"
+	            "FATAL: Bungled main line 3: if maybe\n"
+	            "FATAL: 'if' without 'endif'\n"
+	            "FATAL: Bungled main line 7: \n");
 }
 
 static void includes_are_read_in_their_place(void **state)
@@ -185,7 +190,8 @@ static void hostile_lines_are_refused_and_reading_goes_on(void **state)
 	memset(text, 'x', len);
 	memcpy(text + len, "\nb\n", 3);
 	messages = mem_printf("FATAL: the line is longer than 8191 bytes\n"
-			      "FATAL: Bungled main line 1: %.80s\n", text);
+	                      "FATAL: Bungled main line 1: %.80s\n",
+	                      text);
 	expect(files, "b\n", messages);
 	mem_free(messages);
 	mem_free(text);
@@ -194,10 +200,10 @@ static void hostile_lines_are_refused_and_reading_goes_on(void **state)
 	       "FATAL: Bungled main line 1: a\n");
 	expect_text("a \\", "a\n", "WARNING: the file ends in a backslash (main line 1)\n");
 	expect_text("#line 7 \"other\"\nif x\n", "",
-		    "FATAL: bad condition: 'x'\n"
-		    "FATAL: Bungled other line 7: if x\n"
-		    "FATAL: 'if' without 'endif'\n"
-		    "FATAL: Bungled other line 7: \n");
+	            "FATAL: bad condition: 'x'\n"
+	            "FATAL: Bungled other line 7: if x\n"
+	            "FATAL: 'if' without 'endif'\n"
+	            "FATAL: Bungled other line 7: \n");
 }
 
 static enum err read_from_disk(const char *path, struct err_text *why)

@@ -58,7 +58,7 @@ static void values_are_read_as_squid_reads_them(void **state)
 		{ON_OFF, "on", 1, NULL},
 		{ON_OFF, "off", 0, NULL},
 		{ON_OFF, "enable", 1,
-		 "WARNING: 'enable' is deprecated. Please update to use 'on'."},
+	         "WARNING: 'enable' is deprecated. Please update to use 'on'."},
 		{ON_OFF, "disable", 0, "Please update to use 'off'."},
 		{ON_OFF, "On", -99, "Boolean options can only be 'on' or 'off'."},
 		{ON_OFF, "1", -99, "Boolean options can only be 'on' or 'off'."},
@@ -114,7 +114,7 @@ static void values_are_read_as_squid_reads_them(void **state)
 		if (value != cases[i].value ||
 		    (cases[i].message ? !strstr(printed, cases[i].message) : *printed != '\0'))
 			fail_msg("'%s' gave %lld and said: %s", cases[i].text, (long long)value,
-				 printed);
+			         printed);
 		free(printed);
 	}
 }
