@@ -200,8 +200,7 @@ static bool take_long(struct arguments *arguments, struct command_line *line, st
 	return option->take(line, value, why);
 }
 
-/* -NCd1: one or more letters, the last of which may have its value behind it or in the next word.
- */
+/* -NCd1: one or more letters, the last of which may have a value behind it or in the next word. */
 static bool take_cluster(struct arguments *arguments, struct command_line *line,
                          struct err_text *why)
 {

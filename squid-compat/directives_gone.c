@@ -79,7 +79,7 @@ const struct directive directives_gone[] = {
 	{.name = "wais_relay_host", .verdict = OBSOLETE, .help = "there is no WAIS"},
 	{.name = "wais_relay_port", .verdict = OBSOLETE, .help = "there is no WAIS"},
 	{.name = "httpd_accel_host", .verdict = UNKNOWN,
-	 .help = "use http_port ... accel defaultsite=HOST and cache_peer HOST parent PORT 0 originserver"},
+	 .help = "use http_port accel defaultsite=HOST and cache_peer HOST parent PORT 0 originserver"},
 	{.name = "httpd_accel_port", .verdict = UNKNOWN, .help = "use the port of cache_peer"},
 	{.name = "httpd_accel_single_host", .verdict = UNKNOWN,
 	 .help = "use one cache_peer ... originserver"},

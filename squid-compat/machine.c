@@ -40,8 +40,7 @@ static uint64_t group_limit(const char *group)
 	return bytes;
 }
 
-/* Limits count from our own group ("0::/a/b") up to the root, which within a container is its own.
- */
+/* Limits count from our own group ("0::/a/b") up to the root, a container's own within it. */
 static uint64_t groups_limit(void)
 {
 	uint64_t least = group_limit("");

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/reading.h: a configuration while it is being read, and what handles its directives.
  *
- * A handler (directive_fn) gets one line, says to the report what is wrong with it, and writes
- * where the row's slot says; a row without a slot has its values checked and dropped. One thread's.
- */
+ * A handler (directive_fn) gets one line, tells the report what is wrong with it, and writes where
+ * the row's slot says; without a slot values are checked and dropped. One thread's. */
 #ifndef SQUID_COMPAT_READING_H
 #define SQUID_COMPAT_READING_H
 #include <stdbool.h>

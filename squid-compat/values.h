@@ -29,8 +29,7 @@ bool value_percent(const struct words *words, size_t *i, struct report *report, 
 /* 0 to 65535. */
 bool value_port(const struct words *words, size_t *i, struct report *report, uint16_t *out);
 
-/* `NUMBER UNIT` in nanoseconds to decades; the unit is mandatory. Whole milliseconds, rounded up.
- */
+/* `NUMBER UNIT` in nanoseconds to decades; the unit is mandatory. Milliseconds, rounded up. */
 bool value_time_ms(const struct words *words, size_t *i, struct report *report, int64_t *out);
 
 /* `NUMBER [bytes|KB|MB|GB]`, or `none` or `-1` (VALUE_UNLIMITED). Without a unit: a warning, and

@@ -190,7 +190,7 @@ static void unknown_directives_are_counted(void **state)
 	(void)state;
 	expect(PORT RULE "httpd_accel_host x\nfoo\n", false, 2,
 	       "squid.conf(3): unrecognized: 'httpd_accel_host'\n"
-	       "NOTE: httpd_accel_host : use http_port ... accel defaultsite=HOST and cache_peer "
+	       "NOTE: httpd_accel_host : use http_port accel defaultsite=HOST and cache_peer "
 	       "HOST parent PORT 0 originserver (squid.conf line 3)\n"
 	       "squid.conf(4): unrecognized: 'foo'\n");
 }
