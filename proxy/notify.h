@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/notify.h: tells the service manager how we are: datagrams of VARIABLE=VALUE lines to the
+ * socket that it named in NOTIFY_SOCKET, see sd_notify(3). Without one all calls do nothing.
+ * One thread's; none blocks. */
+#ifndef PROXY_NOTIFY_H
+#define PROXY_NOTIFY_H
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+struct notify {
+	struct sockaddr_un to;
+	socklen_t to_len; /* 0: nobody listens */
+};
+
+/* Takes the name out of the environment, so that no helper speaks in our name. */
+void notify_init(struct notify *notify);
+
+/* Serving, for the first time or again after a reload. */
+void notify_ready(const struct notify *notify, pid_t main_pid);
+void notify_reloading(const struct notify *notify);
+void notify_stopping(const struct notify *notify);
+
+#endif

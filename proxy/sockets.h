@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/sockets.h: the listening sockets of a configuration's ports, and how they follow a reload: what
+ * stays the same keeps its sockets, what is new is opened before what has gone is closed.
+ *
+ * Each port has one socket for each worker (SO_REUSEPORT). Before the first one the address is probed
+ * without it, so that another program on it is noticed. https_port lines are not opened.
+ * One thread's. */
+#ifndef PROXY_SOCKETS_H
+#define PROXY_SOCKETS_H
+#include <stdbool.h>
+
+#include "lib/base/list.h"
+#include "lib/net/addr.h"
+#include "proxy/server.h"
+
+struct ports; /* squid-compat/ports.h */
+
+struct listening {
+	struct list node;
+	char *spec;       /* as squid.conf has it; with is_https it names the port in any snapshot */
+	bool is_https;    /* an https_port line */
+	bool is_accel;
+	bool is_new;      /* opened by the last sockets_open */
+	bool is_gone;     /* the configuration given to it has no such port */
+	struct addr addr; /* as configured */
+	struct addr bound;
+	unsigned nfds;    /* 0: given away */
+	int fds[SERVER_MAX_WORKERS];
+};
+
+struct sockets {
+	struct list ports; /* of struct listening */
+	unsigned nworkers;
+};
+
+void sockets_init(struct sockets *sockets, unsigned nworkers);
+void sockets_fini(struct sockets *sockets); /* closes what was not given away */
+
+/* Opens what ports name and is not open, and marks what they do not name. What cannot be opened is
+ * logged and left out: the next call tries again. Then one of the two below. */
+void sockets_open(struct sockets *sockets, const struct ports *ports);
+void sockets_commit(struct sockets *sockets); /* closes what is gone; nothing is new any more */
+void sockets_revert(struct sockets *sockets); /* closes what is new; nothing is gone any more */
+
+/* Ports open and not gone. */
+unsigned sockets_count(const struct sockets *sockets);
+
+/* Another number of sockets for each port: those of the next process. */
+void sockets_resize(struct sockets *sockets, unsigned nworkers);
+
+#endif

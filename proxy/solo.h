@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/solo.h: -N: one process in the foreground that opens its ports, drops its privileges and
+ * serves until a signal ends it. */
+#ifndef PROXY_SOLO_H
+#define PROXY_SOLO_H
+
+struct command_line;
+struct config;
+
+/* Takes over config. Returns the exit status. */
+int solo_run(const struct command_line *line, struct config *config);
+
+#endif
