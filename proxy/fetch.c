@@ -58,6 +58,7 @@ struct upload {
 
 /* One worker's. */
 struct fetch {
+	struct list node; /* worker->fetches */
 	struct fetch_order order;
 	struct loop_task wake_task; /* tells the owner */
 	struct loop_task run_task;
@@ -136,8 +137,8 @@ static void fetch_free(struct fetch *fetch)
 	buf_fini(&fetch->head);
 	buf_fini(&fetch->input);
 	mem_free(fetch->upload.bytes);
+	list_remove(&fetch->node);
 	mem_free(fetch);
-	worker->nfetches--;
 	worker_session_ended(worker);
 }
 
@@ -927,9 +928,21 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	fetch->deadline_ms = loop_now_ms(loop_of(fetch)) + config_of(fetch)->forward_timeout_ms;
 	fetch->ncandidates =
 		peer_select(order->worker, order->snapshot, &wants, fetch->candidates);
-	order->worker->nfetches++;
+	list_push_back(&order->worker->fetches, &fetch->node);
 	fetch_run(fetch);
 	return fetch;
+}
+
+void fetch_stop_all(struct worker *worker)
+{
+	LIST_EACH_SAFE(node, &worker->fetches) {
+		struct fetch *fetch = CONTAINER(node, struct fetch, node);
+
+		if (fetch->order.owner)
+			continue;
+		fetch->state = body_broken(fetch, ECANCELED);
+		fetch_free(fetch);
+	}
 }
 
 enum fetch_outcome fetch_outcome(const struct fetch *fetch)

@@ -85,6 +85,9 @@ void fetch_body_wake(struct fetch *fetch);
  * ends. Accepts NULL. */
 void fetch_detach(struct fetch *fetch);
 
+/* The worker stops: fetches that nobody waits for end, and their objects are cut short. */
+void fetch_stop_all(struct worker *worker);
+
 /* The head of the request for that peer (NULL: direct), up to and with the empty line. */
 struct buf;
 void fetch_write_head(const struct fetch_order *order, const struct peer *peer, struct buf *out);

@@ -137,7 +137,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	snapshot = snapshot_create(server, config);
 	for (unsigned i = 0; i < n; i++)
 		server->workers[i]->snapshot = snapshot_ref(snapshot);
-	snapshot_unref(snapshot);
+	server->current = snapshot;
 	return ERR_OK;
 }
 
@@ -153,10 +153,17 @@ void server_reconfigure(struct server *server, struct config *config)
 	index_set_max_bytes(server->index, (size_t)config->cache_mem_bytes);
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_post_snapshot(server->workers[i], snapshot);
-	snapshot_unref(snapshot);
+	snapshot_retire(server->current);
+	snapshot_unref(server->current);
+	server->current = snapshot;
 }
 
 /* ---- the end */
+
+void server_renew_helpers(struct server *server)
+{
+	snapshot_renew_helpers(server->current);
+}
 
 void server_post_stop(struct server *server, int64_t wait_ms)
 {
@@ -166,6 +173,7 @@ void server_post_stop(struct server *server, int64_t wait_ms)
 
 void server_stop(struct server *server)
 {
+	snapshot_unref(server->current);
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_join(server->workers[i]);
 	for (unsigned i = 0; i < server->ndisks; i++)

@@ -30,8 +30,9 @@ struct server {
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
 	struct log_writer *log;
+	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
-	atomic_bool is_stopping;
+	atomic_int npools;        /* helper pools that have not gone yet; relaxed, a count */
 };
 
 /* The disk that keeps an URL's objects, by its key; NULL: there is none. */
@@ -45,6 +46,9 @@ enum err server_start(struct server *server, struct err_text *why);
 
 /* A new configuration for all workers: takes over its reference. Any thread. */
 void server_reconfigure(struct server *server, struct config *config);
+
+/* Fresh helpers take over, the old ones end (rotation). The main thread. */
+void server_renew_helpers(struct server *server);
 
 /* No new connections; requests under way have up to wait_ms, then they are cut. May be said again
  * with a shorter time. Any thread. */

@@ -77,7 +77,16 @@ static void free_lines(struct snapshot *snapshot)
 
 /* ---- helpers */
 
-static struct helper_pool *start_pool(struct loop *home, const char *kind,
+/* On the home loop: the last child of a pool has gone. A stopping server waits for that. */
+static void pool_gone(void *arg)
+{
+	struct server *server = arg;
+
+	atomic_fetch_sub_explicit(&server->npools, 1, memory_order_relaxed);
+	worker_session_ended(server->workers[0]);
+}
+
+static struct helper_pool *start_pool(struct snapshot *snapshot, const char *kind,
 				      const struct helper_command *command,
 				      const struct helper_children *children, bool is_bypass_on,
 				      int64_t timeout_ms, unsigned resends)
@@ -93,9 +102,12 @@ static struct helper_pool *start_pool(struct loop *home, const char *kind,
 		.bypass_when_full = is_bypass_on,
 		.timeout_ms = timeout_ms,
 		.timeout_resends = resends,
+		.gone = pool_gone,
+		.gone_arg = snapshot->server,
 	};
 
-	return helper_pool_create(home, &config);
+	atomic_fetch_add_explicit(&snapshot->server->npools, 1, memory_order_relaxed);
+	return helper_pool_create(snapshot->server->workers[0]->loop, &config);
 }
 
 static void make_rewrite_policy(struct snapshot *snapshot)
@@ -124,7 +136,7 @@ static void make_rewrite_policy(struct snapshot *snapshot)
 
 enum { TIMEOUT_RESENDS = 2 };
 
-static void start_rewriter(struct snapshot *snapshot, struct loop *home)
+static void start_rewriter(struct snapshot *snapshot)
 {
 	const struct rewrite_config *config = snapshot->config->url_rewrite;
 
@@ -132,12 +144,12 @@ static void start_rewriter(struct snapshot *snapshot, struct loop *home)
 	if (config->command.argc == 0)
 		return;
 	snapshot->url_rewrite = start_pool(
-		home, "redirector", &config->command, &config->children, config->is_bypass_on,
+		snapshot, "redirector", &config->command, &config->children, config->is_bypass_on,
 		config->on_timeout == REWRITE_TIMEOUT_NONE ? 0 : config->timeout_ms,
 		config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0);
 }
 
-static void start_auth(struct snapshot *snapshot, struct loop *home)
+static void start_auth(struct snapshot *snapshot)
 {
 	const struct auth_scheme *scheme = &snapshot->config->auth->schemes[AUTH_BASIC];
 	struct auth_basic_config config = {
@@ -150,10 +162,10 @@ static void start_auth(struct snapshot *snapshot, struct loop *home)
 
 	if (!auth_is_usable(scheme))
 		return;
-	config.pool = start_pool(home, "basicauthenticator", &scheme->command, &scheme->children,
-				 false, 0, 0);
+	snapshot->auth_pool = config.pool =
+		start_pool(snapshot, "basicauthenticator", &scheme->command, &scheme->children,
+			   false, 0, 0);
 	snapshot->auth = auth_basic_create(&config);
-	helper_pool_unref(config.pool);
 }
 
 /* ---- peers */
@@ -171,7 +183,6 @@ static void find_peers(struct snapshot *snapshot)
 struct snapshot *snapshot_create(struct server *server, struct config *config)
 {
 	struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
-	struct loop *home = server->workers[0]->loop;
 
 	atomic_init(&snapshot->refs_, 1);
 	snapshot->config = config;
@@ -184,9 +195,27 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 		config->reload_into_ims || refresh_rules_have_reload_option(config->refresh);
 	find_peers(snapshot);
 	snapshot->logger = access_logger_create(config, server->log);
-	start_rewriter(snapshot, home);
-	start_auth(snapshot, home);
+	start_rewriter(snapshot);
+	start_auth(snapshot);
 	return snapshot;
+}
+
+static void each_pool(struct snapshot *snapshot, void (*act)(struct helper_pool *pool))
+{
+	if (snapshot->url_rewrite)
+		act(snapshot->url_rewrite);
+	if (snapshot->auth_pool)
+		act(snapshot->auth_pool);
+}
+
+void snapshot_retire(struct snapshot *snapshot)
+{
+	each_pool(snapshot, helper_pool_retire);
+}
+
+void snapshot_renew_helpers(struct snapshot *snapshot)
+{
+	each_pool(snapshot, helper_pool_renew);
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
@@ -203,8 +232,10 @@ void snapshot_unref(struct snapshot *snapshot)
 		return;
 	if (snapshot->url_rewrite)
 		helper_pool_unref(snapshot->url_rewrite);
-	if (snapshot->auth)
+	if (snapshot->auth) {
 		auth_basic_unref(snapshot->auth);
+		helper_pool_unref(snapshot->auth_pool);
+	}
 	access_logger_destroy(snapshot->logger);
 	mem_free(snapshot->rewrite_policy);
 	mem_free(snapshot->rewrite_response);

@@ -51,6 +51,7 @@ struct snapshot {
 	struct peer_state **peers;     /* by peer->index; shared, outside the snapshot */
 	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */
 	struct auth_basic *auth;         /* NULL: none */
+	struct helper_pool *auth_pool;   /* behind auth */
 	struct url_rewrite_policy *rewrite_policy;
 	struct helper_reply *rewrite_response; /* behind the policy; NULL: none */
 	char *rewrite_response_text;
@@ -59,6 +60,10 @@ struct snapshot {
 
 /* Takes over config's reference. Call on the home loop's thread (or before it runs). */
 struct snapshot *snapshot_create(struct server *server, struct config *config);
+/* A newer one takes its place: its idle helpers may go. Any thread. */
+void snapshot_retire(struct snapshot *snapshot);
+/* Fresh helpers take over (rotation). Any thread. */
+void snapshot_renew_helpers(struct snapshot *snapshot);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* accepts NULL */
 

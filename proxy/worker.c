@@ -8,9 +8,11 @@
 #include "lib/http/date.h"
 #include "lib/net/resolver.h"
 #include "proxy/access_logger.h"
+#include "proxy/fetch.h"
 #include "proxy/listener.h"
 #include "proxy/origin_pool.h"
 #include "proxy/peer_select.h"
+#include "proxy/server.h"
 #include "proxy/session_h1.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction.h"
@@ -29,6 +31,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	list_init(&worker->listeners);
 	list_init(&worker->sessions);
 	list_init(&worker->spare);
+	list_init(&worker->fetches);
 	worker->loop = loop_create(READ_BYTES, why);
 	if (!worker->loop) {
 		mem_free(worker);
@@ -115,6 +118,10 @@ static void act_snapshot(struct message *message)
 {
 	struct worker *worker = message->worker;
 
+	if (worker->is_stopping) {
+		snapshot_unref(message->snapshot);
+		return;
+	}
 	snapshot_unref(worker->snapshot);
 	worker->snapshot = message->snapshot;
 }
@@ -152,11 +159,17 @@ void worker_post_unlisten(struct worker *worker, const char *spec, bool is_https
 
 void worker_session_ended(struct worker *worker)
 {
-	if (worker->is_stopping && worker->nsessions == 0 && worker->nfetches == 0) {
-		timer_cancel(&worker->stop_timer);
-		origin_pool_drain(worker->origins);
+	bool is_home = worker->index == 0;
+
+	if (!worker->is_stopping || worker->nsessions > 0 || !list_is_empty(&worker->fetches))
+		return;
+	timer_cancel(&worker->stop_timer);
+	origin_pool_drain(worker->origins);
+	snapshot_unref(worker->snapshot);
+	worker->snapshot = NULL;
+	/* Helpers answer to the home loop, and go when the last snapshot has let go of them. */
+	if (!is_home || atomic_load_explicit(&worker->server->npools, memory_order_relaxed) == 0)
 		loop_stop(worker->loop);
-	}
 }
 
 static void stop_waited(struct timer *timer)
@@ -164,7 +177,7 @@ static void stop_waited(struct timer *timer)
 	struct worker *worker = CONTAINER(timer, struct worker, stop_timer);
 
 	session_h1_stop_all(worker, true);
-	worker->nfetches = 0; /* what still fills objects nobody reads is not waited for */
+	fetch_stop_all(worker);
 	worker_session_ended(worker);
 }
 

@@ -47,7 +47,7 @@ struct worker {
 	unsigned nsessions;
 	struct list spare;         /* transactions to use again */
 	unsigned nspare;
-	unsigned nfetches;
+	struct list fetches;
 	struct counters counters;
 	bool is_stopping;
 	struct timer stop_timer;
@@ -78,7 +78,7 @@ void worker_post_unlisten(struct worker *worker, const char *spec, bool is_https
 struct str worker_date(struct worker *worker);
 int64_t worker_now_s(const struct worker *worker);
 
-/* Called when a session or a fetch ends: a stopping worker ends with its last. */
+/* Called when a session, a fetch or a helper pool ends: a stopping worker ends with its last. */
 void worker_session_ended(struct worker *worker);
 
 /* A connection that closed without a request has a line in the access log too. */
