@@ -48,8 +48,8 @@ enum byte_class {
 #define ON_TOKEN(next) [CLASS_HEX] = (next), [CLASS_TOKEN] = (next)
 #define ON_TEXT(next) ON_TOKEN(next), [CLASS_SEMICOLON] = (next), [CLASS_EQUALS] = (next), \
 	[CLASS_COLON] = (next), [CLASS_BLANK] = (next), [CLASS_OTHER] = (next)
-/* What is not named gives SIZE_START, to which nothing else leads: an error. (DATA_LF leads to DATA,
- * and enter() goes on from there.) */
+/* What is not named gives SIZE_START, to which nothing else leads: an error. (DATA_LF leads to
+ * DATA, and enter() goes on from there.) */
 static const uint8_t next_state[STATES][CLASSES] = {
 	[SIZE_START] = {[CLASS_HEX] = SIZE},
 	[SIZE] = {[CLASS_HEX] = SIZE, [CLASS_SEMICOLON] = EXTENSION, [CLASS_CR] = SIZE_LF},

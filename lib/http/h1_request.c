@@ -81,23 +81,22 @@ static enum h1_verdict scan_request_line(struct h1_cursor *cursor, struct http_r
 {
 	const char *base = out->head.base, *method = cursor->at, *end = cursor->end;
 	const char *method_end = scan_while(method, end, BYTE_TOKEN);
-	const char *target, *target_end, *stop;
+	const char *target, *target_end;
 
 	if (end - method_end < 2 || *method_end != ' ' || method_end == method ||
 	    method_end - method > MAX_METHOD)
 		return refuse_request_line(cursor);
 	target = method_end + 1;
 	target_end = scan_target(target, end);
-	stop = target_end + 1 + VERSION_LEN;
 	if (end - target_end < VERSION_LEN + 3 || *target_end != ' ' || target_end == target ||
-	    stop[0] != '\r' || stop[1] != '\n' ||
+	    target_end[VERSION_LEN + 1] != '\r' || target_end[VERSION_LEN + 2] != '\n' ||
 	    read_version((struct str){target_end + 1, VERSION_LEN}, &out->minor) != H1_OK)
 		return refuse_request_line(cursor);
 	out->method_text =
 		(struct http_span){(uint32_t)(method - base), (uint32_t)(method_end - method)};
 	out->target =
 		(struct http_span){(uint32_t)(target - base), (uint32_t)(target_end - target)};
-	cursor->at = stop + 2;
+	cursor->at = target_end + VERSION_LEN + 3;
 	return H1_DONE;
 }
 

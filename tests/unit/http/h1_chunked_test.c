@@ -27,7 +27,8 @@ static void framing_is_strict(void **state)
 	} rows[] = {
 		GOOD("empty body", "0\r\n\r\n", ""),
 		GOOD("two chunks", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde"),
-		GOOD("upper and lower case, zeros", "00A\r\n0123456789\r\n0a\r\nabcdefghij\r\n0\r\n\r\n",
+		GOOD("upper and lower case, zeros",
+		     "00A\r\n0123456789\r\n0a\r\nabcdefghij\r\n0\r\n\r\n",
 		     "0123456789abcdefghij"),
 		GOOD("CRLF in the data", "4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n"),
 		ROW("cut short", "5\r\nabc", H1_MORE, H1_OK, "abc"),
@@ -50,7 +51,8 @@ static void framing_is_strict(void **state)
 		BAD("R110 space behind the size", "5 \r\nabcde\r\n0\r\n\r\n"),
 		GOOD("R111 extension", "5;a=b\r\nabcde\r\n0;c\r\n\r\n", "abcde"),
 		BAD("R111 blank before the equals sign", "5;a =b\r\nabcde\r\n0\r\n\r\n"),
-		GOOD("R111 quoted, blanks", "5; a= \"x;\\\"\xe4 y\";b=c\r\nabcde\r\n0\r\n\r\n", "abcde"),
+		GOOD("R111 quoted, blanks",
+		     "5; a= \"x;\\\"\xe4 y\";b=c\r\nabcde\r\n0\r\n\r\n", "abcde"),
 		BAD("R111 CRLF in quotes", "5;a=\"x\r\ny\"\r\nabcde\r\n0\r\n\r\n"),
 		BAD("R111 bare CR", "5;a\rb\r\nabcde\r\n0\r\n\r\n"),
 		BAD("R111 control byte", "5;a=\"\x01\"\r\nabcde\r\n0\r\n\r\n"),
@@ -75,7 +77,8 @@ static void framing_is_strict(void **state)
 		    !str_eq((struct str){body.data, body.data_len}, str_of(rows[i].data)))
 			fail_msg("%s: other data", rows[i].what);
 		if (body.verdict != rows[i].verdict || body.error != rows[i].error)
-			fail_msg("%s: verdict %d, error %d", rows[i].what, body.verdict, body.error);
+			fail_msg("%s: verdict %d, error %d", rows[i].what, body.verdict,
+				 body.error);
 		if (!h1_is_split_proof_body(rows[i].bytes, rows[i].len))
 			fail_msg("%s: the verdict depends on the split", rows[i].what);
 		mem_free(body.data);

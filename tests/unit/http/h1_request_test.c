@@ -333,17 +333,19 @@ static void heads_are_bounded(void **state)
 {
 	(void)state;
 	judge_long("R4", "", "\r\n", 10000, "", H1_BAD_LINE_END);
-	judge_long("R24 long method", "", "M", 1000, " / HTTP/1.1\r\nHost: a\r\n\r\n", H1_BAD_METHOD);
+	judge_long("R24 long method", "", "M", 1000, " / HTTP/1.1\r\nHost: a\r\n\r\n",
+		   H1_BAD_METHOD);
 	judge_long("R25 long target", "GET /", "a", 100000, " HTTP/1.1\r\nHost: a\r\n\r\n",
 		   H1_TARGET_TOO_LONG);
-	judge_long("target at its limit", "GET /", "a", 8191, " HTTP/1.1\r\nHost: a\r\n\r\n", H1_OK);
+	judge_long("target at its limit", "GET /", "a", 8191, " HTTP/1.1\r\nHost: a\r\n\r\n",
+		   H1_OK);
 	judge_long("target over its limit", "GET /", "a", 8192, " HTTP/1.1\r\nHost: a\r\n\r\n",
 		   H1_TARGET_TOO_LONG);
 	judge_long("R46 no line end", "", "x", 65536, "", H1_BAD_REQUEST_LINE);
 	judge_long("R67 long line", "GET / HTTP/1.1\r\nHost: a\r\nA: ", "v", 100000, "\r\n\r\n",
 		   H1_HEAD_TOO_LARGE);
-	judge_long("long line in bounds", "GET / HTTP/1.1\r\nHost: a\r\nA: ", "v", 65000, "\r\n\r\n",
-		   H1_OK);
+	judge_long("long line in bounds", "GET / HTTP/1.1\r\nHost: a\r\nA: ", "v", 65000,
+		   "\r\n\r\n", H1_OK);
 	judge_long("long name", "GET / HTTP/1.1\r\nHost: a\r\n", "n", 65000, ": v\r\n\r\n", H1_OK);
 	judge_long("R68 many lines", "GET / HTTP/1.1\r\nHost: a\r\n", "A: 123\r\n", 10000, "\r\n",
 		   H1_HEAD_TOO_LARGE);
@@ -370,7 +372,8 @@ static void a_head_of_just_the_limit_passes(void **state)
 static void a_good_head_reads_as_it_is_written(void **state)
 {
 	static const char bytes[] = "\r\nPOST /a?b=c HTTP/1.1\r\nhOST:  x.example \t\r\n"
-				    "Content-Length: 010\r\nX-Y:\r\nExpect: 100-continue\r\n\r\nbody";
+				    "Content-Length: 010\r\nX-Y:\r\n"
+				    "Expect: 100-continue\r\n\r\nbody";
 	struct h1_reading reading;
 	const struct http_request *request = &reading.request;
 	const struct http_head *head = &request->head;

@@ -178,7 +178,8 @@ static void an_equal_second_length_is_dropped(void **state)
 /* RFC 9112 §5.2: a fold reads as blanks. */
 static void folded_lines_become_one(void **state)
 {
-	static const char bytes[] = "HTTP/1.1 299 Good Enough\r\nA: b\r\n  c\r\n\td\r\nE:\r\n f\r\n\r\n";
+	static const char bytes[] = "HTTP/1.1 299 Good Enough\r\nA: b\r\n  c\r\n\td\r\n"
+				    "E:\r\n f\r\n\r\n";
 	struct h1_reading reading;
 	const struct http_head *head = &reading.response.head;
 
