@@ -12,6 +12,9 @@ enum argument {
 	MAY_TAKE_FIELDS,  /* with: the flag after this one */
 };
 
+#define SLOT(field) offsetof(struct cache_control, field)
+
+/* clang-format off */
 static const struct directive {
 	struct str name;
 	uint32_t flag;
@@ -19,8 +22,8 @@ static const struct directive {
 	size_t slot;          /* of its value in struct cache_control */
 	bool stricter_is_more; /* which of two different values wins */
 } directives[] = {
-	{{"max-age", 7}, CC_MAX_AGE, TAKES_SECONDS, offsetof(struct cache_control, max_age_s), false},
-	{{"s-maxage", 8}, CC_S_MAXAGE, TAKES_SECONDS, offsetof(struct cache_control, s_maxage_s), false},
+	{{"max-age", 7}, CC_MAX_AGE, TAKES_SECONDS, SLOT(max_age_s), false},
+	{{"s-maxage", 8}, CC_S_MAXAGE, TAKES_SECONDS, SLOT(s_maxage_s), false},
 	{{"no-cache", 8}, CC_NO_CACHE, MAY_TAKE_FIELDS, 0, false},
 	{{"no-store", 8}, CC_NO_STORE, TAKES_NONE, 0, false},
 	{{"private", 7}, CC_PRIVATE, MAY_TAKE_FIELDS, 0, false},
@@ -31,14 +34,13 @@ static const struct directive {
 	{{"no-transform", 12}, CC_NO_TRANSFORM, TAKES_NONE, 0, false},
 	{{"immutable", 9}, CC_IMMUTABLE, TAKES_NONE, 0, false},
 	{{"only-if-cached", 14}, CC_ONLY_IF_CACHED, TAKES_NONE, 0, false},
-	{{"min-fresh", 9}, CC_MIN_FRESH, TAKES_SECONDS, offsetof(struct cache_control, min_fresh_s), true},
-	{{"max-stale", 9}, CC_MAX_STALE, MAY_TAKE_SECONDS, offsetof(struct cache_control, max_stale_s),
-	 false},
-	{{"stale-if-error", 14}, CC_STALE_IF_ERROR, TAKES_SECONDS,
-	 offsetof(struct cache_control, stale_if_error_s), false},
+	{{"min-fresh", 9}, CC_MIN_FRESH, TAKES_SECONDS, SLOT(min_fresh_s), true},
+	{{"max-stale", 9}, CC_MAX_STALE, MAY_TAKE_SECONDS, SLOT(max_stale_s), false},
+	{{"stale-if-error", 14}, CC_STALE_IF_ERROR, TAKES_SECONDS, SLOT(stale_if_error_s), false},
 	{{"stale-while-revalidate", 22}, CC_STALE_WHILE_REVALIDATE, TAKES_SECONDS,
-	 offsetof(struct cache_control, stale_while_revalidate_s), false},
+	 SLOT(stale_while_revalidate_s), false},
 };
+/* clang-format on */
 
 static const struct directive *find_directive(struct str name)
 {
@@ -108,7 +110,8 @@ static void add_directive(struct cache_control *control, struct str element)
 		set_seconds(control, directive, delta_seconds(value));
 		break;
 	case MAY_TAKE_SECONDS:
-		set_seconds(control, directive, has_value ? delta_seconds(value) : DELTA_SECONDS_MAX);
+		set_seconds(control, directive,
+			    has_value ? delta_seconds(value) : DELTA_SECONDS_MAX);
 		break;
 	case MAY_TAKE_FIELDS:
 		control->flags |= has_value ? directive->flag << 1 : directive->flag;

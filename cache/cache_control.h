@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cache/cache_control.h: the Cache-Control field, read. RFC 9111 §5.2, RFC 5861, RFC 8246.
  *
- * Names are compared without case; a value may be a token or a quoted string; unknown directives are
- * passed over. Seconds beyond 2^31 read as 2^31 (§1.2.2). What cannot be read, and a directive given
- * twice with different values, counts as the stricter reading: no lifetime left (§4.2.1).
+ * Names are compared without case; a value may be a token or a quoted string; unknown directives
+ * are passed over. Seconds beyond 2^31 read as 2^31 (§1.2.2). What cannot be read, and a directive
+ * given twice with different values, counts as the stricter reading: no lifetime left (§4.2.1).
  * Threads: pure functions. */
 #ifndef CACHE_CACHE_CONTROL_H
 #define CACHE_CACHE_CONTROL_H

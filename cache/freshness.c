@@ -68,8 +68,8 @@ static bool explicit_lifetime(const struct http_head *head, const struct cache_c
 	else if (!read_date(head, FIELD_EXPIRES, now_s, &expires_s))
 		*lifetime_s = 0; /* RFC 9111 §5.3: "0" and the like are in the past */
 	else
-		*lifetime_s = max64(-DELTA_SECONDS_MAX,
-				    min64(expires_s - date_s, DELTA_SECONDS_MAX));
+		*lifetime_s =
+			max64(-DELTA_SECONDS_MAX, min64(expires_s - date_s, DELTA_SECONDS_MAX));
 	return true;
 }
 
@@ -154,7 +154,7 @@ struct staleness {
 	int64_t age_s, left_s; /* fresh: left_s > 0 */
 };
 
-/* Squid: refreshStaleness; extra_s: the client's min-fresh, or what it must still last to be kept. */
+/* Squid: refreshStaleness; extra_s: the client's min-fresh, or what it must still last. */
 static struct staleness find_staleness(const struct freshness_facts *facts,
 				       const struct refresh_rule_values *rule, int64_t now_s,
 				       int64_t extra_s)
@@ -272,8 +272,8 @@ static bool takes_client_stale(const struct question *q)
 
 static bool is_beyond_max_stale(const struct question *q)
 {
-	int64_t max_stale_s = rule_has(q, REFRESH_HAS_MAX_STALE) ? q->rule->max_stale_s
-								 : q->policy->max_stale_s;
+	int64_t max_stale_s =
+		rule_has(q, REFRESH_HAS_MAX_STALE) ? q->rule->max_stale_s : q->policy->max_stale_s;
 
 	return -q->staleness.left_s > max_stale_s;
 }
@@ -335,8 +335,14 @@ void freshness_decide(const struct freshness_facts *facts, const struct refresh_
 	static const struct cache_control no_wishes;
 	const struct cache_control *control = request->control ? request->control : &no_wishes;
 	int64_t min_fresh_s = control->flags & CC_MIN_FRESH ? control->min_fresh_s : 0;
-	struct question q = {facts, rule, policy, request, control,
-			     find_staleness(facts, rule, now_s, min_fresh_s)};
+	struct question q = {
+		.facts = facts,
+		.rule = rule,
+		.policy = policy,
+		.request = request,
+		.control = control,
+		.staleness = find_staleness(facts, rule, now_s, min_fresh_s),
+	};
 	const struct step *step = steps;
 
 	while (!step->holds(&q))

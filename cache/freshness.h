@@ -22,8 +22,8 @@ enum freshness_fact {
 
 /* What a response said about its own times and use, read once when it arrived. */
 struct freshness_facts {
-	int64_t date_s;     /* Squid's DATE: when it was made, so that its age is now - date_s. It may
-			       lie before 1970: Age is saturated at 2^31. */
+	int64_t date_s; /* Squid's DATE: when it was made, so that its age is now - date_s. It may
+			   lie before 1970: Age is saturated at 2^31. */
 	int64_t expires_s;  /* on the same scale (date_s + lifetime); 0: no explicit expiry */
 	int64_t modified_s; /* Last-Modified; 0: none */
 	int64_t arrived_s;  /* when it came */
@@ -58,9 +58,9 @@ extern const struct refresh_rule_values refresh_rule_default;
 
 /* The rest of squid.conf that takes part. */
 struct freshness_policy {
-	int64_t max_stale_s;     /* directive max_stale, default a week */
-	bool has_reload_option;  /* any refresh_pattern has reload-into-ims or ignore-reload, or
-				    reload_into_ims is on */
+	int64_t max_stale_s;    /* directive max_stale, default a week */
+	bool has_reload_option; /* any refresh_pattern has reload-into-ims or ignore-reload, or
+				   reload_into_ims is on */
 	bool reload_into_ims, refresh_all_ims, is_offline;
 };
 

@@ -13,8 +13,8 @@
 
 enum { NBUCKETS_AT_FIRST = 8, HAND_STEPS_A_LOCK = 64 };
 
-/* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight holds
- * what a purge or a POST made void, and may not come back by index_insert. */
+/* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
+ * holds what a purge or a POST made void, and may not come back by index_insert. */
 enum place {
 	PLACE_NONE,
 	PLACE_INFLIGHT,
@@ -54,11 +54,11 @@ static const struct size_class {
 
 static const struct size_class *class_of(size_t bytes)
 {
-	const struct size_class *class = size_classes;
+	const struct size_class *row = size_classes;
 
-	while (bytes > class->max_bytes)
-		class++;
-	return class;
+	while (bytes > row->max_bytes)
+		row++;
+	return row;
 }
 
 struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed)
@@ -130,11 +130,11 @@ static struct object *look_up_locked(struct shard *shard, uint64_t key, struct s
 
 static void mark(struct object *object)
 {
-	const struct size_class *class = class_of(object->index_.bytes);
+	const struct size_class *row = class_of(object->index_.bytes);
 	unsigned char marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
 
-	if (marks < class->most)
-		atomic_store_explicit(&object->index_.marks, marks + class->step,
+	if (marks < row->most)
+		atomic_store_explicit(&object->index_.marks, marks + row->step,
 				      memory_order_relaxed);
 }
 
@@ -191,7 +191,8 @@ static void take_out_locked(struct index *index, struct shard *shard, struct obj
 {
 	unlink_locked(shard, object);
 	if (object->index_.place == PLACE_STORED) {
-		atomic_fetch_sub_explicit(&index->bytes, object->index_.bytes, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&index->bytes, object->index_.bytes,
+					  memory_order_relaxed);
 		atomic_fetch_sub_explicit(&index->nobjects, 1, memory_order_relaxed);
 	}
 	object->index_.place = PLACE_REMOVED;
@@ -295,7 +296,7 @@ static bool is_too_large(const struct index *index)
 	       atomic_load_explicit(&index->max_bytes, memory_order_relaxed);
 }
 
-/* The hand goes on until enough is free or it has made its steps. False: there is nothing to judge. */
+/* The hand goes on until enough is free or it has made its steps. False: nothing to judge. */
 static bool evict_some_locked(struct index *index, struct shard *shard, struct object **victims)
 {
 	if (list_is_empty(&shard->queue))
@@ -311,7 +312,8 @@ static bool evict_some_locked(struct index *index, struct shard *shard, struct o
 		object = CONTAINER(shard->hand, struct object, index_.node);
 		marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
 		if (marks > 0) {
-			atomic_store_explicit(&object->index_.marks, marks - 1, memory_order_relaxed);
+			atomic_store_explicit(&object->index_.marks, marks - 1,
+					      memory_order_relaxed);
 			shard->hand = shard->hand->next;
 		} else {
 			take_out_locked(index, shard, object, victims);
@@ -327,7 +329,8 @@ static void evict(struct index *index)
 	unsigned nempty = 0;
 
 	while (is_too_large(index) && nempty < index->nshards) {
-		unsigned next = atomic_fetch_add_explicit(&index->next_shard, 1, memory_order_relaxed);
+		unsigned next =
+			atomic_fetch_add_explicit(&index->next_shard, 1, memory_order_relaxed);
 		struct shard *shard = &index->shards[next & (index->nshards - 1)];
 		struct object *victims = NULL;
 		bool had_some;
@@ -406,8 +409,7 @@ static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct 
 	return n;
 }
 
-bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
-			   struct object *object)
+bool index_insert_inflight(struct index *index, uint64_t key, struct str url, struct object *object)
 {
 	struct shard *shard = shard_of(index, key);
 	bool may;

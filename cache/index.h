@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/index.h: which object in memory answers a request, and which one leaves when memory is short.
- * RFC 9111 §2 (key), §4.1 (Vary).
+/* cache/index.h: which object in memory answers a request, and which one leaves when memory is
+ * short. RFC 9111 §2 (key), §4.1 (Vary).
  *
  * All variants of a URL stand under its fingerprint, newest first. Objects that are still being
  * fetched may stand among them, so that others join (collapsed forwarding): object_state tells.
@@ -37,22 +37,24 @@ uint64_t index_key(const struct index *index, struct str url);
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
 
-/* Only what is being fetched (EMPTY or FILLING): to wait for it instead of asking the origin too. */
+/* Only what is being fetched (EMPTY or FILLING): to wait for it instead of asking as well. */
 struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
 				   const struct http_head *request);
 
-/* Puts an object that is to be fetched (OBJECT_EMPTY) under url, which it copies. Index it before its
- * producer starts. False, and nothing done: INDEX_MAX_VARIANTS fetches of that URL are under way. */
+/* Puts an object that is to be fetched (OBJECT_EMPTY) under url, which it copies. Index it before
+ * its producer starts. False, and nothing done: INDEX_MAX_VARIANTS fetches of that URL are under
+ * way. */
 bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
 			   struct object *object);
 
 /* A complete object takes its place: in place of a stored one with the same Vary record, and as the
  * end of its time in flight. May evict. False, and the object is not (or no more) indexed: it alone
- * exceeds max_bytes, it was aborted, or it was removed while in flight, so that what it holds is out
- * of date: do not store it elsewhere either. */
+ * exceeds max_bytes, it was aborted, or it was removed while in flight, so that what it holds is
+ * out of date: do not store it elsewhere either. */
 bool index_insert(struct index *index, uint64_t key, struct object *object);
 
-/* Takes this one out, if it is there: it was aborted, turned out private, or may not serve any more. */
+/* Takes this one out, if it is there: it was aborted, turned out private, or may not serve any
+ * more. */
 bool index_remove(struct index *index, struct object *object);
 /* All variants and fetches under way: PURGE, POST. Returns how many there were. */
 unsigned index_remove_all(struct index *index, uint64_t key, struct str url);

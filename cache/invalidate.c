@@ -58,7 +58,7 @@ static void drop_segment(struct buf *out, size_t floor)
 	out->len = floor + (path.len > 0 ? path.len : 1);
 }
 
-/* RFC 3986 §5.2.3, §5.2.4: reference's path behind the directory of base, "." and ".." worked off. */
+/* RFC 3986 §5.2.3, §5.2.4: the reference behind base's directory, "." and ".." worked off. */
 static bool add_relative(struct buf *out, struct str base_path, struct str reference)
 {
 	size_t query = str_find_char(reference, '?'), floor = out->len;

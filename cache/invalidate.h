@@ -10,8 +10,8 @@
 
 enum { INVALIDATE_MAX_URLS = 3, INVALIDATE_MAX_URL_BYTES = 8192 };
 
-/* True when answering with that status says that the target may have changed: 2xx or 3xx to a method
- * that is not known to be safe. */
+/* True when answering with that status says that the target may have changed: 2xx or 3xx to a
+ * method that is not known to be safe. */
 bool invalidate_is_due(enum http_method method, int status);
 
 /* Absolute URLs, one a line (LF), each once: url itself (scheme://authority/path...), and those of

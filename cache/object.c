@@ -72,7 +72,7 @@ static void destroy(struct object *object)
 
 void object_unref(struct object *object)
 {
-	/* Release pairs with the acquire of whoever drops the last one: it sees all that was done. */
+	/* Release pairs with the acquire of whoever drops the last one, and sees all. */
 	if (object && atomic_fetch_sub_explicit(&object->refs_, 1, memory_order_acq_rel) == 1)
 		destroy(object);
 }
@@ -124,7 +124,8 @@ static struct str put(char **at, struct str s)
 	return copy;
 }
 
-/* One piece of memory: first, if body_bytes is not 0, a chunk for the body (returned), then the texts. */
+/* One piece of memory: first, if body_bytes is not 0, a chunk for the body (returned), then the
+ * texts. */
 static struct object_chunk *copy_head(struct object *object, const struct object_head *head,
 				      size_t body_bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/object.h: one response: a single producer appends, any number of readers follow, on any loop.
+/* cache/object.h: one response: a single producer appends, any number of readers follow.
  *
  *     EMPTY → FILLING → COMPLETE      (EMPTY, FILLING → ABORTED)
  * The producer (an origin fetch, the disk tier, an error page) sets the head, appends the body and
@@ -8,7 +8,7 @@
  * storing to disk and plain relaying all go through this.
  *
  * Memory: an object that may be kept (object_keep) holds all of its body. Any other frees what its
- * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of that one.
+ * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of it.
  *
  * Threads: the producer's functions belong to one thread, that of its loop; reader functions to the
  * reader's loop; the head and what lies before the published length may be read by anyone who holds
@@ -48,17 +48,17 @@ struct object_head {
 	int status;
 	struct str head;   /* "HTTP/1.1 200 OK\r\n" and the end-to-end fields, each with its CRLF,
 			      without Age, Set-Cookie and the empty line: what a hit sends first */
-	struct str head_once; /* Set-Cookie fields and the like: for the request that fetched it only */
+	struct str head_once; /* Set-Cookie fields and the like: for who asked for it only */
 	struct str url;    /* the key, as text */
-	struct str vary;   /* cache/vary.h's record of what this variant answers; empty: any request */
-	int64_t body_bytes; /* known length of the body (0 where there is none, as for HEAD), or -1 */
+	struct str vary;   /* cache/vary.h's record of what it answers; empty: any request */
+	int64_t body_bytes; /* known length of the body (0: there is none, as for HEAD), or -1 */
 	struct freshness_facts facts; /* times and directives, cache/freshness.h */
 };
 
 struct object {
 	atomic_uint refs_;
-	_Atomic(int) state_;       /* enum object_state; stored with release, so that whoever sees FILLING
-				      sees the head, and whoever sees COMPLETE the whole length */
+	_Atomic(int) state_;       /* enum object_state; stored with release: who sees FILLING sees
+				      the head, and who sees COMPLETE the final length */
 	_Atomic(uint64_t) length_; /* published bytes of the body */
 	/* set by object_set_head, immutable afterwards */
 	int status;
@@ -97,13 +97,13 @@ struct object {
 	/* published with COMPLETE */
 	bool is_whole_; /* and kept: whole_ and what follows it never change */
 	struct object_chunk *whole_;
-	struct object *body_of_; /* the object whose body this one shares (a 304 renewed its head) */
+	struct object *body_of_; /* whose body this one shares (a 304 renewed its head) */
 	char *heads_;            /* the memory behind the spans above, and behind a small body */
 	char *url_;              /* the same for a URL that was known before the head */
 };
 
-/* An empty object with one reference, the caller's. wake (may be NULL) tells the producer, from loop,
- * that it may append again or that the last reader left; see object_may_append. */
+/* An empty object with one reference, the caller's. wake (may be NULL) tells the producer, from
+ * loop, that it may append again or that the last reader left; see object_may_append. */
 struct object *object_create(struct loop *loop, void (*wake)(void *producer), void *producer,
 			     uint64_t gap_bytes);
 struct object *object_ref(struct object *object);
@@ -116,10 +116,10 @@ struct object *object_create_renewed(struct object *old, const struct object_hea
 
 /* ---- the producer's */
 void object_set_head(struct object *object, const struct object_head *head); /* EMPTY → FILLING */
-/* The URL before the head is known, so that others may join (the index calls it, before publishing). */
+/* The URL before the head is known, so that others may join (called by the index). */
 void object_set_url(struct object *object, uint64_t key, struct str url);
-/* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). At first it is
- * not; say so before the first append. */
+/* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). At first it
+ * is not; say so before the first append. */
 void object_keep(struct object *object, bool keep);
 /* Room behind the last byte, at least 1 byte: read into it, then object_commit what came. */
 char *object_reserve(struct object *object, size_t *room);
@@ -129,7 +129,7 @@ void object_append(struct object *object, struct str bytes); /* copies */
 bool object_may_append(struct object *object);
 /* How many are reading? (Nobody: quick_abort decides whether the producer goes on.) */
 unsigned object_nreaders(struct object *object);
-/* → COMPLETE: the body is whole. With another length than body_bytes it is cut short: → ABORTED. */
+/* → COMPLETE: the body is whole. With another length than body_bytes: cut short, → ABORTED. */
 void object_finish(struct object *object);
 void object_abort(struct object *object, int error);   /* → ABORTED: it was cut short */
 /* The producer is going away or wants no more wakes (finish and abort imply it). */
@@ -168,7 +168,7 @@ struct object_reader {
 	void (*wake)(void *owner); /* from loop: something changed */
 	void *owner;
 	uint64_t offset;            /* of the next byte */
-	struct object_chunk *chunk_; /* offset lies in it or right behind it; NULL: not looked up yet */
+	struct object_chunk *chunk_; /* offset lies in it or right behind it; NULL: unknown */
 	bool is_listed_;
 	/* guarded by the object's lock while it is listed */
 	struct list node_;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/object_internal.h: what object.c (life, producer) and object_reader.c (readers, wakes) share. */
+/* cache/object_internal.h: what object.c (life, producer) and object_reader.c (readers, wakes)
+ * share. */
 #ifndef CACHE_OBJECT_INTERNAL_H
 #define CACHE_OBJECT_INTERNAL_H
 #include "cache/object.h"
 
 /* Bytes [start, start + cap) of the body. All chunks but the last are full. The producer links a
- * chunk before it publishes bytes of it, so next is there for whoever sees such a length. A chunk is
- * freed early only when it has a next one and all readers are beyond its end, not just at it: a
+ * chunk before it publishes bytes of it, so next is there for whoever sees such a length. A chunk
+ * is freed early only when it has a next one and all readers are beyond its end, not just at it: a
  * reader's chunk_ may stand there. */
 struct object_chunk {
 	struct object_chunk *next;
@@ -16,8 +17,8 @@ struct object_chunk {
 	char bytes[];
 };
 
-/* The readers of one loop that is not the producer's: one mail wakes all that wait. Lives as long as
- * the object, to which the mail under way holds a reference. */
+/* The readers of one loop that is not the producer's: one mail wakes all that wait. Lives as long
+ * as the object, to which the mail under way holds a reference. */
 struct object_watch {
 	struct mail mail;
 	struct object *object;

@@ -194,7 +194,8 @@ static struct object_watch *create_watch(struct object_reader *reader)
 static bool wait_for_change(struct object_reader *reader, enum object_state state, uint64_t length)
 {
 	struct object *object = reader->object;
-	bool needs_watch = reader->loop && reader->loop != object->producer_loop_ && !reader->watch_;
+	bool needs_watch =
+		reader->loop && reader->loop != object->producer_loop_ && !reader->watch_;
 	struct object_watch *fresh = needs_watch ? create_watch(reader) : NULL;
 	bool is_unchanged, is_due = false;
 

@@ -26,9 +26,9 @@ struct range_plan {
 	struct range_piece pieces[RANGE_MAX_PIECES];
 };
 
-/* value: of the Range field, at NULL when there is none. RANGE_WHOLE, as Squid does it, also for what
- * is malformed, out of order, overlapping, or of more than RANGE_MAX_PIECES pieces (RFC 9110 §14.2
- * lets a server ignore those; they are what attacks are made of). */
+/* value: of the Range field, at NULL when there is none. RANGE_WHOLE, as Squid does it, also for
+ * what is malformed, out of order, overlapping, or of more than RANGE_MAX_PIECES pieces (RFC 9110
+ * §14.2 lets a server ignore those; they are what attacks are made of). */
 void range_plan(struct str value, uint64_t body_bytes, struct range_plan *plan);
 
 #endif

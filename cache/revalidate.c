@@ -129,8 +129,9 @@ enum revalidate_answer revalidate_answer(const struct http_request *request,
 			return REVALIDATE_SEND_412;
 	}
 	if (http_has(head, FIELD_IF_NONE_MATCH))
-		return list_has_etag(head, FIELD_IF_NONE_MATCH, etag, false) ? REVALIDATE_SEND_304
-									     : REVALIDATE_SEND_WHOLE;
+		return list_has_etag(head, FIELD_IF_NONE_MATCH, etag, false)
+			       ? REVALIDATE_SEND_304
+			       : REVALIDATE_SEND_WHOLE;
 	if (request_date(request, FIELD_IF_MODIFIED_SINCE, object, &date_s) &&
 	    is_unmodified_since(object, date_s))
 		return REVALIDATE_SEND_304;
@@ -314,9 +315,15 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 static bool is_in_304(struct str name)
 {
 	static const struct str names[] = {
-		{"Cache-Control", 13}, {"Content-Location", 16}, {"CDN-Cache-Control", 17},
-		{"Date", 4},           {"ETag", 4},              {"Expires", 7},
-		{"Last-Modified", 13}, {"Server", 6},            {"Vary", 4},
+		{"Cache-Control", 13},
+		{"Content-Location", 16},
+		{"CDN-Cache-Control", 17},
+		{"Date", 4},
+		{"ETag", 4},
+		{"Expires", 7},
+		{"Last-Modified", 13},
+		{"Server", 6},
+		{"Vary", 4},
 	};
 
 	for (size_t i = 0; i < COUNT(names); i++)

@@ -29,14 +29,14 @@ enum revalidate_answer revalidate_answer(const struct http_request *request,
 /* RFC 9110 §13.1.5: does If-Range let a Range be answered (true also without If-Range)? */
 bool revalidate_range_holds(const struct http_request *request, const struct object *object);
 
-/* "If-Modified-Since: ...\r\nIf-None-Match: ...\r\n" for the origin: Last-Modified or else the stored
- * Date, and the ETag, weak ones too. Writes one of them at least. */
+/* "If-Modified-Since: ...\r\nIf-None-Match: ...\r\n" for the origin: Last-Modified or else the
+ * stored Date, and the ETag, weak ones too. Writes one of them at least. */
 void revalidate_request_fields(const struct object *object, struct buf *out);
 
 enum revalidate_merge {
 	REVALIDATE_MERGED,   /* *new_head and *facts describe the renewed object */
 	REVALIDATE_IGNORED,  /* the 304 is older than what is stored: keep that as it is */
-	REVALIDATE_MISMATCH, /* it speaks of another representation: fetch anew without a condition */
+	REVALIDATE_MISMATCH, /* it speaks of another representation: fetch anew */
 };
 
 /* The stored head with the 304's fields in place of its own (RFC 9111 §3.2), but for those that

@@ -11,7 +11,9 @@ enum status_class {
 	CLASS_NEVER,     /* part of something, or about this request or this client alone */
 };
 
-/* RFC 9110 §15; 428, 429, 431 and 511: RFC 6585. What stands here is understood, as must-understand has it. */
+/* clang-format off */
+/* RFC 9110 §15; RFC 6585 for 428, 429, 431 and 511. What stands here is understood, as
+ * must-understand has it. */
 static const struct status_row {
 	uint16_t status;
 	uint8_t class;
@@ -30,6 +32,7 @@ static const struct status_row {
 	{502, CLASS_NEGATIVE, false},  {503, CLASS_NEGATIVE, false},  {504, CLASS_NEGATIVE, false},
 	{511, CLASS_NEVER, false},
 };
+/* clang-format on */
 
 static const struct status_row *find_status(int status)
 {
@@ -191,7 +194,8 @@ static enum storable_verdict decide_explicit(const struct candidate *c, const ch
 {
 	bool is_fresh = c->facts->expires_s != 0 && is_fresh_in(c, 0);
 
-	*reason = is_fresh ? "explicit expiry" : "a status that is stored with an explicit expiry only";
+	*reason = is_fresh ? "explicit expiry"
+			   : "a status that is stored with an explicit expiry only";
 	return is_fresh ? STORABLE_YES : STORABLE_NO;
 }
 
@@ -214,8 +218,8 @@ enum storable_verdict storable_decide(const struct http_request *request,
 				      const struct freshness_facts *facts,
 				      const struct storable_policy *policy, const char **reason)
 {
-	struct candidate c = {.request = request, .response = response, .facts = facts,
-			      .policy = policy};
+	struct candidate c = {
+		.request = request, .response = response, .facts = facts, .policy = policy};
 
 	cache_control_read(&request->head, &c.wishes);
 	cache_control_read(&response->head, &c.control);

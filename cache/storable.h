@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/storable.h: may a response be kept for later requests? RFC 9111 §3, with Squid's directives.
- * Threads: pure functions. */
+/* cache/storable.h: may a response be kept for later requests? RFC 9111 §3, with Squid's
+ * directives. Threads: pure functions. */
 #ifndef CACHE_STORABLE_H
 #define CACHE_STORABLE_H
 #include <stdbool.h>
@@ -33,8 +33,8 @@ enum storable_verdict storable_decide(const struct http_request *request,
 
 void storable_make_negative(struct freshness_facts *facts, int64_t negative_ttl_s);
 
-/* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age, Set-Cookie
- * and what private="..." or no-cache="..." names. RFC 9111 §3.1, §5.2.2.4, §5.2.2.7. */
+/* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age,
+ * Set-Cookie and what private="..." or no-cache="..." names. RFC 9111 §3.1, §5.2.2.4, §5.2.2.7. */
 bool storable_keeps_field(const struct http_head *head, const struct http_field *field);
 
 /* An answer to a GET with this status takes the place of the stored one even if it is not stored

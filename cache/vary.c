@@ -71,8 +71,8 @@ static bool has_line(struct str record, struct str name)
 	return false;
 }
 
-static bool add_name(struct buf *out, size_t from, struct str name,
-		     const struct http_head *request, unsigned *nnames)
+static bool add_name(struct buf *out, size_t from, struct str name, const struct http_head *request,
+		     unsigned *nnames)
 {
 	if (!is_token(name) || str_eq(name, STR("*")))
 		return false;

@@ -6,8 +6,8 @@
  *     accept-encoding: gzip,br
  *     accept-language          (no colon: the request had no such field)
  * Several fields of a name are joined by a comma; blanks around commas and at the ends are gone.
- * Memory compares it, and it is what people read in the database. An empty record suits any request.
- * Threads: pure functions. */
+ * Memory compares it, and it is what people read in the database. An empty record suits any
+ * request. Threads: pure functions. */
 #ifndef CACHE_VARY_H
 #define CACHE_VARY_H
 #include <stdbool.h>
