@@ -90,6 +90,12 @@ static inline void disk_count(struct disk *disk, enum disk_count which, uint64_t
 	atomic_fetch_add_explicit(&disk->counts[which], n, memory_order_relaxed);
 }
 
+/* For the log: the first such fault is worth a line, the others are counted. */
+static inline int disk_count_fault(struct disk *disk, enum disk_count which)
+{
+	return atomic_fetch_add_explicit(&disk->counts[which], 1, memory_order_relaxed) == 0 ? 1 : 2;
+}
+
 static inline enum disk_state disk_state(struct disk *disk)
 {
 	return (enum disk_state)atomic_load_explicit(&disk->state, memory_order_relaxed);

@@ -152,8 +152,9 @@ static unsigned find_ids(struct disk_reader *reader, struct disk_job *job, uint6
 
 static void drop_bad(struct disk_reader *reader, struct disk_job *job, uint64_t id)
 {
-	disk_count(reader->disk, COUNT_BAD_PIECES, 1);
-	log_say(1, "Disk cache %s: object %llu is damaged: dropped", reader->disk->path,
+	int level = disk_count_fault(reader->disk, COUNT_BAD_PIECES);
+
+	log_say(level, "Disk cache %s: object %llu is damaged: dropped", reader->disk->path,
 		(unsigned long long)id);
 	disk_remove(reader->disk, job->key, id);
 }

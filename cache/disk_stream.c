@@ -171,8 +171,8 @@ static void end_badly(struct disk_stream *stream, int code)
 		stream->fault(stream->owner, code);
 	} else if (disk_index_remove(stream->disk->index, stream->key, stream->id)) {
 		/* Gone meanwhile if it is not in the index; else a piece is missing or damaged. */
-		disk_count(stream->disk, COUNT_BAD_PIECES, 1);
-		log_say(1, "Disk cache: piece %llu of %.*s is damaged: cut short and dropped",
+		log_say(disk_count_fault(stream->disk, COUNT_BAD_PIECES),
+			"Disk cache: piece %llu of %.*s is damaged: cut short and dropped",
 			(unsigned long long)stream->npieces_done, STR_ARG(stream->object->url));
 		disk_remove(stream->disk, stream->key, stream->id);
 	}

@@ -7,6 +7,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/base/log.h"
 
 enum {
 	LOAD_ROWS = 20000, /* some 12 ms of the writer's time */
@@ -337,6 +338,8 @@ static void look_for_file(struct disk_writer *writer)
 	writer->looked_ms = loop_now_ms(writer->loop);
 	sqlite3_file_control(writer->rows.db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
 	if (has_moved) {
+		log_say(1, "Disk cache %s was moved or deleted: opening what is there now",
+			writer->disk->path);
 		writer_reopen(writer);
 		return;
 	}
