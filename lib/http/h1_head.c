@@ -133,18 +133,19 @@ static enum h1_verdict read_field(struct h1_cursor *cursor, const char *base,
 }
 
 /* next is behind a good line. If the lines that follow begin with a blank, they are joined to it,
- * as far as they have arrived: the CRLF between becomes two blanks. */
+ * as far as they have arrived and up to the first bad one: the CRLF between becomes two blanks. */
 static bool join_folded(const struct h1_cursor *cursor, const char *base, const char *next)
 {
 	bool is_joined = false;
 
-	while (next < cursor->end && (*next == ' ' || *next == '\t') && next[-2] == '\r') {
+	while (next < cursor->end && (*next == ' ' || *next == '\t')) {
+		const char *stop = scan_control(next, cursor->end);
+
 		memset(cursor->foldable + (next - base) - 2, ' ', 2);
 		is_joined = true;
-		next = memchr(next, '\n', (size_t)(cursor->end - next));
-		if (!next)
+		if (cursor->end - stop < 2 || stop[0] != '\r' || stop[1] != '\n')
 			break;
-		next++;
+		next = stop + 2;
 	}
 	return is_joined;
 }

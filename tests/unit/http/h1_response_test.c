@@ -100,6 +100,8 @@ static void fields_and_framing_are_checked(void **state)
 		FIELDS("obs-fold of blanks", "A: b\r\n  \r\nC: d", H1_OK),
 		FIELDS("obs-fold of an empty value", "A:\r\n b", H1_OK),
 		FIELDS("obs-fold with a control byte", "A: b\r\n \x01", H1_BAD_FIELD_VALUE),
+		FIELDS("the first bad line of a fold counts", "A: b\r\n \x01\r\n c\n d",
+		       H1_BAD_FIELD_VALUE),
 		FIELDS("obs-fold ended by LF", "A: b\r\n c\nD: e", H1_BAD_LINE_END),
 		FIELDS("obs-fold begun by LF", "A: b\n c", H1_BAD_LINE_END),
 		FIELDS("obs-fold with a bare CR", "A: b\r\n c\rd", H1_BAD_LINE_END),
