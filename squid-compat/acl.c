@@ -20,8 +20,8 @@ static const struct {
 } built_in[] = {
 	{"all", "src", {"all"}},
 	{"manager",
-	 "url_regex",
-	 {"-i", "^cache_object://", "+i", "^[^:]+://[^/]+/squid-internal-mgr/"}},
+         "url_regex",
+         {"-i", "^cache_object://", "+i", "^[^:]+://[^/]+/squid-internal-mgr/"}},
 	{"localhost", "src", {"127.0.0.1/32", "::1"}},
 	{"to_localhost", "dst", {"127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"}},
 	{"to_linklocal", "dst", {"169.254.0.0/16", "fe80::/10"}},
@@ -105,8 +105,8 @@ static const struct acl_type *parse_type(struct str name, struct report *report)
 		report_say(report, REPORT_FATAL, "Invalid ACL type '%.*s'", STR_ARG(name));
 	} else if (type->renamed != NULL) {
 		report_say(report, REPORT_WARNING,
-			   "UPGRADE: ACL '%s' type has been renamed to '%s'.", type->name,
-			   type->renamed);
+		           "UPGRADE: ACL '%s' type has been renamed to '%s'.", type->name,
+		           type->renamed);
 		type = acl_type_find(str_of(type->renamed));
 	}
 	return type;
@@ -121,20 +121,20 @@ static struct acl *open_acl(struct acl_set *set, const struct words *words, stru
 
 	if (name.len == 0 || type_name.len == 0) {
 		report_say(report, REPORT_FATAL, "aclParseAclLine: missing ACL %s.",
-			   name.len == 0 ? "name" : "type");
+		           name.len == 0 ? "name" : "type");
 		return NULL;
 	}
 	if (name.len > ACL_MAX_NAME_BYTES) {
 		report_say(report, REPORT_FATAL,
-			   "aclParseAclLine: aclname '%.*s' is longer than %d characters.",
-			   STR_ARG(str_first(name, 200)), ACL_MAX_NAME_BYTES);
+		           "aclParseAclLine: aclname '%.*s' is longer than %d characters.",
+		           STR_ARG(str_first(name, 200)), ACL_MAX_NAME_BYTES);
 		return NULL;
 	}
 	if (acl != NULL && str_eq(str_of(acl->name), STR("manager")) &&
 	    str_eq(type_name, STR("proto"))) {
 		report_say(report, REPORT_WARNING,
-			   "UPGRADE: ACL 'manager' is now a built-in ACL. Remove it from your "
-			   "config file.");
+		           "UPGRADE: ACL 'manager' is now a built-in ACL. Remove it from your "
+		           "config file.");
 		return NULL;
 	}
 	type = parse_type(type_name, report);
@@ -144,7 +144,7 @@ static struct acl *open_acl(struct acl_set *set, const struct words *words, stru
 		return add_acl(set, name, type);
 	if (acl->type != type) {
 		report_say(report, REPORT_FATAL, "ACL '%.*s' already exists with different type.",
-			   STR_ARG(name));
+		           STR_ARG(name));
 		return NULL;
 	}
 	return acl;
@@ -163,7 +163,7 @@ static bool parse_option(struct acl *acl, struct acl_reader *reader, struct str 
 		return true;
 	}
 	report_say(reader->report, REPORT_FATAL,
-		   "configuration error: unsupported ACL option: %.*s", STR_ARG(word));
+	           "configuration error: unsupported ACL option: %.*s", STR_ARG(word));
 	return false;
 }
 
@@ -193,13 +193,13 @@ static bool parse_field(struct acl *acl, struct acl_reader *reader)
 
 	if (name.len == 0) {
 		report_say(reader->report, REPORT_FATAL, "%s ACL '%s' names no header field",
-			   acl->type->name, acl->name);
+		           acl->type->name, acl->name);
 		return false;
 	}
 	if (acl->field != NULL && !str_eq_nocase(name, str_of(acl->field))) {
 		report_say(reader->report, REPORT_FATAL,
-			   "%s ACL '%s' is about %s already and can't be about %.*s too",
-			   acl->type->name, acl->name, acl->field, STR_ARG(name));
+		           "%s ACL '%s' is about %s already and can't be about %.*s too",
+		           acl->type->name, acl->name, acl->field, STR_ARG(name));
 		return false;
 	}
 	if (acl->field == NULL) {
@@ -216,8 +216,8 @@ static void parse_values(struct acl *acl, struct acl_reader *reader)
 
 	if (type->flags & ACL_NEVER_YET) {
 		report_say(reader->report, REPORT_NOTE,
-			   "ACL '%s': type %s is accepted, but never matches yet", acl->name,
-			   type->name);
+		           "ACL '%s': type %s is accepted, but never matches yet", acl->name,
+		           type->name);
 		return;
 	}
 	if ((type->flags & ACL_HAS_FIELD) && !parse_field(acl, reader))
@@ -227,11 +227,11 @@ static void parse_values(struct acl *acl, struct acl_reader *reader)
 	type->kind->parse(acl, reader);
 	if (type->kind->is_empty(acl->values))
 		report_say(reader->report, REPORT_WARNING, "empty ACL: %.*s",
-			   STR_ARG(reader->words->line));
+		           STR_ARG(reader->words->line));
 }
 
 void acl_parse(struct acl_set *set, const struct words *words, const struct world *world,
-	       struct report *report)
+               struct report *report)
 {
 	struct acl_reader reader = {
 		.set = set,
@@ -283,7 +283,7 @@ bool acl_set_is_sealed(const struct acl_set *set)
 }
 
 bool acl_term_parse(const struct acl_set *set, struct str text, struct acl_term *out,
-		    struct report *report)
+                    struct report *report)
 {
 	bool is_negated = text.len > 0 && text.at[0] == '!';
 	struct str name = is_negated ? str_from(text, 1) : text;

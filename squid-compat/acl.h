@@ -72,7 +72,7 @@ struct acl_facts {
 	struct str hierarchy; /* FIRSTUP_PARENT and so on */
 
 	int64_t now_s;        /* wall clock; one reading for the whole transaction */
-	uint64_t random_seed; /* 0: drawn when first asked for, kept while a check answers ACL_NEED */
+	uint64_t random_seed; /* 0: drawn when asked for, kept while a check answers ACL_NEED */
 
 	/* private: %-decoded once, when first asked for */
 	struct str decoded_url_, decoded_path_;
@@ -80,7 +80,7 @@ struct acl_facts {
 
 /* Sets url, scheme, host, path and port, and forgets what was known about the old ones. */
 void acl_facts_set_url(struct acl_facts *facts, struct str url, struct str scheme, struct str host,
-		       uint16_t port, struct str path);
+                       uint16_t port, struct str path);
 
 /* ---- answers ---- */
 
@@ -100,10 +100,10 @@ enum acl_need {
 
 struct acl_result {
 	enum acl_need need;
-	const char *last_acl; /* the last one checked, matched or not (deny_info); NULL: none */
+	const char *last_acl;  /* the last one checked, matched or not (deny_info); NULL: none */
 	bool is_undecided;     /* denied because an ACL could not be decided */
 	bool is_auth_required; /* denied for want of good credentials: 401 */
-	bool is_rechallenge;   /* denied, last_acl is about the user: 401, though the password was good */
+	bool is_rechallenge;   /* denied by an ACL about the user, whose password is good: 401 */
 };
 
 /* ---- sets ---- */
@@ -117,7 +117,7 @@ void acl_set_destroy(struct acl_set *set);
 /* One line: `acl NAME TYPE [flags] VALUE...`. What is wrong with it is said to report; files of
  * values and host names are asked of world. */
 void acl_parse(struct acl_set *set, const struct words *words, const struct world *world,
-	       struct report *report);
+               struct report *report);
 
 /* Behind the last line, once: sorts, merges and compiles. Nothing may be checked before. */
 void acl_set_seal(struct acl_set *set, struct report *report);
@@ -138,13 +138,13 @@ void access_list_destroy(struct access_list *list);
 /* Adds a line whose `allow` or `deny` is word first_word. allows_slow: the directive's checks may
  * wait; without it a slow ACL is warned of, and checks of this list never answer ACL_NEED. */
 void access_list_parse(struct access_list *list, struct acl_set *set, const struct words *words,
-		       size_t first_word, bool allows_slow, struct report *report);
+                       size_t first_word, bool allows_slow, struct report *report);
 bool access_list_is_empty(const struct access_list *list); /* NULL is empty */
 
 /* The first line that matches decides; if none does, the opposite of the last; if there is none
  * (list NULL or empty), otherwise. */
 enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
-				   struct acl_facts *facts, struct acl_result *result);
+                                   struct acl_facts *facts, struct acl_result *result);
 
 /* Evaluates for a caller that may not wait: is it allowed? */
 bool access_list_allows(const struct access_list *list, bool otherwise, struct acl_facts *facts);
@@ -156,7 +156,7 @@ struct acl_condition; /* opaque */
 /* From word first_word to the line's end; no words: it always holds. An unknown name is said to
  * report and gives a condition that never holds. */
 struct acl_condition *acl_condition_create(struct acl_set *set, const struct words *words,
-					   size_t first_word, struct report *report);
+                                           size_t first_word, struct report *report);
 void acl_condition_destroy(struct acl_condition *condition);
 bool acl_condition_holds(const struct acl_condition *condition, struct acl_facts *facts);
 

@@ -106,13 +106,13 @@ static int netmask_bits(struct ip mask, unsigned from)
 		bits++;
 	exact = mask_of_bits(bits);
 	return memcmp(exact.at + from / 8, mask.at + from / 8, IP_BYTES - from / 8) == 0 ? (int)bits
-											: -1;
+	                                                                                 : -1;
 }
 
 static bool bad_mask(const struct spec *spec, struct report *report)
 {
 	report_say(report, REPORT_FATAL, "aclParseAddrData: unknown netmask '%.*s' in '%.*s'",
-		   STR_ARG(spec->mask), STR_ARG(spec->whole));
+	           STR_ARG(spec->mask), STR_ARG(spec->whole));
 	return false;
 }
 
@@ -128,9 +128,9 @@ static bool parse_netmask(const struct spec *spec, struct ip *out, struct report
 	if (bits < 0)
 		return bad_mask(spec, report);
 	report_say(report, REPORT_WARNING,
-		   "Netmasks are deprecated. Please use CIDR masks instead: '%.*s' is taken for "
-		   "'%.*s/%d'",
-		   STR_ARG(spec->whole), STR_ARG(spec->first), is_v4 ? bits - 96 : bits);
+	           "Netmasks are deprecated. Please use CIDR masks instead: '%.*s' is taken for "
+	           "'%.*s/%d'",
+	           STR_ARG(spec->whole), STR_ARG(spec->first), is_v4 ? bits - 96 : bits);
 	*out = mask_of_bits((unsigned)bits);
 	return true;
 }
@@ -154,18 +154,17 @@ static bool parse_mask(const struct spec *spec, struct ip *out, struct report *r
 static void bad_host(const struct spec *spec, struct report *report)
 {
 	report_say(report, REPORT_FATAL, "aclIpParseIpData: Bad host/IP: '%.*s' in '%.*s'",
-		   STR_ARG(spec->first), STR_ARG(spec->whole));
+	           STR_ARG(spec->first), STR_ARG(spec->whole));
 }
 
 static void add_numeric(struct addresses *set, struct spec *spec, struct ip lo,
-			struct report *report)
+                        struct report *report)
 {
 	struct ip mask, hi = lo;
 	bool is_v4;
 
-	if (spec->last.len > 0 &&
-	    (!parse_ip(spec->last, &hi, &is_v4) || is_v4 != spec->is_v4 ||
-	     compare_ips(&lo, &hi) > 0)) {
+	if (spec->last.len > 0 && (!parse_ip(spec->last, &hi, &is_v4) || is_v4 != spec->is_v4 ||
+	                           compare_ips(&lo, &hi) > 0)) {
 		bad_host(spec, report);
 		return;
 	}
@@ -173,14 +172,14 @@ static void add_numeric(struct addresses *set, struct spec *spec, struct ip lo,
 		return;
 	if (spec->has_mask && memcmp(and_ip(lo, mask).at, lo.at, IP_BYTES) != 0)
 		report_say(report, REPORT_WARNING,
-			   "aclIpParseIpData: Netmask masks away part of the specified IP in "
-			   "'%.*s'",
-			   STR_ARG(spec->whole));
+		           "aclIpParseIpData: Netmask masks away part of the specified IP in "
+		           "'%.*s'",
+		           STR_ARG(spec->whole));
 	add_range(set, and_ip(lo, mask), or_not_ip(hi, mask));
 }
 
 static void add_host(struct addresses *set, struct spec *spec, const struct world *world,
-		     struct report *report)
+                     struct report *report)
 {
 	struct addr addrs[MAX_RESOLVED];
 	char *name = str_dup(spec->first);
@@ -212,8 +211,7 @@ static const struct ip above_v4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 static bool add_word(struct addresses *set, struct str value, struct report *report)
 {
-	static const struct str old_all[] = {STR("0/0"), STR("0.0.0.0/0"),
-					     STR("0.0.0.0/0.0.0.0")};
+	static const struct str old_all[] = {STR("0/0"), STR("0.0.0.0/0"), STR("0.0.0.0/0.0.0.0")};
 
 	if (str_eq(value, STR("all"))) {
 		add_range(set, lowest, highest);
@@ -232,9 +230,9 @@ static bool add_word(struct addresses *set, struct str value, struct report *rep
 		if (!str_eq(value, old_all[i]))
 			continue;
 		report_say(report, REPORT_ERROR,
-			   "'%.*s' needs to be replaced by the term 'all'. SECURITY NOTICE: "
-			   "Overriding config setting. Using 'all' instead.",
-			   STR_ARG(value));
+		           "'%.*s' needs to be replaced by the term 'all'. SECURITY NOTICE: "
+		           "Overriding config setting. Using 'all' instead.",
+		           STR_ARG(value));
 		add_range(set, lowest, highest);
 		return true;
 	}
@@ -256,8 +254,7 @@ static void add_value(struct addresses *set, struct str value, struct acl_reader
 	if (add_word(set, value, reader->report))
 		return;
 	/* Host names have hyphens too. */
-	if (hyphen < spec.first.len &&
-	    parse_ip(str_first(spec.first, hyphen), &ip, &spec.is_v4)) {
+	if (hyphen < spec.first.len && parse_ip(str_first(spec.first, hyphen), &ip, &spec.is_v4)) {
 		spec.last = str_from(spec.first, hyphen + 1);
 		spec.first = str_first(spec.first, hyphen);
 		if (spec.last.len == 0)
@@ -304,15 +301,15 @@ static char *ip_text(const struct ip *ip, char out[INET6_ADDRSTRLEN])
 }
 
 static void say_overlap(const struct acl *acl, const struct ip_range *inner,
-			const struct ip_range *outer, struct report *report)
+                        const struct ip_range *outer, struct report *report)
 {
 	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN], c[INET6_ADDRSTRLEN], d[INET6_ADDRSTRLEN];
 
 	report_say(report, REPORT_WARNING,
-		   "(B) '%s-%s' is a subnetwork of (A) '%s-%s', or overlaps it: you should "
-		   "probably remove one of them from the ACL named '%s'",
-		   ip_text(&inner->lo, a), ip_text(&inner->hi, b), ip_text(&outer->lo, c),
-		   ip_text(&outer->hi, d), acl->name);
+	           "(B) '%s-%s' is a subnetwork of (A) '%s-%s', or overlaps it: you should "
+	           "probably remove one of them from the ACL named '%s'",
+	           ip_text(&inner->lo, a), ip_text(&inner->hi, b), ip_text(&outer->lo, c),
+	           ip_text(&outer->hi, d), acl->name);
 }
 
 static void seal_addresses(struct acl *acl, struct report *report)
@@ -338,7 +335,7 @@ static void seal_addresses(struct acl *acl, struct report *report)
 	set->n = kept + 1;
 	if (noverlaps > MAX_OVERLAPS_SAID)
 		report_say(report, REPORT_WARNING, "ACL '%s' has %zu more values that overlap",
-			   acl->name, noverlaps - MAX_OVERLAPS_SAID);
+		           acl->name, noverlaps - MAX_OVERLAPS_SAID);
 }
 
 static void free_addresses(void *values)

@@ -37,10 +37,11 @@ static void say_without_context(const struct acl *acl, const char *what)
 		return;
 	/* relaxed: whoever wins the exchange says it, nothing else hangs on the value */
 	if (atomic_compare_exchange_strong_explicit(&said_at_ms, &last_ms, now_ms,
-						    memory_order_relaxed, memory_order_relaxed))
-		log_say(1, "WARNING: %s ACL is used in context without an HTTP %s. "
-			   "Assuming mismatch.",
-			acl->name, what);
+	                                            memory_order_relaxed, memory_order_relaxed))
+		log_say(1,
+		        "WARNING: %s ACL is used in context without an HTTP %s. "
+		        "Assuming mismatch.",
+		        acl->name, what);
 }
 
 static bool has_context(const struct acl *acl, const struct acl_facts *facts)
@@ -114,7 +115,7 @@ bool access_list_is_empty(const struct access_list *list)
 
 /* The ACLs from word first on. False, and said, if one is unknown; then there are none. */
 static bool parse_terms(const struct acl_set *set, const struct words *words, size_t first,
-			struct report *report, struct acl_term **terms, size_t *nterms)
+                        struct report *report, struct acl_term **terms, size_t *nterms)
 {
 	size_t n = words->n > first ? words->n - first : 0;
 
@@ -132,15 +133,15 @@ static bool parse_terms(const struct acl_set *set, const struct words *words, si
 }
 
 static void warn_of_slow(const struct acl_term *terms, size_t n, const struct words *words,
-			 struct report *report)
+                         struct report *report)
 {
 	for (size_t i = 0; i < n; i++)
 		if (terms[i].acl->is_slow)
 			report_say(report, REPORT_WARNING,
-				   "%.*s can't wait for ACL '%s' (type %s): it uses what is known "
-				   "already, else assumes a mismatch",
-				   STR_ARG(words_text(words, 0)), terms[i].acl->name,
-				   terms[i].acl->type->name);
+			           "%.*s can't wait for ACL '%s' (type %s): it uses what is known "
+			           "already, else assumes a mismatch",
+			           STR_ARG(words_text(words, 0)), terms[i].acl->name,
+			           terms[i].acl->type->name);
 }
 
 static bool parse_action(struct str word, enum acl_verdict *out, struct report *report)
@@ -154,17 +155,16 @@ static bool parse_action(struct str word, enum acl_verdict *out, struct report *
 		return true;
 	}
 	if (word.len == 0)
-		report_say(report, REPORT_ERROR,
-			   "aclParseAccessLine: missing 'allow' or 'deny'.");
+		report_say(report, REPORT_ERROR, "aclParseAccessLine: missing 'allow' or 'deny'.");
 	else
 		report_say(report, REPORT_ERROR,
-			   "aclParseAccessLine: expecting 'allow' or 'deny', got '%.*s'.",
-			   STR_ARG(word));
+		           "aclParseAccessLine: expecting 'allow' or 'deny', got '%.*s'.",
+		           STR_ARG(word));
 	return false;
 }
 
 void access_list_parse(struct access_list *list, struct acl_set *set, const struct words *words,
-		       size_t first_word, bool allows_slow, struct report *report)
+                       size_t first_word, bool allows_slow, struct report *report)
 {
 	struct access_rule rule;
 
@@ -172,7 +172,7 @@ void access_list_parse(struct access_list *list, struct acl_set *set, const stru
 		return;
 	if (words->n <= first_word + 1) {
 		report_say(report, REPORT_ERROR,
-			   "aclParseAccessLine: Access line contains no ACL's, skipping");
+		           "aclParseAccessLine: Access line contains no ACL's, skipping");
 		return;
 	}
 	if (!parse_terms(set, words, first_word + 1, report, &rule.terms, &rule.nterms))
@@ -213,7 +213,7 @@ static void end_draw(struct acl_facts *facts, enum acl_verdict verdict)
 }
 
 enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
-				   struct acl_facts *facts, struct acl_result *result)
+                                   struct acl_facts *facts, struct acl_result *result)
 {
 	struct acl_check check = {.facts = facts, .result = result};
 	enum acl_verdict verdict = otherwise;
@@ -227,8 +227,8 @@ enum acl_verdict access_list_check(const struct access_list *list, enum acl_verd
 	end_draw(facts, verdict);
 	if (check.last != NULL) {
 		result->last_acl = check.last->name;
-		result->is_rechallenge = verdict == ACL_DENY &&
-					 (check.last->type->flags & ACL_IS_ABOUT_USER);
+		result->is_rechallenge =
+			verdict == ACL_DENY && (check.last->type->flags & ACL_IS_ABOUT_USER);
 	}
 	return verdict;
 }
@@ -255,13 +255,13 @@ struct acl_condition {
 };
 
 struct acl_condition *acl_condition_create(struct acl_set *set, const struct words *words,
-					   size_t first_word, struct report *report)
+                                           size_t first_word, struct report *report)
 {
 	struct acl_condition *condition = mem_zalloc(sizeof(*condition));
 
 	condition->set = set;
-	condition->is_broken = !parse_terms(set, words, first_word, report, &condition->terms,
-					    &condition->nterms);
+	condition->is_broken =
+		!parse_terms(set, words, first_word, report, &condition->terms, &condition->nterms);
 	warn_of_slow(condition->terms, condition->nterms, words, report);
 	return condition;
 }

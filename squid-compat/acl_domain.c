@@ -161,7 +161,7 @@ static const char *value_around(const struct domains *set, const struct entry *e
 }
 
 static bool conflicts(struct domains *set, struct str value, struct str name, bool is_tree,
-		      const struct acl *acl, struct report *report)
+                      const struct acl *acl, struct report *report)
 {
 	const struct entry *entry = find(set, name, hash_of(set, name));
 	struct str above = tree_above(set, name);
@@ -170,19 +170,19 @@ static bool conflicts(struct domains *set, struct str value, struct str name, bo
 		above = is_tree ? STR_NONE : name; /* the same value again is none */
 	if (above.len > 0 && ++set->nconflicts <= MAX_CONFLICTS_SAID)
 		report_say(report, REPORT_WARNING,
-			   "'%.*s' is a subdomain of '.%.*s': you should probably remove '%.*s' "
-			   "from the ACL named '%s'",
-			   STR_ARG(value), STR_ARG(above), STR_ARG(value), acl->name);
+		           "'%.*s' is a subdomain of '.%.*s': you should probably remove '%.*s' "
+		           "from the ACL named '%s'",
+		           STR_ARG(value), STR_ARG(above), STR_ARG(value), acl->name);
 	if (above.len > 0)
 		return true;
 	if (!is_tree || entry->flags == 0 || (entry->flags & DOMAIN_TREE))
 		return false;
 	if (++set->nconflicts <= MAX_CONFLICTS_SAID)
 		report_say(report, REPORT_FATAL,
-			   "'%s' is a subdomain of '%.*s': you need to remove '%s' from the ACL "
-			   "named '%s'",
-			   value_around(set, entry), STR_ARG(value), value_around(set, entry),
-			   acl->name);
+		           "'%s' is a subdomain of '%.*s': you need to remove '%s' from the ACL "
+		           "named '%s'",
+		           value_around(set, entry), STR_ARG(value), value_around(set, entry),
+		           acl->name);
 	return true;
 }
 
@@ -196,8 +196,8 @@ static void add_domain(struct acl *acl, struct str raw, struct report *report)
 	set->nvalues++;
 	if (raw.len > MAX_DOMAIN_BYTES || set->pool_len > MAX_POOL_BYTES) {
 		report_say(report, REPORT_WARNING,
-			   "'%.*s...' is too long for a domain and never matches",
-			   STR_ARG(str_first(raw, 60)));
+		           "'%.*s...' is too long for a domain and never matches",
+		           STR_ARG(str_first(raw, 60)));
 		return;
 	}
 	value = pool_add(set, raw);

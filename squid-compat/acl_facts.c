@@ -3,7 +3,7 @@
 #include "squid-compat/acl_internal.h"
 
 void acl_facts_set_url(struct acl_facts *facts, struct str url, struct str scheme, struct str host,
-		       uint16_t port, struct str path)
+                       uint16_t port, struct str path)
 {
 	facts->url = url;
 	facts->scheme = scheme;
@@ -97,15 +97,15 @@ bool acl_facts_path(const struct acl *acl, struct acl_facts *facts, struct str *
 }
 
 static const struct http_field *next_field(const struct http_head *head, enum http_field_id id,
-					   struct str name, const struct http_field *after)
+                                           struct str name, const struct http_field *after)
 {
 	return id != FIELD_OTHER ? http_find_next(head, id, after)
-				 : http_find_name(head, name, after);
+	                         : http_find_name(head, name, after);
 }
 
 /* The value of a field; of several fields with that name, joined by ", ". */
 static bool field_value(struct acl_facts *facts, const struct http_head *head,
-			enum http_field_id id, struct str name, struct str *out)
+                        enum http_field_id id, struct str name, struct str *out)
 {
 	const struct http_field *first = next_field(head, id, name, NULL);
 	size_t len = 0;
@@ -130,8 +130,8 @@ static bool field_value(struct acl_facts *facts, const struct http_head *head,
 
 bool acl_facts_request_field(const struct acl *acl, struct acl_facts *facts, struct str *out)
 {
-	return facts->request != NULL && field_value(facts, &facts->request->head, acl->field_id,
-						     str_of(acl->field), out);
+	return facts->request != NULL &&
+	       field_value(facts, &facts->request->head, acl->field_id, str_of(acl->field), out);
 }
 
 bool acl_facts_reply_field(const struct acl *acl, struct acl_facts *facts, struct str *out)

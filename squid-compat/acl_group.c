@@ -58,13 +58,13 @@ static bool may_contain(struct acl *acl, struct acl *member, struct acl_reader *
 {
 	if (reaches(member, acl, acl_set_next_search(reader->set))) {
 		report_say(reader->report, REPORT_FATAL, "ACL '%s' contains itself, by '%s'",
-			   acl->name, member->name);
+		           acl->name, member->name);
 		return false;
 	}
 	if (member->nesting + 1 > ACL_MAX_NESTING) {
 		report_say(reader->report, REPORT_FATAL,
-			   "ACL '%s': groups are nested more than %d deep", acl->name,
-			   ACL_MAX_NESTING);
+		           "ACL '%s': groups are nested more than %d deep", acl->name,
+		           ACL_MAX_NESTING);
 		return false;
 	}
 	return true;
@@ -77,8 +77,8 @@ static bool set_nesting(struct acl *acl, unsigned nesting, struct acl_reader *re
 		return true;
 	if (acl->is_member) {
 		report_say(reader->report, REPORT_FATAL,
-			   "ACL '%s' is part of another group and can't take a deeper one now",
-			   acl->name);
+		           "ACL '%s' is part of another group and can't take a deeper one now",
+		           acl->name);
 		return false;
 	}
 	acl->nesting = nesting;

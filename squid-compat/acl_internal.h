@@ -55,9 +55,9 @@ struct acl_kind {
 };
 
 enum acl_type_flag {
-	ACL_IS_SLOW = 1 << 0,        /* may need a fact that has to be waited for */
-	ACL_IS_ABOUT_USER = 1 << 1,  /* a denial by it asks for credentials again */
-	ACL_WANTS_REQUEST = 1 << 2,  /* without one: a mismatch, and a warning */
+	ACL_IS_SLOW = 1 << 0,       /* may need a fact that has to be waited for */
+	ACL_IS_ABOUT_USER = 1 << 1, /* a denial by it asks for credentials again */
+	ACL_WANTS_REQUEST = 1 << 2, /* without one: a mismatch, and a warning */
 	ACL_WANTS_REPLY = 1 << 3,
 	ACL_HAS_FIELD = 1 << 4,      /* its first value is the name of a header field */
 	ACL_HAS_NO_CASE = 1 << 5,    /* values compare without case */
@@ -118,7 +118,7 @@ struct acl *acl_set_find(const struct acl_set *set, struct str name);
 unsigned acl_set_next_search(struct acl_set *set);
 /* "[!]NAME"; an unknown name is said to report (fatal). */
 bool acl_term_parse(const struct acl_set *set, struct str text, struct acl_term *out,
-		    struct report *report);
+                    struct report *report);
 bool acl_set_is_sealed(const struct acl_set *set);
 
 /* ---- acl_check.c ---- */

@@ -51,15 +51,15 @@ static void parse_numbers(struct acl *acl, struct acl_reader *reader)
 	while (acl_reader_next(reader, &value)) {
 		if (!parse_range(value, may_be_open, &range)) {
 			report_say(reader->report, REPORT_FATAL,
-				   "ACL '%s': '%.*s' is no number and no range of numbers from 0 "
-				   "to %d",
-				   acl->name, STR_ARG(value), MAX_NUMBER);
+			           "ACL '%s': '%.*s' is no number and no range of numbers from 0 "
+			           "to %d",
+			           acl->name, STR_ARG(value), MAX_NUMBER);
 			continue;
 		}
 		if (numbers->n == numbers->cap) {
 			numbers->cap = numbers->cap > 0 ? numbers->cap * 2 : 4;
 			numbers->ranges = mem_realloc(numbers->ranges,
-						      numbers->cap * sizeof(*numbers->ranges));
+			                              numbers->cap * sizeof(*numbers->ranges));
 		}
 		numbers->ranges[numbers->n++] = range;
 	}

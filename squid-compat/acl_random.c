@@ -62,7 +62,7 @@ static void parse_chance(struct acl *acl, struct acl_reader *reader)
 			continue;
 		}
 		report_say(reader->report, REPORT_FATAL, "Invalid ACL: %.*s",
-			   STR_ARG(reader->words->line));
+		           STR_ARG(reader->words->line));
 		return;
 	}
 }

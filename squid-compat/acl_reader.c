@@ -42,7 +42,7 @@ static void open_file(struct acl_reader *reader, struct str path)
 	error = reader->world->read_file(name, &reader->file);
 	if (error != 0)
 		report_say(reader->report, REPORT_ERROR, "Can not open file %s for reading: %s",
-			   name, strerror(error));
+		           name, strerror(error));
 	else
 		reader->file_rest = buf_str(&reader->file);
 	mem_free(name);

@@ -30,29 +30,29 @@ static struct str strip_wildcard(struct str pattern, struct report *report)
 	if (rest.len == 0 || strchr("*+?{|", rest.at[0]) != NULL)
 		return pattern;
 	report_say(report, REPORT_WARNING,
-		   "regular expression '%.*s' has an unneeded wildcard prefix: using '%.*s' "
-		   "instead",
-		   STR_ARG(pattern), STR_ARG(rest));
+	           "regular expression '%.*s' has an unneeded wildcard prefix: using '%.*s' "
+	           "instead",
+	           STR_ARG(pattern), STR_ARG(rest));
 	return rest;
 }
 
 static void add_pattern(struct patterns *patterns, struct str pattern,
-			const struct acl_reader *reader)
+                        const struct acl_reader *reader)
 {
 	struct err_text why;
 
 	pattern = strip_wildcard(pattern, reader->report);
 	if (!regex_list_add(patterns->list, pattern, reader->nocase ? REGEX_NOCASE : 0, &why)) {
 		report_say(reader->report, REPORT_ERROR,
-			   "Skipping regular expression. Compile failed: '%.*s': %s",
-			   STR_ARG(pattern), why.at);
+		           "Skipping regular expression. Compile failed: '%.*s': %s",
+		           STR_ARG(pattern), why.at);
 		return;
 	}
 	if (regex_has_perl_escape(pattern))
 		report_say(reader->report, REPORT_NOTE,
-			   "regular expression '%.*s': a backslash before a letter stands for "
-			   "that letter alone (say [0-9], not \\d)",
-			   STR_ARG(pattern));
+		           "regular expression '%.*s': a backslash before a letter stands for "
+		           "that letter alone (say [0-9], not \\d)",
+		           STR_ARG(pattern));
 }
 
 static void parse_patterns(struct acl *acl, struct acl_reader *reader)
@@ -61,8 +61,8 @@ static void parse_patterns(struct acl *acl, struct acl_reader *reader)
 
 	if (reader->words->quoted_values) {
 		report_say(reader->report, REPORT_FATAL,
-			   "Can not read regex expression while "
-			   "configuration_includes_quoted_values is enabled");
+		           "Can not read regex expression while "
+		           "configuration_includes_quoted_values is enabled");
 		return;
 	}
 	while (acl_reader_next_pattern(reader, &pattern))

@@ -13,7 +13,7 @@ enum {
 };
 
 struct span {
-	unsigned days; /* bit 0: Sunday */
+	unsigned days;  /* bit 0: Sunday */
 	int start, end; /* minutes */
 };
 
@@ -45,7 +45,7 @@ static unsigned parse_days(struct str word, struct report *report)
 			days |= 1u << (letter - letters);
 		else
 			report_say(report, REPORT_ERROR, "aclParseTimeSpec: Bad Day '%c'",
-				   word.at[i]);
+			           word.at[i]);
 	}
 	return days;
 }
@@ -72,12 +72,12 @@ static bool parse_span(struct str word, struct span *out, struct report *report)
 	if (!parse_minute(str_first(word, hyphen), &out->start) ||
 	    !parse_minute(str_from(word, hyphen + 1), &out->end)) {
 		report_say(report, REPORT_FATAL, "aclParseTimeSpec: Bad time range '%.*s'",
-			   STR_ARG(word));
+		           STR_ARG(word));
 		return false;
 	}
 	if (out->start > out->end) {
 		report_say(report, REPORT_FATAL, "aclParseTimeSpec: Reversed time range '%.*s'",
-			   STR_ARG(word));
+		           STR_ARG(word));
 		return false;
 	}
 	return true;

@@ -94,16 +94,15 @@ static enum acl_match match_number(const struct acl *acl, struct acl_check *chec
 	unsigned number;
 
 	return acl->type->number(check->facts, &number) && acl_numbers_has(acl->values, number)
-		       ? ACL_MATCH
-		       : ACL_MISMATCH;
+	               ? ACL_MATCH
+	               : ACL_MISMATCH;
 }
 
 static enum acl_match match_address(const struct acl *acl, struct acl_check *check)
 {
 	const struct addr *address = acl->type->address(check->facts);
 
-	return address != NULL && acl_address_has(acl->values, address) ? ACL_MATCH
-									: ACL_MISMATCH;
+	return address != NULL && acl_address_has(acl->values, address) ? ACL_MATCH : ACL_MISMATCH;
 }
 
 static enum acl_match match_dst(const struct acl *acl, struct acl_check *check)
@@ -125,7 +124,7 @@ static enum acl_match match_dst(const struct acl *acl, struct acl_check *check)
 
 /* An address without a name is called "none". */
 static enum acl_match test_host_name(const struct acl *acl, const struct acl_host_name *name,
-				     enum acl_need need, struct acl_check *check)
+                                     enum acl_need need, struct acl_check *check)
 {
 	if (!name->is_known)
 		return acl_check_need(check, need);
@@ -180,15 +179,15 @@ static enum acl_match match_never(const struct acl *acl, struct acl_check *check
 static bool accepts_scheme(struct str value, struct report *report)
 {
 	static const char *const schemes[] = {
-		"HTTP", "FTP",  "HTTPS", "COAP", "COAPS", "GOPHER", "WAIS",
-		"URN",  "WHOIS", "ICP",  "HTCP", "ICY",   "TLS",    "CACHE_OBJECT",
+		"HTTP", "FTP",   "HTTPS", "COAP", "COAPS", "GOPHER", "WAIS",
+		"URN",  "WHOIS", "ICP",   "HTCP", "ICY",   "TLS",    "CACHE_OBJECT",
 	};
 
 	for (size_t i = 0; i < COUNT(schemes); i++)
 		if (str_eq_nocase(value, str_of(schemes[i])))
 			return true;
 	report_say(report, REPORT_WARNING, "Ignoring unknown protocol '%.*s' in the ACL",
-		   STR_ARG(value));
+	           STR_ARG(value));
 	return false;
 }
 

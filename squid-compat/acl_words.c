@@ -90,8 +90,8 @@ static enum acl_match test_word(const void *values, struct str text)
 	if (words->nocase)
 		lower(key);
 	return bsearch(&key_at, words->at, words->n, sizeof(*words->at), by_text) != NULL
-		       ? ACL_MATCH
-		       : ACL_MISMATCH;
+	               ? ACL_MATCH
+	               : ACL_MISMATCH;
 }
 
 bool acl_words_has(const struct acl *acl, struct str word)
@@ -100,7 +100,7 @@ bool acl_words_has(const struct acl *acl, struct str word)
 
 	for (size_t i = 0; i < words->n; i++)
 		if (words->nocase ? str_eq_nocase(str_of(words->at[i]), word)
-				  : str_eq(str_of(words->at[i]), word))
+		                  : str_eq(str_of(words->at[i]), word))
 			return true;
 	return false;
 }

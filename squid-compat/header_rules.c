@@ -8,7 +8,7 @@ enum { MAX_FORMAT_BYTES = 8192 };
 
 /* What the directives say about one name, All or Other. */
 struct mangler {
-	char *name; /* of those that have no id */
+	char *name;                 /* of those that have no id */
 	struct access_list *access; /* NULL: no rule */
 	char *replacement;          /* NULL: a denied field is left out */
 };
@@ -80,8 +80,8 @@ static struct mangler *open_mangler(struct header_rules *rules, struct str name)
 		return known;
 	if (rules->nby_name == rules->by_name_cap) {
 		rules->by_name_cap = rules->by_name_cap > 0 ? rules->by_name_cap * 2 : 8;
-		rules->by_name = mem_realloc(rules->by_name,
-					     rules->by_name_cap * sizeof(*rules->by_name));
+		rules->by_name =
+			mem_realloc(rules->by_name, rules->by_name_cap * sizeof(*rules->by_name));
 	}
 	rules->by_name[rules->nby_name] = (struct mangler){.name = str_dup(name)};
 	return &rules->by_name[rules->nby_name++];
@@ -89,7 +89,7 @@ static struct mangler *open_mangler(struct header_rules *rules, struct str name)
 
 /* The name that a line is about; STR_NONE, and said, if it has none. */
 static struct str parse_name(const struct words *words, size_t min_words, const char *syntax,
-			     struct report *report)
+                             struct report *report)
 {
 	if (words->n >= min_words)
 		return words->at[1].text;
@@ -98,7 +98,7 @@ static struct str parse_name(const struct words *words, size_t min_words, const 
 }
 
 void header_rules_parse_access(struct header_rules *rules, struct acl_set *set,
-			       const struct words *words, struct report *report)
+                               const struct words *words, struct report *report)
 {
 	struct str name = parse_name(words, 3, "HEADER allow|deny ACL...", report);
 	struct mangler *mangler;
@@ -124,7 +124,7 @@ static bool is_plain_text(struct str text)
 }
 
 void header_rules_parse_replace(struct header_rules *rules, const struct words *words,
-				struct report *report)
+                                struct report *report)
 {
 	struct str name = parse_name(words, 3, "HEADER TEXT", report);
 	struct str text = words->n == 3 ? words_text(words, 2) : words_rest(words, 2);
@@ -134,7 +134,7 @@ void header_rules_parse_replace(struct header_rules *rules, const struct words *
 		return;
 	if (!is_plain_text(text)) {
 		report_say(report, REPORT_FATAL, "the replacement for %.*s has control characters",
-			   STR_ARG(name));
+		           STR_ARG(name));
 		return;
 	}
 	mangler = open_mangler(rules, name);
@@ -177,12 +177,12 @@ static bool parse_format(const struct words *words, struct buf *out, size_t *nex
 }
 
 static void add_addition(struct header_rules *rules, struct str name, struct str format,
-			 const struct acl_condition *condition)
+                         const struct acl_condition *condition)
 {
 	if (rules->nadditions == rules->additions_cap) {
 		rules->additions_cap = rules->additions_cap > 0 ? rules->additions_cap * 2 : 4;
 		rules->additions = mem_realloc(rules->additions,
-					       rules->additions_cap * sizeof(*rules->additions));
+		                               rules->additions_cap * sizeof(*rules->additions));
 	}
 	rules->additions[rules->nadditions++] = (struct header_addition){
 		.name = {str_dup(name), name.len},
@@ -192,7 +192,7 @@ static void add_addition(struct header_rules *rules, struct str name, struct str
 }
 
 void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
-			    const struct words *words, struct report *report)
+                            const struct words *words, struct report *report)
 {
 	struct str name = parse_name(words, 3, "HEADER \"FORMAT\" [ACL...]", report);
 	struct buf format;
@@ -202,13 +202,14 @@ void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
 		return;
 	buf_init(&format, MAX_FORMAT_BYTES);
 	if (!parse_format(words, &format, &next) || !is_plain_text(buf_str(&format)))
-		report_say(report, REPORT_FATAL,
-			   "the format for %.*s lacks its closing quote, is too long or has control "
-			   "characters",
-			   STR_ARG(name));
+		report_say(
+			report, REPORT_FATAL,
+			"the format for %.*s lacks its closing quote, is too long or has control "
+			"characters",
+			STR_ARG(name));
 	else
 		add_addition(rules, name, buf_str(&format),
-			     acl_condition_create(set, words, next, report));
+		             acl_condition_create(set, words, next, report));
 	buf_fini(&format);
 }
 
@@ -226,10 +227,10 @@ static bool has_rule(const struct mangler *mangler)
 
 /* Whose rules a field follows; NULL: nobody's. */
 static const struct mangler *mangler_of(const struct header_rules *rules, enum http_field_id id,
-					struct str name)
+                                        struct str name)
 {
-	const struct mangler *own = id != FIELD_OTHER ? &rules->by_id[id]
-						      : find_by_name(rules, name);
+	const struct mangler *own =
+		id != FIELD_OTHER ? &rules->by_id[id] : find_by_name(rules, name);
 
 	if (has_rule(own))
 		return own;
@@ -239,7 +240,7 @@ static const struct mangler *mangler_of(const struct header_rules *rules, enum h
 }
 
 bool header_rules_allows(const struct header_rules *rules, enum http_field_id id, struct str name,
-			 struct acl_facts *facts, struct str *replacement)
+                         struct acl_facts *facts, struct str *replacement)
 {
 	const struct mangler *mangler;
 

@@ -23,13 +23,13 @@ void header_rules_destroy(struct header_rules *rules);
 
 /* `X_header_access NAME|All|Other allow|deny [!]ACL...` */
 void header_rules_parse_access(struct header_rules *rules, struct acl_set *set,
-			       const struct words *words, struct report *report);
+                               const struct words *words, struct report *report);
 /* `X_header_replace NAME TEXT`: what a denied field becomes. */
 void header_rules_parse_replace(struct header_rules *rules, const struct words *words,
-				struct report *report);
+                                struct report *report);
 /* `X_header_add NAME "FORMAT" [[!]ACL...]` */
 void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
-			    const struct words *words, struct report *report);
+                            const struct words *words, struct report *report);
 
 /* No access list at all (NULL included): every field passes as it is. */
 bool header_rules_is_empty(const struct header_rules *rules);
@@ -37,7 +37,7 @@ bool header_rules_is_empty(const struct header_rules *rules);
 /* May the field pass? If not, *replacement is the value to send in its place, or STR_NONE (it is
  * left out). Lives as long as the rules. */
 bool header_rules_allows(const struct header_rules *rules, enum http_field_id id, struct str name,
-			 struct acl_facts *facts, struct str *replacement);
+                         struct acl_facts *facts, struct str *replacement);
 
 struct header_addition {
 	struct str name;

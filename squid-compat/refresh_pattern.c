@@ -68,19 +68,19 @@ static bool parse_minutes(struct str word, const char *what, int64_t *out_s, str
 
 	if (!str_to_i64(word, &minutes)) {
 		report_say(report, REPORT_FATAL, "refresh_pattern: '%.*s' is no number of minutes",
-			   STR_ARG(word));
+		           STR_ARG(word));
 		return false;
 	}
 	if (minutes < 0) {
 		report_say(report, REPORT_WARNING,
-			   "refresh_pattern %s value %lld is negative: 0 is used", what,
-			   (long long)minutes);
+		           "refresh_pattern %s value %lld is negative: 0 is used", what,
+		           (long long)minutes);
 		minutes = 0;
 	}
 	if (minutes > MINUTES_OF_YEAR) {
 		report_say(report, REPORT_WARNING,
-			   "refresh_pattern %s value %lld is more than a year: cut to one year",
-			   what, (long long)minutes);
+		           "refresh_pattern %s value %lld is more than a year: cut to one year",
+		           what, (long long)minutes);
 		minutes = MINUTES_OF_YEAR;
 	}
 	*out_s = minutes * 60;
@@ -96,7 +96,7 @@ static bool parse_percent(struct str word, double *out, struct report *report)
 		digits.len--;
 	if (!str_to_u64(digits, &percent) || percent > INT32_MAX) {
 		report_say(report, REPORT_FATAL, "refresh_pattern: '%.*s' is no percentage",
-			   STR_ARG(word));
+		           STR_ARG(word));
 		return false;
 	}
 	*out = (double)percent;
@@ -120,19 +120,20 @@ static void parse_option(struct str word, struct refresh_rule *rule, struct repo
 		rule->options |= options[i].option;
 		if (options[i].option == 0)
 			report_say(report, REPORT_WARNING,
-				   "UPGRADE: refresh_pattern option '%s' is obsolete. Remove it.",
-				   options[i].name);
+			           "UPGRADE: refresh_pattern option '%s' is obsolete. Remove it.",
+			           options[i].name);
 		return;
 	}
 	report_say(report, REPORT_ERROR, "refreshAddToList: Unknown option '%.*s'", STR_ARG(word));
 }
 
 static void add_rule(struct refresh_rules *rules, struct regex *regex,
-		     const struct refresh_rule *rule)
+                     const struct refresh_rule *rule)
 {
 	if (rules->n == rules->cap) {
 		rules->cap = rules->cap > 0 ? rules->cap * 2 : 8;
-		rules->patterns = mem_realloc(rules->patterns, rules->cap * sizeof(*rules->patterns));
+		rules->patterns =
+			mem_realloc(rules->patterns, rules->cap * sizeof(*rules->patterns));
 	}
 	rules->patterns[rules->n++] = (struct pattern){regex, *rule};
 	rules->options |= rule->options;
@@ -155,7 +156,7 @@ static size_t parse_flags(const struct words *words, unsigned *flags)
 }
 
 void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
-			 struct report *report)
+                         struct report *report)
 {
 	struct refresh_rule rule = {.max_stale_s = -1};
 	struct err_text why;
@@ -165,7 +166,7 @@ void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
 
 	if (words->n < at + 4) {
 		report_say(report, REPORT_FATAL,
-			   "refresh_pattern needs REGEX MIN PERCENT MAX (MIN, MAX in minutes)");
+		           "refresh_pattern needs REGEX MIN PERCENT MAX (MIN, MAX in minutes)");
 		return;
 	}
 	if (!parse_minutes(words->at[at + 1].text, "minimum age", &rule.min_s, report) ||
@@ -177,8 +178,8 @@ void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
 	regex = regex_compile(words->at[at].text, flags, &why);
 	if (regex == NULL) {
 		report_say(report, REPORT_ERROR,
-			   "refreshAddToList: Invalid regular expression '%.*s': %s",
-			   STR_ARG(words->at[at].text), why.at);
+		           "refreshAddToList: Invalid regular expression '%.*s': %s",
+		           STR_ARG(words->at[at].text), why.at);
 		return;
 	}
 	add_rule(rules, regex, &rule);
@@ -196,6 +197,6 @@ const struct refresh_rule *refresh_rules_find(const struct refresh_rules *rules,
 
 bool refresh_rules_have_reload_option(const struct refresh_rules *rules)
 {
-	return rules != NULL &&
-	       (rules->options & (REFRESH_OPTION_RELOAD_INTO_IMS | REFRESH_OPTION_IGNORE_RELOAD)) != 0;
+	return rules != NULL && (rules->options & (REFRESH_OPTION_RELOAD_INTO_IMS |
+	                                           REFRESH_OPTION_IGNORE_RELOAD)) != 0;
 }

@@ -35,7 +35,7 @@ void refresh_rules_destroy(struct refresh_rules *rules);
 
 /* One refresh_pattern line. A line that cannot be used is said to report and left out. */
 void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
-			 struct report *report);
+                         struct report *report);
 
 /* The first rule whose pattern matches the store id or URL; Squid's built-in one (0, 20 %, 3 days)
  * if none does. Never NULL; lives as long as rules (which may be NULL: the built-in one). */

@@ -91,12 +91,11 @@ static struct scratch *scratch_get(void)
 static pcre2_code *compile_translated(struct str pattern, unsigned flags, struct err_text *why)
 {
 	uint32_t options = PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF |
-			   (flags & REGEX_NOCASE ? PCRE2_CASELESS : 0);
+	                   (flags & REGEX_NOCASE ? PCRE2_CASELESS : 0);
 	PCRE2_SIZE offset;
 	int error;
 	PCRE2_SPTR at = (PCRE2_SPTR)(pattern.len > 0 ? pattern.at : "");
-	pcre2_code *code = pcre2_compile(at, pattern.len, options, &error,
-					 &offset, NULL);
+	pcre2_code *code = pcre2_compile(at, pattern.len, options, &error, &offset, NULL);
 
 	if (code == NULL) {
 		PCRE2_UCHAR text[128] = "";
@@ -149,12 +148,12 @@ static void say_undecided(int error)
 		return;
 	/* relaxed: whoever wins the exchange says it, nothing else hangs on the value */
 	if (!atomic_compare_exchange_strong_explicit(&said_at_ms, &last_ms, now_ms,
-						     memory_order_relaxed, memory_order_relaxed))
+	                                             memory_order_relaxed, memory_order_relaxed))
 		return;
 	log_say(1,
-		"WARNING: a regular expression took too many steps (PCRE2 error %d); "
-		"such an ACL counts as undecided, which denies",
-		error);
+	        "WARNING: a regular expression took too many steps (PCRE2 error %d); "
+	        "such an ACL counts as undecided, which denies",
+	        error);
 }
 
 enum regex_verdict regex_match(const struct regex *regex, struct str subject)
@@ -165,10 +164,10 @@ enum regex_verdict regex_match(const struct regex *regex, struct str subject)
 
 	if (regex->has_jit)
 		result = pcre2_jit_match(regex->code, at, subject.len, 0, 0, scratch->data,
-					 scratch->context);
+		                         scratch->context);
 	if (result == PCRE2_ERROR_JIT_STACKLIMIT)
 		result = pcre2_match(regex->code, at, subject.len, 0, PCRE2_NO_JIT, scratch->data,
-				     scratch->context);
+		                     scratch->context);
 	if (result >= 0)
 		return REGEX_YES;
 	if (result == PCRE2_ERROR_NOMATCH)
@@ -218,7 +217,7 @@ void regex_list_destroy(struct regex_list *list)
 }
 
 static void push_pattern(struct regex_list *list, struct str translated, unsigned flags,
-			 bool is_alone)
+                         bool is_alone)
 {
 	if (list->npatterns == list->cap) {
 		list->cap = list->cap > 0 ? list->cap * 2 : 8;
@@ -258,8 +257,9 @@ static size_t combinable(const struct regex_list *list, size_t first)
 
 	for (size_t i = first; i < list->npatterns; i++, n++) {
 		bytes += patterns[i].translated.len;
-		if (n > 0 && (bytes > MAX_COMBINED_BYTES || patterns[i].is_alone ||
-			      patterns[first].is_alone || patterns[i].flags != patterns[first].flags))
+		if (n > 0 &&
+		    (bytes > MAX_COMBINED_BYTES || patterns[i].is_alone ||
+		     patterns[first].is_alone || patterns[i].flags != patterns[first].flags))
 			break;
 	}
 	return n;
@@ -273,7 +273,7 @@ static pcre2_code *compile_combined(const struct regex_list *list, size_t first,
 
 	if (n == 1)
 		return compile_translated(list->patterns[first].translated,
-					  list->patterns[first].flags, &why);
+		                          list->patterns[first].flags, &why);
 	buf_init(&combined, 4 * MAX_TRANSLATED_BYTES);
 	for (size_t i = first; i < first + n; i++) {
 		buf_add_str(&combined, i > first ? STR("|(?:") : STR("(?:"));
@@ -281,8 +281,8 @@ static pcre2_code *compile_combined(const struct regex_list *list, size_t first,
 		buf_add_char(&combined, ')');
 	}
 	code = combined.is_full
-		       ? NULL
-		       : compile_translated(buf_str(&combined), list->patterns[first].flags, &why);
+	               ? NULL
+	               : compile_translated(buf_str(&combined), list->patterns[first].flags, &why);
 	buf_fini(&combined);
 	return code;
 }
@@ -291,8 +291,8 @@ void regex_list_seal(struct regex_list *list)
 {
 	check(!list->is_sealed);
 	list->is_sealed = true;
-	list->programs = mem_array(list->npatterns > 0 ? list->npatterns : 1,
-				   sizeof(struct regex *));
+	list->programs =
+		mem_array(list->npatterns > 0 ? list->npatterns : 1, sizeof(struct regex *));
 	for (size_t first = 0; first < list->npatterns;) {
 		size_t n = combinable(list, first);
 		pcre2_code *code = compile_combined(list, first, n);

@@ -11,8 +11,8 @@
 
 enum {
 	NO_ATOM = -1,
-	MAX_DEPTH = 200,      /* PCRE2 nests 250 */
-	MAX_REPEAT = 0x7fff,  /* RE_DUP_MAX */
+	MAX_DEPTH = 200,     /* PCRE2 nests 250 */
+	MAX_REPEAT = 0x7fff, /* RE_DUP_MAX */
 	MAX_CLASS_NAME = 32,
 };
 
@@ -20,7 +20,7 @@ enum {
  * alternative at the same level. */
 struct level {
 	long out_at;
-	unsigned group; /* counted from 1; 0: the whole pattern */
+	unsigned group;                      /* counted from 1; 0: the whole pattern */
 	unsigned closed_before, closed_seen; /* sets of groups: 1 << number */
 };
 
@@ -31,8 +31,8 @@ struct translator {
 	bool captures; /* the pattern has a back-reference */
 	struct buf *out;
 	struct err_text *why;
-	long atom_at;      /* in out; NO_ATOM: nothing that may be repeated */
-	char repeated_by;  /* the repetition that the atom has: * + ? or }, 0: none */
+	long atom_at;     /* in out; NO_ATOM: nothing that may be repeated */
+	char repeated_by; /* the repetition that the atom has: * + ? or }, 0: none */
 	unsigned ngroups, closed;
 	unsigned depth;
 	struct level levels[MAX_DEPTH + 1];
@@ -107,18 +107,12 @@ static const struct {
 	const char *name;
 	unsigned char ranges[9];
 } classes[] = {
-	{"alnum", "09AZaz"},
-	{"alpha", "AZaz"},
-	{"blank", "\t\t  "},
-	{"cntrl", "\x01\x1f\x7f\x7f"}, /* and NUL, which no subject has */
-	{"digit", "09"},
-	{"graph", "!~"},
-	{"lower", "az"},
-	{"print", " ~"},
-	{"punct", "!/:@[`{~"},
-	{"space", "\t\r  "},
-	{"upper", "AZ"},
-	{"xdigit", "09AFaf"},
+	{"alnum", "09AZaz"},   {"alpha", "AZaz"},
+	{"blank", "\t\t  "},   {"cntrl", "\x01\x1f\x7f\x7f"}, /* and NUL, which no subject has */
+	{"digit", "09"},       {"graph", "!~"},
+	{"lower", "az"},       {"print", " ~"},
+	{"punct", "!/:@[`{~"}, {"space", "\t\r  "},
+	{"upper", "AZ"},       {"xdigit", "09AFaf"},
 };
 
 static bool add_class(struct translator *t, struct byte_set *set, struct str name)
@@ -155,16 +149,15 @@ static bool read_named_element(struct translator *t, struct element *element)
 	char delimiter = peek(t, 1);
 	size_t start = t->at + 2, end = start;
 
-	while (end + 1 < t->ere.len &&
-	       !(t->ere.at[end] == delimiter && t->ere.at[end + 1] == ']'))
+	while (end + 1 < t->ere.len && !(t->ere.at[end] == delimiter && t->ere.at[end + 1] == ']'))
 		end++;
 	if (end + 1 >= t->ere.len || end - start >= MAX_CLASS_NAME)
 		return refuse(t, "Unmatched [, [^, [:, [., or [=");
 	element->name = (struct str){t->ere.at + start, end - start};
 	t->at = end + 2;
 	element->kind = delimiter == ':'   ? ELEMENT_CLASS
-			: delimiter == '=' ? ELEMENT_EQUAL
-					   : ELEMENT_BYTE;
+	                : delimiter == '=' ? ELEMENT_EQUAL
+	                                   : ELEMENT_BYTE;
 	if (element->kind == ELEMENT_CLASS)
 		return true;
 	if (element->name.len != 1)
@@ -272,9 +265,9 @@ static const struct escape {
 	bool is_assertion;
 	const char *spelling;
 } escapes[] = {
-	{'w', false, "\\w"},         {'W', false, "\\W"}, {'s', false, "\\s"},
-	{'S', false, "\\S"},         {'b', true, "\\b"},  {'B', true, "\\B"},
-	{'<', true, "\\b(?=\\w)"},   {'`', true, "\\A"},  {'\'', true, "\\z"},
+	{'w', false, "\\w"},        {'W', false, "\\W"}, {'s', false, "\\s"},
+	{'S', false, "\\S"},        {'b', true, "\\b"},  {'B', true, "\\B"},
+	{'<', true, "\\b(?=\\w)"},  {'`', true, "\\A"},  {'\'', true, "\\z"},
 	{'>', true, "\\b(?<=\\w)"},
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/squid-compat/acl_fixture.h"
 
-/* squid/acls.md, section 2. The request is a GET from 192.0.2.1. */
+/* Squid: cf.data.pre, http_access. The request is a GET from 192.0.2.1. */
 static void the_first_line_that_matches_decides(void **state)
 {
 	static const struct {
@@ -44,7 +44,7 @@ static void the_first_line_that_matches_decides(void **state)
 		if (verdict != cases[i].verdict ||
 		    !str_eq(str_of(fixture.result.last_acl), str_of(cases[i].last)))
 			fail_msg("'%s': %d, last %s", cases[i].lines, verdict,
-				 fixture.result.last_acl ? fixture.result.last_acl : "-");
+			         fixture.result.last_acl ? fixture.result.last_acl : "-");
 		assert_int_equal(fixture.result.need, ACL_NEED_NOTHING);
 		fixture_fini(&fixture);
 	}
@@ -98,8 +98,8 @@ static void users_are_asked_for_only_where_it_can_help(void **state)
 		verdict = fixture_check(&fixture);
 		if (verdict == ACL_DENY)
 			got = fixture.result.is_auth_required || fixture.result.is_rechallenge
-				      ? ASK
-				      : FORBID;
+			              ? ASK
+			              : FORBID;
 		if (got != cases[i].expected)
 			fail_msg("'%s' for '%s': %d", cases[i].rules, cases[i].user, got);
 		fixture_fini(&fixture);
@@ -147,7 +147,7 @@ static void a_host_that_is_an_address_needs_its_name(void **state)
 	fixture_init(&fixture);
 	fixture_lines(&fixture, "acl x dstdomain .example.net\nhttp_access allow x");
 	acl_facts_set_url(&fixture.facts, STR("http://203.0.113.9/"), STR("http"),
-			  STR("203.0.113.9"), 80, STR("/"));
+	                  STR("203.0.113.9"), 80, STR("/"));
 	assert_int_equal(fixture_check(&fixture), ACL_NEED);
 	assert_int_equal(fixture.result.need, ACL_NEED_DST_NAME);
 	fixture.facts.host_name = (struct acl_host_name){true, STR("h.example.net")};
@@ -165,7 +165,7 @@ static void who_may_not_wait_takes_a_need_for_a_mismatch(void **state)
 	(void)state;
 	fixture_init(&fixture);
 	fixture_lines(&fixture, "acl u proxy_auth alice\nacl d dst 203.0.113.9\n"
-				"http_access allow u\nhttp_access allow !d\nhttp_access deny all");
+	                        "http_access allow u\nhttp_access allow !d\nhttp_access deny all");
 	fixture.facts.is_fast = true;
 	assert_int_equal(fixture_check(&fixture), ACL_ALLOW); /* by !d */
 	assert_string_equal(fixture.result.last_acl, "d");
@@ -182,10 +182,10 @@ static void fast_directives_never_wait_and_warn_of_it(void **state)
 	fixture_line(&fixture, "acl u proxy_auth alice");
 	fixture_line(&fixture, "acl g any-of localhost u");
 	access_list_parse(fixture.list, fixture.set,
-			  config_line(&fixture.lines, "cache_peer_access p allow g"), 2, false,
-			  fixture.lines.report);
+	                  config_line(&fixture.lines, "cache_peer_access p allow g"), 2, false,
+	                  fixture.lines.report);
 	assert_true(config_lines_said(&fixture.lines, REPORT_WARNING,
-				      "cache_peer_access can't wait for ACL 'g'"));
+	                              "cache_peer_access can't wait for ACL 'g'"));
 	acl_set_seal(fixture.set, fixture.lines.report);
 	assert_int_equal(fixture_check(&fixture), ACL_DENY);
 	fixture_fini(&fixture);
@@ -227,8 +227,8 @@ static void a_draw_lasts_for_one_check(void **state)
 	(void)state;
 	fixture_init(&fixture);
 	fixture_lines(&fixture, "acl half random 0.5\nacl third random 1/3\nacl d dst 203.0.113.9\n"
-				"http_access deny half\nhttp_access deny third\n"
-				"http_access deny d\nhttp_access allow all");
+	                        "http_access deny half\nhttp_access deny third\n"
+	                        "http_access deny d\nhttp_access allow all");
 	for (int i = 0; i < 3000; i++) {
 		fixture.facts.has_dst_addrs = false;
 		if (fixture_check(&fixture) != ACL_NEED)
@@ -263,9 +263,9 @@ static void conditions_are_lines_without_an_action(void **state)
 	fixture_init(&fixture);
 	acl_set_seal(fixture.set, fixture.lines.report);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct acl_condition *condition =
-			acl_condition_create(fixture.set, config_line(&fixture.lines, cases[i].line),
-					     3, fixture.lines.report);
+		struct acl_condition *condition = acl_condition_create(
+			fixture.set, config_line(&fixture.lines, cases[i].line), 3,
+			fixture.lines.report);
 
 		if (acl_condition_holds(condition, &fixture.facts) != cases[i].holds)
 			fail_msg("%s", cases[i].line);
@@ -286,7 +286,7 @@ static void a_new_url_forgets_the_old_ones_facts(void **state)
 	assert_int_equal(fixture_check(&fixture), ACL_ALLOW);
 	fixture.facts.has_dst_addrs = true;
 	acl_facts_set_url(&fixture.facts, STR("http://other/%20"), STR("http"), STR("other"), 80,
-			  STR("/%20"));
+	                  STR("/%20"));
 	assert_int_equal(fixture_check(&fixture), ACL_DENY);
 	assert_false(fixture.facts.has_dst_addrs);
 	fixture_fini(&fixture);
@@ -312,7 +312,7 @@ static void the_manager_is_known_by_its_path(void **state)
 	fixture_lines(&fixture, "http_access allow manager");
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		acl_facts_set_url(&fixture.facts, str_of(cases[i].url), STR("http"), STR("h"), 80,
-				  STR("/"));
+		                  STR("/"));
 		if ((fixture_check(&fixture) == ACL_ALLOW) != cases[i].matches)
 			fail_msg("%s", cases[i].url);
 	}

@@ -56,14 +56,14 @@ static inline void fixture_request(struct fixture *fixture)
 	facts->local = &fixture->local;
 	facts->port_name = STR("80");
 	head_of_lines(&fixture->request.head, "Host: www.example.com\nUser-Agent: curl/7.88\n"
-					      "X-Forwarded-For: 10.0.0.1\nCookie: a=1\n"
-					      "X-Forwarded-For: 10.0.0.2\nX-Own: one\n"
-					      "X-Own: two\nReferer: http://ref.example/\n"
-					      "Content-Type: text/xml\n");
+	                                      "X-Forwarded-For: 10.0.0.1\nCookie: a=1\n"
+	                                      "X-Forwarded-For: 10.0.0.2\nX-Own: one\n"
+	                                      "X-Own: two\nReferer: http://ref.example/\n"
+	                                      "Content-Type: text/xml\n");
 	facts->request = &fixture->request;
 	facts->method = STR("GET");
 	acl_facts_set_url(facts, STR("http://www.example.com/a%20b?x=1"), STR("http"),
-			  STR("www.example.com"), 80, STR("/a%20b?x=1"));
+	                  STR("www.example.com"), 80, STR("/a%20b?x=1"));
 	facts->now_s = 1700000000;
 }
 
@@ -102,7 +102,7 @@ static inline void fixture_line(struct fixture *fixture, const char *text)
 		acl_parse(fixture->set, words, &fixture_world, fixture->lines.report);
 	else
 		access_list_parse(fixture->list, fixture->set, words, 1, true,
-				  fixture->lines.report);
+		                  fixture->lines.report);
 }
 
 /* Lines apart by newlines; then the set is sealed. */

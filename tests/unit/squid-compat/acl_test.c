@@ -12,11 +12,11 @@ static void expect_match(const char *what, struct fixture *fixture, bool expecte
 
 	if (matched != expected)
 		fail_msg("%s: %s (%s)", what, matched ? "matched" : "did not match",
-			 config_lines_first(&fixture->lines));
+		         config_lines_first(&fixture->lines));
 }
 
 static void match_one(const char *definition, const char *file, void (*prepare)(struct fixture *),
-		      bool expected)
+                      bool expected)
 {
 	struct fixture fixture;
 
@@ -145,8 +145,7 @@ static void values_match_as_squid_matches_them(void **state)
 		fixture.facts.user = STR("Alice");
 		fixture.facts.peer_name = STR("backend");
 		fixture.facts.hierarchy = STR("FIRSTUP_PARENT");
-		fixture.facts.client_name =
-			(struct acl_host_name){true, STR("pc1.client.example")};
+		fixture.facts.client_name = (struct acl_host_name){true, STR("pc1.client.example")};
 		fixture.facts.has_dst_addrs = true;
 		fixture.facts.dst_addrs = &fixture.dst;
 		fixture.facts.ndst_addrs = 1;
@@ -169,7 +168,7 @@ static void come_through_a_proxy(struct fixture *fixture)
 static void ask_for_an_address(struct fixture *fixture)
 {
 	acl_facts_set_url(&fixture->facts, STR("http://203.0.113.9/"), STR("http"),
-			  STR("203.0.113.9"), 80, STR("/"));
+	                  STR("203.0.113.9"), 80, STR("/"));
 	fixture->facts.host_name = (struct acl_host_name){true, STR("host.example.net")};
 }
 
@@ -182,7 +181,7 @@ static void ask_for_a_nameless_address(struct fixture *fixture)
 static void ask_for_odd_escapes(struct fixture *fixture)
 {
 	acl_facts_set_url(&fixture->facts, STR("http://h/%%41%00%4x%41%2"), STR("http"), STR("h"),
-			  80, STR("/%%41%00%4x%41%2"));
+	                  80, STR("/%%41%00%4x%41%2"));
 }
 
 static void send_nothing(struct fixture *fixture)
@@ -228,7 +227,7 @@ static void facts_are_read_as_squid_reads_them(void **state)
 		match_one(cases[i].definition, NULL, cases[i].prepare, cases[i].matches);
 }
 
-/* squid/acls.md, section 1. */
+/* Squid: cf.data.pre, acl. */
 static void files_hold_one_value_a_line(void **state)
 {
 	static const struct {
@@ -272,19 +271,19 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a", REPORT_FATAL, "missing ACL type"},
 		{"acl", REPORT_FATAL, "missing ACL name"},
 		{"acl a src 10.0.0.1\nacl A method GET", REPORT_FATAL,
-		 "ACL 'A' already exists with different type."},
+	         "ACL 'A' already exists with different type."},
 		{"acl a src", REPORT_WARNING, "empty ACL: acl a src"},
 		{"acl a browser", REPORT_WARNING, "empty ACL: acl a browser"},
 		{"acl a proxy_auth", REPORT_WARNING, "empty ACL"},
 		{"acl a src \"f\"", REPORT_ERROR, "Can not open file f for reading"},
 		{"acl a dstdomain -i x", REPORT_FATAL,
-		 "configuration error: unsupported ACL option: -i"},
+	         "configuration error: unsupported ACL option: -i"},
 		{"acl a method -n x", REPORT_FATAL, "unsupported ACL option: -n"},
 		{"acl a url_regex +n x", REPORT_FATAL, "unsupported ACL option: +n"},
 		{"acl manager proto cache_object", REPORT_WARNING,
-		 "UPGRADE: ACL 'manager' is now a built-in ACL. Remove it from your config file."},
+	         "UPGRADE: ACL 'manager' is now a built-in ACL. Remove it from your config file."},
 		{"acl a myip 10.0.0.1", REPORT_WARNING,
-		 "UPGRADE: ACL 'myip' type has been renamed to 'localip'."},
+	         "UPGRADE: ACL 'myip' type has been renamed to 'localip'."},
 		{"acl all src all", REPORT_WARNING, "is a subnetwork of"},
 		{"acl localhost src 127.0.0.1", REPORT_WARNING, "ACL named 'localhost'"},
 		{"acl a src 10.0.0.0/8 10.1.0.0/16", REPORT_WARNING, "is a subnetwork of"},
@@ -315,21 +314,20 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a time 9:00-24:01", REPORT_FATAL, "Bad time range"},
 		{"acl a time X 9:00-24:00", REPORT_ERROR, "Bad Day 'X'"},
 		{"acl a url_regex (?:x)", REPORT_ERROR,
-		 "Skipping regular expression. Compile failed: '(?:x)'"},
+	         "Skipping regular expression. Compile failed: '(?:x)'"},
 		{"acl a url_regex .*foo", REPORT_WARNING, "unneeded wildcard prefix"},
 		{"acl a url_regex ^.*foo", REPORT_WARNING, "using 'foo' instead"},
 		{"acl a url_regex .*", REPORT_NOTE, NULL},
 		{"acl a url_regex \\d+", REPORT_NOTE, "stands for that letter alone"},
-		{"acl a dstdomain .b.c a.b.c", REPORT_WARNING,
-		 "'a.b.c' is a subdomain of '.b.c'"},
+		{"acl a dstdomain .b.c a.b.c", REPORT_WARNING, "'a.b.c' is a subdomain of '.b.c'"},
 		{"acl a dstdomain a.b.c .b.c", REPORT_FATAL, "'a.b.c' is a subdomain of '.b.c'"},
 		{"acl a dstdomain .b.c\nacl a dstdomain b.c", REPORT_WARNING,
-		 "'b.c' is a subdomain of '.b.c'"},
+	         "'b.c' is a subdomain of '.b.c'"},
 		{"acl a dstdomain b.c\nacl a dstdomain .b.c", REPORT_FATAL,
-		 "'b.c' is a subdomain of '.b.c'"},
+	         "'b.c' is a subdomain of '.b.c'"},
 		{"acl a dstdomain .x.b.c .b.c", REPORT_FATAL, "'.x.b.c' is a subdomain of '.b.c'"},
 		{"acl a dstdomain .b.c .x.b.c", REPORT_WARNING,
-		 "'.x.b.c' is a subdomain of '.b.c'"},
+	         "'.x.b.c' is a subdomain of '.b.c'"},
 		{"acl a dstdomain .b.c .b.c b.d b.d ab.c", REPORT_NOTE, NULL},
 		{"acl a req_header", REPORT_FATAL, "names no header field"},
 		{"acl a req_header X y\nacl a req_header Z y", REPORT_FATAL, "about X already"},
@@ -337,7 +335,7 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a any-of b", REPORT_FATAL, "ACL not found: b"},
 		{"acl a any-of all\nacl a any-of a", REPORT_FATAL, "contains itself"},
 		{"acl a any-of all\nacl b all-of a\nacl a any-of !b", REPORT_FATAL,
-		 "contains itself"},
+	         "contains itself"},
 		{"acl a external c", REPORT_NOTE, "never matches yet"},
 		{"acl a maxconn 5", REPORT_NOTE, "never matches yet"},
 		{"http_access allow all", REPORT_NOTE, NULL},
@@ -345,10 +343,10 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"http_access allow nobody", REPORT_FATAL, "ACL not found: nobody"},
 		{"http_access deny ! all", REPORT_FATAL, "ACL not found: "},
 		{"http_access Allow all", REPORT_ERROR,
-		 "expecting 'allow' or 'deny', got 'Allow'."},
+	         "expecting 'allow' or 'deny', got 'Allow'."},
 		{"http_access", REPORT_ERROR, "missing 'allow' or 'deny'"},
 		{"http_access deny", REPORT_ERROR,
-		 "aclParseAccessLine: Access line contains no ACL's, skipping"},
+	         "aclParseAccessLine: Access line contains no ACL's, skipping"},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -372,8 +370,8 @@ static void patterns_are_refused_where_quotes_are_strings(void **state)
 	words = *config_line(&fixture.lines, "acl a url_regex x");
 	words.quoted_values = true;
 	acl_parse(fixture.set, &words, &fixture_world, fixture.lines.report);
-	assert_true(config_lines_said(&fixture.lines, REPORT_FATAL,
-				      "Can not read regex expression"));
+	assert_true(
+		config_lines_said(&fixture.lines, REPORT_FATAL, "Can not read regex expression"));
 	fixture_fini(&fixture);
 }
 

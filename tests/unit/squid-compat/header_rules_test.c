@@ -40,27 +40,28 @@ static void a_field_follows_its_own_list_or_other_or_all(void **state)
 		{"request_header_access Other deny all", "X-Own", ""},
 		{"request_header_access Other deny all", "Accept", NULL},
 		{"request_header_access X-Own allow all\nrequest_header_access Other deny all",
-		 "x-own", NULL},
+	         "x-own", NULL},
 		{"request_header_access X-Own deny all\nrequest_header_access Other allow all",
-		 "x-own", ""},
+	         "x-own", ""},
 		{"request_header_access Accept allow all\nrequest_header_access All deny all",
-		 "Accept", NULL},
+	         "Accept", NULL},
 		{"request_header_access Other allow all\nrequest_header_access All deny all",
-		 "X-Own", NULL},
-		{"request_header_access Cookie allow CONNECT\nrequest_header_access Cookie deny all",
-		 "Cookie", ""},
+	         "X-Own", NULL},
+		{"request_header_access Cookie allow CONNECT\nrequest_header_access Cookie deny "
+	         "all",
+	         "Cookie", ""},
 		{"request_header_access Cookie deny all\n"
-		 "request_header_replace Cookie a=b; c d",
-		 "Cookie", "a=b; c d"},
+	         "request_header_replace Cookie a=b; c d",
+	         "Cookie", "a=b; c d"},
 		{"request_header_replace User-Agent \"Nutscrape/1.0 (x)\"\n"
-		 "request_header_access User-Agent deny all",
-		 "User-Agent", "Nutscrape/1.0 (x)"},
+	         "request_header_access User-Agent deny all",
+	         "User-Agent", "Nutscrape/1.0 (x)"},
 		{"request_header_replace Cookie x", "Cookie", NULL},
 		{"request_header_access Cookie allow all\nrequest_header_replace Cookie x",
-		 "Cookie", NULL},
+	         "Cookie", NULL},
 		/* the replacement goes with the list that denied */
 		{"request_header_access All deny all\nrequest_header_replace Cookie x", "Cookie",
-		 ""},
+	         ""},
 		{"request_header_access All deny all\nrequest_header_replace All x", "Cookie", "x"},
 	};
 	(void)state;
@@ -73,11 +74,11 @@ static void a_field_follows_its_own_list_or_other_or_all(void **state)
 		fixture_init(&fixture);
 		rules = rules_of(&fixture, cases[i].lines);
 		passes = header_rules_allows(rules, http_field_id(name), name, &fixture.facts,
-					     &replacement);
+		                             &replacement);
 		if (passes != (cases[i].becomes == NULL) ||
 		    !str_eq(replacement, str_of(cases[i].becomes)))
 			fail_msg("'%s', %s: %d '%.*s'", cases[i].lines, cases[i].name, passes,
-				 STR_ARG(replacement));
+			         STR_ARG(replacement));
 		header_rules_destroy(rules);
 		fixture_fini(&fixture);
 	}
@@ -93,7 +94,7 @@ static void without_an_access_list_there_are_no_rules(void **state)
 		{"request_header_access Cookie Deny all", true},
 		{"request_header_access Cookie deny all", false},
 		{"request_header_access Cookie deny all\nrequest_header_access Cookie deny CONNECT",
-		 false},
+	         false},
 	};
 	(void)state;
 	assert_true(header_rules_is_empty(NULL));

@@ -6,9 +6,10 @@
 
 enum { MINUTE = 60, DAY = 24 * 3600, YEAR = 365 * DAY };
 
-/* squid/refresh-and-cache.md, section 1: one line, and the rule that it makes for its URL. */
+/* Squid: cf.data.pre, refresh_pattern. One line, and the rule that it makes for its URL. */
 static void lines_become_rules(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *line;
 		struct refresh_rule rule;
@@ -50,6 +51,8 @@ static void lines_become_rules(void **state)
 		{"refresh_pattern ^ftp: 1 1% 1", {0, 3 * DAY, 20, -1, 0}, REPORT_NOTE, NULL},
 		{"refresh_pattern HTTP: 1 1% 1", {0, 3 * DAY, 20, -1, 0}, REPORT_NOTE, NULL},
 	};
+	/* clang-format on */
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct refresh_rules *rules = refresh_rules_create();
@@ -64,8 +67,8 @@ static void lines_become_rules(void **state)
 		    rule->max_stale_s != expected->max_stale_s ||
 		    rule->options != expected->options)
 			fail_msg("'%s': %lld %g %lld %lld %x", cases[i].line,
-				 (long long)rule->min_s, rule->percent, (long long)rule->max_s,
-				 (long long)rule->max_stale_s, rule->options);
+			         (long long)rule->min_s, rule->percent, (long long)rule->max_s,
+			         (long long)rule->max_stale_s, rule->options);
 		if (!config_lines_said(&lines, cases[i].what, cases[i].said))
 			fail_msg("'%s': '%s'", cases[i].line, config_lines_first(&lines));
 		config_lines_fini(&lines);
@@ -85,8 +88,11 @@ static void the_first_pattern_that_matches_counts(void **state)
 		const char *url;
 		int64_t min_s;
 	} cases[] = {
-		{"ftp://h/x.jpg", DAY},     {"http://h/CGI-BIN/x", 0}, {"http://h/x?y", 0},
-		{"http://h/x.jpg?y=1", 0},  {"http://h/x.jpg", 7 * MINUTE},
+		{"ftp://h/x.jpg", DAY},
+		{"http://h/CGI-BIN/x", 0},
+		{"http://h/x?y", 0},
+		{"http://h/x.jpg?y=1", 0},
+		{"http://h/x.jpg", 7 * MINUTE},
 		{"http://h/", 5 * MINUTE},
 	};
 	struct refresh_rules *rules = refresh_rules_create();

@@ -21,7 +21,7 @@ static int ask_glibc(const char *pattern, const char *subject, unsigned flags)
 	int result;
 
 	if (regcomp(&regex, pattern,
-		    REG_EXTENDED | REG_NOSUB | (flags & REGEX_NOCASE ? REG_ICASE : 0)) != 0)
+	            REG_EXTENDED | REG_NOSUB | (flags & REGEX_NOCASE ? REG_ICASE : 0)) != 0)
 		return -1;
 	result = regexec(&regex, subject, 0, NULL, 0) == 0;
 	regfree(&regex);
@@ -48,11 +48,12 @@ static void compare(const char *pattern, const char *subject)
 		int ours = ask_ours(pattern, subject, flags);
 
 		if (ours != glibc)
-			fail_msg("'%s'%s on '%s': %d, glibc says %d", pattern,
-				 flags ? " -i" : "", subject, ours, glibc);
+			fail_msg("'%s'%s on '%s': %d, glibc says %d", pattern, flags ? " -i" : "",
+			         subject, ours, glibc);
 	}
 }
 
+/* clang-format off */
 static const char *const subjects[] = {
 	"", "a", "A", "b", "aa", "aaa", "aaaaaaa", "ab", "abc", "ABC", "d", "t", "x41", "1", "5",
 	"\\", ".", "\\]", "]", "[", "-", "^", "_", "a.b", "a\nb", "a\n", "\n", "foo bar",
@@ -61,10 +62,12 @@ static const char *const subjects[] = {
 	"http://example.com/a b/%2f", "/path/file.JPG", "/path/file.jpg?x", "x=1", "w.w", "0",
 	"abcdefghija0", "$", "*", "<", ">", "`", "'", "a,b", "a{,3}", "foo#bar", "\x7f",
 };
+/* clang-format on */
 
-/* squid/acls.md, section 5: a group of patterns for each row. */
+/* A group of patterns for each construct that PCRE2 and glibc read differently, or might. */
 static void patterns_mean_what_glibc_takes_them_for(void **state)
 {
+	/* clang-format off */
 	static const char *const patterns[] = {
 		/* a backslash before a letter drops */
 		"\\d", "\\D", "\\h", "\\v", "\\R", "\\K", "\\Qa.b\\E", "\\A", "\\Z", "\\z", "\\G",
@@ -124,6 +127,8 @@ static void patterns_mean_what_glibc_takes_them_for(void **state)
 		"^[^:]+://[^/]+/squid-internal-mgr/", "-i", "[?&]x=[0-9]+$", "^/path/.*\\.jpg(\\?|$)",
 		"(^|[./])example", "\\.jpg\\?", "\x01",
 	};
+	/* clang-format on */
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(patterns); i++)
 		for (size_t j = 0; j < COUNT(subjects); j++)
@@ -134,9 +139,10 @@ static void patterns_mean_what_glibc_takes_them_for(void **state)
 static void random_patterns_mean_the_same_too(void **state)
 {
 	static const char *const pieces[] = {
-		"a", "b", "A", "(", ")", "[", "]", "|", "*", "+", "?", "{2}", "{1,2}", "{,1}", "^",
-		"$", ".", "\\", "[ab]", "[^a]", "[[:alpha:]]", "\\w", "\\b", "-", "(a|b)", "\\1",
-		"\\<", "(a)", "(b", "[a-", ":", "=", ",", "1", "{", "}", "\\B", "\\'", "[\\",
+		"a",           "b",   "A",     "(",    ")",     "[",   "]",   "|",   "*",    "+",
+		"?",           "{2}", "{1,2}", "{,1}", "^",     "$",   ".",   "\\",  "[ab]", "[^a]",
+		"[[:alpha:]]", "\\w", "\\b",   "-",    "(a|b)", "\\1", "\\<", "(a)", "(b",   "[a-",
+		":",           "=",   ",",     "1",    "{",     "}",   "\\B", "\\'", "[\\",
 	};
 	unsigned seed = 20011;
 
@@ -217,7 +223,7 @@ static void too_many_steps_are_undecided_and_said_once(void **state)
 	log_set_sink(count_warnings);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(regex_match(regex, (struct str){subject, sizeof(subject)}),
-				 REGEX_UNDECIDED);
+		                 REGEX_UNDECIDED);
 	log_set_sink(NULL);
 	assert_int_equal(nsaid, 1);
 	regex_destroy(regex);
