@@ -24,7 +24,8 @@ const struct directive *directive_find(struct str name)
 {
 	for (size_t i = 0; i < COUNT(families); i++)
 		for (const struct directive *row = families[i]; row->name; row++)
-			if (str_eq(str_of(row->name), name) || is_alias(row, name))
+			if (str_eq(str_of(row->name), name) ||
+			    (row->aliases && is_alias(row, name)))
 				return row;
 	return NULL;
 }

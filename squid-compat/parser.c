@@ -421,7 +421,7 @@ static void read_lines(struct parser *parser, struct file *file)
 	if (str_starts_with(file->rest, STR("\xEF\xBB\xBF")))
 		file->rest = str_from(file->rest, 3);
 	place_includes(parser, file);
-	while (next_line(parser, file))
+	while (!report_is_hopeless(parser->report) && next_line(parser, file))
 		handle_line(parser, file);
 	if (file->nconditions == 0)
 		return;

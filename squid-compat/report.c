@@ -90,6 +90,15 @@ static const struct report_message *keep_place(struct report *report)
 	return &report->kept;
 }
 
+/* What is fatal is kept though all the room for others is taken. */
+static bool has_room(const struct report *report, enum report_class what)
+{
+	size_t nlines = report->counts[REPORT_FILE] + report->counts[REPORT_LINE];
+	size_t room = what == REPORT_FATAL ? 2 * REPORT_MAX_MESSAGES : REPORT_MAX_MESSAGES;
+
+	return report->nmessages < nlines + room;
+}
+
 void report_say(struct report *report, enum report_class what, const char *format, ...)
 {
 	struct report_message *message;
@@ -97,7 +106,7 @@ void report_say(struct report *report, enum report_class what, const char *forma
 	va_list args;
 
 	report->counts[what]++;
-	if (report->nmessages >= REPORT_MAX_MESSAGES)
+	if (!has_room(report, what))
 		return;
 	if (report->nmessages == report->room) {
 		report->room = report->room ? report->room * 2 : 32;
@@ -111,6 +120,12 @@ void report_say(struct report *report, enum report_class what, const char *forma
 	*message = *keep_place(report);
 	message->what = what;
 	message->text = keep(report, text);
+}
+
+bool report_is_hopeless(const struct report *report)
+{
+	return report->counts[REPORT_FATAL] + report->counts[REPORT_UNRECOGNIZED] >=
+	       REPORT_MAX_MESSAGES;
 }
 
 size_t report_count(const struct report *report, enum report_class what)

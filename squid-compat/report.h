@@ -2,8 +2,9 @@
 /* squid-compat/report.h: everything a configuration file has to be told, collected in one run.
  *
  * The parser sets where it stands; whoever handles a directive says what is wrong with it and goes
- * on. Messages are kept in order and printed at the end (report_print). At most REPORT_MAX_MESSAGES
- * are kept; all are counted. One thread's. */
+ * on. Messages are kept in order and printed at the end (report_print). Beside
+ * the lines that were read, at most REPORT_MAX_MESSAGES are kept, and as many that are fatal beyond
+ * those; all are counted. One thread's. */
 #ifndef SQUID_COMPAT_REPORT_H
 #define SQUID_COMPAT_REPORT_H
 #include <stdbool.h>
@@ -49,6 +50,8 @@ void report_say(struct report *report, enum report_class what, const char *forma
 	__attribute__((format(printf, 3, 4)));
 
 size_t report_count(const struct report *report, enum report_class what);
+/* So many lines cannot be used that reading on is of no use. */
+bool report_is_hopeless(const struct report *report);
 size_t report_nmessages(const struct report *report);
 const struct report_message *report_message(const struct report *report, size_t i);
 

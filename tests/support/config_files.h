@@ -58,7 +58,7 @@ static inline char *config_files_printed(const struct report *report)
 {
 	struct buf text;
 
-	buf_init(&text, 1 << 20);
+	buf_init(&text, 8 << 20);
 	report_print(report, config_files_add_line, &text);
 	buf_add_char(&text, '\0');
 	return text.at;

@@ -244,6 +244,37 @@ static void the_whole_file_shows_what_is_missing(void **state)
 	       "FATAL: getgrnam failed to find groupid for effective group 'no-such-group'\n");
 }
 
+/* A file of nonsense ends soon, and one of many warnings is read to its end. */
+static void messages_are_bounded(void **state)
+{
+	struct buf text;
+	struct outcome outcome;
+
+	(void)state;
+	buf_init(&text, 1 << 20);
+	for (int i = 0; i < 2 * REPORT_MAX_MESSAGES; i++)
+		buf_add_str(&text, STR("x\n"));
+	buf_add_char(&text, '\0');
+	outcome = read_text(text.at, true);
+	assert_int_equal(outcome.status, 255);
+	assert_non_null(strstr(outcome.printed, "squid.conf(20000): unrecognized: 'x'\n"));
+	assert_null(strstr(outcome.printed, "squid.conf(20001)"));
+	outcome_fini(&outcome);
+
+	buf_clear(&text);
+	for (int i = 0; i < REPORT_MAX_MESSAGES + 10; i++)
+		buf_add_str(&text, STR("via enable\n"));
+	buf_add_str(&text, STR("via maybe\n"));
+	buf_add_char(&text, '\0');
+	outcome = read_text(text.at, true);
+	assert_int_equal(outcome.status, 1);
+	assert_non_null(
+		strstr(outcome.printed, "FATAL: Bungled squid.conf line 20011: via maybe\n"));
+	assert_non_null(strstr(outcome.printed, "more messages are not shown\n"));
+	outcome_fini(&outcome);
+	buf_fini(&text);
+}
+
 static void without_a_rule_nobody_is_served(void **state)
 {
 	struct outcome outcome = read_text(PORT, false);
@@ -282,6 +313,7 @@ int main(void)
 		cmocka_unit_test(each_verdict_has_its_say_once),
 		cmocka_unit_test(what_would_open_a_hole_is_refused),
 		cmocka_unit_test(the_whole_file_shows_what_is_missing),
+		cmocka_unit_test(messages_are_bounded),
 		cmocka_unit_test(without_a_rule_nobody_is_served),
 		cmocka_unit_test(the_last_reference_frees),
 	};
