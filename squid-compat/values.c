@@ -187,11 +187,13 @@ bool value_port(const struct words *words, size_t *i, struct report *report, uin
 
 static bool to_time(double number, const struct unit *unit, int64_t *out_ms)
 {
-	double ms = ceil(number * unit->factor);
+	double ms = number * unit->factor;
 
 	if (number < 0 || ms > (double)MAX_TIME_MS)
 		return false;
 	*out_ms = (int64_t)ms;
+	if ((double)*out_ms < ms)
+		(*out_ms)++;
 	return true;
 }
 
@@ -252,7 +254,7 @@ bool value_time_ms(const struct words *words, size_t *i, struct report *report, 
 
 static bool to_size(double number, const struct unit *unit, int64_t *out_bytes)
 {
-	double bytes = floor(number * unit->factor);
+	double bytes = number * unit->factor;
 
 	if (number < 0 || bytes > (double)MAX_SIZE_BYTES)
 		return false;
