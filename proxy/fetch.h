@@ -31,17 +31,17 @@ struct worker;
 struct fetch_order {
 	struct worker *worker;
 	struct snapshot *snapshot;
-	struct exchange *exchange;  /* the client's head and body */
+	struct exchange *exchange; /* the client's head and body */
 	struct str url;
 	const struct port_url *parts; /* spans of url */
 	struct acl_facts *facts;
-	struct str client_host;     /* the Host field instead of the URL's (url_rewrite_host_header off);
-				       STR_NONE: the URL's */
-	struct str user;            /* for login=*:pass */
-	struct object *stored;      /* to be revalidated; NULL: none */
-	uint64_t key;               /* 0: neither stored nor shared */
+	struct str client_host; /* the Host field instead of the URL's (url_rewrite_host_header
+	                           off); STR_NONE: the URL's */
+	struct str user;        /* for login=*:pass */
+	struct object *stored;  /* to be revalidated; NULL: none */
+	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
-	void (*woke)(void *owner);  /* from the loop: fetch_outcome may have changed */
+	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */
 	void *owner;
 };
 
@@ -61,10 +61,10 @@ struct fetch_failure {
 /* What the log wants to know; filled as the fetch goes on. */
 struct fetch_report {
 	enum log_hier hier;
-	const struct peer *peer;  /* of the snapshot; NULL: direct or none */
-	struct addr server;       /* has_server */
+	const struct peer *peer; /* of the snapshot; NULL: direct or none */
+	struct addr server;      /* has_server */
 	bool has_server;
-	int status;               /* of the origin's answer; 0: none */
+	int status; /* of the origin's answer; 0: none */
 	bool is_storable;
 	const char *storable_reason;
 	int64_t started_us, answered_us;
@@ -81,8 +81,8 @@ const struct fetch_report *fetch_report(const struct fetch *fetch);
 /* More of the request's body may be there. */
 void fetch_body_wake(struct fetch *fetch);
 
-/* The transaction is done with it: an answered fetch goes on for its object's readers, any other one
- * ends. Accepts NULL. */
+/* The transaction is done with it: an answered fetch goes on for its object's readers, any other
+ * one ends. Accepts NULL. */
 void fetch_detach(struct fetch *fetch);
 
 /* The worker stops: fetches that nobody waits for end, and their objects are cut short. */

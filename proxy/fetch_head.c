@@ -63,7 +63,7 @@ static void add_line(struct writer *w, struct str name, struct str value)
 static void add_host(struct writer *w)
 {
 	struct str host = http_span(&(struct http_head){.base = w->order->url.at},
-				    w->order->parts->authority);
+	                            w->order->parts->authority);
 
 	if (w->order->client_host.at)
 		host = w->order->client_host;
@@ -107,7 +107,7 @@ static void add_client_field(struct writer *w, const struct http_field *field)
 		return;
 	if (w->order->snapshot->has_request_rules &&
 	    !header_rules_allows(w->config->request_headers, field->id, name, w->order->facts,
-				 &replacement)) {
+	                         &replacement)) {
 		if (!replacement.at)
 			return;
 		value = replacement;
@@ -158,7 +158,7 @@ static bool may_add(struct writer *w, enum http_field_id id)
 
 	return !w->order->snapshot->has_request_rules ||
 	       header_rules_allows(w->config->request_headers, id, http_field_id_name(id),
-				   w->order->facts, &replacement);
+	                           w->order->facts, &replacement);
 }
 
 /* The address is always that of the TCP client. */
@@ -195,10 +195,10 @@ static void add_base64(struct buf *out, struct str bytes)
 
 		for (size_t k = 0; k < 3; k++)
 			group = group << 8 |
-				(i + k < bytes.len ? (unsigned char)bytes.at[i + k] : 0);
+			        (i + k < bytes.len ? (unsigned char)bytes.at[i + k] : 0);
 		for (size_t k = 0; k < 4; k++)
-			buf_add_char(out, i + k > bytes.len ? '='
-							    : digits[group >> (18 - 6 * k) & 63]);
+			buf_add_char(out,
+			             i + k > bytes.len ? '=' : digits[group >> (18 - 6 * k) & 63]);
 	}
 }
 
@@ -214,7 +214,7 @@ static void add_login(struct writer *w)
 		buf_add_str(&text, w->order->user.at ? w->order->user : STR("-"));
 	buf_add_str(&text, w->peer->login_text);
 	buf_add_str(w->out, w->peer->is_originserver ? STR("Authorization: Basic ")
-						     : STR("Proxy-Authorization: Basic "));
+	                                             : STR("Proxy-Authorization: Basic "));
 	add_base64(w->out, buf_str(&text));
 	buf_add_str(w->out, STR("\r\n"));
 	buf_fini(&text);
@@ -271,7 +271,7 @@ static void add_request_line(struct writer *w)
 	if (w->peer && !w->peer->is_originserver)
 		buf_add_str(w->out, w->order->url);
 	else if (w->request->method == HTTP_OPTIONS &&
-		 str_eq(http_span(head, w->request->target), STR("*")))
+	         str_eq(http_span(head, w->request->target), STR("*")))
 		buf_add_char(w->out, '*');
 	else
 		buf_add_str(w->out, path);
@@ -299,7 +299,7 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 	add_login(&w);
 	add_cache_control(&w);
 	buf_add_str(out, w.config->server_persistent_connections ? STR("Connection: keep-alive\r\n")
-								  : STR("Connection: close\r\n"));
+	                                                         : STR("Connection: close\r\n"));
 	add_front_end(&w);
 	add_framing(&w);
 	buf_add_str(out, STR("\r\n"));

@@ -23,9 +23,10 @@ enum { HEAD_MAX_BYTES = 1 << 20 };
 
 /* ---- the head that readers see */
 
-/* Which of its lines a field belongs to: shared by all readers, for the first one only, or neither. */
+/* Which of its lines a field belongs to: shared by all readers, for the first one only, or neither.
+ */
 static struct buf *line_of(const struct http_response *response, const struct http_field *field,
-			   bool is_stored, struct buf *head, struct buf *once)
+                           bool is_stored, struct buf *head, struct buf *once)
 {
 	switch (field->id) {
 	case FIELD_CONTENT_LENGTH: /* the reply writes what it sends */
@@ -57,7 +58,7 @@ static void add_field(struct buf *out, const struct http_response *response, enu
 }
 
 static void write_heads(const struct fetch_order *order, const struct http_response *response,
-			bool is_stored, struct buf *head, struct buf *once)
+                        bool is_stored, struct buf *head, struct buf *once)
 {
 	const struct http_head *from = &response->head;
 
@@ -86,8 +87,8 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 /* ---- may it be stored, and where */
 
 static enum storable_verdict decide(const struct fetch_order *order,
-				    const struct http_response *response,
-				    struct freshness_facts *facts, struct fetch_report *report)
+                                    const struct http_response *response,
+                                    struct freshness_facts *facts, struct fetch_report *report)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct refresh_rule_values rule;
@@ -112,7 +113,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
 	if (config->maximum_object_size_bytes > 0)
 		policy.max_body_bytes = (uint64_t)config->maximum_object_size_bytes;
 	verdict = storable_decide(&order->exchange->request, response, facts, &policy,
-				  &report->storable_reason);
+	                          &report->storable_reason);
 	if (verdict == STORABLE_NEGATIVE)
 		storable_make_negative(facts, policy.negative_ttl_s);
 	return verdict;
@@ -169,7 +170,7 @@ static void invalidate(const struct fetch_order *order, const struct http_respon
 }
 
 static void place(struct fetch_storing *storing, const struct fetch_order *order,
-		  struct object *object, int64_t body_bytes)
+                  struct object *object, int64_t body_bytes)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct server *server = order->worker->server;
@@ -177,8 +178,8 @@ static void place(struct fetch_storing *storing, const struct fetch_order *order
 	storing->is_counted = body_bytes < 0;
 	storing->is_kept = body_bytes <= config->maximum_object_size_in_memory_bytes;
 	if (storing->is_kept)
-		storing->is_kept = index_insert_inflight(server->index, order->key, order->url,
-							 object);
+		storing->is_kept =
+			index_insert_inflight(server->index, order->key, order->url, object);
 	if (!storing->is_kept && !server_disk(server, order->key))
 		return;
 	storing->key = order->key;
@@ -187,12 +188,12 @@ static void place(struct fetch_storing *storing, const struct fetch_order *order
 }
 
 void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
-		       const struct http_response *response, struct object *object,
-		       struct fetch_report *report)
+                       const struct http_response *response, struct object *object,
+                       struct fetch_report *report)
 {
 	int64_t response_time_s = report->answered_us / 1000000;
 	struct object_head head = {.status = response->status,
-				   .body_bytes = body_bytes_of(response)};
+	                           .body_bytes = body_bytes_of(response)};
 	struct buf lines, once, vary;
 	bool is_stored;
 
@@ -223,7 +224,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	object_set_head(object, &head);
 	if (storing->key != 0 && !storing->is_kept)
 		storing->is_on_disk = disk_store(server_disk(order->worker->server, storing->key),
-						 object, storing->key);
+		                                 object, storing->key);
 	buf_fini(&lines);
 	buf_fini(&once);
 	buf_fini(&vary);
@@ -237,7 +238,7 @@ static uint64_t length_of(const struct object *object)
 }
 
 void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *order,
-		      struct object *object)
+                      struct object *object)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct server *server = storing->worker->server;
@@ -255,7 +256,7 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 }
 
 void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order *order,
-			struct object *object)
+                        struct object *object)
 {
 	struct server *server = storing->worker->server;
 	struct disk *disk = server_disk(server, storing->key);
@@ -270,7 +271,7 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 }
 
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
-		       struct object *object, int error)
+                       struct object *object, int error)
 {
 	(void)order;
 	if (storing->is_kept)
@@ -279,7 +280,7 @@ void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *
 }
 
 bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch_order *order,
-			 struct object *object)
+                         struct object *object)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	int64_t have = (int64_t)length_of(object), left = object->body_bytes - have;
@@ -300,8 +301,7 @@ bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch
 /* ---- a 304 */
 
 struct object *fetch_renew_stored(const struct fetch_order *order,
-				  const struct http_response *not_modified,
-				  int64_t request_time_s)
+                                  const struct http_response *not_modified, int64_t request_time_s)
 {
 	struct server *server = order->worker->server;
 	struct object *old = order->stored, *renewed;
@@ -315,7 +315,7 @@ struct object *fetch_renew_stored(const struct fetch_order *order,
 
 	buf_init(&lines, HEAD_MAX_BYTES);
 	switch (revalidate_merge(old, not_modified, request_time_s, worker_now_s(order->worker),
-				 &lines, &head.facts)) {
+	                         &lines, &head.facts)) {
 	case REVALIDATE_MISMATCH:
 		buf_fini(&lines);
 		return NULL;

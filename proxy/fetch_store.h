@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch_store.h: what becomes of an origin's answer: the head that readers see, whether it may
- * be stored, and how it gets into memory and to disk. Threads: one worker's, as part of a fetch. */
+/* proxy/fetch_store.h: what becomes of an origin's answer: the head that readers see, whether it
+ * may be stored, and how it gets into memory and to disk. Threads: one worker's, as part of a
+ * fetch. */
 #ifndef PROXY_FETCH_STORE_H
 #define PROXY_FETCH_STORE_H
 #include <stdbool.h>
@@ -16,33 +17,32 @@ struct worker;
 
 struct fetch_storing {
 	struct worker *worker;
-	uint64_t key;        /* 0: nothing is stored */
-	bool is_kept;        /* the whole body stays in memory */
-	bool is_on_disk;     /* handed to the disk tier as it comes */
-	bool is_counted;     /* the length is not known: watch it grow */
+	uint64_t key;    /* 0: nothing is stored */
+	bool is_kept;    /* the whole body stays in memory */
+	bool is_on_disk; /* handed to the disk tier as it comes */
+	bool is_counted; /* the length is not known: watch it grow */
 };
 
 /* Decides, writes the object's head (and with that publishes it), puts it where others find it. */
 void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
-		       const struct http_response *response, struct object *object,
-		       struct fetch_report *report);
+                       const struct http_response *response, struct object *object,
+                       struct fetch_report *report);
 /* The body is longer than before: too long to stay in memory? */
 void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *order,
-		      struct object *object);
+                      struct object *object);
 /* The body is whole. */
 void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order *order,
-			struct object *object);
+                        struct object *object);
 /* It was cut short. */
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
-		       struct object *object, int error);
+                       struct object *object, int error);
 /* Nobody reads any more: is it worth finishing? Squid: quick_abort_min, _max, _pct. */
 bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch_order *order,
-			 struct object *object);
+                         struct object *object);
 
 /* A 304 to our condition: the stored object with a renewed head, in its place in memory and on disk
  * (a reference that the caller drops); NULL when it speaks of another representation. */
 struct object *fetch_renew_stored(const struct fetch_order *order,
-				  const struct http_response *not_modified,
-				  int64_t request_time_s);
+                                  const struct http_response *not_modified, int64_t request_time_s);
 
 #endif
