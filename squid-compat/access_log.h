@@ -34,7 +34,7 @@ enum access_log_module {
 
 struct access_log {
 	enum access_log_module module;
-	struct str place;     /* behind "MODULE:"; for stdio and daemon a path; with a NUL behind it */
+	struct str place;     /* behind "MODULE:", a path or HOST:PORT; with a NUL behind it */
 	bool is_done;         /* records are written; else the line has no effect */
 	const struct logformat_name *format; /* NULL for none */
 	size_t buffer_bytes;

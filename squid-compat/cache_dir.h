@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/cache_dir.h: cache_dir lines: where the disk cache lies. Squid: cf.data.pre, cache_dir.
+/* squid-compat/cache_dir.h: cache_dir lines: where the disk cache lies. Squid: cf.data.pre,
+ * cache_dir.
  *
  *     cache_dir ufs|aufs|diskd|... PATH MB [L1 L2] [option ...]
  *     cache_dir rock PATH MB [option ...]
  *     cache_dir null ...        an error that is ignored: no disk cache
- * Each becomes one SQLite file PATH/cache.db of that size, whatever the type says. Memory: the arena's. */
+ * Each becomes one SQLite file PATH/cache.db of that size, whatever the type says. Memory: the
+ * arena's. */
 #ifndef SQUID_COMPAT_CACHE_DIR_H
 #define SQUID_COMPAT_CACHE_DIR_H
 #include <stdbool.h>

@@ -150,8 +150,8 @@ static bool is_part_char(char c)
 	       (c != '\0' && strchr("$-_.+!*(),", c));
 }
 
-/* As a part of a URL: what delimits parts is escaped too (rfc1738); as_is: only what would break the
- * field is. */
+/* As a part of a URL: what delimits parts is escaped too (rfc1738); as_is: only what would break
+ * the field is. */
 static void escape(struct buf *out, struct str value, bool as_is)
 {
 	for (size_t i = 0; i < value.len; i++) {

@@ -23,7 +23,7 @@ struct deny_info {
 	int status;      /* 0: not said. See deny_info_status */
 	struct str spec; /* as written: what X-Squid-Error says of a page with a status */
 	struct str page_name;
-	const struct error_template *page; /* set by deny_infos_resolve; NULL: ERR_ACCESS_DENIED's */
+	const struct error_template *page; /* set by deny_infos_resolve */
 	struct str url;  /* with %-codes */
 	struct deny_acl {
 		struct str name;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A page is a text with %codes, expanded by a table of codes. Our own pages are made of one frame and
- * the words of error_templates.c when a configuration is read, so that all are rendered alike. */
+/* A page is a text with %codes, expanded by a table of codes. Our own pages are made of one frame
+ * and the words of error_templates.c when a configuration is read, so that all are rendered
+ * alike. */
 #include "squid-compat/error_page.h"
 
 #include <stdio.h>
@@ -304,8 +305,8 @@ static void add_percent(const struct expanding *expanding)
 	buf_add_char(expanding->out, '%');
 }
 
-/* is_html: the value is HTML (ours or the administrator's), or safe: it is not quoted. What comes from
- * helpers is quoted here even for %O and %D, which Squid inserts as they are. */
+/* is_html: the value is HTML (ours or the administrator's), or safe: it is not quoted. What comes
+ * from helpers is quoted here even for %O and %D, which Squid inserts as they are. */
 static const struct {
 	void (*add)(const struct expanding *expanding);
 	bool is_html;
@@ -395,12 +396,12 @@ static size_t render_code(const struct error_pages *pages, struct str text,
 
 	buf_clear(value);
 	if (len > 0) {
-		render_logformat(facts,
-				 str_from(str_first(text, len - 1), start.len), value);
+		render_logformat(facts, str_from(str_first(text, len - 1), start.len), value);
 		html_quote(body, buf_str(value));
 		return len;
 	}
-	if (text.at[0] == '@' || text.len < 2 || !error_code_value(pages, facts, text.at[1], value)) {
+	if (text.at[0] == '@' || text.len < 2 ||
+	    !error_code_value(pages, facts, text.at[1], value)) {
 		buf_add_char(body, text.at[0]);
 		return 1;
 	}
@@ -508,7 +509,8 @@ void error_pages_load(struct error_pages *pages, struct str directory, struct re
 	pages->directory_ = arena_str(pages->arena_, directory);
 	for (unsigned i = ERROR_NONE + 1; i < ERROR_NAMES; i++) {
 		struct str name = str_of(error_entries[i].name);
-		struct str path = arena_printf(pages->arena_, "%.*s/%s", STR_ARG(directory), name.at);
+		struct str path =
+			arena_printf(pages->arena_, "%.*s/%s", STR_ARG(directory), name.at);
 		int error;
 		struct error_template *page = read_template(pages, name, path.at, &error);
 
@@ -561,8 +563,9 @@ const struct error_template *error_pages_find(struct error_pages *pages, struct 
 	if (known != ERROR_NONE || found)
 		return found ? found : pages->builtin[known];
 	if (!is_path && !pages->directory_.at) {
-		report_say(report, REPORT_ERROR, "there is no error page %.*s, and no "
-			   "error_directory to find it in", STR_ARG(name));
+		report_say(report, REPORT_ERROR,
+			   "there is no error page %.*s, and no error_directory to find it in",
+			   STR_ARG(name));
 		return NULL;
 	}
 	path = is_path ? arena_str(pages->arena_, name)

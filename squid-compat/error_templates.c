@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* THE table of errors: name, usual status, and the words of our page. Most readers of these pages are
- * visitors of a site: they learn what happened and whether trying again helps. */
+/* THE table of errors: name, usual status, and the words of our page. Most readers of these pages
+ * are visitors of a site: they learn what happened and whether trying again helps. */
 #include "squid-compat/error_page_internal.h"
 
 static const char again[] = "Please try again in a moment.";
@@ -12,7 +12,8 @@ const struct error_entry error_entries[ERROR_NAMES] = {
 	[ERROR_NONE] = {"-", 0, "", "", NULL},
 	[ERROR_ACCESS_DENIED] = {"ERR_ACCESS_DENIED", 403, "Access denied",
 		"The rules of this server do not let you have this address.",
-		"If you think that you should have access, please ask the people who run this site."},
+		"If you think that you should have access, please ask the people who run this "
+		"site."},
 	[ERROR_ACL_TIME_QUOTA_EXCEEDED] = {"ERR_ACL_TIME_QUOTA_EXCEEDED", 403, "Time is used up",
 		"The time that you may spend here has been used up.", NULL},
 	[ERROR_AGENT_CONFIGURE] = {"ERR_AGENT_CONFIGURE", 403, "Browser not set up",

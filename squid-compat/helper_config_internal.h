@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/helper_config_internal.h: what the helper directives of all families have in common. */
+/* squid-compat/helper_config_internal.h: what the helper directives of all families have in
+ * common. */
 #ifndef SQUID_COMPAT_HELPER_CONFIG_INTERNAL_H
 #define SQUID_COMPAT_HELPER_CONFIG_INTERNAL_H
 #include "squid-compat/helper_config.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/log_facts.h: what is known about a transaction when it is logged, or asked about.
  *
- * A plain struct that proxy/ fills; zeroed, it is a connection that sent nothing. Everything in it is
- * borrowed. Absent: STR_NONE, NULL, or what is said below; it renders as "-". */
+ * A plain struct that proxy/ fills; zeroed, it is a connection that sent nothing. Everything in it
+ * is borrowed. Absent: STR_NONE, NULL, or what is said below; it renders as "-". */
 #ifndef SQUID_COMPAT_LOG_FACTS_H
 #define SQUID_COMPAT_LOG_FACTS_H
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct log_note {
 /* Directives that change how some codes print. */
 struct log_options {
 	bool keeps_query;        /* strip_query_terms off */
-	bool logs_mime_headers;  /* log_mime_hdrs on, or a format with the trap (logformat_wants_mime) */
+	bool logs_mime_headers;  /* log_mime_hdrs on, or logformats.wants_mime */
 	bool has_client_mask;    /* client_netmask */
 	uint8_t client_mask[16]; /* over the address as IPv6 (IPv4 mapped) */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Compiling walks the text once: literals and codes become items of a list. A literal quote or bracket
- * sets the encoding of the codes up to the one that closes it, so that what a format puts into quotes
- * stays inside them. */
+/* Compiling walks the text once: literals and codes become items of a list. A literal quote or
+ * bracket sets the encoding of the codes up to the one that closes it, so that what a format puts
+ * into quotes stays inside them. */
 #include "squid-compat/logformat.h"
 
 #include <inttypes.h>
@@ -287,16 +287,22 @@ static void align(const struct log_item *item, size_t start, bool is_number, str
 	out->len += pad;
 }
 
+/* Not printf: numbers are a third of a log line. */
 static void render_number(const struct log_item *item, int64_t number, struct buf *out)
 {
-	char digits[MAX_WIDTH + 32];
-	int len;
+	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	char digits[24];
+	size_t n = sizeof(digits), width = item->is_zero ? (size_t)item->width : 0;
 
-	if (item->is_zero && item->width > 0)
-		len = snprintf(digits, sizeof(digits), "%0*" PRId64, item->width, number);
-	else
-		len = snprintf(digits, sizeof(digits), "%" PRId64, number);
-	buf_add(out, digits, (size_t)len);
+	do {
+		digits[--n] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (number < 0)
+		buf_add_char(out, '-');
+	for (size_t len = sizeof(digits) - n + (number < 0); len < width; len++)
+		buf_add_char(out, '0');
+	buf_add(out, digits + n, sizeof(digits) - n);
 }
 
 /* Microseconds as seconds with three digits, or .max of them, behind the point. */
@@ -378,8 +384,8 @@ void logformat_render_line(const struct logformat_name *format, const struct log
 
 /* ---- formats by name */
 
-/* Squid writes Referer and User-Agent of the combined format as they are; here the quotes around them
- * have their effect, so that no client can end the field before its end. */
+/* Squid writes Referer and User-Agent of the combined format as they are; here the quotes around
+ * them have their effect, so that no client can end the field before its end. */
 static const struct {
 	const char *name, *text;
 	bool appends_mime;
@@ -410,7 +416,8 @@ void logformats_init(struct logformats *formats, struct arena *arena)
 {
 	*formats = (struct logformats){.arena_ = arena};
 	for (size_t i = 0; i < COUNT(builtin); i++) {
-		const struct logformat *format = compile(str_of(builtin[i].text), true, arena, NULL);
+		const struct logformat *format =
+			compile(str_of(builtin[i].text), true, arena, NULL);
 		struct logformat_name *entry;
 
 		check(format);

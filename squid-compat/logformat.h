@@ -19,8 +19,8 @@ struct logformat; /* opaque */
 /* The longest thing one code renders; longer values are cut. */
 enum { LOGFORMAT_MAX_VALUE = 8192 };
 
-/* NULL: something in it is no code; REPORT_FATAL was said. Codes that are known and cannot be filled
- * here render "-", with a note. */
+/* NULL: something in it is no code; REPORT_FATAL was said. Codes that are known and cannot be
+ * filled here render "-", with a note. */
 const struct logformat *logformat_compile(struct str text, struct arena *arena,
 					  struct report *report);
 

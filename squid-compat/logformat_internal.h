@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/logformat_internal.h: what logformat.c (compiling, rendering), logformat_codes.c (the
- * table of codes) and logformat_quote.c (encodings) share. */
+/* squid-compat/logformat_internal.h: what logformat.c (compiling, rendering), logformat_codes.c
+ * (the table of codes) and logformat_quote.c (encodings) share. */
 #ifndef SQUID_COMPAT_LOGFORMAT_INTERNAL_H
 #define SQUID_COMPAT_LOGFORMAT_INTERNAL_H
 #include "squid-compat/logformat.h"

@@ -92,11 +92,10 @@ static void (*const encoders[LOG_ENCODINGS])(struct buf *out, unsigned char c) =
 };
 
 /* Bytes that mean nothing in any of the encodings, which most values are made of. */
-static bool is_plain(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '-' && c <= ':') ||
-	       c == '_' || c == '=' || c == '&' || c == '?';
-}
+static const bool is_plain[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['-' ... ':'] = true, ['_'] = true,
+	['='] = true,         ['&'] = true,         ['?'] = true,
+};
 
 void log_encode(struct buf *out, enum log_encoding encoding, struct str value)
 {
@@ -114,7 +113,7 @@ void log_encode(struct buf *out, enum log_encoding encoding, struct str value)
 	for (size_t i = 0; i < value.len;) {
 		size_t from = i;
 
-		while (i < value.len && is_plain(value.at[i]))
+		while (i < value.len && is_plain[(unsigned char)value.at[i]])
 			i++;
 		buf_add(out, value.at + from, i - from);
 		if (i < value.len)

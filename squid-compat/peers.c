@@ -176,7 +176,8 @@ static void take_carp_key(struct reading_peer *reading)
 
 	if (!(reading->peer->select & PEER_SELECT_CARP)) {
 		report_say(reading->report, REPORT_FATAL,
-			   "carp-key specified on non-carp peer %.*s", STR_ARG(reading->peer->host));
+			   "carp-key specified on non-carp peer %.*s",
+			   STR_ARG(reading->peer->host));
 		return;
 	}
 	while (str_split(&rest, ',', &part)) {

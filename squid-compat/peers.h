@@ -3,9 +3,10 @@
  * Squid: cf.data.pre, cache_peer, cache_peer_access, neighbor_type_domain.
  *
  *     cache_peer HOST parent|sibling|multicast HTTP-PORT ICP-PORT [option ...]
- * An unknown option is an error that is ignored, unlike with ports.
- * Memory: all lies in the arena given to peers_init, but for the access lists, which peers_fini frees.
- * One thread's while parsing, immutable afterwards: what changes while serving (health, counters) is kept elsewhere, by name. */
+ * An unknown option is an error that is ignored, unlike with ports. Memory: all lies in the arena
+ * given to peers_init, but for the access lists, which peers_fini frees. One thread's while
+ * parsing, immutable afterwards: what changes while serving (health, counters) is kept elsewhere,
+ * by name. */
 #ifndef SQUID_COMPAT_PEERS_H
 #define SQUID_COMPAT_PEERS_H
 #include <stdbool.h>

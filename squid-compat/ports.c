@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A line is its address and then options, each a row of one table; a row either sets a flag or has a
- * handler. A line with a fatal fault is read to its end, so that all of its faults are told. */
+/* A line is its address and then options, each a row of one table; a row either sets a flag or has
+ * a handler. A line with a fatal fault is read to its end, so that all of its faults are told. */
 #include "squid-compat/ports.h"
 
 #include <stdarg.h>
@@ -153,7 +153,8 @@ static void take_keepalive(struct reading_port *reading)
 		uint64_t seconds;
 
 		if (i == COUNT(parts) || !str_to_u64(part, &seconds) || seconds > 86400) {
-			bad(reading, "%s: tcpkeepalive=%.*s is not idle,interval,timeout in seconds",
+			bad(reading,
+			    "%s: tcpkeepalive=%.*s is not idle,interval,timeout in seconds",
 			    reading->directive, STR_ARG(reading->value));
 			return;
 		}

@@ -34,7 +34,7 @@ struct port {
 	struct str spec;         /* the address as written: "80", "127.0.0.1:80" */
 	struct str name;         /* name=, else spec: what the ACL type myportname sees */
 	struct addr addr;        /* where to bind, with the port */
-	bool is_any;             /* no address was named: IPv6 dual-stack if there is IPv6, else IPv4 */
+	bool is_any;             /* no address was named: IPv6 dual-stack, or IPv4 */
 	bool is_ipv4_only;       /* ipv4: with is_any, 0.0.0.0 */
 	bool is_https_line;      /* https_port rather than http_port */
 	bool is_tls;             /* the socket speaks TLS (protocol= decides, not the directive) */

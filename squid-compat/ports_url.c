@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One reservation, then the pieces are written in order: scheme, host (checked and lower-cased as it is
- * copied), port, path. What turns out malformed leaves the buffer empty. */
+/* One reservation, then the pieces are written in order: scheme, host (checked and lower-cased as
+ * it is copied), port, path. What turns out malformed leaves the buffer empty. */
 #include "squid-compat/ports_url.h"
 
 #include <stdio.h>
@@ -65,8 +65,8 @@ static bool cut_authority(struct str authority, struct site *out)
 	return colon >= authority.len || read_port(str_from(authority, colon + 1), &out->port);
 }
 
-/* Copies host to at in lower case. Returns its length without one dot at its end; 0: it is no usable
- * name (RFC 3986 §3.2.2, and Squid's narrower set of characters). */
+/* Copies host to at in lower case. Returns its length without one dot at its end; 0: it is no
+ * usable name (RFC 3986 §3.2.2, and Squid's narrower set of characters). */
 static size_t put_name(char *at, struct str host)
 {
 	char last = '.';

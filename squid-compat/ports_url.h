@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/ports_url.h: the URL that a request on a port is for.
  *
- * Pure, one pass, no allocation once the buffer has its size: it is on the path of each request. The
- * parser has checked the request-target and the Host field before (lib/http/h1.h); what it lets
+ * Pure, one pass, no allocation once the buffer has its size: it is on the path of each request.
+ * The parser has checked the request-target and the Host field before (lib/http/h1.h); what it lets
  * through and is no host[:port] still gives PORT_URL_NO_SITE here. Any thread. */
 #ifndef SQUID_COMPAT_PORTS_URL_H
 #define SQUID_COMPAT_PORTS_URL_H
@@ -28,15 +28,15 @@ struct port_url {
 	bool is_https;
 };
 
-/* target: the request-target (origin-form, absolute-form; anything else has no site). host: the value
- * of Host, STR_NONE or empty when there is none. local: where the client connected to (asked for with
- * vport only). The URL replaces what is in out; *url is filled on PORT_URL_OK only. */
+/* target: the request-target (origin-form, absolute-form; anything else has no site). host: the
+ * value of Host, STR_NONE or empty when there is none. local: where the client connected to (asked
+ * for with vport only). The URL replaces what is in out; *url is filled on PORT_URL_OK only. */
 enum port_url_verdict port_request_url(const struct port *port, struct str target, struct str host,
 				       const struct addr *local, struct buf *out,
 				       struct port_url *url);
 
-/* Reads an absolute URL ("http://host[:port]/path", from a rewriter, say) by the same rules: what it
- * writes is normalised as above. */
+/* Reads an absolute URL ("http://host[:port]/path", from a rewriter, say) by the same rules: what
+ * it writes is normalised as above. */
 enum port_url_verdict port_url_absolute(struct str text, struct buf *out, struct port_url *url);
 
 /* Cuts "host[:port]" (a defaultsite); *port 0: none said. False: it is no such thing. */

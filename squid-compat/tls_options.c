@@ -183,8 +183,8 @@ static const struct {
 	{"DELAYED_AUTH", TLS_DELAYED_AUTH, NULL},
 	{"CONDITIONAL_AUTH", TLS_CONDITIONAL_AUTH, NULL},
 	{"DONT_VERIFY_PEER", TLS_DONT_VERIFY_PEER,
-	 "Peer certificates are not verified for validity! The DONT_VERIFY_PEER flag is deprecated. "
-	 "Remove the clientca= option to disable client certificates."},
+	 "Peer certificates are not verified for validity! The DONT_VERIFY_PEER flag is "
+	 "deprecated. Remove the clientca= option to disable client certificates."},
 	{"DONT_VERIFY_DOMAIN", TLS_DONT_VERIFY_DOMAIN, NULL},
 	{"NO_SESSION_REUSE", TLS_NO_SESSION_REUSE, NULL},
 	{"VERIFY_CRL", TLS_VERIFY_CRL, NULL},
@@ -245,7 +245,8 @@ static void take_version(const struct taking *taking, const struct row *row)
 		taking->options->only_version = (int8_t)(version - 4);
 	else if (version >= 2)
 		report_say(taking->report, REPORT_WARNING,
-			   "version=%.*s asks for SSL, which is not spoken: any TLS version is used",
+			   "version=%.*s asks for SSL, which is not spoken: any TLS version is "
+			   "used",
 			   STR_ARG(taking->value));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/tls_options.h: the TLS options of http_port, https_port and cache_peer lines.
  *
- * Read and checked here, kept as text; whoever speaks TLS gives them their meaning. Texts live in the
- * arena given. One thread's while parsing, immutable afterwards. */
+ * Read and checked here, kept as text; whoever speaks TLS gives them their meaning. Texts live in
+ * the arena given. One thread's while parsing, immutable afterwards. */
 #ifndef SQUID_COMPAT_TLS_OPTIONS_H
 #define SQUID_COMPAT_TLS_OPTIONS_H
 #include <stdbool.h>
@@ -49,7 +49,7 @@ struct tls_options {
 
 /* Which line the option stands on: spellings, deprecations and defaults differ. */
 enum tls_line {
-	TLS_LINE_PORT, /* tls-X, and bare X for cert key options cipher clientca capath crlfile ... */
+	TLS_LINE_PORT, /* tls-X, and bare X for cert, key, options, cipher, ... */
 	TLS_LINE_PEER, /* tls-X and sslX */
 };
 
@@ -65,8 +65,8 @@ enum tls_verdict tls_options_take(struct tls_options *options, enum tls_line lin
 				  const char *directive, struct arena *arena,
 				  struct report *report);
 
-/* At the end of the line: that the files named exist. Only where TLS is really used. place: as Squid
- * calls it, "HTTPS_port [::]:443" or the peer's host. */
+/* At the end of the line: that the files named exist. Only where TLS is really used. place: as
+ * Squid calls it, "HTTPS_port [::]:443" or the peer's host. */
 void tls_options_check(const struct tls_options *options, enum tls_line line, const char *place,
 		       const struct world *world, struct report *report);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/support/config_lines.h: what a unit test of a directive needs: lines cut into words, a report
- * to look into, an arena, and a world without DNS and files. */
+/* tests/support/config_lines.h: what a unit test of a directive needs: lines cut into words, a
+ * report to look into, an arena, and a world without DNS and files. */
 #ifndef TESTS_SUPPORT_CONFIG_LINES_H
 #define TESTS_SUPPORT_CONFIG_LINES_H
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/support/heads.h: a head made of lines, for tests of what reads heads (not of the parser). */
+/* tests/support/heads.h: a head made of lines, for tests of what reads heads (not of the
+ * parser). */
 #ifndef TESTS_SUPPORT_HEADS_H
 #define TESTS_SUPPORT_HEADS_H
 #include <string.h>

@@ -39,7 +39,8 @@ static void init(struct rig *rig)
 	assert_true(addr_parse(STR("127.0.0.1"), 40000, &rig->client));
 	assert_true(addr_parse(STR("127.0.0.1"), 8080, &rig->server));
 	assert_true(addr_parse(STR("127.0.0.1"), 28080, &rig->local));
-	head_of_lines(&rig->request, "Host: w.example\nReferer: http://ref/\nUser-Agent: UA/1 \"q\"\n"
+	head_of_lines(&rig->request, "Host: w.example\nReferer: http://ref/\n"
+				     "User-Agent: UA/1 \"q\"\n"
 				     "X: a b\"c\\d%[e]\t\xe9\nTwo: 1\nTwo: 2\n"
 				     "Cookie: s=1; session=abc; t=2\n");
 	head_of_lines(&rig->reply, "Content-Type: text/plain\n");

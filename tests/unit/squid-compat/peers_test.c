@@ -186,12 +186,14 @@ static void access_lines_need_a_peer_above_them(void **state)
 	init(&rig);
 	peer = parse(&rig, "cache_peer a parent 80 0");
 	assert_non_null(peer);
-	peers_parse_access(&rig.peers, acls, config_line(&rig.lines, "cache_peer_access b allow all"),
+	peers_parse_access(&rig.peers, acls,
+			   config_line(&rig.lines, "cache_peer_access b allow all"),
 			   rig.lines.report);
 	assert_true(config_lines_said(&rig.lines, REPORT_ERROR, "No cache_peer 'b'"));
 	assert_null(peer->access);
 	config_lines_forget(&rig.lines);
-	peers_parse_access(&rig.peers, acls, config_line(&rig.lines, "cache_peer_access A deny all"),
+	peers_parse_access(&rig.peers, acls,
+			   config_line(&rig.lines, "cache_peer_access A deny all"),
 			   rig.lines.report);
 	assert_true(config_lines_said(&rig.lines, 0, NULL));
 	assert_false(access_list_is_empty(peer->access));

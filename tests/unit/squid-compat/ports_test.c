@@ -174,8 +174,8 @@ static void options_reach_their_fields(void **state)
 
 	(void)state;
 	config_lines_init(&lines);
-	port = parse(&lines, "http_port 80 accel vport=81 ignore-cc allow-direct act-as-origin ipv4 "
-			     "tcpkeepalive=60,5 worker-queues no-connection-auth");
+	port = parse(&lines, "http_port 80 accel vport=81 ignore-cc allow-direct act-as-origin "
+			     "ipv4 tcpkeepalive=60,5 worker-queues no-connection-auth");
 	assert_non_null(port);
 	assert_int_equal(port->vport, 81);
 	assert_true(port->is_ignore_cc && port->may_go_direct && port->is_act_as_origin);
