@@ -125,7 +125,7 @@ static void resolve_done(struct resolver_query *query)
 	struct fetch *fetch = CONTAINER(query, struct fetch, query);
 
 	fetch->is_resolving = false;
-	fetch_run(fetch);
+	fetch_stream_woke(fetch);
 }
 
 enum fetch_state fetch_run_resolve(struct fetch *fetch)
