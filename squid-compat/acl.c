@@ -210,22 +210,33 @@ static bool parse_field(struct acl *acl, struct acl_reader *reader)
 	return true;
 }
 
+static bool has_values(const struct acl *acl, const struct acl_reader *reader)
+{
+	const struct acl_kind *kind = acl->type->kind;
+
+	return kind != NULL ? !kind->is_empty(acl->values) : reader->words->n > 3;
+}
+
 static void parse_values(struct acl *acl, struct acl_reader *reader)
 {
 	const struct acl_type *type = acl->type;
 
-	if (type->flags & ACL_NEVER_YET) {
+	if ((type->flags & ACL_HAS_FIELD) && !parse_field(acl, reader))
+		return;
+	if (type->flags & ACL_NEVER_YET)
 		report_say(reader->report, REPORT_NOTE,
 		           "ACL '%s': type %s is accepted, but never matches yet", acl->name,
 		           type->name);
+	else if (parse_options(acl, reader))
+		type->kind->parse(acl, reader);
+	else
 		return;
-	}
-	if ((type->flags & ACL_HAS_FIELD) && !parse_field(acl, reader))
+	if (has_values(acl, reader))
 		return;
-	if (!parse_options(acl, reader))
-		return;
-	type->kind->parse(acl, reader);
-	if (type->kind->is_empty(acl->values))
+	if (type->flags & ACL_NEEDS_VALUE)
+		report_say(reader->report, REPORT_FATAL, "Invalid ACL: %.*s",
+		           STR_ARG(reader->words->line));
+	else
 		report_say(reader->report, REPORT_WARNING, "empty ACL: %.*s",
 		           STR_ARG(reader->words->line));
 }

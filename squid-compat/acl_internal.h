@@ -63,6 +63,7 @@ enum acl_type_flag {
 	ACL_HAS_NO_CASE = 1 << 5,    /* values compare without case */
 	ACL_TAKES_REQUIRED = 1 << 6, /* the value REQUIRED stands for anyone */
 	ACL_NEVER_YET = 1 << 7,      /* known, not honoured */
+	ACL_NEEDS_VALUE = 1 << 8,    /* without one the line is fatal */
 };
 
 struct acl_type {

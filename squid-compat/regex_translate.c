@@ -372,13 +372,19 @@ static void repeat_simple(struct translator *t, char sign)
 	t->repeated_by = sign;
 }
 
+/* Within braces glibc reads \, as a comma and \0 as a zero. */
+static char peek_in_braces(struct translator *t)
+{
+	if (peek(t, 0) == '\\' && (peek(t, 1) == ',' || peek(t, 1) == '0'))
+		t->at++;
+	return peek(t, 0);
+}
+
 /* Digits up to a comma or brace; -1: none. False for anything else. */
 static bool read_repeat_count(struct translator *t, long *out)
 {
 	*out = -1;
-	for (; more(t) && peek(t, 0) != ',' && peek(t, 0) != '}'; t->at++) {
-		char c = peek(t, 0);
-
+	for (char c; more(t) && (c = peek_in_braces(t)) != ',' && c != '}'; t->at++) {
 		if (c < '0' || c > '9')
 			return false;
 		*out = *out < 0 ? c - '0' : *out * 10 + (c - '0');
