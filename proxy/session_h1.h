@@ -12,7 +12,7 @@ struct worker;
 
 /* Serves the connected socket fd; the session frees itself at its end. */
 void session_h1_start(struct worker *worker, struct listener *listener, int fd,
-		      const struct addr *client);
+                      const struct addr *client);
 
 /* Asks all of a worker's sessions to end: idle ones now, the others after their reply (with now:
  * those too). */

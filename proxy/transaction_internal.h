@@ -53,25 +53,25 @@ struct transaction {
 	struct worker *worker;
 	struct snapshot *snapshot; /* a reference, from its beginning on */
 	enum transaction_state state;
-	unsigned waiting;          /* enum waiting */
+	unsigned waiting; /* enum waiting */
 	bool is_begun, is_reply_ready, is_running, is_refused;
 	bool was_rewritten, may_cache, has_joined, is_loop, is_hit, is_from_disk;
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t start_us;
 
-	struct str url;            /* effective; NUL-terminated, in the arena */
+	struct str url; /* effective; NUL-terminated, in the arena */
 	struct port_url parts;
-	struct str client_url;     /* before rewriting */
+	struct str client_url; /* before rewriting */
 	struct port_url client_parts;
-	const char *error_url;     /* instead of an URL, for the log */
-	uint64_t key;              /* 0: the method has none, or the cache is not used */
+	const char *error_url; /* instead of an URL, for the log */
+	uint64_t key;          /* 0: the method has none, or the cache is not used */
 	struct acl_facts facts;
 	struct cache_control control; /* the request's */
 	struct str user;
 	struct auth_answer *auth_answer;
 
-	struct object *object;     /* what the reply is made of; a reference */
+	struct object *object; /* what the reply is made of; a reference */
 	struct freshness_answer freshness;
 	struct fetch *fetch;
 	struct helper_request rewrite;
@@ -87,28 +87,56 @@ struct transaction {
 	struct str reply_head;      /* as sent, for the log and its ACLs */
 
 	struct arena arena;
-	struct exchange exchange;   /* not zeroed beyond what exchange.c of it needs */
+	struct exchange exchange; /* not zeroed beyond what exchange.c of it needs */
 	char arena_first[TRANSACTION_ARENA_BYTES];
 };
+
+static inline const struct config *transaction_config(const struct transaction *t)
+{
+	return snapshot_config(t->snapshot);
+}
+
+static inline const struct http_request *transaction_request(const struct transaction *t)
+{
+	return &t->exchange.request;
+}
 
 /* Runs the states from here; tells the session if that made a reply. From the loop only. */
 void transaction_resume(struct transaction *transaction);
 
+/* ---- transaction_rewrite.c */
+enum transaction_state transaction_run_rewrite(struct transaction *transaction);
+enum transaction_state transaction_run_adapted_access(struct transaction *transaction);
+
+/* ---- transaction_cache.c */
+enum transaction_state transaction_run_cache_access(struct transaction *transaction);
+enum transaction_state transaction_run_lookup(struct transaction *transaction);
+enum transaction_state transaction_run_join(struct transaction *transaction);
+enum transaction_state transaction_run_decide(struct transaction *transaction);
+
+/* ---- transaction_fetch.c */
+enum transaction_state transaction_run_fetch(struct transaction *transaction);
+
 /* ---- access.c: asks an access list, fetching the facts it lacks. ACL_NEED: wait, run again. */
 enum acl_verdict access_ask(struct transaction *transaction, const struct access_list *list,
-			    enum acl_verdict otherwise, struct acl_result *result);
+                            enum acl_verdict otherwise, struct acl_result *result);
 void access_set_url_facts(struct transaction *transaction);
 void access_init_facts(struct transaction *transaction);
 void access_cancel(struct transaction *transaction);
 
 /* ---- reply.c: fills exchange.reply; the transaction is REPLIED then. */
 enum transaction_state reply_error(struct transaction *transaction, int status,
-				   enum error_name error, int number);
+                                   enum error_name error, int number);
+static inline enum transaction_state transaction_refuse(struct transaction *t, int status,
+                                                        enum error_name error)
+{
+	return reply_error(t, status, error, 0);
+}
 enum transaction_state reply_denied(struct transaction *transaction,
-				    const struct acl_result *result, enum log_tag tag,
-				    enum error_name error);
+                                    const struct acl_result *result, enum log_tag tag,
+                                    enum error_name error);
 enum transaction_state reply_redirect(struct transaction *transaction, int status,
-				      struct str location);
+                                      struct str location);
 enum transaction_state reply_empty(struct transaction *transaction, int status);
 /* The object's status, head and body. */
 enum transaction_state reply_object(struct transaction *transaction);

@@ -20,7 +20,7 @@ static struct str span(struct str url, struct http_span at)
 }
 
 static void fill(const struct transaction *t, struct str url, const struct port_url *parts,
-		 struct log_request *out)
+                 struct log_request *out)
 {
 	const struct http_request *request = &t->exchange.request;
 
@@ -57,8 +57,8 @@ static struct http_response *parse_reply_head(struct transaction *t, struct str 
 		head.len += 2;
 	}
 	return h1_parse_response(&parser, text, head.len, &limits, HTTP_HEAD, response) == H1_DONE
-		       ? response
-		       : NULL;
+	               ? response
+	               : NULL;
 }
 
 void transaction_set_reply_facts(struct transaction *t)
@@ -124,8 +124,8 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	facts->bytes_in = exchange->request_bytes;
 	facts->head_bytes_in = exchange->request_head_bytes;
 	facts->bytes_out = reply->sent_bytes;
-	facts->head_bytes_out = reply->sent_bytes < reply->head_bytes ? reply->sent_bytes
-								       : reply->head_bytes;
+	facts->head_bytes_out =
+		reply->sent_bytes < reply->head_bytes ? reply->sent_bytes : reply->head_bytes;
 	facts->body_bytes_out = facts->bytes_out - facts->head_bytes_out;
 	facts->auth_user = t->user;
 	facts->err_code = t->error ? str_of(error_name_text(t->error)) : STR_NONE;
@@ -133,8 +133,8 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 		facts->request_head = &exchange->request.head;
 	if (t->object) {
 		facts->has_object_bytes = object_state(t->object) == OBJECT_COMPLETE;
-		facts->object_bytes = (int64_t)atomic_load_explicit(&t->object->length_,
-								    memory_order_acquire);
+		facts->object_bytes =
+			(int64_t)atomic_load_explicit(&t->object->length_, memory_order_acquire);
 	}
 	fill_server(t, facts);
 }

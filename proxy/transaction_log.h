@@ -10,7 +10,7 @@ struct transaction;
 
 /* The request as it stands. Borrowed spans of the transaction. */
 void transaction_fill_log_request(const struct transaction *transaction,
-				  struct log_request *request);
+                                  struct log_request *request);
 
 /* url_rewrite_extras, expanded. */
 void transaction_render_extras(struct transaction *transaction, struct buf *out);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the cache has for a request: the look-up in memory, on disk, among fetches under way; and
+ * whether what was found may serve. */
+#include "cache/index.h"
+#include "cache/key.h"
+#include "cache/object.h"
+#include "cache/vary.h"
+#include "proxy/refresh_values.h"
+#include "proxy/server.h"
+#include "proxy/transaction_internal.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+#include "squid-compat/ports.h"
+
+/* ---- the cache */
+
+static enum transaction_state purge(struct transaction *t)
+{
+	struct server *server = t->worker->server;
+	uint64_t key = index_key(server->index, t->url);
+	struct disk *disk = server_disk(server, key);
+	unsigned n = index_remove_all(server->index, key, t->url);
+
+	if (disk)
+		n += disk_remove_all(disk, key);
+	return reply_empty(t, n > 0 ? 200 : 404);
+}
+
+enum transaction_state transaction_run_cache_access(struct transaction *t)
+{
+	struct acl_result result = {0};
+	enum acl_verdict verdict;
+
+	if (transaction_request(t)->method == HTTP_PURGE)
+		return purge(t);
+	verdict = access_ask(t, transaction_config(t)->cache, ACL_ALLOW, &result);
+	if (verdict == ACL_NEED)
+		return TRANSACTION_CACHE_ACCESS;
+	t->may_cache = verdict == ACL_ALLOW;
+	t->key = index_key(t->worker->server->index, t->url);
+	if (!t->may_cache || !cache_key_is_method_served(transaction_request(t)->method))
+		return TRANSACTION_FETCH;
+	return TRANSACTION_LOOKUP;
+}
+
+static void disk_done(struct disk_query *query, struct object *object)
+{
+	struct transaction *t = CONTAINER(query, struct transaction, disk);
+
+	t->waiting &= ~(unsigned)WAIT_DISK;
+	t->object = object;
+	t->is_from_disk = object != NULL;
+	transaction_resume(t);
+}
+
+static bool ask_disk(struct transaction *t)
+{
+	struct disk *disk = server_disk(t->worker->server, t->key);
+
+	if (!disk || t->was_disk_asked || !disk_may_have(disk, t->key))
+		return false;
+	t->was_disk_asked = true;
+	t->disk = (struct disk_query){
+		.key = t->key,
+		.url = t->url,
+		.head = &transaction_request(t)->head,
+		.keep_bytes = (uint64_t)transaction_config(t)->maximum_object_size_in_memory_bytes,
+		.loop = t->worker->loop,
+		.done = disk_done,
+	};
+	t->waiting |= WAIT_DISK;
+	disk_lookup(disk, &t->disk);
+	return true;
+}
+
+/* A hit from disk that was one before goes to memory, if it fits there. */
+static void promote(struct transaction *t)
+{
+	if (t->is_from_disk && t->disk.nhits > 0 && object_state(t->object) == OBJECT_COMPLETE)
+		index_insert(t->worker->server->index, t->key, t->object);
+}
+
+/* Squid: with no reload option anywhere a client's no-cache skips the look-up. */
+static bool is_reload(const struct transaction *t)
+{
+	return t->control.flags & CC_NO_CACHE && !t->snapshot->has_reload_option &&
+	       !t->exchange.port->is_ignore_cc;
+}
+
+enum transaction_state transaction_run_lookup(struct transaction *t)
+{
+	if (t->waiting)
+		return TRANSACTION_LOOKUP;
+	t->lookup = LOOKUP_MISS;
+	if (is_reload(t))
+		return TRANSACTION_FETCH;
+	if (!t->was_disk_asked)
+		t->object = index_find(t->worker->server->index, t->key, t->url,
+		                       &transaction_request(t)->head);
+	if (!t->object && ask_disk(t))
+		return TRANSACTION_LOOKUP;
+	if (!t->object)
+		return TRANSACTION_FETCH;
+	promote(t);
+	return object_state(t->object) == OBJECT_EMPTY ? TRANSACTION_JOIN : TRANSACTION_DECIDE;
+}
+
+/* ---- JOIN: somebody else's fetch, whose head is not there yet */
+
+static void joined_woke(void *owner)
+{
+	transaction_resume(owner);
+}
+
+enum transaction_state transaction_run_join(struct transaction *t)
+{
+	struct object_reader *reader = &t->exchange.reply.reader;
+
+	if (!reader->object)
+		object_reader_open(reader, t->object, 0, t->worker->loop, joined_woke, t);
+	if (object_reader_head(reader) == OBJECT_READ_WAIT)
+		return TRANSACTION_JOIN;
+	object_reader_close(reader);
+	if (object_state(t->object) != OBJECT_ABORTED &&
+	    vary_matches(t->object->vary, &transaction_request(t)->head))
+		return TRANSACTION_DECIDE;
+	object_unref(t->object);
+	t->object = NULL;
+	return TRANSACTION_FETCH;
+}
+
+/* ---- DECIDE: may what was found serve? */
+
+static bool is_conditional(const struct transaction *t)
+{
+	const struct http_head *head = &transaction_request(t)->head;
+
+	return http_has(head, FIELD_IF_MODIFIED_SINCE) || http_has(head, FIELD_IF_NONE_MATCH);
+}
+
+static void decide_freshness(struct transaction *t)
+{
+	bool ignores = t->exchange.port->is_ignore_cc;
+	struct refresh_rule_values rule;
+	struct freshness_policy policy;
+	const struct freshness_request request = {
+		.control = ignores ? NULL : &t->control,
+		.is_conditional = !ignores && is_conditional(t),
+	};
+
+	refresh_values_for(t->snapshot, t->url, &rule);
+	refresh_values_policy(t->snapshot, &policy);
+	freshness_decide(&t->object->facts, &rule, &policy, &request, worker_now_s(t->worker),
+	                 &t->freshness);
+}
+
+static enum log_tag hit_tag(const struct transaction *t)
+{
+	if (t->object->facts.flags & FACT_NEGATIVE)
+		return LOG_TCP_NEGATIVE_HIT;
+	if (transaction_config(t)->offline_mode)
+		return LOG_TCP_OFFLINE_HIT;
+	return t->is_from_disk ? LOG_TCP_HIT : LOG_TCP_MEM_HIT;
+}
+
+enum transaction_state transaction_run_decide(struct transaction *t)
+{
+	decide_freshness(t);
+	t->lookup = LOOKUP_HIT;
+	switch (t->freshness.verdict) {
+	case FRESHNESS_FRESH:
+	case FRESHNESS_SERVE_STALE:
+		t->facts.status = t->object->status;
+		if (!access_list_allows(transaction_config(t)->send_hit, true, &t->facts))
+			break;
+		t->is_hit = true;
+		t->tag = hit_tag(t);
+		return TRANSACTION_REPLY_ACCESS;
+	case FRESHNESS_REVALIDATE:
+	case FRESHNESS_MUST_REVALIDATE:
+		if (object_state(t->object) != OBJECT_COMPLETE || t->object->status != 200)
+			break;
+		t->is_revalidation_due = true;
+		t->must_revalidate = t->freshness.verdict == FRESHNESS_MUST_REVALIDATE;
+		return TRANSACTION_FETCH;
+	case FRESHNESS_MISS:
+		break;
+	}
+	object_unref(t->object);
+	t->object = NULL;
+	return TRANSACTION_FETCH;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is not in the cache, or must be validated: asks the origin, and takes what comes. */
+#include "cache/object.h"
+#include "lib/base/log.h"
+#include "proxy/transaction_internal.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+#include "squid-compat/helper_config.h"
+
+static void fetch_woke(void *owner)
+{
+	transaction_resume(owner);
+}
+
+static void start_fetch(struct transaction *t)
+{
+	const struct fetch_order order = {
+		.worker = t->worker,
+		.snapshot = t->snapshot,
+		.exchange = &t->exchange,
+		.url = t->url,
+		.parts = &t->parts,
+		.facts = &t->facts,
+		.client_host =
+			t->was_rewritten && !transaction_config(t)->url_rewrite->rewrites_host
+				? http_value(&transaction_request(t)->head, FIELD_HOST)
+				: STR_NONE,
+		.user = t->user,
+		.stored = t->is_revalidation_due ? t->object : NULL,
+		.key = t->key,
+		.may_store = t->may_cache,
+		.woke = fetch_woke,
+		.owner = t,
+	};
+
+	t->tag = LOG_TCP_MISS;
+	t->fetch = fetch_start(&order);
+}
+
+static enum transaction_state may_fetch(struct transaction *t)
+{
+	struct acl_result result = {0};
+
+	if (t->control.flags & CC_ONLY_IF_CACHED) {
+		t->tag = LOG_TCP_MISS;
+		return transaction_refuse(t, 504, ERROR_ONLY_IF_CACHED_MISS);
+	}
+	if (t->is_loop) {
+		log_say(1, "WARNING: Forwarding loop detected for: %.*s", STR_ARG(t->url));
+		t->tag = LOG_TCP_MISS;
+		return transaction_refuse(t, 403, ERROR_ACCESS_DENIED);
+	}
+	t->facts.is_fast = true;
+	if (access_list_check(transaction_config(t)->miss_access, ACL_ALLOW, &t->facts, &result) !=
+	    ACL_ALLOW)
+		return reply_denied(t, &result, LOG_TCP_MISS, ERROR_FORWARDING_DENIED);
+	t->facts.is_fast = false;
+	return TRANSACTION_FETCH;
+}
+
+static void take_object(struct transaction *t)
+{
+	object_unref(t->object);
+	t->object = object_ref(fetch_object(t->fetch));
+}
+
+/* The origin did not help; what is stored may still serve, unless that is forbidden. */
+static enum transaction_state fetch_failed(struct transaction *t)
+{
+	const struct fetch_failure *failure = fetch_failure(t->fetch);
+
+	if (t->is_revalidation_due && !t->must_revalidate) {
+		t->tag = LOG_TCP_REFRESH_FAIL_OLD;
+		t->is_hit = true;
+		return TRANSACTION_REPLY_ACCESS;
+	}
+	t->tag = t->is_revalidation_due ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_MISS;
+	return reply_error(t, failure->status, failure->error, failure->error_number);
+}
+
+static enum transaction_state fetch_answered(struct transaction *t)
+{
+	int status = t->report.status;
+
+	if (!t->is_revalidation_due) {
+		take_object(t);
+		return TRANSACTION_REPLY_ACCESS;
+	}
+	if (status >= 500 && !t->must_revalidate) {
+		t->tag = LOG_TCP_REFRESH_FAIL_OLD;
+		t->is_hit = true;
+		return TRANSACTION_REPLY_ACCESS;
+	}
+	t->tag = status >= 500 ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_REFRESH_MODIFIED;
+	take_object(t);
+	return TRANSACTION_REPLY_ACCESS;
+}
+
+enum transaction_state transaction_run_fetch(struct transaction *t)
+{
+	if (!t->fetch) {
+		enum transaction_state next = may_fetch(t);
+
+		if (next != TRANSACTION_FETCH)
+			return next;
+		start_fetch(t);
+	}
+	t->report = *fetch_report(t->fetch);
+	switch (fetch_outcome(t->fetch)) {
+	case FETCH_PENDING:
+		return TRANSACTION_FETCH;
+	case FETCH_FAILED:
+		return fetch_failed(t);
+	case FETCH_ANSWERED:
+		return fetch_answered(t);
+	case FETCH_NOT_MODIFIED:
+		break;
+	}
+	take_object(t);
+	t->is_hit = true;
+	t->tag = LOG_TCP_REFRESH_UNMODIFIED;
+	return TRANSACTION_REPLY_ACCESS;
+}
