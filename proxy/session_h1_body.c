@@ -50,7 +50,8 @@ static ssize_t decode_body(struct session *session, char *bytes, size_t len)
 		at += used;
 		if (verdict == H1_DONE) {
 			session->exchange->is_body_read = true;
-			if (at < len && !buf_add(&session->input, bytes + at, len - at))
+			/* Before what input still holds: the next request begins here. */
+			if (!buf_prepend(&session->input, (struct str){bytes + at, len - at}))
 				return -EPROTO;
 			return (ssize_t)out;
 		}

@@ -95,6 +95,18 @@ bool buf_printf(struct buf *buf, const char *format, ...)
 	return ok;
 }
 
+bool buf_prepend(struct buf *buf, struct str s)
+{
+	if (s.len == 0)
+		return true;
+	if (!buf_reserve(buf, s.len))
+		return false;
+	memmove(buf->at + s.len, buf->at, buf->len);
+	memcpy(buf->at, s.at, s.len);
+	buf->len += s.len;
+	return true;
+}
+
 void buf_consume(struct buf *buf, size_t n)
 {
 	check(n <= buf->len);

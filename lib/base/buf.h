@@ -28,6 +28,9 @@ bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 /* Room for len more bytes behind buf->at[buf->len], or NULL; the caller adds to buf->len. */
 char *buf_reserve(struct buf *buf, size_t len);
 
+/* Puts bytes before all others. */
+bool buf_prepend(struct buf *buf, struct str s);
+
 /* Drops the first n bytes, moving the rest to the front. */
 void buf_consume(struct buf *buf, size_t n);
 

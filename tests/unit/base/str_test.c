@@ -63,6 +63,9 @@ static void buffers_refuse_what_passes_their_bound(void **state)
 	assert_true(str_eq(buf_str(&buf), STR("abc")));
 	buf_consume(&buf, 2);
 	assert_true(str_eq(buf_str(&buf), STR("c")));
+	assert_true(buf_prepend(&buf, STR("ab")));
+	assert_true(str_eq(buf_str(&buf), STR("abc")));
+	assert_false(buf_prepend(&buf, STR("123")));
 	buf_fini(&buf);
 }
 
