@@ -96,15 +96,13 @@ int writer_adopt(struct disk_writer *writer, sqlite3 *db)
 
 	for (size_t i = 0; i < COUNT(highest) && rc == SQLITE_OK; i++) {
 		rc = schema_number(db, highest[i], &id);
-		if (rc == SQLITE_OK && id > 0 && (uint64_t)id > writer->next_id)
+		/* A number that no id can have is somebody's joke. */
+		if (rc == SQLITE_OK && id > 0 && id >> SCHEMA_ID_BITS == 0 &&
+		    (uint64_t)id > writer->next_id)
 			writer->next_id = (uint64_t)id;
 	}
 	if (writer->next_id == 0)
 		writer->next_id = 1;
-	if (rc == SQLITE_OK && writer->next_id >> SCHEMA_ID_BITS != 0) {
-		writer->next_id = 1;
-		rc = SQLITE_CORRUPT;
-	}
 	if (rc != SQLITE_OK)
 		rows_close(&writer->rows);
 	return rc;
@@ -187,6 +185,8 @@ void writer_fault(struct disk_writer *writer, int code)
 			writer_replace(writer, reason);
 		else if (code == SQLITE_IOERR_WRITE)
 			writer_pause(writer, reason, retry_ms);
+		else if (upkeep_file_has_moved(writer))
+			writer_reopen(writer);
 		else
 			rest(writer, reason, retry_ms);
 	}

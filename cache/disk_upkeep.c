@@ -60,8 +60,10 @@ void upkeep_load(struct disk_writer *writer)
 	}
 	sqlite3_reset(stmt);
 	if (rc != SQLITE_DONE) {
-		writer_fault(writer, rc);
-	} else if (n == LOAD_ROWS) {
+		writer_fault(writer, rc); /* it goes on with a tick, or anew with another file */
+		return;
+	}
+	if (n == LOAD_ROWS) {
 		loop_defer(writer->loop, &writer->load_task);
 		return;
 	}
@@ -307,13 +309,30 @@ void upkeep_after_commit(struct disk_writer *writer)
 				     " being written back", LOOK_MS);
 }
 
-static void checkpoint_idle(struct disk_writer *writer)
+/* A file that was larger than its cap now allows gives its free pages back, a few at a time. */
+static void shrink(struct disk_writer *writer)
+{
+	uint64_t max_pages = writer->disk->config.max_bytes / SCHEMA_PAGE_BYTES * 5 / 4;
+	int64_t npages = 0, nfree = 0;
+
+	if (rows_number(&writer->rows, ROW_PAGE_COUNT, &npages) == SQLITE_OK &&
+	    rows_number(&writer->rows, ROW_FREE_COUNT, &nfree) == SQLITE_OK && nfree > 0 &&
+	    (uint64_t)npages > max_pages && writer_may_write(writer))
+		schema_run(writer->rows.db, "PRAGMA incremental_vacuum(500)");
+}
+
+/* Writes the log back, and holds no memory while there is nothing to do. */
+static void tidy_when_idle(struct disk_writer *writer)
 {
 	if (writer->wal_pages == 0 || loop_now_ms(writer->loop) - writer->active_ms < IDLE_MS)
 		return;
 	writer->active_ms = loop_now_ms(writer->loop); /* the next try is IDLE_MS away */
 	checkpoint(writer, writer->wal_pages > TRUNCATE_PAGES ? SQLITE_CHECKPOINT_TRUNCATE
 							      : SQLITE_CHECKPOINT_PASSIVE);
+	if (!writer->rows.db)
+		return;
+	shrink(writer);
+	sqlite3_db_release_memory(writer->rows.db);
 }
 
 /* ---- is the file still there? */
@@ -328,18 +347,26 @@ static uint64_t inode_of_wal(struct disk_writer *writer)
 	return inode;
 }
 
-static void look_for_file(struct disk_writer *writer)
+bool upkeep_file_has_moved(struct disk_writer *writer)
 {
 	int has_moved = 0;
+
+	if (writer->rows.db)
+		sqlite3_file_control(writer->rows.db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+	if (has_moved)
+		log_say(1, "Disk cache %s was moved or deleted: opening what is there now",
+			writer->disk->path);
+	return has_moved;
+}
+
+static void look_for_file(struct disk_writer *writer)
+{
 	uint64_t inode;
 
 	if (loop_now_ms(writer->loop) - writer->looked_ms < LOOK_MS)
 		return;
 	writer->looked_ms = loop_now_ms(writer->loop);
-	sqlite3_file_control(writer->rows.db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-	if (has_moved) {
-		log_say(1, "Disk cache %s was moved or deleted: opening what is there now",
-			writer->disk->path);
+	if (upkeep_file_has_moved(writer)) {
 		writer_reopen(writer);
 		return;
 	}
@@ -355,6 +382,7 @@ static void look_for_file(struct disk_writer *writer)
 void upkeep_start(struct disk_writer *writer)
 {
 	struct disk *disk = writer->disk;
+	uint64_t used;
 
 	writer->wal_inode = 0;
 	writer->wal_pages = 1; /* whatever an earlier process left */
@@ -363,6 +391,8 @@ void upkeep_start(struct disk_writer *writer)
 	sqlite3_wal_hook(writer->rows.db, on_wal, writer);
 	atomic_store_explicit(&disk->is_loading, true, memory_order_relaxed);
 	doom_orphans(writer);
+	if (rows_used_bytes(&writer->rows, &used) == SQLITE_OK)
+		atomic_store_explicit(&disk->counts[COUNT_USED_BYTES], used, memory_order_relaxed);
 	loop_defer(writer->loop, &writer->load_task);
 }
 
@@ -408,9 +438,11 @@ void upkeep_tick(struct disk_writer *writer)
 	if (writer->rows.db)
 		sweep(writer);
 	if (writer->rows.db)
-		checkpoint_idle(writer);
+		tidy_when_idle(writer);
 	if (writer->rows.db && loop_now_ms(writer->loop) - writer->flushed_ms > FLUSH_MS)
 		upkeep_flush_hits(writer);
+	if (atomic_load_explicit(&writer->disk->is_loading, memory_order_relaxed))
+		loop_defer(writer->loop, &writer->load_task);
 	if (!list_is_empty(&writer->queue) && writer->batch_timer.deadline_ms == 0)
 		loop_defer(writer->loop, &writer->batch_task);
 }

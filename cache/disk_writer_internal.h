@@ -95,6 +95,8 @@ void upkeep_tick(struct disk_writer *writer);
 void upkeep_load(struct disk_writer *writer);
 int upkeep_evict(struct disk_writer *writer); /* in the open transaction */
 void upkeep_flush_hits(struct disk_writer *writer);
+/* Another file stands under the name, or none. Says so in the log. */
+bool upkeep_file_has_moved(struct disk_writer *writer);
 void upkeep_after_commit(struct disk_writer *writer);
 void writer_doom(struct disk_writer *writer, uint64_t id);
 

@@ -250,8 +250,8 @@ static int touch_tables(sqlite3 *db)
 	static const char *const probes[] = {
 		"SELECT value FROM meta WHERE name='seed'",
 		"SELECT value FROM meta WHERE name='next_id'",
-		"SELECT count(*) FROM (SELECT id,url,method,vary,status,type,size,stored,date,expires,"
-		"modified,etag,flags,on_error,on_stale,header,crc FROM object LIMIT 1)",
+		("SELECT count(*) FROM (SELECT id,url,method,vary,status,type,size,stored,date,"
+		 "expires,modified,etag,flags,on_error,on_stale,header,crc FROM object LIMIT 1)"),
 		"SELECT count(*) FROM (SELECT id,key,size,used,hits FROM usage LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id,crc FROM chunk LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id FROM orphan LIMIT 1)",

@@ -2,6 +2,7 @@
 #include "tests/support/disk_fixture.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,9 +305,11 @@ int fixture_shell(const struct disk_fixture *fixture, const char *sql)
 	int status = 0;
 
 	if (pid == 0) {
+		int nothing = open("/dev/null", O_RDWR);
+
 		/* Neither a question to the terminal nor an answer on it. */
-		freopen("/dev/null", "r", stdin);
-		freopen("/dev/null", "w", stdout);
+		dup2(nothing, STDIN_FILENO);
+		dup2(nothing, STDOUT_FILENO);
 		execlp("sqlite3", "sqlite3", "-cmd", ".timeout 2000", path, sql, (char *)NULL);
 		_exit(127);
 	}
