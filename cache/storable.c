@@ -177,6 +177,10 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 {
 	bool has_body = c->response->body != HTTP_BODY_LENGTH || c->response->content_length > 0;
 
+	/* Squid asks minimum_expiry_time of these too, and does not store what lives for a minute. */
+	*reason = "explicit expiry";
+	if (c->facts->expires_s != 0 && is_fresh_in(c, 0))
+		return STORABLE_YES;
 	*reason = "fresh for minimum_expiry_time";
 	if (is_fresh_in(c, c->policy->minimum_expiry_s))
 		return STORABLE_YES;
