@@ -171,11 +171,16 @@ void server_post_stop(struct server *server, int64_t wait_ms)
 		worker_post_stop(server->workers[i], wait_ms);
 }
 
-void server_stop(struct server *server)
+void server_join(struct server *server)
 {
 	snapshot_unref(server->current);
+	server->current = NULL;
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_join(server->workers[i]);
+}
+
+void server_stop(struct server *server)
+{
 	for (unsigned i = 0; i < server->ndisks; i++)
 		disk_close(server->disks[i]);
 	for (unsigned i = 0; i < server->nworkers; i++)

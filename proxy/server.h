@@ -53,7 +53,10 @@ void server_renew_helpers(struct server *server);
 /* No new connections; requests under way have up to wait_ms, then they are cut. May be said again
  * with a shorter time. Any thread. */
 void server_post_stop(struct server *server, int64_t wait_ms);
-/* Waits for the workers to end, after server_post_stop, and frees all. */
+/* Waits for the workers to end, after server_post_stop, which may be said again meanwhile. Any
+ * thread, so that the main thread hears the next signal. */
+void server_join(struct server *server);
+/* After server_join, on the main thread: closes the disks and frees all. */
 void server_stop(struct server *server);
 
 #endif
