@@ -4,6 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/http/message.h"
 #include "proxy/transaction_internal.h"
+#include "proxy/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/helper_config.h"
@@ -64,6 +65,8 @@ static void auth_done(struct auth_query *query)
 static bool fetch_auth(struct transaction *t)
 {
 	struct str credentials = http_value(&t->exchange.request.head, FIELD_AUTHORIZATION);
+	enum auth_verdict verdict;
+	struct buf extras;
 
 	if (!t->snapshot->auth || !credentials.at) {
 		t->facts.auth = ACL_AUTH_NONE;
@@ -71,7 +74,11 @@ static bool fetch_auth(struct transaction *t)
 	}
 	t->auth.loop = t->worker->loop;
 	t->auth.done = auth_done;
-	if (auth_basic_check(t->snapshot->auth, credentials, STR_NONE, &t->auth) == AUTH_PENDING) {
+	buf_init(&extras, AUTH_BASIC_MAX_BYTES);
+	transaction_render_key_extras(t, &extras);
+	verdict = auth_basic_check(t->snapshot->auth, credentials, buf_str(&extras), &t->auth);
+	buf_fini(&extras);
+	if (verdict == AUTH_PENDING) {
 		t->waiting |= WAIT_AUTH;
 		return false;
 	}

@@ -52,7 +52,8 @@ struct access_logger *access_logger_create(const struct config *config, struct l
 
 	logger->writer = writer;
 	logger->options.keeps_query = !config->strip_query_terms;
-	logger->options.logs_mime_headers = config->log_mime_hdrs;
+	logger->options.logs_mime_headers =
+		config->log_mime_hdrs || config->logs->formats.wants_mime;
 	for (; log && logger->nlines < config->logs->logs.n; log = log->next) {
 		struct line *line = &logger->lines[logger->nlines++];
 

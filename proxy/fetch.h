@@ -20,6 +20,7 @@
 #include "squid-compat/ports_url.h"
 
 struct exchange;
+struct log_facts;
 struct fetch; /* opaque */
 struct object;
 struct peer;
@@ -35,6 +36,7 @@ struct fetch_order {
 	struct str url;
 	const struct port_url *parts; /* spans of url */
 	struct acl_facts *facts;
+	const struct log_facts *log_facts; /* for request_header_add; NULL where it adds nothing */
 	struct str client_host; /* the Host field instead of the URL's (url_rewrite_host_header
 	                           off); STR_NONE: the URL's */
 	struct str user;        /* for login=*:pass */

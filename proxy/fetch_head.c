@@ -9,6 +9,7 @@
 #include "lib/http/message.h"
 #include "proxy/exchange.h"
 #include "proxy/fetch.h"
+#include "proxy/header_additions.h"
 #include "proxy/snapshot.h"
 #include "squid-compat/config.h"
 #include "squid-compat/header_rules.h"
@@ -301,6 +302,9 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 	buf_add_str(out, w.config->server_persistent_connections ? STR("Connection: keep-alive\r\n")
 	                                                         : STR("Connection: close\r\n"));
 	add_front_end(&w);
+	if (order->log_facts)
+		header_additions_write(order->snapshot->request_additions, order->facts,
+				       order->log_facts, out);
 	add_framing(&w);
 	buf_add_str(out, STR("\r\n"));
 }

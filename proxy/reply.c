@@ -8,6 +8,7 @@
 #include "cache/revalidate.h"
 #include "lib/base/check.h"
 #include "lib/http/h1.h"
+#include "proxy/header_additions.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/transaction_log.h"
 #include "proxy/worker.h"
@@ -169,6 +170,9 @@ static void filter_head(struct transaction *t, char *text, size_t len, struct bu
 	buf_add_str(out, line);
 	for (unsigned i = 0; i < response->head.nfields; i++)
 		filter_field(t, &response->head, &response->head.fields[i], out);
+	if (t->snapshot->reply_additions)
+		header_additions_write(t->snapshot->reply_additions, &t->facts,
+				       transaction_log_facts(t), out);
 	buf_add_str(out, STR("\r\n"));
 }
 
@@ -193,7 +197,7 @@ static enum transaction_state finish(struct transaction *t, int status)
 	struct reply *reply = &t->exchange.reply;
 
 	reply->status = status;
-	if (t->snapshot->has_reply_rules)
+	if (t->snapshot->has_reply_rules || t->snapshot->reply_additions)
 		apply_rules(t);
 	for (int i = 0; i < reply->nhead; i++)
 		reply->head_bytes += reply->head[i].iov_len;

@@ -8,6 +8,7 @@
 #include "helpers/url_rewrite.h"
 #include "lib/base/heap.h"
 #include "proxy/access_logger.h"
+#include "proxy/header_additions.h"
 #include "proxy/peer_table.h"
 #include "proxy/server.h"
 #include "proxy/worker.h"
@@ -193,6 +194,8 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->has_purge = acl_set_names_method(config->acls, STR("PURGE"));
 	snapshot->has_reload_option =
 		config->reload_into_ims || refresh_rules_have_reload_option(config->refresh);
+	snapshot->request_additions = header_additions_create(config->request_headers);
+	snapshot->reply_additions = header_additions_create(config->reply_headers);
 	find_peers(snapshot);
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
@@ -241,6 +244,8 @@ void snapshot_unref(struct snapshot *snapshot)
 	mem_free(snapshot->rewrite_response);
 	mem_free(snapshot->rewrite_response_text);
 	mem_free(snapshot->peers);
+	header_additions_destroy(snapshot->request_additions);
+	header_additions_destroy(snapshot->reply_additions);
 	free_lines(snapshot);
 	config_unref(snapshot->config);
 	mem_free(snapshot);

@@ -16,6 +16,7 @@
 struct access_logger;
 struct auth_basic;
 struct config;
+struct header_additions;
 struct helper_pool;
 struct helper_reply;
 struct peer_state;
@@ -45,6 +46,7 @@ struct snapshot {
 	struct str surrogate_line;     /* "Surrogate-Capability: ID=\"Surrogate/1.0\"\r\n" */
 	bool has_reply_rules;          /* some reply_header_* directive: the slow way to write heads */
 	bool has_request_rules;
+	struct header_additions *request_additions, *reply_additions; /* NULL: none */
 	bool has_purge;                /* an ACL names method PURGE */
 	bool has_reload_option;
 

@@ -3,6 +3,7 @@
 #include "cache/object.h"
 #include "lib/base/log.h"
 #include "proxy/transaction_internal.h"
+#include "proxy/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/helper_config.h"
@@ -25,6 +26,7 @@ static void start_fetch(struct transaction *t)
 			t->was_rewritten && !transaction_config(t)->url_rewrite->rewrites_host
 				? http_value(&transaction_request(t)->head, FIELD_HOST)
 				: STR_NONE,
+		.log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL,
 		.user = t->user,
 		.stored = t->is_revalidation_due ? t->object : NULL,
 		.key = t->key,

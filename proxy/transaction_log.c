@@ -184,13 +184,26 @@ void transaction_log(struct transaction *t, bool is_complete)
 	access_logger_write(logger, t->worker, &t->facts, &facts);
 }
 
+const struct log_facts *transaction_log_facts(struct transaction *t)
+{
+	struct log_facts *facts = arena_zalloc(&t->arena, sizeof(*facts));
+
+	fill_facts(t, facts);
+	return facts;
+}
+
 void transaction_render_extras(struct transaction *t, struct buf *out)
 {
 	const struct logformat *extras = snapshot_config(t->snapshot)->url_rewrite->extras;
-	struct log_facts facts = {0};
 
-	if (!extras)
-		return;
-	fill_facts(t, &facts);
-	logformat_render(extras, &facts, out);
+	if (extras)
+		logformat_render(extras, transaction_log_facts(t), out);
+}
+
+void transaction_render_key_extras(struct transaction *t, struct buf *out)
+{
+	const struct auth_scheme *basic = &transaction_config(t)->auth->schemes[AUTH_BASIC];
+
+	if (basic->key_extras)
+		logformat_render(basic->key_extras, transaction_log_facts(t), out);
 }

@@ -12,8 +12,14 @@ struct transaction;
 void transaction_fill_log_request(const struct transaction *transaction,
                                   struct log_request *request);
 
+/* What is known so far, for formats; in the transaction's arena. */
+const struct log_facts *transaction_log_facts(struct transaction *transaction);
+
 /* url_rewrite_extras, expanded. */
 void transaction_render_extras(struct transaction *transaction, struct buf *out);
+
+/* auth_param basic key_extras, expanded. */
+void transaction_render_key_extras(struct transaction *transaction, struct buf *out);
 
 /* What reply ACLs ask about: the reply's status and fields. */
 void transaction_set_reply_facts(struct transaction *transaction);
