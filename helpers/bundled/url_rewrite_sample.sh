@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # A url_rewrite_program: /old/ moves for good, /docs/ is served from /manual/, the rest stays.
 # Takes `[ID] URL CLIENT/FQDN USER METHOD ...` lines, with or without channel ids (concurrency=).
 
