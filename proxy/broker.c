@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kid: NONE → STARTING (forked, got its sockets) → READY → (exit) → NONE, started again at once, or
+ * after a pause when it keeps dying. A reload has two halves: this process reads the file and opens
+ * what is new; then the kid reads it too, and only when it has taken it over old ports are closed. */
+#include "proxy/broker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/net/loop.h"
+#include "proxy/cache_log.h"
+#include "proxy/channel.h"
+#include "proxy/control.h"
+#include "proxy/control_path.h"
+#include "proxy/kid.h"
+#include "proxy/notify.h"
+#include "proxy/pid_file.h"
+#include "proxy/process.h"
+#include "proxy/sockets.h"
+#include "proxy/startup.h"
+#include "squid-compat/command_line.h"
+#include "squid-compat/config.h"
+
+enum {
+	LOOP_READ_BYTES = 4096,
+	RELOAD_SPACING_MS = 250, /* a storm of SIGHUP is one reload now and then */
+	QUICK_DEATH_MS = 10000,  /* after its start */
+	QUICK_DEATHS_AT_ONCE = 5, /* then it waits, twice as long each time */
+	MAX_PAUSE_MS = 60000,
+	STOP_GRACE_MS = 30000,   /* beyond shutdown_lifetime */
+};
+
+enum kid_state { KID_NONE, KID_STARTING, KID_READY };
+
+enum aim {
+	AIM_SERVE,
+	AIM_RESTART, /* the kid has been told to stop; another one follows */
+	AIM_STOP,
+};
+
+/* The only thread's. */
+struct broker {
+	const struct command_line *line;
+	struct config *config;
+	struct config *next;  /* a reload waits for the kid's word */
+	struct sockets sockets;
+	struct pid_file pid_file;
+	char *control_path;
+	int control_fd;
+	struct notify notify;
+	int ready_fd;         /* to the process that was called; -1: told, or in the foreground */
+	struct loop *loop;
+	struct loop_fd signals, channel;
+	enum aim aim;
+	enum kid_state kid_state;
+	pid_t kid;
+	int64_t kid_started_ms;
+	unsigned nquick_deaths, nstops;
+	bool has_served;      /* some kid was ready */
+	bool is_reload_due;
+	int64_t reloaded_ms;
+	struct timer restart_timer, reload_timer, kill_timer;
+	int status;
+};
+
+static struct broker *logging; /* whose kid gets log lines; set while it runs */
+
+/* Level 0 and 1 on stderr (the journal, in the foreground), and in cache.log by way of the kid, which
+ * alone opens files. */
+static void log_line(int level, const char *line, size_t len)
+{
+	char *text;
+
+	(void)!write(STDERR_FILENO, line, len);
+	cache_log_to_syslog(level, line, len);
+	if (logging->kid_state == KID_NONE)
+		return;
+	text = str_dup((struct str){line, len});
+	(void)!channel_send(logging->channel.fd, CHANNEL_LOG, level, text, NULL, 0);
+	mem_free(text);
+}
+
+static bool tell(struct broker *broker, enum channel_kind kind, int64_t value)
+{
+	return broker->kid_state != KID_NONE &&
+	       channel_send(broker->channel.fd, kind, value, NULL, NULL, 0);
+}
+
+static void finish(struct broker *broker, int status)
+{
+	broker->status = status;
+	loop_stop(broker->loop);
+}
+
+/* ---- sockets to the kid */
+
+static void give_socket(struct broker *broker, const struct listening *port)
+{
+	if (!channel_send(broker->channel.fd, CHANNEL_LISTEN, port->is_https, port->spec, port->fds,
+			  port->nfds))
+		log_say(0, "ERROR: cannot pass the sockets of http_port %s on: %s", port->spec,
+			strerror(errno));
+}
+
+static void give_all_sockets(struct broker *broker)
+{
+	LIST_EACH(node, &broker->sockets.ports)
+		give_socket(broker, CONTAINER(node, struct listening, node));
+}
+
+/* What is gone first: a port may have changed under the same name. */
+static void give_changes(struct broker *broker)
+{
+	LIST_EACH(node, &broker->sockets.ports) {
+		struct listening *port = CONTAINER(node, struct listening, node);
+
+		if (port->is_gone)
+			channel_send(broker->channel.fd, CHANNEL_UNLISTEN, port->is_https,
+				     port->spec, NULL, 0);
+	}
+	LIST_EACH(node, &broker->sockets.ports) {
+		struct listening *port = CONTAINER(node, struct listening, node);
+
+		if (port->is_new)
+			give_socket(broker, port);
+	}
+}
+
+/* ---- the kid */
+
+static _Noreturn void become_kid(struct broker *broker, int channel)
+{
+	log_set_sink(NULL);
+	process_close_others(channel, broker->control_fd);
+	exit(kid_run(broker->line, broker->config, channel, broker->control_fd));
+}
+
+static void watch_kid(struct broker *broker, pid_t pid, int channel)
+{
+	broker->kid = pid;
+	broker->kid_state = KID_STARTING;
+	broker->kid_started_ms = clock_mono_ms();
+	broker->channel.fd = channel;
+	if (!loop_watch_level(broker->loop, &broker->channel, EPOLLIN))
+		log_say(0, "ERROR: cannot watch the channel to the kid: %s", strerror(errno));
+	log_say(1, "Squid Parent: (squid-1) process %d started", (int)pid);
+	give_all_sockets(broker);
+	tell(broker, CHANNEL_SYNC, 0);
+}
+
+static unsigned nworkers_of(const struct config *config)
+{
+	return config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
+}
+
+static void start_kid(struct broker *broker)
+{
+	int ends[2];
+	pid_t pid;
+
+	broker->aim = AIM_SERVE;
+	sockets_resize(&broker->sockets, nworkers_of(broker->config));
+	if (!channel_pair(ends)) {
+		log_say(0, "FATAL: cannot make a channel to the kid: %s", strerror(errno));
+		finish(broker, EXIT_FAILURE);
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		become_kid(broker, ends[1]);
+	close(ends[1]);
+	if (pid > 0) {
+		watch_kid(broker, pid, ends[0]);
+		return;
+	}
+	close(ends[0]);
+	log_say(0, "ERROR: cannot fork: %s; trying again", strerror(errno));
+	timer_set(broker->loop, &broker->restart_timer, clock_mono_ms() + MAX_PAUSE_MS);
+}
+
+static void restart_due(struct timer *timer)
+{
+	start_kid(CONTAINER(timer, struct broker, restart_timer));
+}
+
+static void say_exit(pid_t pid, int status)
+{
+	if (WIFSIGNALED(status))
+		log_say(0, "Squid Parent: squid-1 process %d exited due to signal %d with status 0",
+			(int)pid, WTERMSIG(status));
+	else
+		log_say(1, "Squid Parent: squid-1 process %d exited with status %d", (int)pid,
+			WEXITSTATUS(status));
+}
+
+static void restart_after_crash(struct broker *broker)
+{
+	int64_t pause_ms = 1000;
+
+	if (clock_mono_ms() - broker->kid_started_ms < QUICK_DEATH_MS)
+		broker->nquick_deaths++;
+	else
+		broker->nquick_deaths = 1;
+	if (broker->nquick_deaths < QUICK_DEATHS_AT_ONCE) {
+		start_kid(broker);
+		return;
+	}
+	for (unsigned i = QUICK_DEATHS_AT_ONCE; i < broker->nquick_deaths && pause_ms < MAX_PAUSE_MS;
+	     i++)
+		pause_ms *= 2;
+	if (pause_ms > MAX_PAUSE_MS)
+		pause_ms = MAX_PAUSE_MS;
+	log_say(0, "ERROR: squid-1 process dies again and again; the next one starts in %d s",
+		(int)(pause_ms / 1000));
+	timer_set(broker->loop, &broker->restart_timer, clock_mono_ms() + pause_ms);
+}
+
+static void reload_answered(struct broker *broker, bool is_ok);
+
+static void kid_gone(struct broker *broker, int status)
+{
+	bool is_clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	loop_unwatch(broker->loop, &broker->channel);
+	close(broker->channel.fd);
+	broker->kid_state = KID_NONE;
+	timer_cancel(&broker->kill_timer);
+	say_exit(broker->kid, status);
+	if (broker->next)
+		reload_answered(broker, true); /* the next kid starts with it */
+	if (broker->aim == AIM_STOP || (is_clean && broker->aim != AIM_RESTART))
+		finish(broker, EXIT_SUCCESS);
+	else if (broker->aim == AIM_RESTART)
+		start_kid(broker);
+	else if (!broker->has_served)
+		finish(broker, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+	else
+		restart_after_crash(broker);
+}
+
+static void kid_ready(struct broker *broker)
+{
+	broker->kid_state = KID_READY;
+	broker->has_served = true;
+	notify_ready(&broker->notify, getpid());
+	if (broker->ready_fd >= 0) {
+		(void)!write(broker->ready_fd, "", 1);
+		close(broker->ready_fd);
+		broker->ready_fd = -1;
+	}
+}
+
+/* ---- reload */
+
+static void start_reload(struct broker *broker);
+
+/* The kid has taken broker->next over, or not. */
+static void reload_answered(struct broker *broker, bool is_ok)
+{
+	struct config *old = is_ok ? broker->config : broker->next;
+
+	if (!broker->next)
+		return;
+	if (is_ok) {
+		if (broker->kid_state != KID_NONE)
+			give_changes(broker);
+		sockets_commit(&broker->sockets);
+		broker->config = broker->next;
+	} else {
+		sockets_revert(&broker->sockets);
+	}
+	broker->next = NULL;
+	config_unref(old);
+	tell(broker, CHANNEL_RELOAD_DONE, is_ok);
+	broker->reloaded_ms = clock_mono_ms();
+	notify_ready(&broker->notify, getpid());
+}
+
+static void refuse_reload(struct broker *broker)
+{
+	log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
+	tell(broker, CHANNEL_RELOAD_DONE, false);
+	broker->reloaded_ms = clock_mono_ms();
+	notify_ready(&broker->notify, getpid());
+}
+
+/* The file as it is now, with what is new in it opened; NULL: it cannot be used. */
+static struct config *read_next(struct broker *broker)
+{
+	int status;
+	struct config *config = startup_read_config(broker->line, STARTUP_SILENT, &status);
+
+	if (!config)
+		return NULL;
+	sockets_open(&broker->sockets, config->ports);
+	if (sockets_count(&broker->sockets) > 0)
+		return config;
+	sockets_revert(&broker->sockets);
+	config_unref(config);
+	return NULL;
+}
+
+static void start_reload(struct broker *broker)
+{
+	notify_reloading(&broker->notify);
+	broker->next = read_next(broker);
+	if (!broker->next)
+		refuse_reload(broker);
+	else if (!tell(broker, CHANNEL_RELOAD, 0))
+		reload_answered(broker, false);
+}
+
+/* At once, when nothing is in the way; else when that has gone. */
+static void reload_if_due(struct broker *broker)
+{
+	int64_t due_ms = broker->reloaded_ms + RELOAD_SPACING_MS;
+
+	if (!broker->is_reload_due || broker->next || broker->kid_state != KID_READY ||
+	    broker->aim != AIM_SERVE)
+		return;
+	if (broker->reloaded_ms != 0 && clock_mono_ms() < due_ms) {
+		timer_set(broker->loop, &broker->reload_timer, due_ms);
+		return;
+	}
+	broker->is_reload_due = false;
+	start_reload(broker);
+}
+
+static void reload_due(struct timer *timer)
+{
+	reload_if_due(CONTAINER(timer, struct broker, reload_timer));
+}
+
+static void on_hup(struct broker *broker)
+{
+	if (broker->aim == AIM_STOP)
+		log_say(1, "canceling reconfigure request during shutdown");
+	broker->is_reload_due = broker->aim != AIM_STOP;
+	reload_if_due(broker);
+}
+
+/* ---- stopping */
+
+static void kill_due(struct timer *timer)
+{
+	struct broker *broker = CONTAINER(timer, struct broker, kill_timer);
+
+	log_say(0, "WARNING: process %d does not stop; killing it", (int)broker->kid);
+	kill(broker->kid, SIGKILL);
+}
+
+/* The kid may take shutdown_lifetime, and the disk some seconds more. */
+static void stop_kid(struct broker *broker, bool is_fast)
+{
+	int64_t wait_ms = is_fast ? 0 : broker->config->shutdown_lifetime_ms;
+
+	timer_set(broker->loop, &broker->kill_timer, clock_mono_ms() + wait_ms + STOP_GRACE_MS);
+	if (!tell(broker, CHANNEL_STOP, is_fast))
+		kill(broker->kid, SIGKILL);
+}
+
+/* The second wish cuts the wait, the third one kills. Ports refuse from now on. */
+static void stop(struct broker *broker, bool is_fast)
+{
+	broker->aim = AIM_STOP;
+	broker->nstops++;
+	notify_stopping(&broker->notify);
+	timer_cancel(&broker->restart_timer);
+	sockets_fini(&broker->sockets);
+	if (broker->kid_state == KID_NONE)
+		finish(broker, EXIT_SUCCESS);
+	else if (broker->nstops > 2)
+		kill(broker->kid, SIGKILL);
+	else
+		stop_kid(broker, is_fast || broker->nstops > 1);
+}
+
+static void on_term(struct broker *broker)
+{
+	stop(broker, false);
+}
+
+static void on_int(struct broker *broker)
+{
+	stop(broker, true);
+}
+
+/* Another kid, with the file as it is now; connections wait in the sockets meanwhile. */
+static void on_restart(struct broker *broker)
+{
+	struct config *config;
+
+	if (broker->aim != AIM_SERVE || broker->next || broker->kid_state == KID_NONE)
+		return;
+	config = read_next(broker);
+	if (config) {
+		sockets_commit(&broker->sockets);
+		config_unref(broker->config);
+		broker->config = config;
+	}
+	broker->aim = AIM_RESTART;
+	stop_kid(broker, false);
+}
+
+/* ---- signals and messages */
+
+static void on_rotate(struct broker *broker)
+{
+	tell(broker, CHANNEL_ROTATE, 0);
+}
+
+static void on_debug(struct broker *broker)
+{
+	tell(broker, CHANNEL_DEBUG, 0);
+}
+
+static void on_child(struct broker *broker)
+{
+	int status;
+
+	if (broker->kid_state != KID_NONE && waitpid(broker->kid, &status, WNOHANG) == broker->kid)
+		kid_gone(broker, status);
+}
+
+static const struct {
+	int signal;
+	void (*act)(struct broker *broker);
+} actions[] = {
+	{SIGHUP, on_hup},    {SIGUSR1, on_rotate}, {SIGQUIT, on_rotate},
+	{SIGUSR2, on_debug}, {SIGTRAP, on_debug},  {SIGTERM, on_term},
+	{SIGINT, on_int},    {SIGTTIN, on_restart}, {SIGCHLD, on_child},
+};
+
+static void on_signals(struct loop_fd *watch, uint32_t events)
+{
+	struct broker *broker = CONTAINER(watch, struct broker, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		for (size_t i = 0; i < COUNT(actions); i++)
+			if (actions[i].signal == (int)info.ssi_signo)
+				actions[i].act(broker);
+}
+
+static bool watch_signals(struct broker *broker)
+{
+	int signals[COUNT(actions)];
+
+	for (size_t i = 0; i < COUNT(actions); i++)
+		signals[i] = actions[i].signal;
+	broker->signals = (struct loop_fd){
+		.fd = process_take_signals(signals, COUNT(actions)), .ready = on_signals};
+	return broker->signals.fd >= 0 &&
+	       loop_watch_level(broker->loop, &broker->signals, EPOLLIN);
+}
+
+/* The kid is less trusted: its words are a few, and it passes no descriptors. */
+static void take_message(struct broker *broker, const struct channel_message *message)
+{
+	for (unsigned i = 0; i < message->nfds; i++)
+		close(message->fds[i]);
+	if (message->kind == CHANNEL_READY && broker->kid_state == KID_STARTING)
+		kid_ready(broker);
+	else if (message->kind == CHANNEL_RELOADED)
+		reload_answered(broker, message->value != 0);
+	else if (message->kind == CHANNEL_ASK_RELOAD)
+		on_hup(broker);
+	else if (message->kind == CHANNEL_ASK_SHUTDOWN && broker->aim != AIM_STOP)
+		on_term(broker);
+	reload_if_due(broker);
+}
+
+static void on_channel(struct loop_fd *watch, uint32_t events)
+{
+	struct broker *broker = CONTAINER(watch, struct broker, channel);
+	struct channel_message message;
+	int got;
+
+	(void)events;
+	while ((got = channel_receive(watch->fd, &message)) > 0)
+		take_message(broker, &message);
+	/* Its exit follows: SIGCHLD goes on. */
+	if (got < 0)
+		loop_unwatch(broker->loop, watch);
+}
+
+/* ---- start and end */
+
+/* Ports first: what fails here is seen by whoever started us. */
+static int open_all(struct broker *broker, struct err_text *why)
+{
+	const struct config *config = broker->config;
+
+	sockets_open(&broker->sockets, config->ports);
+	if (sockets_count(&broker->sockets) == 0) {
+		err_say(why, "Unable to open HTTP Socket");
+		return ERR_IO;
+	}
+	sockets_commit(&broker->sockets);
+	if (!broker->line->foreground &&
+	    !process_detach(broker->line->stderr_level >= 0, &broker->ready_fd)) {
+		err_say(why, "cannot go to the background: %s", strerror(errno));
+		return ERR_IO;
+	}
+	if (control_listen(broker->control_path, config, &broker->control_fd, why) != ERR_OK)
+		log_say(1, "WARNING: %s; bobtailctl will not work", why->at);
+	return pid_file_write(&broker->pid_file, config->pid_filename, why);
+}
+
+/* The loop's descriptors are made behind the fork that detaches. */
+static int run(struct broker *broker)
+{
+	const char *pid_path = broker->config->pid_filename;
+	struct err_text why;
+
+	if (pid_path && !pid_file_is_free(pid_path, &why))
+		return startup_fail(why.at);
+	if (open_all(broker, &why) != ERR_OK)
+		return startup_fail(why.at);
+	broker->loop = loop_create(LOOP_READ_BYTES, &why);
+	if (!broker->loop)
+		return startup_fail(why.at);
+	if (!watch_signals(broker)) {
+		err_say(&why, "cannot watch for signals: %s", strerror(errno));
+		return startup_fail(why.at);
+	}
+	logging = broker;
+	log_set_sink(log_line);
+	start_kid(broker);
+	loop_run(broker->loop);
+	log_set_sink(NULL);
+	return broker->status;
+}
+
+static void clean_up(struct broker *broker)
+{
+	if (broker->control_fd >= 0) {
+		close(broker->control_fd);
+		unlink(broker->control_path);
+	}
+	pid_file_remove(&broker->pid_file);
+	timer_cancel(&broker->restart_timer);
+	timer_cancel(&broker->reload_timer);
+	timer_cancel(&broker->kill_timer);
+	sockets_fini(&broker->sockets);
+	if (broker->signals.is_watched_) {
+		loop_unwatch(broker->loop, &broker->signals);
+		close(broker->signals.fd);
+	}
+	loop_destroy(broker->loop);
+	config_unref(broker->config);
+	mem_free(broker->control_path);
+}
+
+int broker_run(const struct command_line *line, struct config *config)
+{
+	struct broker broker = {
+		.line = line,
+		.config = config,
+		.control_path = control_path(config),
+		.control_fd = -1,
+		.ready_fd = -1,
+		.channel = {.fd = -1, .ready = on_channel},
+	};
+	int status;
+
+	notify_init(&broker.notify);
+	cache_log_open_syslog(line);
+	sockets_init(&broker.sockets, nworkers_of(config));
+	timer_init(&broker.restart_timer, restart_due);
+	timer_init(&broker.reload_timer, reload_due);
+	timer_init(&broker.kill_timer, kill_due);
+	status = run(&broker);
+	clean_up(&broker);
+	return status;
+}

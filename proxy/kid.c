@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/kid.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+#include "lib/base/log.h"
+#include "lib/net/loop.h"
+#include "proxy/cache_log.h"
+#include "proxy/channel.h"
+#include "proxy/control.h"
+#include "proxy/process.h"
+#include "proxy/serve.h"
+#include "proxy/startup.h"
+#include "squid-compat/config.h"
+
+enum { LOOP_READ_BYTES = 4096 };
+
+/* The main thread's. */
+struct kid {
+	struct loop *loop;
+	struct serve *serve;
+	struct control *control;
+	struct loop_fd channel, signals;
+	bool was_told, was_signalled; /* a process group gets both: that is one wish, not two */
+};
+
+static void answer(struct kid *kid, enum channel_kind kind, int64_t value)
+{
+	/* A parent that does not take it has gone, which the channel tells next. */
+	(void)!channel_send(kid->channel.fd, kind, value, NULL, NULL, 0);
+}
+
+/* ---- what the parent says */
+
+static void on_listen(struct kid *kid, struct channel_message *message)
+{
+	serve_listen(kid->serve, message->text, message->value != 0, message->fds, message->nfds);
+	message->nfds = 0;
+}
+
+static void on_unlisten(struct kid *kid, struct channel_message *message)
+{
+	serve_unlisten(kid->serve, message->text, message->value != 0);
+}
+
+static void on_sync(struct kid *kid, struct channel_message *message)
+{
+	(void)message;
+	answer(kid, CHANNEL_READY, 0);
+}
+
+static void on_reload(struct kid *kid, struct channel_message *message)
+{
+	bool is_stopping = serve_is_stopping(kid->serve);
+	struct config *config = is_stopping ? NULL : serve_read_config(kid->serve);
+
+	(void)message;
+	if (config)
+		serve_take_config(kid->serve, config);
+	answer(kid, CHANNEL_RELOADED, config != NULL);
+}
+
+static void on_reload_done(struct kid *kid, struct channel_message *message)
+{
+	control_reload_done(kid->control, message->value != 0);
+}
+
+static void on_rotate(struct kid *kid, struct channel_message *message)
+{
+	(void)message;
+	serve_rotate(kid->serve);
+}
+
+static void on_debug(struct kid *kid, struct channel_message *message)
+{
+	(void)message;
+	serve_toggle_debug(kid->serve);
+}
+
+static void on_stop(struct kid *kid, struct channel_message *message)
+{
+	if (!serve_is_stopping(kid->serve) || kid->was_told)
+		serve_stop(kid->serve, message->value != 0);
+	kid->was_told = true;
+}
+
+static void on_log(struct kid *kid, struct channel_message *message)
+{
+	(void)kid;
+	cache_log_line((int)message->value, message->text, strlen(message->text));
+}
+
+static void (*const handlers[CHANNEL_KINDS])(struct kid *kid, struct channel_message *message) = {
+	[CHANNEL_LISTEN] = on_listen,
+	[CHANNEL_UNLISTEN] = on_unlisten,
+	[CHANNEL_SYNC] = on_sync,
+	[CHANNEL_RELOAD] = on_reload,
+	[CHANNEL_RELOAD_DONE] = on_reload_done,
+	[CHANNEL_ROTATE] = on_rotate,
+	[CHANNEL_DEBUG] = on_debug,
+	[CHANNEL_STOP] = on_stop,
+	[CHANNEL_LOG] = on_log,
+};
+
+static void parent_gone(struct kid *kid)
+{
+	log_say(0, "The parent process has gone: stopping");
+	loop_unwatch(kid->loop, &kid->channel);
+	serve_stop(kid->serve, true);
+}
+
+static void on_channel(struct loop_fd *watch, uint32_t events)
+{
+	struct kid *kid = CONTAINER(watch, struct kid, channel);
+	struct channel_message message;
+	int got;
+
+	(void)events;
+	while ((got = channel_receive(watch->fd, &message)) > 0) {
+		if (handlers[message.kind])
+			handlers[message.kind](kid, &message);
+		for (unsigned i = 0; i < message.nfds; i++)
+			close(message.fds[i]);
+	}
+	if (got < 0)
+		parent_gone(kid);
+}
+
+/* ---- signals to this very process: all but these are the parent's business */
+
+static void on_signals(struct loop_fd *watch, uint32_t events)
+{
+	struct kid *kid = CONTAINER(watch, struct kid, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (!serve_is_stopping(kid->serve) || kid->was_signalled)
+			serve_stop(kid->serve, info.ssi_signo == SIGINT);
+		kid->was_signalled = true;
+	}
+}
+
+static bool watch_signals(struct kid *kid)
+{
+	static const int wanted[] = {SIGTERM, SIGINT};
+	static const int ignored[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGTRAP, SIGTTIN};
+
+	for (size_t i = 0; i < COUNT(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	kid->signals = (struct loop_fd){
+		.fd = process_take_signals(wanted, COUNT(wanted)), .ready = on_signals};
+	return kid->signals.fd >= 0;
+}
+
+/* ---- start and end */
+
+static void want_reload(void *owner)
+{
+	answer(owner, CHANNEL_ASK_RELOAD, 0);
+}
+
+static void want_shutdown(void *owner)
+{
+	answer(owner, CHANNEL_ASK_SHUTDOWN, 0);
+}
+
+static void ended(void *owner)
+{
+	struct kid *kid = owner;
+
+	control_destroy(kid->control);
+	kid->control = NULL;
+	loop_unwatch(kid->loop, &kid->channel);
+	loop_stop(kid->loop);
+}
+
+static enum err start(struct kid *kid, const struct command_line *line, struct config *config,
+		      struct err_text *why)
+{
+	const struct serve_options options = {
+		.line = line,
+		.config = config,
+		.loop = kid->loop,
+		.role = "worker",
+		.stopped = ended,
+		.owner = kid,
+	};
+	enum err err = serve_start(&options, &kid->serve, why);
+
+	if (err != ERR_OK)
+		return err;
+	if (loop_watch_level(kid->loop, &kid->channel, EPOLLIN) &&
+	    loop_watch_level(kid->loop, &kid->signals, EPOLLIN))
+		return ERR_OK;
+	err_say(why, "cannot watch the parent: %s", strerror(errno));
+	return ERR_IO;
+}
+
+static void open_door(struct kid *kid, int control_fd)
+{
+	const struct control_options options = {
+		.loop = kid->loop,
+		.serve = kid->serve,
+		.fd = control_fd,
+		.reload = want_reload,
+		.shutdown = want_shutdown,
+		.owner = kid,
+	};
+
+	if (control_fd >= 0)
+		kid->control = control_create(&options);
+}
+
+int kid_run(const struct command_line *line, struct config *config, int channel, int control_fd)
+{
+	struct kid kid = {.channel = {.fd = channel, .ready = on_channel}};
+	struct err_text why;
+
+	log_set_role("kid1");
+	kid.loop = loop_create(LOOP_READ_BYTES, &why);
+	if (!kid.loop || process_settle(config, &why) != ERR_OK)
+		return startup_fail(why.at);
+	if (!watch_signals(&kid)) {
+		err_say(&why, "cannot watch for signals: %s", strerror(errno));
+		return startup_fail(why.at);
+	}
+	if (start(&kid, line, config, &why) != ERR_OK)
+		return EXIT_FAILURE;
+	config_unref(config);
+	open_door(&kid, control_fd);
+	loop_run(kid.loop);
+	serve_destroy(kid.serve);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/serve.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/net/addr.h"
+#include "lib/net/loop.h"
+#include "proxy/cache_log.h"
+#include "proxy/log_writer.h"
+#include "proxy/process.h"
+#include "proxy/server.h"
+#include "proxy/startup.h"
+#include "proxy/version.h"
+#include "proxy/worker.h"
+#include "squid-compat/cache_dir.h"
+#include "squid-compat/command_line.h"
+#include "squid-compat/config.h"
+#include "squid-compat/ports.h"
+
+enum { DEBUG_ALL = 9 };
+
+/* The main thread's, but for server, which has its own rules, and ended, which the joiner posts. */
+struct serve {
+	struct server server;
+	struct serve_options options;
+	struct config *config;
+	unsigned nstops;
+	pthread_t joiner;
+	struct mail ended;
+};
+
+/* ---- start */
+
+static void set_level(const struct serve *serve)
+{
+	log_set_level(serve->options.line->full_debug ? DEBUG_ALL : serve->config->debug_level);
+}
+
+static void say_start(const struct serve *serve)
+{
+	log_say(0, "Starting Squid Cache version " VERSION_TEXT "...");
+	log_say(0, "Service Name: %s", serve->options.line->service_name);
+	log_say(1, "Process ID %d", (int)getpid());
+	log_say(1, "Process Roles: %s", serve->options.role);
+	log_say(1, "With %lu file descriptors available", process_max_files());
+}
+
+static enum err start_server(struct serve *serve, struct err_text *why)
+{
+	struct server *server = &serve->server;
+	enum err err = log_writer_start(server->log, why);
+
+	if (err == ERR_OK)
+		err = server_prepare(server, config_ref(serve->config), why);
+	if (err == ERR_OK)
+		err = server_start(server, why);
+	return err;
+}
+
+/* What began to run before a failure ends with the process. */
+enum err serve_start(const struct serve_options *options, struct serve **out, struct err_text *why)
+{
+	struct serve *serve = mem_zalloc(sizeof(*serve));
+	unsigned nworkers = options->config->nworkers;
+	enum err err;
+
+	if (nworkers > SERVER_MAX_WORKERS)
+		nworkers = SERVER_MAX_WORKERS;
+	serve->options = *options;
+	serve->config = config_ref(options->config);
+	serve->server.log = log_writer_create(nworkers + 1);
+	set_level(serve);
+	cache_log_open(options->line, serve->config, serve->server.log, nworkers);
+	say_start(serve);
+	err = start_server(serve, why);
+	if (err == ERR_OK) {
+		*out = serve;
+		return ERR_OK;
+	}
+	startup_fail(why->at);
+	cache_log_close();
+	log_writer_destroy(serve->server.log);
+	return err;
+}
+
+const struct config *serve_config(const struct serve *serve)
+{
+	return serve->config;
+}
+
+struct server *serve_server(struct serve *serve)
+{
+	return &serve->server;
+}
+
+uint64_t serve_nrequests(const struct serve *serve)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < serve->server.nworkers; i++)
+		n += __atomic_load_n(&serve->server.workers[i]->counters.client_requests,
+				     __ATOMIC_RELAXED); /* a report: pairs with nothing */
+	return n;
+}
+
+/* ---- ports */
+
+static const struct port *find_port(const struct serve *serve, const char *spec, bool is_https)
+{
+	const struct port *port = serve->config->ports->first;
+
+	while (port && (port->is_https_line != is_https || !str_eq(port->spec, str_of(spec))))
+		port = port->next;
+	return port;
+}
+
+static void say_listening(const struct serve *serve, const char *spec, bool is_https, int fd)
+{
+	const struct port *port = find_port(serve, spec, is_https);
+	struct addr addr;
+	socklen_t len = sizeof(addr.as);
+	char text[ADDR_TEXT_BYTES] = "-";
+
+	if (getsockname(fd, &addr.as.any, &len) == 0)
+		addr_text(&addr, text);
+	log_say(1, "Accepting %s%s Socket connections at local=%s FD %d",
+		port && port->is_accel ? "reverse-proxy " : "", is_https ? "HTTPS" : "HTTP", text,
+		fd);
+}
+
+void serve_listen(struct serve *serve, const char *spec, bool is_https, const int *fds,
+		  unsigned nfds)
+{
+	if (nfds > 0)
+		say_listening(serve, spec, is_https, fds[0]);
+	for (unsigned i = 0; i < nfds; i++)
+		if (i < serve->server.nworkers)
+			worker_post_listener(serve->server.workers[i], spec, is_https, fds[i]);
+		else
+			close(fds[i]);
+}
+
+void serve_unlisten(struct serve *serve, const char *spec, bool is_https)
+{
+	log_say(1, "Closing HTTP%s port %s", is_https ? "S" : "", spec);
+	for (unsigned i = 0; i < serve->server.nworkers; i++)
+		worker_post_unlisten(serve->server.workers[i], spec, is_https);
+}
+
+/* ---- reload, rotation */
+
+struct config *serve_read_config(struct serve *serve)
+{
+	struct config *config;
+	int status;
+
+	log_say(1, "Reconfiguring Squid Cache (version " VERSION_TEXT ")...");
+	config = startup_read_config(serve->options.line, STARTUP_SAY, &status);
+	if (!config)
+		log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
+	return config;
+}
+
+static bool has_same_dirs(const struct config *a, const struct config *b)
+{
+	const struct cache_dir *one = a->cache_dirs->first, *other = b->cache_dirs->first;
+
+	for (; one && other; one = one->next, other = other->next)
+		if (!str_eq(one->path, other->path) || one->max_bytes != other->max_bytes)
+			return false;
+	return one == other;
+}
+
+static void warn_of_restart(const struct config *old, const struct config *new)
+{
+	if (old->nworkers != new->nworkers)
+		log_say(1, "WARNING: a change of workers takes effect at the next restart");
+	if (!has_same_dirs(old, new))
+		log_say(1, "WARNING: a change of cache_dir takes effect at the next restart");
+}
+
+void serve_take_config(struct serve *serve, struct config *config)
+{
+	struct config *old = serve->config;
+
+	warn_of_restart(old, config);
+	serve->config = config;
+	set_level(serve);
+	cache_log_reopen(config);
+	server_reconfigure(&serve->server, config_ref(config));
+	config_unref(old);
+}
+
+void serve_rotate(struct serve *serve)
+{
+	log_say(1, "Rotating logs and replacing helpers");
+	log_writer_rotate(serve->server.log);
+	server_renew_helpers(&serve->server);
+}
+
+void serve_toggle_debug(struct serve *serve)
+{
+	if (log_level() == DEBUG_ALL)
+		set_level(serve);
+	else
+		log_set_level(DEBUG_ALL);
+	log_say(0, "Full debug %s", log_level() == DEBUG_ALL ? "on" : "off");
+}
+
+/* ---- the end */
+
+static void all_ended(struct mail *mail)
+{
+	struct serve *serve = CONTAINER(mail, struct serve, ended);
+
+	pthread_join(serve->joiner, NULL);
+	serve->options.stopped(serve->options.owner);
+}
+
+/* Waits where the main thread must not: it has to hear a second signal. */
+static void *join_workers(void *arg)
+{
+	struct serve *serve = arg;
+
+	server_join(&serve->server);
+	loop_post(serve->options.loop, &serve->ended);
+	return NULL;
+}
+
+static void begin_stop(struct serve *serve, int64_t wait_ms)
+{
+	int error;
+
+	log_say(1, "Preparing for shutdown after %llu requests",
+		(unsigned long long)serve_nrequests(serve));
+	log_say(1, "Waiting %lld seconds for active connections to finish",
+		(long long)wait_ms / 1000);
+	server_post_stop(&serve->server, wait_ms);
+	serve->ended.deliver = all_ended;
+	error = pthread_create(&serve->joiner, NULL, join_workers, serve);
+	if (error == 0)
+		return;
+	log_say(0, "ERROR: cannot start a thread: %s; stopping at once", strerror(error));
+	_exit(1);
+}
+
+void serve_stop(struct serve *serve, bool is_fast)
+{
+	bool is_first = serve->nstops++ == 0;
+
+	if (is_first)
+		begin_stop(serve, is_fast ? 0 : serve->config->shutdown_lifetime_ms);
+	else
+		server_post_stop(&serve->server, 0);
+}
+
+bool serve_is_stopping(const struct serve *serve)
+{
+	return serve->nstops > 0;
+}
+
+void serve_destroy(struct serve *serve)
+{
+	if (!serve)
+		return;
+	server_stop(&serve->server);
+	log_say(1, "Squid Cache (Version " VERSION_TEXT "): Exiting normally.");
+	cache_log_close();
+	log_writer_destroy(serve->server.log);
+	config_unref(serve->config);
+	mem_free(serve);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/sockets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/net/socket.h"
+#include "squid-compat/ports.h"
+
+void sockets_init(struct sockets *sockets, unsigned nworkers)
+{
+	list_init(&sockets->ports);
+	sockets->nworkers = nworkers;
+}
+
+static void close_from(struct listening *listening, unsigned first)
+{
+	for (unsigned i = first; i < listening->nfds; i++)
+		close(listening->fds[i]);
+	if (listening->nfds > first)
+		listening->nfds = first;
+}
+
+static void destroy(struct listening *listening)
+{
+	close_from(listening, 0);
+	list_remove(&listening->node);
+	mem_free(listening->spec);
+	mem_free(listening);
+}
+
+void sockets_fini(struct sockets *sockets)
+{
+	LIST_EACH_SAFE(node, &sockets->ports)
+		destroy(CONTAINER(node, struct listening, node));
+}
+
+/* ---- one port */
+
+/* Does anybody have the address? 0, or the errno of a bind without SO_REUSEPORT. It does not listen, so
+ * no connection can come to it. */
+static int probe(const struct addr *addr)
+{
+	int fd = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int on = 1, error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(fd, &addr->as.any, addr_len(addr)) != 0)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+/* One of ours may have the same number on another address, or leave it with this reload. */
+static bool has_number(const struct sockets *sockets, uint16_t number)
+{
+	LIST_EACH(node, &sockets->ports)
+		if (addr_port(&CONTAINER(node, struct listening, node)->addr) == number)
+			return true;
+	return false;
+}
+
+/* The address to bind: IPv4's wildcard where there is no IPv6. False: said in why. */
+static bool choose_address(const struct sockets *sockets, const struct port *port,
+			   struct addr *bound, struct err_text *why)
+{
+	uint16_t number = addr_port(&port->addr);
+	char text[ADDR_TEXT_BYTES];
+	int error;
+
+	*bound = port->addr;
+	error = probe(bound);
+	if (port->is_any && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)) {
+		addr_parse(STR("0.0.0.0"), number, bound);
+		error = probe(bound);
+	}
+	if (error == 0 || (error == EADDRINUSE && has_number(sockets, number)))
+		return true;
+	err_say(why, "commBind: Cannot bind socket to %s: (%d) %s", addr_text(bound, text), error,
+		strerror(error));
+	return false;
+}
+
+/* Adds sockets up to nworkers. */
+static bool open_more(struct listening *listening, const struct port_keepalive *keepalive,
+		      unsigned nworkers, struct err_text *why)
+{
+	const struct socket_options options = {
+		.reuse_port = true,
+		.keepalive = keepalive && keepalive->is_on,
+		.keepalive_idle_s = keepalive ? keepalive->idle_s : 0,
+		.keepalive_interval_s = keepalive ? keepalive->interval_s : 0,
+		.keepalive_timeout_s = keepalive ? keepalive->timeout_s : 0,
+	};
+
+	while (listening->nfds < nworkers) {
+		if (socket_listen(&listening->bound, &options, &listening->fds[listening->nfds],
+				  why) != ERR_OK)
+			return false;
+		listening->nfds++;
+	}
+	return true;
+}
+
+static void open_port(struct sockets *sockets, const struct port *port)
+{
+	struct listening *listening = mem_zalloc(sizeof(*listening));
+	struct err_text why;
+
+	listening->spec = str_dup(port->spec);
+	listening->is_https = port->is_https_line;
+	listening->is_accel = port->is_accel;
+	listening->is_new = true;
+	listening->addr = port->addr;
+	list_init(&listening->node);
+	if (choose_address(sockets, port, &listening->bound, &why) &&
+	    open_more(listening, &port->keepalive, sockets->nworkers, &why)) {
+		list_push_back(&sockets->ports, &listening->node);
+		return;
+	}
+	log_say(0, "ERROR: http_port %s: %s; going on without it", listening->spec, why.at);
+	destroy(listening);
+}
+
+/* ---- all ports */
+
+static struct listening *find(struct sockets *sockets, const struct port *port)
+{
+	LIST_EACH(node, &sockets->ports) {
+		struct listening *listening = CONTAINER(node, struct listening, node);
+
+		if (str_eq(str_of(listening->spec), port->spec) &&
+		    listening->is_https == port->is_https_line &&
+		    addr_port(&listening->addr) == addr_port(&port->addr) &&
+		    addr_eq_ip(&listening->addr, &port->addr))
+			return listening;
+	}
+	return NULL;
+}
+
+static void open_or_keep(struct sockets *sockets, const struct port *port)
+{
+	struct listening *listening = find(sockets, port);
+
+	if (port->is_tls)
+		log_say(1, "WARNING: https_port %.*s is not opened: this version has no TLS",
+			STR_ARG(port->spec));
+	else if (listening)
+		listening->is_gone = false;
+	else
+		open_port(sockets, port);
+}
+
+void sockets_open(struct sockets *sockets, const struct ports *ports)
+{
+	LIST_EACH(node, &sockets->ports)
+		CONTAINER(node, struct listening, node)->is_gone = true;
+	for (const struct port *port = ports->first; port; port = port->next)
+		open_or_keep(sockets, port);
+}
+
+void sockets_commit(struct sockets *sockets)
+{
+	LIST_EACH_SAFE(node, &sockets->ports) {
+		struct listening *listening = CONTAINER(node, struct listening, node);
+
+		listening->is_new = false;
+		if (listening->is_gone)
+			destroy(listening);
+	}
+}
+
+void sockets_revert(struct sockets *sockets)
+{
+	LIST_EACH_SAFE(node, &sockets->ports) {
+		struct listening *listening = CONTAINER(node, struct listening, node);
+
+		listening->is_gone = false;
+		if (listening->is_new)
+			destroy(listening);
+	}
+}
+
+unsigned sockets_count(const struct sockets *sockets)
+{
+	unsigned n = 0;
+
+	LIST_EACH(node, &sockets->ports)
+		n += !CONTAINER(node, struct listening, node)->is_gone;
+	return n;
+}
+
+void sockets_resize(struct sockets *sockets, unsigned nworkers)
+{
+	struct err_text why;
+
+	sockets->nworkers = nworkers;
+	LIST_EACH(node, &sockets->ports) {
+		struct listening *listening = CONTAINER(node, struct listening, node);
+
+		close_from(listening, nworkers);
+		if (!open_more(listening, NULL, nworkers, &why))
+			log_say(0, "ERROR: http_port %s: %s; fewer workers serve it",
+				listening->spec, why.at);
+	}
+}

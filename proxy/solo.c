@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/solo.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include "lib/net/loop.h"
+#include "proxy/cache_log.h"
+#include "proxy/control.h"
+#include "proxy/control_path.h"
+#include "proxy/notify.h"
+#include "proxy/pid_file.h"
+#include "proxy/process.h"
+#include "proxy/serve.h"
+#include "proxy/sockets.h"
+#include "proxy/startup.h"
+#include "squid-compat/command_line.h"
+#include "squid-compat/config.h"
+
+enum { LOOP_READ_BYTES = 4096, RELOAD_SPACING_MS = 250 };
+
+/* The main thread's. */
+struct solo {
+	struct loop *loop;
+	struct serve *serve;
+	struct control *control;
+	struct sockets sockets;
+	struct pid_file pid_file;
+	char *control_path;
+	int control_fd;
+	struct notify notify;
+	struct loop_fd signals;
+	struct timer reload_timer; /* a storm of SIGHUP is one reload now and then */
+	int64_t reloaded_ms;
+};
+
+/* ---- ports */
+
+static void give_sockets(struct solo *solo)
+{
+	LIST_EACH(node, &solo->sockets.ports) {
+		struct listening *port = CONTAINER(node, struct listening, node);
+
+		if (!port->is_new)
+			continue;
+		serve_listen(solo->serve, port->spec, port->is_https, port->fds, port->nfds);
+		port->nfds = 0;
+	}
+}
+
+static void take_sockets_back(struct solo *solo)
+{
+	LIST_EACH(node, &solo->sockets.ports) {
+		struct listening *port = CONTAINER(node, struct listening, node);
+
+		if (port->is_gone)
+			serve_unlisten(solo->serve, port->spec, port->is_https);
+	}
+}
+
+/* ---- reload */
+
+static bool take_config(struct solo *solo, struct config *config)
+{
+	sockets_open(&solo->sockets, config->ports);
+	if (sockets_count(&solo->sockets) == 0) {
+		log_say(0, "ERROR: no port of the new configuration can be opened; going on with "
+			   "the old one");
+		sockets_revert(&solo->sockets);
+		config_unref(config);
+		return false;
+	}
+	serve_take_config(solo->serve, config);
+	take_sockets_back(solo);
+	give_sockets(solo);
+	sockets_commit(&solo->sockets);
+	return true;
+}
+
+static void reload(struct solo *solo)
+{
+	struct config *config;
+	bool is_ok;
+
+	if (serve_is_stopping(solo->serve)) {
+		log_say(1, "canceling reconfigure request during shutdown");
+		control_reload_done(solo->control, false);
+		return;
+	}
+	notify_reloading(&solo->notify);
+	config = serve_read_config(solo->serve);
+	is_ok = config && take_config(solo, config);
+	notify_ready(&solo->notify, getpid());
+	solo->reloaded_ms = clock_mono_ms();
+	control_reload_done(solo->control, is_ok);
+}
+
+static void reload_due(struct timer *timer)
+{
+	reload(CONTAINER(timer, struct solo, reload_timer));
+}
+
+static void want_reload(void *owner)
+{
+	struct solo *solo = owner;
+	int64_t due_ms = solo->reloaded_ms + RELOAD_SPACING_MS;
+
+	if (solo->reload_timer.deadline_ms != 0)
+		return;
+	if (solo->reloaded_ms == 0 || clock_mono_ms() >= due_ms)
+		reload(solo);
+	else
+		timer_set(solo->loop, &solo->reload_timer, due_ms);
+}
+
+/* ---- signals */
+
+static void stop(struct solo *solo, bool is_fast)
+{
+	notify_stopping(&solo->notify);
+	serve_stop(solo->serve, is_fast);
+}
+
+static void want_shutdown(void *owner)
+{
+	stop(owner, false);
+}
+
+static void on_hup(struct solo *solo)
+{
+	want_reload(solo);
+}
+
+static void on_rotate(struct solo *solo)
+{
+	if (!serve_is_stopping(solo->serve))
+		serve_rotate(solo->serve);
+}
+
+static void on_debug(struct solo *solo)
+{
+	serve_toggle_debug(solo->serve);
+}
+
+static void on_term(struct solo *solo)
+{
+	stop(solo, false);
+}
+
+static void on_int(struct solo *solo)
+{
+	stop(solo, true);
+}
+
+/* SIGTTIN restarts the kid of a parent; nobody is there to start this one again. */
+static const struct {
+	int signal;
+	void (*act)(struct solo *solo);
+} actions[] = {
+	{SIGHUP, on_hup},    {SIGUSR1, on_rotate}, {SIGQUIT, on_rotate}, {SIGUSR2, on_debug},
+	{SIGTRAP, on_debug}, {SIGTERM, on_term},   {SIGTTIN, on_term},   {SIGINT, on_int},
+};
+
+static void on_signals(struct loop_fd *watch, uint32_t events)
+{
+	struct solo *solo = CONTAINER(watch, struct solo, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		for (size_t i = 0; i < COUNT(actions); i++)
+			if (actions[i].signal == (int)info.ssi_signo)
+				actions[i].act(solo);
+}
+
+static bool watch_signals(struct solo *solo)
+{
+	int signals[COUNT(actions)];
+
+	for (size_t i = 0; i < COUNT(actions); i++)
+		signals[i] = actions[i].signal;
+	solo->signals = (struct loop_fd){
+		.fd = process_take_signals(signals, COUNT(actions)), .ready = on_signals};
+	return solo->signals.fd >= 0 && loop_watch_level(solo->loop, &solo->signals, EPOLLIN);
+}
+
+/* ---- start and end */
+
+static void ended(void *owner)
+{
+	struct solo *solo = owner;
+
+	timer_cancel(&solo->reload_timer);
+	control_destroy(solo->control);
+	solo->control = NULL;
+	loop_stop(solo->loop);
+}
+
+/* What needs root's rights. */
+static enum err open_all(struct solo *solo, const struct config *config, struct err_text *why)
+{
+	enum err err;
+
+	sockets_open(&solo->sockets, config->ports);
+	if (sockets_count(&solo->sockets) == 0) {
+		err_say(why, "Unable to open HTTP Socket");
+		return ERR_IO;
+	}
+	err = pid_file_write(&solo->pid_file, config->pid_filename, why);
+	if (err != ERR_OK)
+		return err;
+	if (control_listen(solo->control_path, config, &solo->control_fd, why) != ERR_OK)
+		log_say(1, "WARNING: %s; bobtailctl will not work", why->at);
+	return process_settle(config, why);
+}
+
+static enum err start(struct solo *solo, const struct command_line *line, struct config *config,
+		      struct err_text *why)
+{
+	const struct serve_options options = {
+		.line = line,
+		.config = config,
+		.loop = solo->loop,
+		.role = "master worker",
+		.stopped = ended,
+		.owner = solo,
+	};
+	enum err err = serve_start(&options, &solo->serve, why);
+
+	if (err != ERR_OK)
+		return err;
+	give_sockets(solo);
+	sockets_commit(&solo->sockets);
+	if (solo->control_fd >= 0)
+		solo->control = control_create(&(struct control_options){
+			.loop = solo->loop,
+			.serve = solo->serve,
+			.fd = solo->control_fd,
+			.reload = want_reload,
+			.shutdown = want_shutdown,
+			.owner = solo,
+		});
+	notify_ready(&solo->notify, getpid());
+	return ERR_OK;
+}
+
+static int run(struct solo *solo, const struct command_line *line, struct config *config)
+{
+	struct err_text why;
+
+	if (config->pid_filename && !pid_file_is_free(config->pid_filename, &why))
+		return startup_fail(why.at);
+	solo->loop = loop_create(LOOP_READ_BYTES, &why);
+	if (!solo->loop)
+		return startup_fail(why.at);
+	if (!watch_signals(solo)) {
+		err_say(&why, "cannot watch for signals: %s", strerror(errno));
+		return startup_fail(why.at);
+	}
+	if (open_all(solo, config, &why) != ERR_OK)
+		return startup_fail(why.at);
+	if (start(solo, line, config, &why) != ERR_OK)
+		return EXIT_FAILURE;
+	loop_run(solo->loop);
+	serve_destroy(solo->serve);
+	return EXIT_SUCCESS;
+}
+
+int solo_run(const struct command_line *line, struct config *config)
+{
+	unsigned nworkers = config->nworkers < SERVER_MAX_WORKERS ? config->nworkers
+								  : SERVER_MAX_WORKERS;
+	struct solo solo = {.control_path = control_path(config), .control_fd = -1};
+	int status;
+
+	notify_init(&solo.notify);
+	cache_log_open_syslog(line);
+	sockets_init(&solo.sockets, nworkers);
+	timer_init(&solo.reload_timer, reload_due);
+	status = run(&solo, line, config);
+	if (solo.control_fd >= 0)
+		unlink(solo.control_path);
+	pid_file_remove(&solo.pid_file);
+	sockets_fini(&solo.sockets);
+	if (solo.signals.is_watched_) {
+		loop_unwatch(solo.loop, &solo.signals);
+		close(solo.signals.fd);
+	}
+	loop_destroy(solo.loop);
+	mem_free(solo.control_path);
+	config_unref(config);
+	return status;
+}
