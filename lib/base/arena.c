@@ -80,12 +80,12 @@ struct str arena_str(struct arena *arena, struct str s)
 
 struct str arena_printf(struct arena *arena, const char *format, ...)
 {
+	char first[64], *text;
 	va_list args;
-	char *text;
 	int n;
 
 	va_start(args, format);
-	n = vsnprintf(NULL, 0, format, args);
+	n = vsnprintf(first, sizeof(first), format, args);
 	va_end(args);
 	check(n >= 0);
 	text = arena_alloc(arena, (size_t)n + 1);
