@@ -43,22 +43,29 @@ void disk_source_close(struct disk_source *source)
 	*source = (struct disk_source){0};
 }
 
+static int prepare(struct disk_source *source, const char *sql, sqlite3_stmt **out)
+{
+	return sqlite3_prepare_v3(source->db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+}
+
+int disk_source_prepare(struct disk_source *source)
+{
+	int rc = prepare(source, row_sql, &source->row);
+
+	if (rc == SQLITE_OK)
+		rc = prepare(source, "SELECT crc, data FROM chunk WHERE id = ?1", &source->piece);
+	if (rc == SQLITE_OK)
+		rc = prepare(source, "SELECT id FROM usage WHERE key = ?1 ORDER BY id DESC LIMIT ?2",
+			     &source->by_key);
+	return rc;
+}
+
 int disk_source_open(struct disk_source *source, const char *path)
 {
-	static const char piece_sql[] = "SELECT crc, data FROM chunk WHERE id = ?1";
-	static const char by_key_sql[] =
-		"SELECT id FROM usage WHERE key = ?1 ORDER BY id DESC LIMIT ?2";
 	int rc = schema_open_reader(path, &source->db);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v3(source->db, row_sql, -1, SQLITE_PREPARE_PERSISTENT,
-					&source->row, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v3(source->db, piece_sql, -1, SQLITE_PREPARE_PERSISTENT,
-					&source->piece, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v3(source->db, by_key_sql, -1, SQLITE_PREPARE_PERSISTENT,
-					&source->by_key, NULL);
+		rc = disk_source_prepare(source);
 	if (rc != SQLITE_OK)
 		disk_source_close(source);
 	return rc;
@@ -80,7 +87,7 @@ static struct str blob_of(sqlite3_stmt *stmt, int column)
 	return (struct str){at, at ? (size_t)sqlite3_column_bytes(stmt, column) : 0};
 }
 
-/* Status line and fields, each with CRLF; no NUL, no empty line. */
+/* Status line and fields, each with its CRLF; no other CR or LF, no NUL, no empty line. */
 static bool is_head(struct str head)
 {
 	struct str line;
@@ -90,7 +97,7 @@ static bool is_head(struct str head)
 		return false;
 	head.len--; /* so that nothing follows the last line */
 	while (str_split(&head, '\n', &line))
-		if (line.len < 2 || line.at[line.len - 1] != '\r')
+		if (line.len < 2 || str_find_char(line, '\r') != line.len - 1)
 			return false;
 	return true;
 }

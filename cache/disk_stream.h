@@ -18,6 +18,7 @@ struct disk_source {
 };
 /* An SQLite code; on failure the source is closed. */
 int disk_source_open(struct disk_source *source, const char *path);
+int disk_source_prepare(struct disk_source *source); /* on a connection that is open */
 void disk_source_close(struct disk_source *source); /* fine when closed */
 
 /* A large body on its way. The reader's, on its list until it has ended. */
