@@ -22,7 +22,6 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_UPDATE] = "UPDATE object SET status = ?4, type = ?5, stored = ?7, date = ?8, expires = ?9,"
 		       " modified = ?10, etag = ?11, flags = ?12, on_error = ?13, on_stale = ?14,"
 		       " header = ?15, crc = ?16 WHERE id = ?1",
-	[ROW_KEY_OF] = "SELECT key FROM usage WHERE id = ?1",
 	[ROW_DELETE_OBJECT] = "DELETE FROM object WHERE id = ?1",
 	[ROW_DELETE_USAGE] = "DELETE FROM usage WHERE id = ?1",
 	[ROW_DELETE_PIECES] = "DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2",
