@@ -46,6 +46,9 @@ void worker_destroy(struct worker *worker)
 {
 	if (!worker)
 		return;
+	/* Mail that came when its loop had ended: another wish to stop. */
+	loop_stop(worker->loop);
+	loop_run(worker->loop);
 	transaction_free_spare(worker);
 	origin_pool_destroy(worker->origins);
 	peer_turns_destroy(worker->turns);
