@@ -238,5 +238,7 @@ int kid_run(const struct command_line *line, struct config *config, int channel,
 	open_door(&kid, control_fd);
 	loop_run(kid.loop);
 	serve_destroy(kid.serve);
+	loop_unwatch(kid.loop, &kid.signals);
+	loop_destroy(kid.loop);
 	return EXIT_SUCCESS;
 }
