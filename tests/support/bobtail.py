@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Starts the proxy for a test and ends it again.
+
+BOBTAIL is the command that serves in the foreground when a configuration file's path follows it;
+its default is the program of the build directory that `make check` runs in."""
+import os
+import random
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+COMMAND = os.environ.get("BOBTAIL", "./bobtail -N -f")
+SKIP = 77  # what the test driver takes for "skipped"
+
+
+def skip_without_program():
+    """Ends the test as skipped when there is no program to test."""
+    if not shutil.which(shlex.split(COMMAND)[0]):
+        print(f"skipped: there is no {COMMAND.split()[0]}")
+        sys.exit(SKIP)
+
+
+def free_ports(count):
+    """`count` different TCP ports of 127.0.0.1 that nobody listens on."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
+class Proxy:
+    """A proxy that runs with the text of a squid.conf; `with` ends it and removes its folder."""
+
+    def __init__(self, config, port):
+        self.folder = tempfile.mkdtemp(prefix="bobtail-test.")
+        os.chmod(self.folder, 0o777)  # started as root, the proxy becomes another user
+        self.config = os.path.join(self.folder, "squid.conf")
+        with open(self.config, "w", encoding="latin-1") as file:
+            file.write(config)
+        self.log = os.path.join(self.folder, "output")
+        with open(self.log, "wb") as output:
+            self.process = subprocess.Popen(
+                [*shlex.split(COMMAND), self.config], stdout=output, stderr=output
+            )
+        self._wait_for(port)
+
+    def _wait_for(self, port):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        output = self.output()
+        self.stop()
+        sys.exit(f"the proxy did not start:\n{output}")
+
+    def output(self):
+        with open(self.log, encoding="latin-1") as file:
+            return file.read()
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def stop(self):
+        if self.is_alive():
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
