@@ -22,8 +22,8 @@
 #include "lib/net/loop.h"
 #include "proxy/serve.h"
 #include "proxy/server.h"
+#include "proxy/tally.h"
 #include "proxy/version.h"
-#include "proxy/worker.h"
 #include "squid-compat/config.h"
 
 struct control {
@@ -44,6 +44,8 @@ struct connection {
 	size_t sent;
 	bool is_asked;        /* the line is there: what follows is of no interest */
 	bool awaits_reload;
+	struct tally_request *tally; /* under way; write then says what is asked */
+	void (*write)(struct connection *connection, const struct tally *tally);
 };
 
 /* ---- the socket */
@@ -87,7 +89,7 @@ enum err control_listen(const char *path, const struct config *config, int *fd,
 		err_say(why, "control socket %s: the name is too long", path);
 		return ERR_LIMIT;
 	}
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	if (is_alive(&address)) {
 		err_say(why, "control socket %s: another instance listens there", path);
 		return ERR_IO;
@@ -114,6 +116,7 @@ static void destroy_connection(struct connection *connection)
 	loop_unwatch(control->options.loop, &connection->watch);
 	close(connection->watch.fd);
 	timer_cancel(&connection->timer);
+	tally_cancel(connection->tally);
 	list_remove(&connection->node);
 	buf_fini(&connection->in);
 	buf_fini(&connection->out);
@@ -151,6 +154,15 @@ static void send_answer(struct connection *connection)
 	destroy_connection(connection);
 }
 
+static void tally_done(void *owner, const struct tally *tally)
+{
+	struct connection *connection = owner;
+
+	connection->tally = NULL;
+	connection->write(connection, tally);
+	send_answer(connection);
+}
+
 static void say_error(struct connection *connection, const char *reason)
 {
 	buf_printf(&connection->out, "ERROR %s\n", reason);
@@ -158,24 +170,19 @@ static void say_error(struct connection *connection, const char *reason)
 
 /* ---- commands */
 
-static uint64_t sum(const struct server *server, size_t offset)
+/* The workers are asked, and the answer is written when they have told. */
+static void ask_workers(struct connection *connection,
+			void (*write)(struct connection *connection, const struct tally *tally))
 {
-	uint64_t n = 0;
+	struct control_options *options = &connection->control->options;
 
-	for (unsigned i = 0; i < server->nworkers; i++)
-		n += __atomic_load_n((const uint64_t *)(const void *)
-					((const char *)server->workers[i] + offset),
-				     __ATOMIC_RELAXED); /* a report: pairs with nothing */
-	return n;
-}
-
-static unsigned count_sessions(const struct server *server)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < server->nworkers; i++)
-		n += __atomic_load_n(&server->workers[i]->nsessions, __ATOMIC_RELAXED);
-	return n;
+	if (serve_is_stopping(options->serve)) {
+		say_error(connection, "stopping");
+		return;
+	}
+	connection->write = write;
+	connection->tally = tally_ask(serve_server(options->serve), options->loop, tally_done,
+				      connection);
 }
 
 static void say_disk(struct buf *out, struct disk *disk)
@@ -197,22 +204,21 @@ static void say_disk(struct buf *out, struct disk *disk)
 	buf_printf(out, "disk.faults = %" PRIu64 "\n", stats.faults);
 }
 
-static void do_info(struct connection *connection, struct str argument)
+static void write_info(struct connection *connection, const struct tally *tally)
 {
 	struct serve *serve = connection->control->options.serve;
 	const struct server *server = serve_server(serve);
 	struct buf *out = &connection->out;
 	struct index_stats memory;
 
-	(void)argument;
 	index_stats(server->index, &memory);
 	buf_printf(out, "OK\nversion = " VERSION_TEXT "\npid = %d\n", (int)getpid());
 	buf_printf(out, "uptime_s = %" PRId64 "\n",
 		   (clock_wall_us() - server->started_us) / 1000000);
 	buf_printf(out, "configuration = %s\n", serve_config(serve)->path);
 	buf_printf(out, "workers = %u\n", server->nworkers);
-	buf_printf(out, "sessions = %u\n", count_sessions(server));
-	buf_printf(out, "requests = %" PRIu64 "\n", serve_nrequests(serve));
+	buf_printf(out, "sessions = %u\n", tally->nsessions);
+	buf_printf(out, "requests = %" PRIu64 "\n", tally->counters.client_requests);
 	buf_printf(out, "memory.objects = %zu\n", memory.nobjects);
 	buf_printf(out, "memory.used_bytes = %zu\n", memory.bytes);
 	buf_printf(out, "memory.max_bytes = %zu\n", memory.max_bytes);
@@ -221,7 +227,13 @@ static void do_info(struct connection *connection, struct str argument)
 		say_disk(out, server->disks[i]);
 }
 
-#define COUNTER(field) offsetof(struct worker, counters.field)
+static void do_info(struct connection *connection, struct str argument)
+{
+	(void)argument;
+	ask_workers(connection, write_info);
+}
+
+#define COUNTER(field) offsetof(struct counters, field)
 
 /* Squid's names where Squid has the counter. */
 static const struct {
@@ -242,15 +254,22 @@ static const struct {
 	{"server.all.kbytes_out", COUNTER(server_bytes_out), 1024},
 };
 
+static void write_counters(struct connection *connection, const struct tally *tally)
+{
+	buf_printf(&connection->out, "OK\n");
+	for (size_t i = 0; i < COUNT(counters); i++) {
+		uint64_t n;
+
+		memcpy(&n, (const char *)&tally->counters + counters[i].offset, sizeof(n));
+		buf_printf(&connection->out, "%s = %" PRIu64 "\n", counters[i].name,
+			   n / counters[i].unit);
+	}
+}
+
 static void do_counters(struct connection *connection, struct str argument)
 {
-	const struct server *server = serve_server(connection->control->options.serve);
-
 	(void)argument;
-	buf_printf(&connection->out, "OK\n");
-	for (size_t i = 0; i < COUNT(counters); i++)
-		buf_printf(&connection->out, "%s = %" PRIu64 "\n", counters[i].name,
-			   sum(server, counters[i].offset) / counters[i].unit);
+	ask_workers(connection, write_counters);
 }
 
 static void do_reconfigure(struct connection *connection, struct str argument)
