@@ -14,6 +14,7 @@
 #include "proxy/process.h"
 #include "proxy/server.h"
 #include "proxy/startup.h"
+#include "proxy/tally.h"
 #include "proxy/version.h"
 #include "proxy/worker.h"
 #include "squid-compat/cache_dir.h"
@@ -29,6 +30,7 @@ struct serve {
 	struct serve_options options;
 	struct config *config;
 	unsigned nstops;
+	int64_t wait_ms; /* said with the first stop */
 	pthread_t joiner;
 	struct mail ended;
 };
@@ -95,16 +97,6 @@ const struct config *serve_config(const struct serve *serve)
 struct server *serve_server(struct serve *serve)
 {
 	return &serve->server;
-}
-
-uint64_t serve_nrequests(const struct serve *serve)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < serve->server.nworkers; i++)
-		n += __atomic_load_n(&serve->server.workers[i]->counters.client_requests,
-				     __ATOMIC_RELAXED); /* a report: pairs with nothing */
-	return n;
 }
 
 /* ---- ports */
@@ -197,6 +189,8 @@ void serve_take_config(struct serve *serve, struct config *config)
 
 void serve_rotate(struct serve *serve)
 {
+	if (serve->nstops > 0)
+		return;
 	log_say(1, "Rotating logs and replacing helpers");
 	log_writer_rotate(serve->server.log);
 	server_renew_helpers(&serve->server);
@@ -231,15 +225,23 @@ static void *join_workers(void *arg)
 	return NULL;
 }
 
-static void begin_stop(struct serve *serve, int64_t wait_ms)
+static void say_requests(void *owner, const struct tally *tally)
+{
+	const struct serve *serve = owner;
+
+	log_say(1, "Preparing for shutdown after %llu requests",
+		(unsigned long long)tally->counters.client_requests);
+	log_say(1, "Waiting %d seconds for active connections to finish",
+		(int)(serve->wait_ms / 1000));
+}
+
+static void begin_stop(struct serve *serve)
 {
 	int error;
 
-	log_say(1, "Preparing for shutdown after %llu requests",
-		(unsigned long long)serve_nrequests(serve));
-	log_say(1, "Waiting %lld seconds for active connections to finish",
-		(long long)wait_ms / 1000);
-	server_post_stop(&serve->server, wait_ms);
+	/* Asked before they are stopped, so answered. */
+	tally_ask(&serve->server, serve->options.loop, say_requests, serve);
+	server_post_stop(&serve->server, serve->wait_ms);
 	serve->ended.deliver = all_ended;
 	error = pthread_create(&serve->joiner, NULL, join_workers, serve);
 	if (error == 0)
@@ -250,12 +252,12 @@ static void begin_stop(struct serve *serve, int64_t wait_ms)
 
 void serve_stop(struct serve *serve, bool is_fast)
 {
-	bool is_first = serve->nstops++ == 0;
-
-	if (is_first)
-		begin_stop(serve, is_fast ? 0 : serve->config->shutdown_lifetime_ms);
-	else
+	if (serve->nstops++ > 0) {
 		server_post_stop(&serve->server, 0);
+		return;
+	}
+	serve->wait_ms = is_fast ? 0 : serve->config->shutdown_lifetime_ms;
+	begin_stop(serve);
 }
 
 bool serve_is_stopping(const struct serve *serve)

@@ -6,7 +6,6 @@
 #ifndef PROXY_SERVE_H
 #define PROXY_SERVE_H
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "lib/base/err.h"
 
@@ -43,7 +42,7 @@ void serve_unlisten(struct serve *serve, const char *spec, bool is_https);
 struct config *serve_read_config(struct serve *serve);
 void serve_take_config(struct serve *serve, struct config *config); /* takes over the reference */
 
-/* New log files, new helpers. */
+/* New log files, new helpers; nothing while it stops. */
 void serve_rotate(struct serve *serve);
 void serve_toggle_debug(struct serve *serve);
 
@@ -51,8 +50,5 @@ void serve_toggle_debug(struct serve *serve);
  * again. */
 void serve_stop(struct serve *serve, bool is_fast);
 bool serve_is_stopping(const struct serve *serve);
-
-/* Requests so far, of all workers. */
-uint64_t serve_nrequests(const struct serve *serve);
 
 #endif

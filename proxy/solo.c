@@ -141,8 +141,7 @@ static void on_hup(struct solo *solo)
 
 static void on_rotate(struct solo *solo)
 {
-	if (!serve_is_stopping(solo->serve))
-		serve_rotate(solo->serve);
+	serve_rotate(solo->serve);
 }
 
 static void on_debug(struct solo *solo)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/tally.h"
+
+#include <stddef.h>
+
+#include "lib/base/heap.h"
+#include "proxy/server.h"
+
+struct part {
+	struct mail mail; /* to the worker, and back */
+	struct tally_request *request;
+	struct worker *worker;
+	struct tally tally;
+};
+
+/* The asking loop's; a part is with its worker until it has come back. */
+struct tally_request {
+	struct loop *loop;
+	void (*done)(void *owner, const struct tally *tally); /* NULL: cancelled */
+	void *owner;
+	struct tally total;
+	unsigned nwaiting;
+	struct part parts[];
+};
+
+static void add(struct counters *to, const struct counters *from)
+{
+	to->client_requests += from->client_requests;
+	to->client_hits += from->client_hits;
+	to->client_errors += from->client_errors;
+	to->client_bytes_in += from->client_bytes_in;
+	to->client_bytes_out += from->client_bytes_out;
+	to->client_hit_bytes_out += from->client_hit_bytes_out;
+	to->server_requests += from->server_requests;
+	to->server_errors += from->server_errors;
+	to->server_bytes_in += from->server_bytes_in;
+	to->server_bytes_out += from->server_bytes_out;
+	to->connections_accepted += from->connections_accepted;
+}
+
+static void come_back(struct mail *mail)
+{
+	struct part *part = CONTAINER(mail, struct part, mail);
+	struct tally_request *request = part->request;
+
+	add(&request->total.counters, &part->tally.counters);
+	request->total.nsessions += part->tally.nsessions;
+	if (--request->nwaiting > 0)
+		return;
+	if (request->done)
+		request->done(request->owner, &request->total);
+	mem_free(request);
+}
+
+/* On the worker's thread. */
+static void copy(struct mail *mail)
+{
+	struct part *part = CONTAINER(mail, struct part, mail);
+
+	part->tally.counters = part->worker->counters;
+	part->tally.nsessions = part->worker->nsessions;
+	part->mail.deliver = come_back;
+	loop_post(part->request->loop, &part->mail);
+}
+
+struct tally_request *tally_ask(struct server *server, struct loop *loop,
+				void (*done)(void *owner, const struct tally *tally), void *owner)
+{
+	unsigned n = server->nworkers;
+	struct tally_request *request = mem_zalloc(sizeof(*request) + n * sizeof(struct part));
+
+	request->loop = loop;
+	request->done = done;
+	request->owner = owner;
+	request->nwaiting = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct part *part = &request->parts[i];
+
+		part->request = request;
+		part->worker = server->workers[i];
+		part->mail.deliver = copy;
+		loop_post(part->worker->loop, &part->mail);
+	}
+	return request;
+}
+
+void tally_cancel(struct tally_request *request)
+{
+	if (request)
+		request->done = NULL;
+}
