@@ -48,11 +48,16 @@ static struct list *bucket(struct origin_pool *pool, uint64_t key)
 
 struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key)
 {
-	LIST_EACH(node, bucket(pool, key)) {
+	LIST_EACH_SAFE(node, bucket(pool, key)) {
 		struct origin_conn *conn = CONTAINER(node, struct origin_conn, node_);
 
 		if (conn->key != key)
 			continue;
+		/* What came with the last answer, or since, would pass for the next one. */
+		if (stream_is_stale(&conn->stream)) {
+			origin_close(conn);
+			continue;
+		}
 		list_remove(&conn->node_);
 		timer_cancel(&conn->idle_timer_);
 		conn->is_reused = true;
