@@ -6,6 +6,7 @@
 #include "proxy/session_h1.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
@@ -372,13 +373,19 @@ static void timer_fired(struct timer *timer)
 void session_h1_start(struct worker *worker, struct listener *listener, int fd,
                       const struct addr *client)
 {
-	struct session *session = mem_zalloc(sizeof(*session));
+	const struct port *port = listener_port(listener, worker_snapshot(worker));
+	struct session *session;
 
+	if (!port) { /* gone from the configuration: the listener is about to stop */
+		close(fd);
+		return;
+	}
+	session = mem_zalloc(sizeof(*session));
 	session->worker = worker;
 	session->listener = listener_ref(listener);
 	session->client = *client;
 	session->snapshot = snapshot_ref(worker_snapshot(worker));
-	session->port = listener_port(listener, session->snapshot);
+	session->port = port;
 	buf_init(&session->input, INPUT_MAX_BYTES);
 	timer_init(&session->timer, timer_fired);
 	list_push_back(&worker->sessions, &session->node);
