@@ -26,6 +26,13 @@ static enum transaction_state purge(struct transaction *t)
 	return reply_empty(t, n > 0 ? 200 : 404);
 }
 
+/* The answer to a request with a body may depend on it, which no key shows. */
+static bool has_body(const struct http_request *request)
+{
+	return request->body == HTTP_BODY_CHUNKED ||
+	       (request->body == HTTP_BODY_LENGTH && request->content_length > 0);
+}
+
 enum transaction_state transaction_run_cache_access(struct transaction *t)
 {
 	struct acl_result result = {0};
@@ -36,7 +43,7 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	verdict = access_ask(t, transaction_config(t)->cache, ACL_ALLOW, &result);
 	if (verdict == ACL_NEED)
 		return TRANSACTION_CACHE_ACCESS;
-	t->may_cache = verdict == ACL_ALLOW;
+	t->may_cache = verdict == ACL_ALLOW && !has_body(transaction_request(t));
 	t->key = index_key(t->worker->server->index, t->url);
 	if (!t->may_cache || !cache_key_is_method_served(transaction_request(t)->method))
 		return TRANSACTION_FETCH;
@@ -178,7 +185,8 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		return TRANSACTION_REPLY_ACCESS;
 	case FRESHNESS_REVALIDATE:
 	case FRESHNESS_MUST_REVALIDATE:
-		if (object_state(t->object) != OBJECT_COMPLETE || t->object->status != 200)
+		/* A large body from disk is not all in memory: a 304 could not share it. */
+		if (!object_is_whole(t->object) || t->object->status != 200)
 			break;
 		t->is_revalidation_due = true;
 		t->must_revalidate = t->freshness.verdict == FRESHNESS_MUST_REVALIDATE;
