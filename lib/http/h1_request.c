@@ -153,11 +153,22 @@ static enum h1_error explain_long_line(const struct h1_cursor *cursor)
 	               : H1_BAD_REQUEST_LINE;
 }
 
+/* The longest request line that may begin at at: the head's limit bounds it too. */
+static size_t max_line_len(const char *at, const struct h1_limits *limits,
+                           const struct http_request *out)
+{
+	size_t before = (size_t)(at - out->head.base);
+	size_t room = limits->head_bytes > before ? limits->head_bytes - before : 0;
+	size_t max_len = (size_t)limits->target_bytes + MAX_AROUND_TARGET;
+
+	return max_len < room ? max_len : room;
+}
+
 static enum h1_verdict read_request_line(struct h1_cursor *cursor, const struct h1_limits *limits,
                                          struct http_request *out)
 {
 	const char *end = cursor->end;
-	size_t max_len = (size_t)limits->target_bytes + MAX_AROUND_TARGET;
+	size_t max_len = max_line_len(cursor->at, limits, out);
 	bool is_cut = (size_t)(end - cursor->at) >= max_len;
 	enum h1_verdict verdict;
 
@@ -195,7 +206,7 @@ static enum h1_verdict read_start(struct h1_parser *parser, struct h1_cursor *cu
 	verdict = read_request_line(cursor, limits, out);
 	if (verdict == H1_MORE)
 		parser->wake_ =
-			(uint32_t)(at - out->head.base) + limits->target_bytes + MAX_AROUND_TARGET;
+			(uint32_t)(at - out->head.base + max_line_len(at, limits, out));
 	return verdict;
 }
 

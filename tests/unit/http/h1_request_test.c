@@ -369,6 +369,21 @@ static void a_head_of_just_the_limit_passes(void **state)
 	judge(&over, &tight);
 }
 
+/* Where the target alone may fill the head, the target is at fault, and nonsense is nonsense. */
+static void a_request_line_that_fills_the_head_is_too_long(void **state)
+{
+	const struct row target = ROW("target", "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+				      H1_TARGET_TOO_LONG);
+	const struct row nonsense = ROW("nonsense", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+					H1_BAD_REQUEST_LINE);
+	struct h1_subject tight = subject;
+
+	(void)state;
+	tight.limits.head_bytes = 32;
+	judge(&target, &tight);
+	judge(&nonsense, &tight);
+}
+
 static void a_good_head_reads_as_it_is_written(void **state)
 {
 	static const char bytes[] = "\r\nPOST /a?b=c HTTP/1.1\r\nhOST:  x.example \t\r\n"
@@ -492,6 +507,7 @@ int main(void)
 		cmocka_unit_test(what_two_parsers_could_frame_in_two_ways_is_refused),
 		cmocka_unit_test(heads_are_bounded),
 		cmocka_unit_test(a_head_of_just_the_limit_passes),
+		cmocka_unit_test(a_request_line_that_fills_the_head_is_too_long),
 		cmocka_unit_test(a_good_head_reads_as_it_is_written),
 		cmocka_unit_test(version_and_connection_decide_what_follows),
 		cmocka_unit_test(a_second_equal_type_is_merged),
