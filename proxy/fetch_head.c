@@ -2,6 +2,7 @@
 /* The head of a request to an origin: one new head made of validated spans of the client's, in the
  * client's order, with what Squid adds behind it. What a field needs is in a table by its id. */
 #include "cache/cache_control.h"
+#include "cache/key.h"
 #include "cache/revalidate.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
@@ -22,8 +23,11 @@ enum field_use {
 	USE_HOST,        /* ours, in its place */
 	USE_FORWARDED,   /* X-Forwarded-For: by forwarded_for */
 	USE_CREDENTIALS, /* by the peer's login= */
+	USE_PROXY_CREDENTIALS,
 	USE_CONDITION,   /* dropped when a stored response is revalidated */
+	USE_VALIDATOR,   /* the same, and by cache_miss_revalidate */
 	USE_FRONT_END,   /* dropped when the peer's option sets it */
+	USE_HOPS,        /* Max-Forwards: counted down, where it means something */
 };
 
 static const uint8_t uses[FIELD_ID_COUNT] = {
@@ -34,11 +38,13 @@ static const uint8_t uses[FIELD_ID_COUNT] = {
 	[FIELD_HOST] = USE_HOST,
 	[FIELD_HTTP2_SETTINGS] = USE_DROP,
 	[FIELD_IF_MATCH] = USE_CONDITION,
-	[FIELD_IF_MODIFIED_SINCE] = USE_CONDITION,
-	[FIELD_IF_NONE_MATCH] = USE_CONDITION,
+	[FIELD_IF_MODIFIED_SINCE] = USE_VALIDATOR,
+	[FIELD_IF_NONE_MATCH] = USE_VALIDATOR,
 	[FIELD_IF_RANGE] = USE_CONDITION,
 	[FIELD_IF_UNMODIFIED_SINCE] = USE_CONDITION,
+	[FIELD_MAX_FORWARDS] = USE_HOPS,
 	[FIELD_PROXY] = USE_DROP,
+	[FIELD_PROXY_AUTHORIZATION] = USE_PROXY_CREDENTIALS,
 	[FIELD_RANGE] = USE_CONDITION,
 	[FIELD_SURROGATE_CAPABILITY] = USE_DROP,
 	[FIELD_VIA] = USE_DROP,
@@ -73,9 +79,25 @@ static void add_host(struct writer *w)
 	add_line(w, STR("Host"), host);
 }
 
+static bool passes_login(const struct peer *peer)
+{
+	return peer->login == PEER_LOGIN_PASS || peer->login == PEER_LOGIN_PASSTHRU ||
+	       peer->login == PEER_LOGIN_PROXYPASS;
+}
+
+/* Those for the site: an originserver gets them only if its login= says so. */
 static bool keeps_credentials(const struct peer *peer)
 {
-	return peer && (peer->login == PEER_LOGIN_PASS || peer->login == PEER_LOGIN_PASSTHRU);
+	return !peer || !peer->is_originserver || passes_login(peer);
+}
+
+/* Off, a cacheable miss is fetched whole, so that it can be stored. */
+static bool keeps_validators(const struct writer *w)
+{
+	bool is_cacheable = w->order->may_store && cache_key_is_method_served(w->request->method) &&
+	                    !http_has(&w->request->head, FIELD_AUTHORIZATION);
+
+	return !w->order->stored && (w->config->cache_miss_revalidate || !is_cacheable);
 }
 
 static bool is_kept(struct writer *w, const struct http_field *field)
@@ -85,16 +107,55 @@ static bool is_kept(struct writer *w, const struct http_field *field)
 		return !http_is_hop_by_hop(&w->request->head, field);
 	case USE_CREDENTIALS:
 		return keeps_credentials(w->peer);
+	case USE_PROXY_CREDENTIALS:
+		return w->peer && !w->peer->is_originserver && passes_login(w->peer);
 	case USE_CONDITION:
 		return !w->order->stored;
+	case USE_VALIDATOR:
+		return keeps_validators(w);
 	case USE_FORWARDED:
 		return w->config->forwarded_for == FORWARDED_FOR_TRANSPARENT;
 	case USE_FRONT_END:
 		return !w->peer || w->peer->front_end_https == PEER_FRONT_END_NONE;
 	case USE_DROP:
 	case USE_HOST:
+	case USE_HOPS:
 		break;
 	}
+	return false;
+}
+
+/* RFC 9110 §7.6.2: of OPTIONS and TRACE (which goes no further than here) alone. */
+static void add_hops(struct writer *w)
+{
+	uint64_t left;
+
+	if (w->request->method != HTTP_OPTIONS ||
+	    !str_to_u64(http_value(&w->request->head, FIELD_MAX_FORWARDS), &left) || left == 0)
+		return;
+	buf_add_str(w->out, STR("Max-Forwards: "));
+	buf_add_u64(w->out, left - 1);
+	buf_add_str(w->out, STR("\r\n"));
+}
+
+/* By request_header_access. If not, *replacement is what to send instead, or STR_NONE. */
+static bool may_send(struct writer *w, enum http_field_id id, struct str name,
+                     struct str *replacement)
+{
+	return !w->order->snapshot->has_request_rules ||
+	       header_rules_allows(w->config->request_headers, id, name, w->order->facts,
+	                           replacement);
+}
+
+/* A field that we make passes the rules like any other. False: it was replaced or left out. */
+static bool may_make(struct writer *w, enum http_field_id id)
+{
+	struct str replacement = STR_NONE;
+
+	if (may_send(w, id, http_field_id_name(id), &replacement))
+		return true;
+	if (replacement.at)
+		add_line(w, http_field_id_name(id), replacement);
 	return false;
 }
 
@@ -106,14 +167,10 @@ static void add_client_field(struct writer *w, const struct http_field *field)
 
 	if (!is_kept(w, field))
 		return;
-	if (w->order->snapshot->has_request_rules &&
-	    !header_rules_allows(w->config->request_headers, field->id, name, w->order->facts,
-	                         &replacement)) {
-		if (!replacement.at)
-			return;
-		value = replacement;
-	}
-	add_line(w, name, value);
+	if (may_send(w, field->id, name, &replacement))
+		add_line(w, name, value);
+	else if (replacement.at)
+		add_line(w, name, replacement);
 }
 
 static void add_client_fields(struct writer *w)
@@ -123,14 +180,15 @@ static void add_client_fields(struct writer *w)
 
 	for (unsigned i = 0; i < head->nfields; i++) {
 		const struct http_field *field = &head->fields[i];
+		bool is_host = uses[field->id] == USE_HOST;
 
-		if (uses[field->id] != USE_HOST) {
-			add_client_field(w, field);
-			continue;
-		}
-		if (!has_host)
+		if (is_host && !has_host)
 			add_host(w);
-		has_host = true;
+		else if (uses[field->id] == USE_HOPS && field == http_find(head, field->id))
+			add_hops(w);
+		else if (!is_host)
+			add_client_field(w, field);
+		has_host |= is_host;
 	}
 	if (!has_host)
 		add_host(w);
@@ -152,23 +210,14 @@ static void add_joined(struct writer *w, enum http_field_id id, struct str ours)
 	buf_add_str(w->out, STR("\r\n"));
 }
 
-/* A field that we make passes the request_header_access rules like any other. */
-static bool may_add(struct writer *w, enum http_field_id id)
-{
-	struct str replacement;
-
-	return !w->order->snapshot->has_request_rules ||
-	       header_rules_allows(w->config->request_headers, id, http_field_id_name(id),
-	                           w->order->facts, &replacement);
-}
-
 /* The address is always that of the TCP client. */
 static void add_forwarded_for(struct writer *w)
 {
 	char ip[ADDR_TEXT_BYTES];
 	struct str client = str_of(addr_ip_text(&w->order->exchange->client, ip));
 
-	if (!may_add(w, FIELD_X_FORWARDED_FOR))
+	if (w->config->forwarded_for == FORWARDED_FOR_TRANSPARENT ||
+	    !may_make(w, FIELD_X_FORWARDED_FOR))
 		return;
 	switch (w->config->forwarded_for) {
 	case FORWARDED_FOR_ON:
@@ -203,22 +252,47 @@ static void add_base64(struct buf *out, struct str bytes)
 	}
 }
 
+/* login=PROXYPASS: what the client told the proxy is for the site. */
+static void add_proxy_login(struct writer *w)
+{
+	struct str value = http_value(&w->request->head, FIELD_PROXY_AUTHORIZATION);
+
+	if (w->peer->is_originserver && str_starts_with_nocase(value, STR("basic ")))
+		add_line(w, http_field_id_name(FIELD_AUTHORIZATION), value);
+}
+
 /* login=user:pass and login=*:pass give the origin Basic credentials of ours. */
-static void add_login(struct writer *w)
+static void add_made_login(struct writer *w, enum http_field_id id)
 {
 	struct buf text;
 
-	if (!w->peer || (w->peer->login != PEER_LOGIN_FIXED && w->peer->login != PEER_LOGIN_USER))
-		return;
 	buf_init(&text, 4096);
 	if (w->peer->login == PEER_LOGIN_USER)
 		buf_add_str(&text, w->order->user.at ? w->order->user : STR("-"));
 	buf_add_str(&text, w->peer->login_text);
-	buf_add_str(w->out, w->peer->is_originserver ? STR("Authorization: Basic ")
-	                                             : STR("Proxy-Authorization: Basic "));
+	buf_add_str(w->out, http_field_id_name(id));
+	buf_add_str(w->out, STR(": Basic "));
 	add_base64(w->out, buf_str(&text));
 	buf_add_str(w->out, STR("\r\n"));
 	buf_fini(&text);
+}
+
+static void add_login(struct writer *w)
+{
+	enum peer_login login = w->peer ? w->peer->login : PEER_LOGIN_NONE;
+	enum http_field_id id = w->peer && w->peer->is_originserver ? FIELD_AUTHORIZATION
+	                                                            : FIELD_PROXY_AUTHORIZATION;
+
+	if (login != PEER_LOGIN_FIXED && login != PEER_LOGIN_USER && login != PEER_LOGIN_PROXYPASS)
+		return;
+	if (login == PEER_LOGIN_PROXYPASS && http_has(&w->request->head, id))
+		return; /* sent as it came */
+	if (!may_make(w, id))
+		return;
+	if (login == PEER_LOGIN_PROXYPASS)
+		add_proxy_login(w);
+	else
+		add_made_login(w, id);
 }
 
 /* Squid adds the MAX of the matching refresh_pattern when the client said neither. */
@@ -234,7 +308,7 @@ static void add_cache_control(struct writer *w)
 		if (control.flags & (CC_MAX_AGE | CC_NO_CACHE))
 			return;
 	}
-	if (!may_add(w, FIELD_CACHE_CONTROL))
+	if (!may_make(w, FIELD_CACHE_CONTROL))
 		return;
 	rule = refresh_rules_find(w->config->refresh, w->order->url);
 	buf_add_str(w->out, STR("Cache-Control: max-age="));
@@ -244,10 +318,13 @@ static void add_cache_control(struct writer *w)
 
 static void add_front_end(struct writer *w)
 {
-	if (!w->peer)
+	enum peer_front_end_https option =
+		w->peer ? w->peer->front_end_https : PEER_FRONT_END_NONE;
+
+	if (option == PEER_FRONT_END_NONE ||
+	    (option == PEER_FRONT_END_AUTO && !w->order->parts->is_https))
 		return;
-	if (w->peer->front_end_https == PEER_FRONT_END_ON ||
-	    (w->peer->front_end_https == PEER_FRONT_END_AUTO && w->order->parts->is_https))
+	if (may_make(w, FIELD_FRONT_END_HTTPS))
 		buf_add_str(w->out, STR("Front-End-Https: On\r\n"));
 }
 
@@ -293,9 +370,10 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 	if (order->stored)
 		revalidate_request_fields(order->stored, out);
 	add_client_fields(&w);
-	if (w.config->via && may_add(&w, FIELD_VIA))
+	if (w.config->via && may_make(&w, FIELD_VIA))
 		add_joined(&w, FIELD_VIA, order->snapshot->via_value);
-	buf_add_str(out, order->snapshot->surrogate_line);
+	if (may_make(&w, FIELD_SURROGATE_CAPABILITY))
+		buf_add_str(out, order->snapshot->surrogate_line);
 	add_forwarded_for(&w);
 	add_login(&w);
 	add_cache_control(&w);
