@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 
 #include "cache/object.h"
-#include "lib/http/message.h"
+#include "lib/http/h1.h"
 #include "lib/net/addr.h"
 
 struct exchange;
@@ -59,6 +59,7 @@ struct exchange {
 	uint64_t request_bytes;     /* received so far: head and body as on the wire */
 	uint64_t request_head_bytes;
 	bool is_body_read;          /* the request's body was taken to its end (or there is none) */
+	enum h1_error body_error;   /* why its framing was refused; H1_OK: it was not */
 	struct reply reply;
 };
 

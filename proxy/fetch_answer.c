@@ -164,6 +164,19 @@ static enum fetch_state read_head(struct fetch *fetch, bool *wait)
 	return parse_head(fetch, fetch->input.at, fetch->input.len);
 }
 
+/* The client's body is too large, wrong in its framing, or cut short. */
+static enum fetch_state upload_broken(struct fetch *fetch)
+{
+	enum h1_error error = fetch->order.exchange->body_error;
+	const struct h1_error_info *info = h1_error_info(error);
+
+	if (fetch_is_too_large(fetch))
+		return fetch_fail_with(fetch, 413, ERROR_TOO_BIG, 0);
+	if (error == H1_OK)
+		return fetch_fail_with(fetch, 400, ERROR_INVALID_REQ, 0);
+	return fetch_fail_with(fetch, info->status, error_name_of(str_of(info->squid_error)), 0);
+}
+
 enum fetch_state fetch_run_head(struct fetch *fetch)
 {
 	enum fetch_state next = FETCH_HEAD;
@@ -171,9 +184,7 @@ enum fetch_state fetch_run_head(struct fetch *fetch)
 
 	if (fetch_has_upload(fetch) && !fetch_pump_upload(fetch)) {
 		if (fetch->is_broken_upload)
-			return fetch_is_too_large(fetch)
-			               ? fetch_fail_with(fetch, 413, ERROR_TOO_BIG, 0)
-			               : fetch_fail_with(fetch, 400, ERROR_INVALID_REQ, 0);
+			return upload_broken(fetch);
 		/* The origin takes no more of it: it may have answered why. */
 		fetch_end_upload(fetch);
 		fetch->keeps_conn = false;

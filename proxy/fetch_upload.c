@@ -101,6 +101,8 @@ bool fetch_pump_upload(struct fetch *fetch)
 		}
 		upload->is_started = true;
 		upload->nbytes += (uint64_t)n;
+		/* The origin need not answer before it has all: only a pause counts. */
+		fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
 		if (fetch_is_too_large(fetch)) {
 			fetch->is_broken_upload = true;
 			return false;

@@ -42,8 +42,10 @@ static ssize_t decode_body(struct session *session, char *bytes, size_t len)
 		enum h1_verdict verdict =
 			h1_decode_chunks(&session->chunks, bytes + at, len - at, &used, &data);
 
-		if (verdict == H1_ERROR)
+		if (verdict == H1_ERROR) {
+			session->exchange->body_error = session->chunks.error;
 			return -EPROTO;
+		}
 		if (data.len > 0)
 			memmove(bytes + out, data.at, data.len);
 		out += data.len;
@@ -135,6 +137,7 @@ void session_begin_body(struct session *session, struct exchange *exchange)
 	session->chunks = (struct h1_chunks){0};
 	session->body_left = request->body == HTTP_BODY_LENGTH ? request->content_length : 0;
 	exchange->is_body_read = request->body != HTTP_BODY_CHUNKED && session->body_left == 0;
+	exchange->body_error = H1_OK;
 	session->is_continue_due = request->expect_continue && !exchange->is_body_read;
 	session->is_body_broken = false;
 }
