@@ -16,7 +16,7 @@
 /* ---- START: the URL that the request is for, and what is no business of ours */
 
 /* Our own name in Via: the request has been here before. RFC 9110 §7.6.3. */
-static bool is_loop(const struct transaction *t)
+static bool is_via_loop(const struct transaction *t)
 {
 	const struct http_field *field = NULL;
 	struct str mark = t->snapshot->via_mark;
@@ -25,6 +25,21 @@ static bool is_loop(const struct transaction *t)
 		struct str value = http_field_value(&transaction_request(t)->head, field);
 
 		if (memmem(value.at, value.len, mark.at, mark.len))
+			return true;
+	}
+	return false;
+}
+
+/* Or our own id in CDN-Loop: ID *( ";" PARAMETER ), RFC 8586 §2. */
+static bool is_cdn_loop(const struct transaction *t)
+{
+	struct str id = str_of(transaction_config(t)->surrogate_id), element;
+	struct http_list list = {0};
+
+	while (http_list_next(&transaction_request(t)->head, FIELD_CDN_LOOP, &list, &element)) {
+		struct str name = str_first(element, str_find_char(element, ';'));
+
+		if (str_eq_nocase(str_trim(name), id))
 			return true;
 	}
 	return false;
@@ -81,6 +96,8 @@ static enum transaction_state run_start(struct transaction *t)
 
 	if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
 		t->error_url = "error:method-not-allowed";
+		/* What follows CONNECT is no HTTP. */
+		t->exchange.reply.close_after = request->method == HTTP_CONNECT;
 		return transaction_refuse(t, 405, ERROR_UNSUP_REQ);
 	}
 	if (is_for_us(t))
@@ -93,7 +110,8 @@ static enum transaction_state run_start(struct transaction *t)
 	if (is_body_too_large(t))
 		return transaction_refuse(t, 413, ERROR_TOO_BIG);
 	cache_control_read(&request->head, &t->control);
-	t->is_loop = http_has(&request->head, FIELD_VIA) && is_loop(t);
+	t->is_loop = (http_has(&request->head, FIELD_VIA) && is_via_loop(t)) ||
+		     (http_has(&request->head, FIELD_CDN_LOOP) && is_cdn_loop(t));
 	return TRANSACTION_HTTP_ACCESS;
 }
 
