@@ -117,17 +117,21 @@ static enum session_state parse_head(struct session *session, const char *bytes,
 	return SESSION_READ_HEAD;
 }
 
+/* A head began and will not end. */
+static void drop_head(struct session *session)
+{
+	transaction_end_without_request(session->transaction, session->input.len);
+	session->transaction = NULL;
+	session->exchange = NULL;
+}
+
 /* The peer closed, or the socket failed, while a head was awaited. */
 static enum session_state end_of_input(struct session *session)
 {
-	if (session->transaction)
-		transaction_end_without_request(session->transaction, session->input.len);
-	else if (session->nrequests == 0)
+	if (!session->transaction && session->nrequests == 0)
 		worker_log_empty_connection(session->worker, session->snapshot, &session->client,
 		                            session->port);
-	session->transaction = NULL;
-	session->exchange = NULL;
-	return SESSION_CLOSED;
+	return SESSION_CLOSED; /* which drops an unfinished head */
 }
 
 /* Reads once: into the shared buffer when nothing is kept, else behind what is. */
@@ -313,7 +317,9 @@ static void session_destroy(struct session *session)
 {
 	timer_cancel(&session->timer);
 	stream_close(&session->stream);
-	if (session->transaction)
+	if (session->transaction && session->state == SESSION_READ_HEAD)
+		drop_head(session);
+	else if (session->transaction)
 		session_end_transaction(session);
 	buf_fini(&session->input);
 	list_remove(&session->node);
