@@ -217,6 +217,7 @@ static void add_forwarded_for(struct writer *w)
 	struct str client = str_of(addr_ip_text(&w->order->exchange->client, ip));
 
 	if (w->config->forwarded_for == FORWARDED_FOR_TRANSPARENT ||
+	    w->config->forwarded_for == FORWARDED_FOR_DELETE ||
 	    !may_make(w, FIELD_X_FORWARDED_FOR))
 		return;
 	switch (w->config->forwarded_for) {
