@@ -158,10 +158,15 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 	char text[ADDR_TEXT_BYTES];
 
 	addr_text(&fetch->query.addrs[fetch->addr], text);
-	fetch->addr++;
 	fetch->failure = error == ETIMEDOUT
 	                         ? (struct fetch_failure){504, ERROR_READ_TIMEOUT, error}
 	                         : (struct fetch_failure){503, ERROR_CONNECT_FAIL, error};
+	if (fetch->nretries < (unsigned)fetch_config(fetch)->connect_retries) {
+		fetch->nretries++;
+		return fetch_try_next(fetch);
+	}
+	fetch->nretries = 0;
+	fetch->addr++;
 	if (candidate->state) {
 		log_say(1, "TCP connection to %.*s/%u failed (%s: %s)",
 		        STR_ARG(candidate->peer->host), candidate->peer->port, text,
@@ -182,6 +187,13 @@ static int64_t connect_timeout(const struct fetch *fetch)
 	                                     : fetch_config(fetch)->peer_connect_timeout_ms;
 }
 
+/* One destination more, if forward_max_tries allows it; another attempt at the same is none. */
+static bool may_connect(struct fetch *fetch)
+{
+	return fetch->nretries > 0 ||
+	       fetch->ntries++ < (unsigned)fetch_config(fetch)->forward_max_tries;
+}
+
 enum fetch_state fetch_run_connect(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
@@ -189,6 +201,8 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 	int error;
 
 	if (!fetch->conn) {
+		if (!may_connect(fetch))
+			return fetch_fail(fetch);
 		error = origin_connect(fetch->order.worker->origins, conn_key(fetch),
 		                       candidate->state, addr, fetch_stream_woke, fetch,
 		                       &fetch->conn);

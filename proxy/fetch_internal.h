@@ -63,7 +63,9 @@ struct fetch {
 	bool is_resolving, is_running, is_producing, is_broken_upload, is_behind_interim;
 	size_t ncandidates, candidate; /* candidate: the one in use, ncandidates + 1 based */
 	unsigned naddrs, addr;
-	unsigned ninterim, ntries;
+	unsigned ninterim;
+	unsigned ntries;   /* destinations that were tried: forward_max_tries */
+	unsigned nretries; /* of this one: connect_retries */
 	int64_t deadline_ms; /* forward_timeout */
 	/* the answer's body */
 	struct h1_parser parser;
