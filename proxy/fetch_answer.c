@@ -210,7 +210,8 @@ static enum fetch_state end_of_body(struct fetch *fetch, bool is_clean)
 	if (is_clean && fetch->keeps_conn && !fetch_has_upload(fetch) &&
 	    !stream_is_writing(&fetch->conn->stream)) {
 		timer_cancel(&fetch->timer);
-		origin_keep(fetch->conn, fetch_config(fetch)->server_idle_pconn_timeout_ms);
+		origin_keep(fetch->conn, fetch_config(fetch)->server_idle_pconn_timeout_ms,
+		            fetch_config(fetch)->pconn_lifetime_ms);
 		fetch->conn = NULL;
 	}
 	return fetch_finish(fetch);

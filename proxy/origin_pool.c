@@ -104,11 +104,15 @@ int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *st
 	return 0;
 }
 
-void origin_keep(struct origin_conn *conn, int64_t idle_ms)
+void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms)
 {
 	struct origin_pool *pool = conn->pool_;
 	struct loop *loop = pool->worker->loop;
 
+	if (lifetime_ms > 0 && loop_now_ms(loop) - conn->opened_ms >= lifetime_ms) {
+		origin_close(conn);
+		return;
+	}
 	stream_set_owner(&conn->stream, idle_woke, conn);
 	stream_watch(&conn->stream);
 	list_push_front(bucket(pool, conn->key), &conn->node_);

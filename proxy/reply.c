@@ -63,9 +63,14 @@ static struct str x_cache_lines(const struct transaction *t)
 	return t->snapshot->reply_lines[t->is_hit][t->lookup];
 }
 
-static struct str connection_line(const struct transaction *t)
+/* Also settles whether the connection goes on. */
+static struct str connection_line(struct transaction *t, int status)
 {
-	return t->exchange.may_keep_alive && !t->exchange.reply.close_after
+	struct reply *reply = &t->exchange.reply;
+
+	if (status >= 400 && !transaction_config(t)->persistent_connection_after_error)
+		reply->close_after = true;
+	return t->exchange.may_keep_alive && !reply->close_after
 		       ? STR("Connection: keep-alive\r\n\r\n")
 		       : STR("Connection: close\r\n\r\n");
 }
@@ -124,7 +129,7 @@ static struct str own_lines(struct transaction *t, int status)
 	}
 	if (t->exchange.reply.is_chunked)
 		put(&pen, STR("Transfer-Encoding: chunked\r\n"));
-	put(&pen, connection_line(t));
+	put(&pen, connection_line(t, status));
 	return (struct str){memory, (size_t)(pen.at - memory)};
 }
 
@@ -298,7 +303,7 @@ static enum transaction_state finish_made(struct transaction *t, int status, str
 	t->is_hit = false;
 	reply->close_after |= t->is_refused;
 	buf_add_str(head, x_cache_lines(t));
-	buf_add_str(head, connection_line(t));
+	buf_add_str(head, connection_line(t, status));
 	add_piece(reply, arena_str(&t->arena, buf_str(head)));
 	finish(t, status);
 	if (!t->is_refused && t->exchange.request.method == HTTP_HEAD)

@@ -32,6 +32,15 @@ static void renew_snapshot(struct session *session)
 	session->port = port;
 }
 
+static bool may_persist(const struct session *session)
+{
+	const struct config *config = snapshot_config(session->snapshot);
+	int64_t age_ms = loop_now_ms(session->worker->loop) - session->opened_ms;
+
+	return !session->is_stopping && config->client_persistent_connections &&
+	       (config->pconn_lifetime_ms <= 0 || age_ms < config->pconn_lifetime_ms);
+}
+
 /* The head is whole: len bytes lie at bytes, the first head.len of them are the head's. */
 static enum session_state begin_transaction(struct session *session, const char *bytes, size_t len)
 {
@@ -48,8 +57,7 @@ static enum session_state begin_transaction(struct session *session, const char 
 		check(buf_add(&session->input, bytes + head_len, len - head_len));
 	if (session->input.len == 0)
 		buf_fini(&session->input);
-	session->is_keep_alive = exchange->request.keep_alive && !session->is_stopping &&
-	                         snapshot_config(session->snapshot)->client_persistent_connections;
+	session->is_keep_alive = exchange->request.keep_alive && may_persist(session);
 	exchange->may_keep_alive = session->is_keep_alive;
 	session_begin_body(session, exchange);
 	session->is_head_sent = session->is_end_sent = false;
@@ -390,6 +398,7 @@ void session_h1_start(struct worker *worker, struct listener *listener, int fd,
 	session->worker = worker;
 	session->listener = listener_ref(listener);
 	session->client = *client;
+	session->opened_ms = loop_now_ms(worker->loop);
 	session->snapshot = snapshot_ref(worker_snapshot(worker));
 	session->port = port;
 	buf_init(&session->input, INPUT_MAX_BYTES);

@@ -43,6 +43,7 @@ enum {
 	DRAIN_MS = 5000,
 	WRITE_MAX_BYTES = 262144, /* of a body in one write */
 	BODY_IOV = 8,
+	SENDFILE_MIN_BYTES = 16384, /* below, a copy is cheaper */
 };
 
 /* One worker's. */
@@ -61,6 +62,7 @@ struct session {
 	struct h1_parser parser;
 	struct h1_chunks chunks; /* of the request's body */
 	uint64_t body_left;      /* of a request body with a length */
+	int64_t opened_ms;
 	uint64_t discarded;
 	uint64_t body_in_write; /* bytes of the reader in the write under way */
 	uint32_t nrequests;

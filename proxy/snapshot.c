@@ -44,12 +44,12 @@ static void make_lines(struct snapshot *snapshot)
 	static const char *const found[] = {"MISS", "HIT"};
 	static const char *const looked[] = {"NONE", "MISS", "HIT"};
 	const struct config *config = snapshot->config;
-	const char *host = config->visible_hostname;
+	const char *host = config->visible_hostname, *name = config->unique_hostname;
 	bool is_quiet = config->httpd_suppress_version_string;
 
 	snapshot->software = owned(mem_strdup(is_quiet ? "bobtail" : "bobtail/" PACKAGE_VERSION));
-	snapshot->via_value = owned(mem_printf("1.1 %s (%s)", host, snapshot->software.at));
-	snapshot->via_mark = owned(mem_printf(" %s (", host));
+	snapshot->via_value = owned(mem_printf("1.1 %s (%s)", name, snapshot->software.at));
+	snapshot->via_mark = owned(mem_printf(" %s (", name));
 	snapshot->via_line = config->via
 				     ? owned(mem_printf("Via: %s\r\n", snapshot->via_value.at))
 				     : owned(mem_strdup(""));
