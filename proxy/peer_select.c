@@ -88,7 +88,8 @@ static void add(struct selection *s, const struct peer *peer, enum log_hier hier
 	};
 }
 
-/* The peer with the smallest count/weight; on a tie the one configured later, as in Squid. */
+/* The peer with the smallest count/weight, a whole number; on a tie the one configured later. So
+ * peers of weight 1 and 2 have the turns 2 2 2 1 2 2 1 2 2 1..., as in Squid. */
 static const struct peer *next_turn(struct selection *s)
 {
 	struct peer_turns *turns = s->worker->turns;
@@ -100,8 +101,8 @@ static const struct peer *next_turn(struct selection *s)
 		if (!s->usable[peer->index] ||
 		    !(peer->select & (PEER_SELECT_ROUND_ROBIN | PEER_SELECT_WEIGHTED)))
 			continue;
-		if (!best || (uint64_t)turns->counts[peer->index] * best->weight <=
-				     (uint64_t)turns->counts[best->index] * peer->weight)
+		if (!best || turns->counts[peer->index] / peer->weight <=
+				     turns->counts[best->index] / best->weight)
 			best = peer;
 	}
 	if (best)
