@@ -144,19 +144,21 @@ size_t peer_select(struct worker *worker, const struct snapshot *snapshot,
 			       ? (size_t)config->forward_max_tries
 			       : PEER_MAX_CANDIDATES,
 	};
+	bool may_go_direct;
 
 	if (config->always_direct && access_list_allows(config->always_direct, false, s.facts)) {
 		add(&s, NULL, LOG_HIER_DIRECT);
 		return s.n;
 	}
+	may_go_direct = request->may_go_direct &&
+			!access_list_allows(config->never_direct, false, s.facts);
 	s.usable = arena_alloc(s.facts->arena, config->peers->n);
 	for (const struct peer *peer = config->peers->first; peer; peer = peer->next)
 		s.usable[peer->index] = is_usable(&s, peer);
-	if (request->may_go_direct && config->prefer_direct)
+	if (may_go_direct && config->prefer_direct)
 		add(&s, NULL, LOG_HIER_DIRECT);
 	add_parents(&s);
-	if (request->may_go_direct && !config->prefer_direct &&
-	    !access_list_allows(config->never_direct, false, s.facts))
+	if (may_go_direct && !config->prefer_direct)
 		add(&s, NULL, LOG_HIER_DIRECT);
 	return s.n;
 }

@@ -220,6 +220,8 @@ static void going_direct_needs_leave(void **state)
 		{"prefer_direct: before them", "prefer_direct on\n", true, "DIRECT a b"},
 		{"prefer_direct alone is no leave", "prefer_direct on\n", false, "a b"},
 		{"never_direct", "never_direct allow all\n", true, "a b"},
+		{"never_direct has the last word", "never_direct allow all\nprefer_direct on\n",
+		 true, "a b"},
 		{"never_direct denied", "never_direct deny all\n", true, "a b DIRECT"},
 		{"always_direct", "always_direct allow all\n", false, "DIRECT"},
 		{"always_direct comes first", "always_direct allow all\nnever_direct allow all\n",
