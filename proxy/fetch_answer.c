@@ -88,13 +88,22 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	return take_body(fetch, rest);
 }
 
+/* Neither we nor the client asked on a condition. */
+static bool is_unasked_304(const struct fetch *fetch)
+{
+	const struct http_head *asked = &fetch_request(fetch)->head;
+
+	return fetch->response.status == 304 && !fetch->order.stored &&
+	       !http_has(asked, FIELD_IF_NONE_MATCH) && !http_has(asked, FIELD_IF_MODIFIED_SINCE);
+}
+
 /* A whole head of head_len bytes at at, and what came behind it. */
 static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 {
 	const struct http_response *response = &fetch->response;
 	struct str rest = {at + response->head.len, len - response->head.len};
 
-	if (response->status == 101)
+	if (response->status == 101 || is_unasked_304(fetch))
 		return head_broken(fetch, ERROR_INVALID_RESP);
 	if (response->status >= 200) {
 		enum fetch_state next;
@@ -204,6 +213,8 @@ enum fetch_state fetch_run_head(struct fetch *fetch)
 /* The answer is whole. Its connection may serve again if nothing follows and all was sent. */
 static enum fetch_state end_of_body(struct fetch *fetch, bool is_clean)
 {
+	if (fetch->is_producing && !is_clean)
+		fetch_store_forget(&fetch->storing, fetch->object); /* an origin out of step */
 	if (fetch->is_producing)
 		fetch_store_finish(&fetch->storing, &fetch->order, fetch->object);
 	fetch->is_producing = false;
@@ -223,6 +234,8 @@ enum fetch_state fetch_body_broken(struct fetch *fetch, int error)
 	if (fetch->is_producing)
 		fetch_store_abort(&fetch->storing, &fetch->order, fetch->object, error);
 	fetch->is_producing = false;
+	fetch->failure = (struct fetch_failure){
+		502, error == EPROTO ? ERROR_INVALID_RESP : ERROR_READ_ERROR, error};
 	return fetch_finish(fetch);
 }
 
@@ -291,7 +304,7 @@ static enum fetch_state read_body_once(struct fetch *fetch, bool *wait)
 	if (n == STREAM_WAIT)
 		return FETCH_BODY;
 	if (n == 0 && fetch->body == HTTP_BODY_CLOSE)
-		return end_of_body(fetch, false);
+		return end_of_body(fetch, true);
 	if (n <= 0)
 		return fetch_body_broken(fetch, n == 0 ? ECONNRESET : (int)-n);
 	fetch->order.worker->counters.server_bytes_in += (uint64_t)n;

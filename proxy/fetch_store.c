@@ -86,6 +86,21 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 
 /* ---- may it be stored, and where */
 
+/* A fast list; its facts hold the answer for as long as it is asked. */
+static bool may_store_miss(const struct fetch_order *order, const struct http_response *response)
+{
+	const struct access_list *list = snapshot_config(order->snapshot)->store_miss;
+	struct acl_facts facts;
+
+	if (!list)
+		return true;
+	facts = *order->facts;
+	facts.is_fast = true;
+	facts.reply = response;
+	facts.status = response->status;
+	return access_list_allows(list, true, &facts);
+}
+
 static enum storable_verdict decide(const struct fetch_order *order,
                                     const struct http_response *response,
                                     struct freshness_facts *facts, struct fetch_report *report)
@@ -112,6 +127,10 @@ static enum storable_verdict decide(const struct fetch_order *order,
 	refresh_values_for(order->snapshot, order->url, &rule);
 	if (config->maximum_object_size_bytes > 0)
 		policy.max_body_bytes = (uint64_t)config->maximum_object_size_bytes;
+	if (!may_store_miss(order, response)) {
+		report->storable_reason = "store_miss forbids it";
+		return STORABLE_NO;
+	}
 	verdict = storable_decide(&order->exchange->request, response, facts, &policy,
 	                          &report->storable_reason);
 	if (verdict == STORABLE_NEGATIVE)
@@ -268,6 +287,13 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 	/* Removed meanwhile (a purge): what it holds is out of date, on disk as well. */
 	if (index_insert(server->index, storing->key, object) && disk)
 		disk_store(disk, object, storing->key);
+}
+
+void fetch_store_forget(struct fetch_storing *storing, struct object *object)
+{
+	if (storing->is_kept)
+		index_remove(storing->worker->server->index, object);
+	storing->is_kept = false;
 }
 
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,

@@ -33,6 +33,8 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 /* The body is whole. */
 void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order *order,
                         struct object *object);
+/* It is not to be kept, though its readers may have it. Before fetch_store_finish. */
+void fetch_store_forget(struct fetch_storing *storing, struct object *object);
 /* It was cut short. */
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
                        struct object *object, int error);

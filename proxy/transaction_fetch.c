@@ -84,6 +84,9 @@ static enum transaction_state fetch_answered(struct transaction *t)
 {
 	int status = t->report.status;
 
+	/* Broken before the client got a byte of it. */
+	if (object_state(fetch_object(t->fetch)) == OBJECT_ABORTED)
+		return fetch_failed(t);
 	if (!t->is_revalidation_due) {
 		take_object(t);
 		return TRANSACTION_REPLY_ACCESS;
