@@ -176,10 +176,11 @@ class Client:
         if status not in reply.statuses:
             raise Failure(f"got {status}, not {reply.statuses}")
         body, is_whole, _ = self.take_body(status, fields, reply.is_to_head)
-        if is_whole == reply.is_cut:
+        if is_whole == (reply.is_cut and status < 400):
             raise Failure("the body is whole" if is_whole else "the body was cut short")
         if reply.body is not None and body != reply.body:
             raise Failure(f"got the body {body[:80]!r}")
+        check_lines(reply, head.split(b"\r\n"))
         if reply.ending:
             self.expect_ending(reply.ending)
 
@@ -192,6 +193,12 @@ class Client:
             self.read_or_fail("the end of the connection")
         if self.data:
             raise Failure(f"more followed: {self.data[:80]!r}")
+
+
+def check_lines(reply, lines):
+    for line in reply.lines:
+        if line not in lines:
+            raise Failure(f"the reply lacks {line!r}: {lines}")
 
 
 def run_steps(case, client, connect, cut):
@@ -259,7 +266,8 @@ def modes_of(case, is_every_split):
     yield "whole", whole
     if case.modes != "whole":
         yield "one byte at a time", one_byte_at_a_time
-    size = max((len(value) for verb, value in case.steps if verb == "send"), default=0)
+    steps = case.steps + [step for answer in case.answers for step in answer.steps]
+    size = max((len(value) for verb, value in steps if verb == "send"), default=0)
     if is_every_split and size <= MAX_SPLIT_BYTES and case.modes != "whole":
         for place in range(1, size):
             yield f"split at {place}", split_at(place)
@@ -278,7 +286,7 @@ class Lane:
         return Client(self.ports[name])
 
     def run(self, case, cut):
-        self.origin.reset(case.answers)
+        self.origin.reset(case.answers, cut)
         client = self.connect(case.port)
         try:
             client = run_steps(case, client, self.connect, cut)

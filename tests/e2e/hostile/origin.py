@@ -9,6 +9,10 @@ DEFAULT = [("send", b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Leng
 DEFAULT_TO_HEAD = [("send", DEFAULT[0][1][:-2])]
 
 
+SHORT_BYTES = 2000  # of an answer whose pieces are sent with a rest between them
+REST_S = 0.0002
+
+
 class Malformed(Exception):
     """The proxy sent something that no proxy may send."""
 
@@ -64,19 +68,28 @@ def take_request(data):
     return (head, data[end + 4 : end + 4 + size]), end + 4 + size
 
 
+def send(connection, pieces, rest_s):
+    for piece in pieces:
+        connection.sendall(piece)
+        if rest_s:
+            time.sleep(rest_s)
+
+
 class Origin:
     """Listens on a port of 127.0.0.1; each connection is served by a thread of its own."""
 
     def __init__(self, port):
         self.lock = threading.Lock()
-        self.reset([])
+        self.reset([], lambda data: [data])
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def reset(self, answers):
-        """Forgets what it saw; the requests to come are answered by `answers`, in turn."""
+    def reset(self, answers, cut):
+        """Forgets what it saw; the requests to come are answered by `answers`, in turn, whose
+        bytes `cut` makes pieces of."""
         with self.lock:
             self.answers = list(answers)
+            self.cut = cut
             self.requests = []  # (head, body) of whole ones
             self.leftovers = {}  # connection: bytes of an unfinished one
             self.nbytes = 0
@@ -132,7 +145,7 @@ class Origin:
         default = DEFAULT_TO_HEAD if is_to_head else DEFAULT
         for verb, value in answer.steps if answer else default:
             if verb == "send":
-                connection.sendall(value)
+                send(connection, self.cut(value), REST_S if len(value) < SHORT_BYTES else 0)
             elif verb == "pause":
                 time.sleep(float(value))
             elif verb == "close":

@@ -43,10 +43,11 @@ class Reply:
     """What a client must get next."""
 
     statuses: list  # empty: nothing, the connection just ends
-    is_cut: bool
+    is_cut: bool  # the body of a 2xx does not come to its end
     ending: str  # "", "open" or "close"
     body: bytes  # None: whatever it is
     is_to_head: bool
+    lines: list = field(default_factory=list)  # of its head, that must be there
 
 
 @dataclass
@@ -109,6 +110,8 @@ def parse_line(case, mark, text):
         case.steps.append(tuple((text + " ").split(" ", 1)))
     elif mark == "=":
         case.steps.append(("expect", parse_reply(text)))
+    elif mark == "=+":
+        case.steps[-1][1].lines.append(unescape(text))
     elif mark == "+":
         add_bytes(answer.steps, unescape(text) + b"\r\n")
     elif mark == "*":
