@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Handlers of directives that other modules read: they join those with the snapshot. */
 #include <gnutls/gnutls.h>
+#include <string.h>
 
+#include "lib/base/buf.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
@@ -14,6 +16,7 @@
 #include "squid-compat/reading.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/values.h"
+#include "squid-compat/world.h"
 
 /* What the row's slot points to. */
 #define SLOT_POINTER(reading, directive, type)                                                     \
@@ -155,28 +158,58 @@ static const struct port *last_port(const struct ports *ports)
 	return port;
 }
 
+enum { MAX_PEM_BYTES = 1 << 20 };
+
+/* NULL, or why the pair cannot be used. */
+static const char *load_pair(gnutls_certificate_credentials_t credentials, const struct buf *cert,
+                             const struct buf *key)
+{
+	const gnutls_datum_t pair[] = {
+		{(unsigned char *)cert->at, (unsigned)cert->len},
+		{(unsigned char *)key->at, (unsigned)key->len},
+	};
+	int status = gnutls_certificate_set_x509_key_mem(credentials, &pair[0], &pair[1],
+	                                                 GNUTLS_X509_FMT_PEM);
+
+	return status < 0 ? gnutls_strerror(status) : NULL;
+}
+
+/* NULL, or why TLS cannot be spoken with them. The files are read as all others are: whoever reads for
+ * somebody else has to see these too. */
+static const char *try_pair(const struct world *world, const char *cert_path, const char *key_path)
+{
+	gnutls_certificate_credentials_t credentials;
+	const char *why = NULL;
+	struct buf cert, key;
+	int error;
+
+	if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+		return "out of memory";
+	buf_init(&cert, MAX_PEM_BYTES);
+	buf_init(&key, MAX_PEM_BYTES);
+	error = world->read_file(cert_path, &cert);
+	if (error == 0)
+		error = world->read_file(key_path, &key);
+	why = error ? strerror(error) : load_pair(credentials, &cert, &key);
+	buf_fini(&cert);
+	buf_fini(&key);
+	gnutls_certificate_free_credentials(credentials);
+	return why;
+}
+
 /* Are certificate and key a pair that TLS can be spoken with? */
 static void check_certificate(struct reading *reading, const struct port *port)
 {
-	gnutls_certificate_credentials_t credentials;
 	const struct str *key = port->tls.key.len ? &port->tls.key : &port->tls.cert;
-	int status = gnutls_certificate_allocate_credentials(&credentials);
+	const char *why = try_pair(reading->world, port->tls.cert.at, key->at);
 
-	if (status < 0) {
-		report_say(reading->report, REPORT_FATAL, "TLS: %s", gnutls_strerror(status));
+	if (!why)
 		return;
-	}
-	status = gnutls_certificate_set_x509_key_file(credentials, port->tls.cert.at, key->at,
-	                                              GNUTLS_X509_FMT_PEM);
-	if (status < 0) {
-		report_say(reading->report, REPORT_ERROR,
-		           "unable to load certificate file '%s': %s", port->tls.cert.at,
-		           gnutls_strerror(status));
-		report_say(reading->report, REPORT_FATAL,
-		           "No valid signing certificate configured for HTTPS_port %.*s",
-		           STR_ARG(port->spec));
-	}
-	gnutls_certificate_free_credentials(credentials);
+	report_say(reading->report, REPORT_ERROR, "unable to load certificate file '%s': %s",
+	           port->tls.cert.at, why);
+	report_say(reading->report, REPORT_FATAL,
+	           "No valid signing certificate configured for HTTPS_port %.*s",
+	           STR_ARG(port->spec));
 }
 
 void parse_http_port(struct reading *reading, const struct directive *directive,
