@@ -28,6 +28,7 @@
 #include "proxy/process.h"
 #include "proxy/sockets.h"
 #include "proxy/startup.h"
+#include "proxy/transcript.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
 
@@ -295,10 +296,11 @@ static void refuse_reload(struct broker *broker)
 }
 
 /* The file as it is now, with what is new in it opened; NULL: it cannot be used. */
-static struct config *read_next(struct broker *broker)
+static struct config *read_next(struct broker *broker, struct transcript *transcript)
 {
 	int status;
-	struct config *config = startup_read_config(broker->line, STARTUP_SILENT, &status);
+	struct config *config =
+		startup_read_by(broker->line, STARTUP_SILENT, transcript, false, &status);
 
 	if (!config)
 		return NULL;
@@ -312,12 +314,20 @@ static struct config *read_next(struct broker *broker)
 
 static void start_reload(struct broker *broker)
 {
+	struct transcript *transcript = transcript_create();
+	int fd = -1;
+
 	notify_reloading(&broker->notify);
-	broker->next = read_next(broker);
+	broker->next = read_next(broker, transcript);
+	if (broker->next)
+		fd = transcript_send(transcript);
+	transcript_destroy(transcript);
 	if (!broker->next)
 		refuse_reload(broker);
-	else if (!tell(broker, CHANNEL_RELOAD, 0))
+	else if (!channel_send(broker->channel.fd, CHANNEL_RELOAD, 0, NULL, &fd, fd >= 0))
 		reload_answered(broker, false);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* At once, when nothing is in the way; else when that has gone. */
@@ -402,7 +412,7 @@ static void on_restart(struct broker *broker)
 
 	if (broker->aim != AIM_SERVE || broker->next || broker->kid_state == KID_NONE)
 		return;
-	config = read_next(broker);
+	config = read_next(broker, NULL);
 	if (config) {
 		sockets_commit(&broker->sockets);
 		config_unref(broker->config);

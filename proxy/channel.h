@@ -15,7 +15,7 @@ enum channel_kind {
 	CHANNEL_LISTEN,   /* text: spec; value: is_https; a socket for each worker */
 	CHANNEL_UNLISTEN, /* text: spec; value: is_https */
 	CHANNEL_SYNC,     /* answered by READY: all before it has been done */
-	CHANNEL_RELOAD,   /* answered by RELOADED */
+	CHANNEL_RELOAD,   /* answered by RELOADED; a descriptor of the parent's transcript */
 	CHANNEL_RELOAD_DONE, /* value: did it work; whatever became of it, on either side */
 	CHANNEL_ROTATE,
 	CHANNEL_DEBUG,

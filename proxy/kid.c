@@ -18,6 +18,7 @@
 #include "proxy/process.h"
 #include "proxy/serve.h"
 #include "proxy/startup.h"
+#include "proxy/transcript.h"
 #include "squid-compat/config.h"
 
 enum { LOOP_READ_BYTES = 4096 };
@@ -58,10 +59,12 @@ static void on_sync(struct kid *kid, struct channel_message *message)
 
 static void on_reload(struct kid *kid, struct channel_message *message)
 {
+	struct transcript *transcript =
+		message->nfds > 0 ? transcript_receive(message->fds[0]) : NULL;
 	bool is_stopping = serve_is_stopping(kid->serve);
-	struct config *config = is_stopping ? NULL : serve_read_config(kid->serve);
+	struct config *config = is_stopping ? NULL : serve_read_config(kid->serve, transcript);
 
-	(void)message;
+	transcript_destroy(transcript);
 	if (config)
 		serve_take_config(kid->serve, config);
 	answer(kid, CHANNEL_RELOADED, config != NULL);

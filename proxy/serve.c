@@ -145,13 +145,13 @@ void serve_unlisten(struct serve *serve, const char *spec, bool is_https)
 
 /* ---- reload, rotation */
 
-struct config *serve_read_config(struct serve *serve)
+struct config *serve_read_config(struct serve *serve, struct transcript *transcript)
 {
 	struct config *config;
 	int status;
 
 	log_say(1, "Reconfiguring Squid Cache (version " VERSION_TEXT ")...");
-	config = startup_read_config(serve->options.line, STARTUP_SAY, &status);
+	config = startup_read_by(serve->options.line, STARTUP_SAY, transcript, true, &status);
 	if (!config)
 		log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
 	return config;

@@ -13,6 +13,7 @@ struct command_line;
 struct config;
 struct loop;
 struct server;
+struct transcript; /* proxy/transcript.h */
 
 struct serve; /* opaque */
 
@@ -38,8 +39,9 @@ void serve_listen(struct serve *serve, const char *spec, bool is_https, const in
 		  unsigned nfds);
 void serve_unlisten(struct serve *serve, const char *spec, bool is_https);
 
-/* Reads the file anew: NULL when it cannot be used (said in the log). Then, or never: take it over. */
-struct config *serve_read_config(struct serve *serve);
+/* Reads the file anew, or what another process read of it (transcript, NULL: the file itself): NULL when
+ * it cannot be used (said in the log). Then, or never: take it over. */
+struct config *serve_read_config(struct serve *serve, struct transcript *transcript);
 void serve_take_config(struct serve *serve, struct config *config); /* takes over the reference */
 
 /* New log files, new helpers; nothing while it stops. */

@@ -7,7 +7,6 @@
 
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
-#include "lib/net/socket.h"
 #include "squid-compat/ports.h"
 
 void sockets_init(struct sockets *sockets, unsigned nworkers)
@@ -86,21 +85,24 @@ static bool choose_address(const struct sockets *sockets, const struct port *por
 	return false;
 }
 
-/* Adds sockets up to nworkers. */
-static bool open_more(struct listening *listening, const struct port_keepalive *keepalive,
-		      unsigned nworkers, struct err_text *why)
+static struct socket_options options_of(const struct port *port)
 {
-	const struct socket_options options = {
+	return (struct socket_options){
 		.reuse_port = true,
-		.keepalive = keepalive && keepalive->is_on,
-		.keepalive_idle_s = keepalive ? keepalive->idle_s : 0,
-		.keepalive_interval_s = keepalive ? keepalive->interval_s : 0,
-		.keepalive_timeout_s = keepalive ? keepalive->timeout_s : 0,
+		.keepalive = port->keepalive.is_on,
+		.keepalive_idle_s = port->keepalive.idle_s,
+		.keepalive_interval_s = port->keepalive.interval_s,
+		.keepalive_timeout_s = port->keepalive.timeout_s,
+		.no_pmtu_discovery = port->pmtu == PORT_PMTU_ALWAYS,
 	};
+}
 
+/* Adds sockets up to nworkers. */
+static bool open_more(struct listening *listening, unsigned nworkers, struct err_text *why)
+{
 	while (listening->nfds < nworkers) {
-		if (socket_listen(&listening->bound, &options, &listening->fds[listening->nfds],
-				  why) != ERR_OK)
+		if (socket_listen(&listening->bound, &listening->options,
+				  &listening->fds[listening->nfds], why) != ERR_OK)
 			return false;
 		listening->nfds++;
 	}
@@ -117,9 +119,10 @@ static void open_port(struct sockets *sockets, const struct port *port)
 	listening->is_accel = port->is_accel;
 	listening->is_new = true;
 	listening->addr = port->addr;
+	listening->options = options_of(port);
 	list_init(&listening->node);
 	if (choose_address(sockets, port, &listening->bound, &why) &&
-	    open_more(listening, &port->keepalive, sockets->nworkers, &why)) {
+	    open_more(listening, sockets->nworkers, &why)) {
 		list_push_back(&sockets->ports, &listening->node);
 		return;
 	}
@@ -147,10 +150,9 @@ static void open_or_keep(struct sockets *sockets, const struct port *port)
 {
 	struct listening *listening = find(sockets, port);
 
-	if (port->is_tls)
-		log_say(1, "WARNING: https_port %.*s is not opened: this version has no TLS",
-			STR_ARG(port->spec));
-	else if (listening)
+	if (port->is_tls) /* the configuration's own messages say so */
+		return;
+	if (listening)
 		listening->is_gone = false;
 	else
 		open_port(sockets, port);
@@ -204,7 +206,7 @@ void sockets_resize(struct sockets *sockets, unsigned nworkers)
 		struct listening *listening = CONTAINER(node, struct listening, node);
 
 		close_from(listening, nworkers);
-		if (!open_more(listening, NULL, nworkers, &why))
+		if (!open_more(listening, nworkers, &why))
 			log_say(0, "ERROR: http_port %s: %s; fewer workers serve it",
 				listening->spec, why.at);
 	}

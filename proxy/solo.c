@@ -96,7 +96,7 @@ static void reload(struct solo *solo)
 		return;
 	}
 	notify_reloading(&solo->notify);
-	config = serve_read_config(solo->serve);
+	config = serve_read_config(solo->serve, NULL);
 	is_ok = config && take_config(solo, config);
 	notify_ready(&solo->notify, getpid());
 	solo->reloaded_ms = clock_mono_ms();

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/log.h"
+#include "proxy/transcript.h"
 #include "proxy/version.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
@@ -19,15 +20,26 @@ static void say(void *user, const char *line)
 struct config *startup_read_config(const struct command_line *line, enum startup_tone tone,
 				   int *status)
 {
-	const struct config_options options = {
+	return startup_read_by(line, tone, NULL, false, status);
+}
+
+struct config *startup_read_by(const struct command_line *line, enum startup_tone tone,
+			       struct transcript *transcript, bool is_replay, int *status)
+{
+	struct config_options options = {
 		.service_name = line->service_name,
 		.is_parse_only = tone == STARTUP_PARSE,
 		.keep_lines = tone == STARTUP_PARSE,
 	};
 	struct report *report = report_create();
-	struct config *config = config_read(
-		line->config_path ? line->config_path : config_default_path, &options, report);
+	struct config *config;
 
+	if (transcript && is_replay)
+		transcript_replay(transcript, &options);
+	else if (transcript)
+		transcript_record(transcript, &options);
+	config = config_read(line->config_path ? line->config_path : config_default_path, &options,
+			     report);
 	*status = report_exit_status(report, !options.is_parse_only);
 	if (!config || tone != STARTUP_SILENT)
 		report_print(report, say, NULL);
