@@ -8,6 +8,7 @@
 #include "cache/revalidate.h"
 #include "lib/base/check.h"
 #include "lib/http/h1.h"
+#include "proxy/act_as_origin.h"
 #include "proxy/header_additions.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/transaction_log.h"
@@ -16,6 +17,7 @@
 #include "squid-compat/config.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/header_rules.h"
+#include "squid-compat/ports.h"
 
 enum {
 	OWN_LINES_BYTES = 256,  /* Age, Warning, framing, Connection and the empty line */
@@ -84,6 +86,17 @@ static struct str stale_warning(const struct transaction *t)
 	return STR("");
 }
 
+static bool acts_as_origin(const struct transaction *t)
+{
+	return t->is_hit && t->exchange.port->is_act_as_origin;
+}
+
+/* A stored head, as this port shows it. */
+static struct str shown_head(struct transaction *t, struct str head)
+{
+	return acts_as_origin(t) ? act_as_origin(head, worker_now_s(t->worker), &t->arena) : head;
+}
+
 /* How the body goes out. Returns its length for Content-Length, or -1: no such line. */
 static int64_t frame_body(struct transaction *t, int status)
 {
@@ -115,7 +128,7 @@ static struct str own_lines(struct transaction *t, int status)
 	int64_t length = frame_body(t, status);
 
 	if (t->is_hit) {
-		put(&pen, STR("Age: "));
+		put(&pen, acts_as_origin(t) ? STR("X-Cache-Age: ") : STR("Age: "));
 		put_number(&pen, (uint64_t)freshness_age_s(&t->object->facts,
 							   worker_now_s(t->worker)));
 		put(&pen, STR("\r\n"));
@@ -223,7 +236,7 @@ enum transaction_state reply_object(struct transaction *t)
 	struct reply *reply = &t->exchange.reply;
 	struct str own = own_lines(t, t->object->status);
 
-	add_piece(reply, t->object->head);
+	add_piece(reply, shown_head(t, t->object->head));
 	if (!t->is_hit)
 		add_piece(reply, t->object->head_once);
 	add_piece(reply, own);
@@ -239,7 +252,7 @@ static enum transaction_state reply_304(struct transaction *t)
 
 	buf_init(&lines, HEAD_MAX_BYTES);
 	revalidate_304_head(t->object, &lines);
-	add_piece(&t->exchange.reply, arena_str(&t->arena, buf_str(&lines)));
+	add_piece(&t->exchange.reply, shown_head(t, arena_str(&t->arena, buf_str(&lines))));
 	add_piece(&t->exchange.reply, own_lines(t, 304));
 	buf_fini(&lines);
 	if (t->tag == LOG_TCP_MEM_HIT || t->tag == LOG_TCP_HIT)

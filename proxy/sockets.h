@@ -11,6 +11,7 @@
 
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
+#include "lib/net/socket.h"
 #include "proxy/server.h"
 
 struct ports; /* squid-compat/ports.h */
@@ -24,6 +25,7 @@ struct listening {
 	bool is_gone;     /* the configuration given to it has no such port */
 	struct addr addr; /* as configured */
 	struct addr bound;
+	struct socket_options options;
 	unsigned nfds;    /* 0: given away */
 	int fds[SERVER_MAX_WORKERS];
 };

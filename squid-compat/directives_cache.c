@@ -34,7 +34,7 @@ const struct directive directives_cache[] = {
 	 .help = "what may be stored or answered from the cache"},
 	{.name = "send_hit", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,
 	 FAST_ACCESS(send_hit), .help = "what may be answered from the cache"},
-	{.name = "store_miss", .syntax = "allow|deny [!]ACL...", .verdict = NOT_YET,
+	{.name = "store_miss", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,
 	 FAST_ACCESS(store_miss), .help = "what may be stored"},
 	{.name = "max_stale", .syntax = "TIME", .otherwise = "1 week", .verdict = HONOURED,
 	 TIME_MS(max_stale_ms), .help = "how stale a reply may be served when the origin fails"},

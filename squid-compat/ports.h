@@ -20,8 +20,8 @@
 
 enum port_pmtu {
 	PORT_PMTU_SYSTEM = 0, /* not said */
-	PORT_PMTU_OFF,        /* disable-pmtu-discovery=off: discover */
-	PORT_PMTU_TRANSPARENT,
+	PORT_PMTU_OFF,        /* disable-pmtu-discovery=off: the system's as well */
+	PORT_PMTU_TRANSPARENT, /* never, for intercepted connections: there are none */
 	PORT_PMTU_ALWAYS,     /* never discover */
 };
 

@@ -33,6 +33,15 @@ static bool set_keepalive(int fd, const struct socket_options *options)
 	        set_if(fd, IPPROTO_TCP, TCP_KEEPCNT, nprobes));
 }
 
+/* An IPv6 socket may carry IPv4 as well. */
+static bool set_pmtu(int fd, const struct addr *addr, const struct socket_options *options)
+{
+	return !options->no_pmtu_discovery ||
+	       (set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT) &&
+	        (addr->as.any.sa_family != AF_INET6 ||
+	         set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT)));
+}
+
 static bool set_options(int fd, const struct addr *addr, const struct socket_options *options)
 {
 	return set(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
@@ -40,6 +49,7 @@ static bool set_options(int fd, const struct addr *addr, const struct socket_opt
 	       (addr->as.any.sa_family != AF_INET6 ||
 	        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->is_v6_only)) &&
 	       set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set_keepalive(fd, options) &&
+	       set_pmtu(fd, addr, options) &&
 	       (!options->defer_accept || set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S));
 }
 

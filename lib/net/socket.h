@@ -11,6 +11,7 @@ struct socket_options {
 	int backlog;     /* 0: as long as the system allows */
 	bool keepalive;  /* tcpkeepalive[=idle,interval,timeout], seconds; 0: the system's */
 	int keepalive_idle_s, keepalive_interval_s, keepalive_timeout_s;
+	bool no_pmtu_discovery; /* packets may be cut on their way */
 	bool defer_accept; /* TCP_DEFER_ACCEPT, so that the first read after accept finds bytes */
 };
 

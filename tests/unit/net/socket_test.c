@@ -38,6 +38,7 @@ static void a_listener_has_what_was_asked_for(void **state)
 		.keepalive_idle_s = 30,
 		.keepalive_interval_s = 7,
 		.keepalive_timeout_s = 20,
+		.no_pmtu_discovery = true,
 	};
 	struct addr addr;
 	int fd = listen_on("127.0.0.1", &options, &addr);
@@ -47,6 +48,7 @@ static void a_listener_has_what_was_asked_for(void **state)
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+	assert_int_equal(option(fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_REUSEPORT), 1);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
