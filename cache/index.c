@@ -52,6 +52,8 @@ static const struct size_class {
 	{SIZE_MAX, 0, 1, 1},
 };
 
+enum { HOT_MARKS = 2 };
+
 static const struct size_class *class_of(size_t bytes)
 {
 	const struct size_class *row = size_classes;
@@ -136,6 +138,15 @@ static void mark(struct object *object)
 	if (marks < row->most)
 		atomic_store_explicit(&object->index_.marks, marks + row->step,
 				      memory_order_relaxed);
+}
+
+bool index_is_hot(const struct object *object)
+{
+	const struct size_class *row = class_of(object->index_.bytes);
+	unsigned char enough = row->most < HOT_MARKS ? row->most : HOT_MARKS;
+
+	return atomic_load_explicit(&object->index_.marks, memory_order_relaxed) >=
+	       row->start + enough;
 }
 
 struct object *index_find(struct index *index, uint64_t key, struct str url,

@@ -37,6 +37,9 @@ uint64_t index_key(const struct index *index, struct str url);
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
 
+/* Has it been asked for more than once since it came, as far as eviction's counter goes? */
+bool index_is_hot(const struct object *object);
+
 /* Only what is being fetched (EMPTY or FILLING): to wait for it instead of asking as well. */
 struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
 				   const struct http_head *request);

@@ -63,6 +63,8 @@ static void destroy(struct object *object)
 		watch = next;
 	}
 	object_free_chunks(object->shared.first);
+	if (object->piece_.file)
+		body_piece_give(&object->piece_);
 	object_unref(object->body_of_);
 	mem_free(object->heads_);
 	mem_free(object->url_);
@@ -138,7 +140,9 @@ static struct object_chunk *copy_head(struct object *object, const struct object
 	add_memory(object, before + texts);
 	if (before > 0) {
 		chunk = (struct object_chunk *)object->heads_;
-		*chunk = (struct object_chunk){.cap = (uint32_t)body_bytes, .is_embedded = true};
+		*chunk = (struct object_chunk){.cap = (uint32_t)body_bytes,
+					       .is_embedded = true,
+					       .bytes = (char *)(chunk + 1)};
 	}
 	at = object->heads_ + before;
 	object->status = head->status;
@@ -194,6 +198,68 @@ struct object *object_create_renewed(struct object *old, const struct object_hea
 	return object;
 }
 
+/* The whole body of old, chunk by chunk, into the piece. */
+static bool copy_body(const struct object *old, const struct body_piece *piece)
+{
+	uint64_t length = object_length(old);
+
+	for (const struct object_chunk *chunk = old->whole_; chunk; chunk = chunk->next) {
+		uint64_t left = length - chunk->start;
+		size_t n = left < chunk->cap ? (size_t)left : chunk->cap;
+
+		if (!body_piece_write(piece, (size_t)chunk->start, chunk->bytes, n))
+			return false;
+	}
+	return true;
+}
+
+struct object *object_create_filed(struct object *old)
+{
+	const struct object_head head = {
+		.status = old->status,
+		.head = old->head,
+		.url = old->url,
+		.vary = old->vary,
+		.body_bytes = (int64_t)object_length(old),
+		.facts = old->facts,
+	};
+	struct body_piece piece;
+	struct object *object;
+
+	check(object_is_whole(old));
+	if (object_length(old) > UINT32_MAX || !body_piece_take(object_length(old), &piece))
+		return NULL;
+	if (!copy_body(old, &piece)) {
+		body_piece_give(&piece);
+		return NULL;
+	}
+	object = object_create(NULL, NULL, NULL, 0);
+	copy_head(object, &head, 0);
+	object->piece_ = piece;
+	object->whole_ = object->shared.first = mem_zalloc(sizeof(*object->whole_));
+	object->whole_->cap = (uint32_t)piece.len;
+	object->whole_->bytes = (char *)(uintptr_t)piece.at;
+	add_memory(object, sizeof(*object->whole_) + piece.len);
+	object->is_whole_ = true;
+	atomic_store_explicit(&object->disk_id, atomic_load_explicit(&old->disk_id, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&object->is_kept_, true, memory_order_relaxed);
+	atomic_store_explicit(&object->length_, piece.len, memory_order_relaxed);
+	atomic_store_explicit(&object->state_, OBJECT_COMPLETE, memory_order_release);
+	return object;
+}
+
+bool object_file(const struct object *object, int *fd, int64_t *offset)
+{
+	if (object->body_of_)
+		object = object->body_of_;
+	if (!object->piece_.file)
+		return false;
+	*fd = object->piece_.fd;
+	*offset = object->piece_.offset;
+	return true;
+}
+
 /* ---- the body */
 
 static bool is_kept(const struct object *object)
@@ -230,7 +296,8 @@ static void add_chunk(struct object *object, uint64_t length)
 	uint32_t cap = next_chunk_bytes(object, length);
 	struct object_chunk *chunk = mem_alloc(sizeof(*chunk) + cap);
 
-	*chunk = (struct object_chunk){.start = length, .cap = cap};
+	*chunk = (struct object_chunk){
+		.start = length, .cap = cap, .bytes = (char *)(chunk + 1)};
 	add_memory(object, sizeof(*chunk) + cap);
 	lock_take(&object->shared.lock);
 	if (object->last_)

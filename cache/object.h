@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "cache/body_file.h"
 #include "cache/freshness.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
@@ -98,6 +99,7 @@ struct object {
 	bool is_whole_; /* and kept: whole_ and what follows it never change */
 	struct object_chunk *whole_;
 	struct object *body_of_; /* whose body this one shares (a 304 renewed its head) */
+	struct body_piece piece_; /* the body, when it lies in a file (object_create_filed) */
 	char *heads_;            /* the memory behind the spans above, and behind a small body */
 	char *url_;              /* the same for a URL that was known before the head */
 };
@@ -113,6 +115,12 @@ void object_unref(struct object *object); /* accepts NULL */
 struct object *object_create_whole(const struct object_head *head, struct str body);
 /* As old, which is complete, but with another head: what a 304 makes of it. The body is shared. */
 struct object *object_create_renewed(struct object *old, const struct object_head *head);
+
+/* As old, which is whole and not empty, with its body in a file, for sendfile. NULL: that cannot be
+ * had here. */
+struct object *object_create_filed(struct object *old);
+/* Where the body of a complete object lies in a file; false: in memory only. */
+bool object_file(const struct object *object, int *fd, int64_t *offset);
 
 /* ---- the producer's */
 void object_set_head(struct object *object, const struct object_head *head); /* EMPTY → FILLING */

@@ -14,7 +14,7 @@ struct object_chunk {
 	uint64_t start;
 	uint32_t cap;
 	bool is_embedded; /* lies in heads_ */
-	char bytes[];
+	char *bytes;      /* behind the struct, or a piece of a file (object->piece_) */
 };
 
 /* The readers of one loop that is not the producer's: one mail wakes all that wait. Lives as long

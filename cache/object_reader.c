@@ -364,7 +364,7 @@ void object_reader_advance(struct object_reader *reader, uint64_t len)
 		return;
 	reader->offset += len;
 	/* Up to the chunk where offset lies or ends, before the others may be freed. */
-	while (reader->offset > reader->chunk_->start + reader->chunk_->cap)
+	while (reader->chunk_ && reader->offset > reader->chunk_->start + reader->chunk_->cap)
 		reader->chunk_ = reader->chunk_->next;
 	if (reader->is_listed_ && !is_kept(reader->object))
 		tell_progress(reader);

@@ -96,47 +96,88 @@ static enum session_state reply_failed(struct session *session)
 	return SESSION_CLOSED;
 }
 
+/* One write: pieces of memory, then perhaps of a file. */
+struct outgoing {
+	struct iovec iov[REPLY_MAX_PIECES + BODY_IOV + 2];
+	int niov;
+	struct stream_file file; /* len 0: none */
+	bool wait;               /* the body has no more for now */
+};
+
+/* A body that lies in a file, and is long enough for sendfile to pay. */
+static bool take_file(struct session *session, struct reply *reply, struct stream_file *file)
+{
+	struct object_reader *reader = &reply->reader;
+	uint64_t left, length;
+
+	if (reply->is_chunked || !stream_can_send_file(&session->stream) ||
+	    !object_file(reader->object, &file->fd, &file->offset))
+		return false;
+	length = object_length(reader->object);
+	left = length - reader->offset;
+	if (left > reply->body_left)
+		left = reply->body_left;
+	if (left < SENDFILE_MIN_BYTES)
+		return false;
+	file->offset += (int64_t)reader->offset;
+	file->len = (size_t)left;
+	session->body_in_write = left;
+	session->is_end_sent = true;
+	return true;
+}
+
+/* False: the body was cut short. */
+static bool gather(struct session *session, struct reply *reply, struct outgoing *out)
+{
+	int nbody = 0;
+
+	out->niov = 0;
+	out->file.len = 0;
+	out->wait = false;
+	if (!session->is_head_sent)
+		for (; out->niov < reply->nhead; out->niov++)
+			out->iov[out->niov] = reply->head[out->niov];
+	if (!reply->has_body || reply->body_left == 0)
+		session->is_end_sent = true;
+	else if (!take_file(session, reply, &out->file))
+		nbody = gather_body(session, reply, out->iov + out->niov, &out->wait);
+	session->is_head_sent = true;
+	if (nbody > 0)
+		out->niov += nbody;
+	return nbody >= 0;
+}
+
 /* One write of what there is. True: go on; false: *next says what follows. */
 static bool write_once(struct session *session, struct reply *reply, enum session_state *next)
 {
-	struct iovec iov[REPLY_MAX_PIECES + BODY_IOV + 2];
-	int niov = 0, nbody = 0;
-	bool wait = false;
+	struct outgoing out;
 	ssize_t n;
 
-	if (!session->is_head_sent)
-		for (; niov < reply->nhead; niov++)
-			iov[niov] = reply->head[niov];
-	if (reply->has_body && reply->body_left > 0)
-		nbody = gather_body(session, reply, iov + niov, &wait);
-	else
-		session->is_end_sent = true;
-	if (nbody < 0) {
+	if (!gather(session, reply, &out)) {
 		*next = reply_failed(session);
 		return false;
 	}
-	session->is_head_sent = true;
-	niov += nbody;
-	if (niov == 0) {
-		*next = session->is_end_sent ? after_reply(session) : SESSION_WRITE_REPLY;
+	*next = SESSION_WRITE_REPLY;
+	if (out.file.len > 0) {
+		n = stream_send_file(&session->stream, out.iov, out.niov, &out.file);
+	} else if (out.niov > 0) {
+		n = stream_writev(&session->stream, out.iov, out.niov);
+	} else {
+		if (session->is_end_sent)
+			*next = after_reply(session);
 		return false;
 	}
-	n = stream_writev(&session->stream, iov, niov);
-	if (n == STREAM_WAIT) {
-		*next = SESSION_WRITE_REPLY;
+	if (n == STREAM_WAIT)
 		return false;
-	}
 	if (n < 0) {
 		*next = SESSION_CLOSED;
 		return false;
 	}
 	wrote(session, reply, n);
-	if (session->is_end_sent) {
-		*next = after_reply(session);
-		return false;
-	}
-	*next = SESSION_WRITE_REPLY;
-	return !wait;
+	if (!session->is_end_sent)
+		return !out.wait;
+	*next = after_reply(session);
+	return false;
 }
 
 enum session_state session_run_write_reply(struct session *session)

@@ -50,6 +50,8 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	return TRANSACTION_LOOKUP;
 }
 
+enum { FILE_MIN_BYTES = 32768 }; /* of a body for which sendfile pays */
+
 static void disk_done(struct disk_query *query, struct object *object)
 {
 	struct transaction *t = CONTAINER(query, struct transaction, disk);
@@ -85,6 +87,28 @@ static void promote(struct transaction *t)
 {
 	if (t->is_from_disk && t->disk.nhits > 0 && object_state(t->object) == OBJECT_COMPLETE)
 		index_insert(t->worker->server->index, t->key, t->object);
+}
+
+/* A large body that is asked for again and again moves into a file: sent without a copy. */
+static void move_to_file(struct transaction *t)
+{
+	struct object *filed;
+	int64_t offset;
+	int fd;
+
+	if (object_length(t->object) < FILE_MIN_BYTES || !body_file_is_usable() ||
+	    !index_is_hot(t->object) || !object_is_whole(t->object) ||
+	    object_file(t->object, &fd, &offset))
+		return;
+	filed = object_create_filed(t->object);
+	if (!filed)
+		return;
+	if (!index_insert(t->worker->server->index, t->key, filed)) {
+		object_unref(filed);
+		return;
+	}
+	object_unref(t->object);
+	t->object = filed;
 }
 
 /* Squid: with no reload option anywhere a client's no-cache skips the look-up. */
@@ -180,6 +204,7 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		t->facts.status = t->object->status;
 		if (!access_list_allows(transaction_config(t)->send_hit, true, &t->facts))
 			break;
+		move_to_file(t);
 		t->is_hit = true;
 		t->tag = hit_tag(t);
 		return TRANSACTION_REPLY_ACCESS;

@@ -18,6 +18,14 @@ ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov)
 	return stream->ops->writev(stream, iov, niov);
 }
 
+ssize_t stream_send_file(struct stream *stream, const struct iovec *iov, int niov,
+                         const struct stream_file *file)
+{
+	check(stream_can_send_file(stream) && niov >= 0 && niov <= STREAM_MAX_IOV);
+	check(file->len > 0);
+	return stream->ops->send_file(stream, iov, niov, file);
+}
+
 bool stream_is_writing(const struct stream *stream)
 {
 	return stream->rest_ != NULL;

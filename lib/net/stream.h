@@ -19,6 +19,7 @@
 enum { STREAM_WAIT = -100000 }; /* no errno has this value */
 enum { STREAM_MAX_IOV = 16 };
 
+struct stream_file;
 struct stream_rest; /* what an unfinished write has left; from the heap */
 
 struct stream {
@@ -39,6 +40,9 @@ struct stream {
 struct stream_ops {
 	ssize_t (*read)(struct stream *stream, void *into, size_t size);
 	ssize_t (*writev)(struct stream *stream, const struct iovec *iov, int niov);
+	/* NULL: this transport cannot. */
+	ssize_t (*send_file)(struct stream *stream, const struct iovec *iov, int niov,
+	                     const struct stream_file *file);
 	void (*close)(struct stream *stream);
 };
 
@@ -71,6 +75,22 @@ ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
 /* How many bytes of the write that waits the kernel has not taken yet; 0 when none waits. It falls
  * as the peer reads, without a wake: compare it when a write times out. */
 size_t stream_unsent(const struct stream *stream);
+
+/* As stream_writev, with bytes of a file behind the pieces, sent without a copy where the transport
+ * can (stream_can_send_file). The file's bytes must stay until the result is collected, which is
+ * done by stream_writev with niov 0, and, since the kernel may still send its pages then, must not
+ * change afterwards either. */
+struct stream_file {
+	int fd;
+	int64_t offset;
+	size_t len; /* not 0 */
+};
+ssize_t stream_send_file(struct stream *stream, const struct iovec *iov, int niov,
+                         const struct stream_file *file);
+static inline bool stream_can_send_file(const struct stream *stream)
+{
+	return stream->ops && stream->ops->send_file;
+}
 
 /* True while an earlier stream_writev has not been collected. */
 bool stream_is_writing(const struct stream *stream);

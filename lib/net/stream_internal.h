@@ -9,6 +9,7 @@ struct stream_rest {
 	size_t total; /* of the whole write */
 	size_t left;  /* bytes to go; 0 when done or failed */
 	int error;    /* -errno, or 0 */
+	struct stream_file file; /* what is left of it, behind the pieces; len 0: nothing */
 	int first, niov;
 	struct iovec iov[]; /* from first to niov: what is left */
 };

@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "lib/base/check.h"
@@ -43,26 +44,65 @@ static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
 }
 
 /* How many bytes the kernel takes now, 0 if none; or -errno. */
-static ssize_t send_some(struct stream *stream, const struct iovec *iov, int niov)
+static ssize_t send_some(struct stream *stream, const struct iovec *iov, int niov, int flags)
 {
 	const struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)niov};
 	ssize_t n;
 
 	do
-		n = sendmsg(stream->watch_.fd, &message, MSG_NOSIGNAL);
+		n = sendmsg(stream->watch_.fd, &message, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	return n;
 }
 
-/* Takes n bytes off the front of what is left. */
+/* The same for a file, which moves on by what was taken. */
+static ssize_t send_file_some(struct stream *stream, struct stream_file *file)
+{
+	ssize_t total = 0;
+
+	while (file->len > 0) {
+		off_t offset = (off_t)file->offset;
+		ssize_t n = sendfile(stream->watch_.fd, file->fd, &offset, file->len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? total : -errno;
+		if (n == 0)
+			return -EIO; /* the file is shorter than it was said to be */
+		file->offset += n;
+		file->len -= (size_t)n;
+		total += n;
+	}
+	return total;
+}
+
+/* The pieces, then the file as far as the kernel takes them now. */
+static ssize_t send_both(struct stream *stream, const struct iovec *iov, int niov,
+                         struct stream_file *file)
+{
+	size_t bytes = 0;
+	ssize_t sent = 0, n;
+
+	for (int i = 0; i < niov; i++)
+		bytes += iov[i].iov_len;
+	if (bytes > 0)
+		sent = send_some(stream, iov, niov, file->len > 0 ? MSG_MORE : 0);
+	if (sent < 0 || (size_t)sent < bytes || file->len == 0)
+		return sent;
+	n = send_file_some(stream, file);
+	return n < 0 ? n : sent + n;
+}
+
+/* Takes n bytes off the front of what is left. The file has moved on by itself. */
 static void rest_advance(struct stream_rest *rest, size_t n)
 {
 	rest->left -= n;
 	while (rest->first < rest->niov && n >= rest->iov[rest->first].iov_len)
 		n -= rest->iov[rest->first++].iov_len;
-	if (n > 0) {
+	if (n > 0 && rest->first < rest->niov) {
 		struct iovec *iov = &rest->iov[rest->first];
 
 		iov->iov_base = (char *)iov->iov_base + n;
@@ -88,7 +128,7 @@ static bool rest_continue(struct stream *stream)
 
 	if (!rest || rest->left == 0)
 		return false;
-	n = send_some(stream, rest->iov + rest->first, rest->niov - rest->first);
+	n = send_both(stream, rest->iov + rest->first, rest->niov - rest->first, &rest->file);
 	if (n < 0) {
 		rest->error = (int)n;
 		rest->left = 0;
@@ -124,12 +164,33 @@ static ssize_t tcp_writev(struct stream *stream, const struct iovec *iov, int ni
 	check(!stream->rest_);
 	for (int i = 0; i < niov; i++)
 		total += iov[i].iov_len;
-	sent = send_some(stream, iov, niov);
+	sent = send_some(stream, iov, niov, 0);
 	if (sent < 0 || (size_t)sent == total)
 		return sent;
 	result = wait_for_edge(stream);
 	if (result == STREAM_WAIT)
 		stream->rest_ = rest_create(iov, niov, total, (size_t)sent);
+	return result;
+}
+
+static ssize_t tcp_send_file(struct stream *stream, const struct iovec *iov, int niov,
+                             const struct stream_file *file)
+{
+	struct stream_file left = *file;
+	size_t total = file->len;
+	ssize_t sent, result;
+
+	check(!stream->rest_);
+	for (int i = 0; i < niov; i++)
+		total += iov[i].iov_len;
+	sent = send_both(stream, iov, niov, &left);
+	if (sent < 0 || (size_t)sent == total)
+		return sent;
+	result = wait_for_edge(stream);
+	if (result == STREAM_WAIT) {
+		stream->rest_ = rest_create(iov, niov, total, (size_t)sent);
+		stream->rest_->file = left;
+	}
 	return result;
 }
 
@@ -144,6 +205,7 @@ static void tcp_close(struct stream *stream)
 static const struct stream_ops tcp_ops = {
 	.read = tcp_read,
 	.writev = tcp_writev,
+	.send_file = tcp_send_file,
 	.close = tcp_close,
 };
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -455,6 +456,42 @@ static void a_stream_is_small(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* The first HEAD_BYTES from memory, the rest from a file, of which an unread part comes first. */
+static void a_slow_reader_gets_the_pieces_and_then_the_file(void **state)
+{
+	enum { HEAD_BYTES = 1000, SKIPPED = 77 };
+	unsigned char *bytes = pattern();
+	const struct iovec head[] = {{bytes, 300}, {bytes + 300, HEAD_BYTES - 300}};
+	struct stream_file file = {memfd_create("test", 0), SKIPPED, BIG - HEAD_BYTES};
+	size_t got = 0;
+
+	(void)state;
+	assert_true(stream_can_send_file(&pair.stream));
+	assert_int_equal(pwrite(file.fd, bytes + HEAD_BYTES, file.len, SKIPPED), file.len);
+	assert_int_equal(stream_send_file(&pair.stream, head, 2, &file), STREAM_WAIT);
+	while (pair.nwakes == 0) {
+		got += drain_peer(got, 100000);
+		run_for(1);
+	}
+	assert_int_equal(stream_writev(&pair.stream, NULL, 0), BIG);
+	for (int i = 0; i < 100 && got < BIG; i++) {
+		got += drain_peer(got, BIG);
+		run_for(1);
+	}
+	assert_int_equal(got, BIG);
+	close(file.fd);
+	free(bytes);
+}
+
+static void a_file_shorter_than_said_is_an_error(void **state)
+{
+	const struct stream_file file = {memfd_create("test", 0), 0, 5};
+
+	(void)state;
+	assert_int_equal(stream_send_file(&pair.stream, NULL, 0, &file), -EIO);
+	close(file.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +502,8 @@ int main(void)
 		TEST(stream_reset_resets),
 		TEST(pieces_are_sent_in_order_at_once),
 		TEST(a_slow_reader_gets_all_of_a_big_write),
+		TEST(a_slow_reader_gets_the_pieces_and_then_the_file),
+		TEST(a_file_shorter_than_said_is_an_error),
 		TEST(a_write_that_waits_fails_when_the_peer_goes),
 		TEST(several_completions_give_one_wake),
 		TEST(a_wake_may_close_its_own_stream),
