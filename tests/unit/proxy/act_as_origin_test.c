@@ -15,17 +15,19 @@ static void dates_move_to_now_and_the_old_ones_stay_readable(void **state)
 	static const struct {
 		const char *what, *head, *shown;
 	} cases[] = {
-		{"both", "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: b\r\n"
-			 "Expires: Sun, 06 Nov 1994 09:49:37 GMT\r\n",
-		 "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:50:37 GMT\r\n"
-		 "X-Origin-Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: b\r\n"
-		 "Expires: Sun, 06 Nov 1994 09:50:37 GMT\r\n"
-		 "X-Origin-Expires: Sun, 06 Nov 1994 09:49:37 GMT\r\n"},
-		{"no date", "HTTP/1.1 200 OK\r\nA: Date: x\r\n", "HTTP/1.1 200 OK\r\nA: Date: x\r\n"},
+		{"both",
+	         "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: b\r\n"
+	         "Expires: Sun, 06 Nov 1994 09:49:37 GMT\r\n",
+	         "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:50:37 GMT\r\n"
+	         "X-Origin-Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: b\r\n"
+	         "Expires: Sun, 06 Nov 1994 09:50:37 GMT\r\n"
+	         "X-Origin-Expires: Sun, 06 Nov 1994 09:49:37 GMT\r\n"},
+		{"no date", "HTTP/1.1 200 OK\r\nA: Date: x\r\n",
+	         "HTTP/1.1 200 OK\r\nA: Date: x\r\n"},
 		{"an expiry that is none", "HTTP/1.1 200 OK\r\nExpires: 0\r\n",
-		 "HTTP/1.1 200 OK\r\nExpires: 0\r\n"},
+	         "HTTP/1.1 200 OK\r\nExpires: 0\r\n"},
 		{"a date that is none", "HTTP/1.1 200 OK\r\nDate: x\r\n",
-		 "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:50:37 GMT\r\nX-Origin-Date: x\r\n"},
+	         "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:50:37 GMT\r\nX-Origin-Date: x\r\n"},
 	};
 	struct arena arena;
 
@@ -33,7 +35,7 @@ static void dates_move_to_now_and_the_old_ones_stay_readable(void **state)
 	arena_init(&arena, NULL, 0);
 	for (size_t i = 0; i < COUNT(cases); i++)
 		if (!str_eq(act_as_origin(str_of(cases[i].head), NOW_S, &arena),
-			    str_of(cases[i].shown)))
+		            str_of(cases[i].shown)))
 			fail_msg("%s", cases[i].what);
 	arena_fini(&arena);
 }

@@ -49,7 +49,7 @@ static const char *select_for(struct rig *rig, struct str host)
 		struct str name = rig->out[i].peer ? rig->out[i].peer->name : STR("DIRECT");
 
 		snprintf(rig->names + strlen(rig->names), 64, "%s%.*s", i > 0 ? " " : "",
-			 STR_ARG(name));
+		         STR_ARG(name));
 	}
 	return rig->names;
 }
@@ -157,10 +157,11 @@ static void cache_peer_access_says_which_sites_a_peer_has(void **state)
 	struct rig rig;
 
 	(void)state;
-	init(&rig, PEER("a", "") PEER("b", "") PEER("c", "")
-			"acl one dstdomain one.example\nacl two dstdomain two.example\n"
-			"cache_peer_access a allow one\ncache_peer_access a deny all\n"
-			"cache_peer_access b deny two\n");
+	init(&rig,
+	     PEER("a", "") PEER("b", "")
+	             PEER("c", "") "acl one dstdomain one.example\nacl two dstdomain two.example\n"
+	                           "cache_peer_access a allow one\ncache_peer_access a deny all\n"
+	                           "cache_peer_access b deny two\n");
 	assert_string_equal(select_for(&rig, STR("one.example")), "a b c");
 	assert_string_equal(select_for(&rig, STR("two.example")), "c");
 	assert_string_equal(select_for(&rig, STR("three.example")), "b c");
@@ -173,11 +174,11 @@ static void only_parents_that_we_can_speak_to_are_asked(void **state)
 
 	(void)state;
 	init(&rig, "cache_peer 127.0.0.1 sibling 1 0 no-query name=sibling\n"
-		   "cache_peer 127.0.0.1 parent 1 0 no-query name=negotiate login=NEGOTIATE\n"
-		   "cache_peer 127.0.0.1 parent 1 0 no-query name=ok\n"
-		   "cache_peer 127.0.0.1 parent 1 0 no-query name=elsewhere\n"
-		   "neighbor_type_domain elsewhere sibling .away.example\n"
-		   "neighbor_type_domain sibling parent .away.example\n");
+	           "cache_peer 127.0.0.1 parent 1 0 no-query name=negotiate login=NEGOTIATE\n"
+	           "cache_peer 127.0.0.1 parent 1 0 no-query name=ok\n"
+	           "cache_peer 127.0.0.1 parent 1 0 no-query name=elsewhere\n"
+	           "neighbor_type_domain elsewhere sibling .away.example\n"
+	           "neighbor_type_domain sibling parent .away.example\n");
 	assert_string_equal(select_any(&rig), "ok elsewhere");
 	assert_string_equal(select_for(&rig, STR("www.away.example")), "sibling ok");
 	fini(&rig);
@@ -221,11 +222,11 @@ static void going_direct_needs_leave(void **state)
 		{"prefer_direct alone is no leave", "prefer_direct on\n", false, "a b"},
 		{"never_direct", "never_direct allow all\n", true, "a b"},
 		{"never_direct has the last word", "never_direct allow all\nprefer_direct on\n",
-		 true, "a b"},
+	         true, "a b"},
 		{"never_direct denied", "never_direct deny all\n", true, "a b DIRECT"},
 		{"always_direct", "always_direct allow all\n", false, "DIRECT"},
 		{"always_direct comes first", "always_direct allow all\nnever_direct allow all\n",
-		 false, "DIRECT"},
+	         false, "DIRECT"},
 		{"always_direct denied", "always_direct deny all\n", false, "a b"},
 	};
 	struct rig rig;

@@ -91,7 +91,7 @@ static void a_dead_peer_is_tried_once_a_second(void **state)
 		int64_t at_ms;
 		bool may;
 	} cases[] = {
-		{NOW_MS, false},       {NOW_MS + 900, false},  {NOW_MS + 1000, true},
+		{NOW_MS, false},        {NOW_MS + 900, false},  {NOW_MS + 1000, true},
 		{NOW_MS + 1000, false}, {NOW_MS + 1999, false}, {NOW_MS + 2000, true},
 		{NOW_MS + 2500, false}, {NOW_MS + 9000, true},  {NOW_MS + 9001, false},
 	};
@@ -115,7 +115,7 @@ static void what_is_known_of_a_peer_outlives_its_configuration(void **state)
 	app = fixture.snapshot->peers[0];
 	app->nfails = 2;
 	server_fixture_reconfigure(&fixture, "cache_peer 127.0.0.2 parent 1 0 name=new\n"
-					     "cache_peer 127.0.0.1 parent 1 0 name=APP\n");
+	                                     "cache_peer 127.0.0.1 parent 1 0 name=APP\n");
 	assert_ptr_equal(fixture.snapshot->peers[1], app);
 	assert_ptr_not_equal(fixture.snapshot->peers[0], app);
 	assert_int_equal(app->nfails, 2);

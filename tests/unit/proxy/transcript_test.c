@@ -41,8 +41,8 @@ static void make_files(struct files *files)
 	files->included = mem_printf("%s/more.conf", files->directory);
 	files->values = mem_printf("%s/values", files->directory);
 	text = mem_printf("http_port 8080 accel\ninclude %s/mo*.conf\n"
-			  "acl sites dstdomain \"%s\"\nhttp_access allow sites\n",
-			  files->directory, files->values);
+	                  "acl sites dstdomain \"%s\"\nhttp_access allow sites\n",
+	                  files->directory, files->values);
 	write_file(files->main, text);
 	write_file(files->included, "visible_hostname from.the.include\n");
 	write_file(files->values, "a.example\n");
@@ -66,7 +66,7 @@ static void free_files(struct files *files)
 }
 
 static struct config *read_with(const struct files *files, struct config_options *options,
-				size_t *nmessages)
+                                size_t *nmessages)
 {
 	struct report *report = report_create();
 	struct config *config = config_read(files->main, options, report);
@@ -129,9 +129,9 @@ static void what_nobody_asked_is_not_there(void **state)
 	buf_init(&out, 100);
 	transcript_replay(transcript, &options);
 	assert_int_equal(options.source->read(options.source->user, "/etc/passwd", &out, &why),
-			 ERR_IO);
+	                 ERR_IO);
 	assert_int_equal(options.source->expand(options.source->user, "/etc/*", &names, &why),
-			 ERR_IO);
+	                 ERR_IO);
 	assert_int_not_equal(options.world->may("/etc/passwd", R_OK), 0);
 	assert_int_not_equal(options.world->read_file("/etc/passwd", &out), 0);
 	assert_int_equal(options.world->resolve("localhost", 1, &addr, 1), 0);
@@ -162,7 +162,7 @@ static void a_cut_transcript_ends_early(void **state)
 	transcript_replay(transcript, &options);
 	buf_init(&out, 1000);
 	assert_int_equal(options.source->read(options.source->user, files.main, &out, &why),
-			 ERR_IO);
+	                 ERR_IO);
 	buf_fini(&out);
 	transcript_destroy(transcript);
 	free_files(&files);
