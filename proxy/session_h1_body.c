@@ -106,6 +106,16 @@ ssize_t session_read_body(struct exchange *exchange, void *into, size_t size)
 	return n;
 }
 
+/* Once the reply is out, the rest of the body is the session's to drain: an upload that still went
+ * on would miss what was drained. */
+static ssize_t read_body_for_transaction(struct exchange *exchange, void *into, size_t size)
+{
+	const struct session *session = exchange->session;
+
+	return session->state == SESSION_DRAIN ? -ECANCELED
+	                                       : session_read_body(exchange, into, size);
+}
+
 static void send_continue(struct exchange *exchange)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -125,7 +135,7 @@ static void reply_ready(struct exchange *exchange)
 }
 
 const struct exchange_ops session_exchange_ops = {
-	.read_body = session_read_body,
+	.read_body = read_body_for_transaction,
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
 };

@@ -180,7 +180,7 @@ static bool write_once(struct session *session, struct reply *reply, enum sessio
 	return false;
 }
 
-enum session_state session_run_write_reply(struct session *session)
+static enum session_state write_reply(struct session *session)
 {
 	struct reply *reply = &session->exchange->reply;
 	enum session_state next = SESSION_WRITE_REPLY;
@@ -202,5 +202,17 @@ enum session_state session_run_write_reply(struct session *session)
 	}
 	while (write_once(session, reply, &next))
 		continue;
+	return next;
+}
+
+enum session_state session_run_write_reply(struct session *session)
+{
+	enum session_state next = write_reply(session);
+
+	if (next == SESSION_WRITE_REPLY && !session->exchange->is_body_read) {
+		/* An answer may begin, and wait, before the request's body is at its end. */
+		stream_watch(&session->stream);
+		transaction_body_wake(session->transaction);
+	}
 	return next;
 }
