@@ -49,6 +49,12 @@ expect_text() { # WHAT PATTERN FILE
 	check "$1" $?
 }
 
+give_up() {
+	echo "$nfailed failed; the program said:"
+	cat "$dir/out" "$dir/cache.log"
+	exit 1
+}
+
 # ---- waiting, never longer than some seconds
 
 wait_until() { # COMMAND...
@@ -73,11 +79,12 @@ has_another_kid() { # PARENT OLD-KID
 
 # ---- the parts
 
+# Below those that the system gives to clients.
 free_port() {
 	python3 -c '
 import random, socket
 while True:
-    port = random.randint(20000, 60000)
+    port = random.randint(20000, 32000)
     try:
         socket.create_server(("127.0.0.1", port)).close()
         break
@@ -126,6 +133,7 @@ write_config() { # FILE PORT... (the first port stays the same all along)
 	workers 2
 	shutdown_lifetime 5 seconds
 	visible_hostname operations.test
+	include $dir/secret.conf
 	EOF
 }
 
@@ -195,6 +203,7 @@ test_alone() {
 	run_bobtail -N
 	wait_until answers "$port"
 	check "-N serves; a stale pid file is no hindrance" $?
+	[ "$nfailed" -eq 0 ] || give_up
 	expect "the pid file names the process" "$pid" "$(cat "$dir/pid")"
 	expect "and has mode 0644" 644 "$(stat -c %a "$dir/pid")"
 	expect "-k check" 0 "$(control check)"
@@ -336,6 +345,8 @@ test_reload() {
 	for _ in $(seq 50); do
 		kill -HUP "$pid"
 	done
+	wait_until grep -q 'Reconfiguring Squid Cache' "$dir/cache.log"
+	check "the log says that it reads anew" $?
 	echo 'no_such_word' >>"$conf"
 	: >"$dir/heard"
 	"$bobtailctl" -s "$dir/pid.ctl" reconfigure 2>/dev/null
@@ -424,6 +435,8 @@ port=$(free_port)
 other_port=$(free_port)
 origin_port=$(free_port)
 conf=$dir/squid.conf
+echo 'via on' >"$dir/secret.conf"
+chmod 600 "$dir/secret.conf" # the parent has to read it for the kid
 write_config "$conf" "$port"
 mkdir "$dir/cache"
 if [ "$(id -u)" = 0 ]; then # the program will be somebody else
@@ -448,8 +461,4 @@ test_parent_stop
 test_daemon
 test_orphan
 
-if [ "$nfailed" -gt 0 ]; then
-	echo "$nfailed failed; the program said:"
-	cat "$dir/out" "$dir/cache.log"
-	exit 1
-fi
+[ "$nfailed" -eq 0 ] || give_up
