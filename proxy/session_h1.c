@@ -13,6 +13,7 @@
 #include "proxy/listener.h"
 #include "proxy/session_h1_internal.h"
 #include "squid-compat/config.h"
+#include "squid-compat/ports.h"
 
 /* ---- READ_HEAD */
 
@@ -105,7 +106,11 @@ static void prepare_transaction(struct session *session)
 	session->exchange->session = session;
 	session->exchange->port = session->port;
 	session->exchange->client = session->client;
-	listener_local(session->listener, stream_fd(&session->stream), &session->exchange->local);
+	if (session->local)
+		session->exchange->local = *session->local;
+	else
+		listener_local(session->listener, stream_fd(&session->stream),
+		               &session->exchange->local);
 }
 
 static enum session_state parse_head(struct session *session, const char *bytes, size_t len)
@@ -133,8 +138,7 @@ static void drop_head(struct session *session)
 	session->exchange = NULL;
 }
 
-/* The peer closed, or the socket failed, while a head was awaited. */
-static enum session_state end_of_input(struct session *session)
+enum session_state session_end_of_input(struct session *session)
 {
 	if (!session->transaction && session->nrequests == 0)
 		worker_log_empty_connection(session->worker, session->snapshot, &session->client,
@@ -142,8 +146,7 @@ static enum session_state end_of_input(struct session *session)
 	return SESSION_CLOSED; /* which drops an unfinished head */
 }
 
-/* Reads once: into the shared buffer when nothing is kept, else behind what is. */
-static ssize_t read_some(struct session *session, char **at, size_t *len)
+ssize_t session_read_some(struct session *session, char **at, size_t *len)
 {
 	size_t size;
 	ssize_t n;
@@ -177,12 +180,12 @@ static enum session_state run_read_head(struct session *session)
 	if (len > 0 && is_new)
 		next = parse_head(session, at, len); /* pipelined */
 	while (next == SESSION_READ_HEAD) {
-		ssize_t n = read_some(session, &at, &len);
+		ssize_t n = session_read_some(session, &at, &len);
 
 		if (n == STREAM_WAIT)
 			break;
 		if (n <= 0)
-			return end_of_input(session);
+			return session_end_of_input(session);
 		next = parse_head(session, at, len);
 		if (next == SESSION_READ_HEAD && session->input.len == 0)
 			check(buf_add(&session->input, at, len));
@@ -270,6 +273,7 @@ static const struct step {
 	[SESSION_WRITE_REPLY] = {"write-reply", session_run_write_reply},
 	[SESSION_DRAIN] = {"drain", run_drain},
 	[SESSION_LINGER] = {"linger", run_linger},
+	[SESSION_PROXY_HEADER] = {"proxy-header", session_run_proxy_header},
 };
 
 static enum deadline which_deadline(const struct session *session)
@@ -279,6 +283,7 @@ static enum deadline which_deadline(const struct session *session)
 		[SESSION_WRITE_REPLY] = DEADLINE_WRITE,
 		[SESSION_DRAIN] = DEADLINE_DRAIN,
 		[SESSION_LINGER] = DEADLINE_LINGER,
+		[SESSION_PROXY_HEADER] = DEADLINE_FIRST_BYTE,
 	};
 
 	if (session->state != SESSION_READ_HEAD)
@@ -330,6 +335,7 @@ static void session_destroy(struct session *session)
 	else if (session->transaction)
 		session_end_transaction(session);
 	buf_fini(&session->input);
+	mem_free(session->local);
 	list_remove(&session->node);
 	listener_unref(session->listener);
 	snapshot_unref(session->snapshot);
@@ -401,6 +407,8 @@ void session_h1_start(struct worker *worker, struct listener *listener, int fd,
 	session->opened_ms = loop_now_ms(worker->loop);
 	session->snapshot = snapshot_ref(worker_snapshot(worker));
 	session->port = port;
+	if (session->port && session->port->needs_proxy_header)
+		session->state = SESSION_PROXY_HEADER;
 	buf_init(&session->input, INPUT_MAX_BYTES);
 	timer_init(&session->timer, timer_fired);
 	list_push_back(&worker->sessions, &session->node);

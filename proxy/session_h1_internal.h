@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session_h1_internal.h: the struct that session_h1.c (states and ends), session_h1_body.c
- * (the exchange that a transaction sees) and session_h1_write.c (the reply) share. */
+/* proxy/session_h1_internal.h: the struct that session_h1.c (states and ends), session_h1_proxy.c
+ * (the PROXY header), session_h1_body.c (the exchange that a transaction sees) and
+ * session_h1_write.c (the reply) share. */
 #ifndef PROXY_SESSION_H1_INTERNAL_H
 #define PROXY_SESSION_H1_INTERNAL_H
 #include "lib/base/buf.h"
@@ -19,6 +20,7 @@ enum session_state {
 	SESSION_WRITE_REPLY,
 	SESSION_DRAIN,
 	SESSION_LINGER,
+	SESSION_PROXY_HEADER, /* the first, where the port requires one */
 	SESSION_CLOSED,
 };
 
@@ -58,7 +60,8 @@ struct session {
 	struct transaction *transaction;
 	struct exchange *exchange; /* of transaction */
 	struct buf input;          /* bytes received and not yet consumed */
-	struct addr client;
+	struct addr client; /* as accepted, or from the PROXY header */
+	struct addr *local; /* from the PROXY header; NULL: the connection's own */
 	struct h1_parser parser;
 	struct h1_chunks chunks; /* of the request's body */
 	uint64_t body_left;      /* of a request body with a length */
@@ -76,6 +79,15 @@ struct session {
 void session_run(struct session *session);
 /* Logs the request and lets go of it; is_end_sent tells whether the reply went out whole. */
 void session_end_transaction(struct session *session);
+
+/* Reads once: into the shared buffer when nothing is kept, else behind what is. All bytes so far
+ * lie at *at then, *len of them. */
+ssize_t session_read_some(struct session *session, char **at, size_t *len);
+/* The peer closed, or the socket failed, while a head was awaited. */
+enum session_state session_end_of_input(struct session *session);
+
+/* ---- session_h1_proxy.c */
+enum session_state session_run_proxy_header(struct session *session);
 
 /* ---- session_h1_body.c */
 extern const struct exchange_ops session_exchange_ops;

@@ -59,6 +59,7 @@ static void destroy_access_lists(struct config *config)
 		config->http_access,
 		config->adapted_http_access,
 		config->http_reply_access,
+		config->proxy_protocol_access,
 		config->miss_access,
 		config->cache,
 		config->send_hit,

@@ -187,6 +187,7 @@ struct config {
 	struct access_list *http_access;         /* never NULL: without a line, deny all */
 	struct access_list *adapted_http_access; /* allow */
 	struct access_list *http_reply_access;   /* allow */
+	struct access_list *proxy_protocol_access; /* deny */
 	struct access_list *miss_access;         /* allow */
 	struct access_list *cache;               /* allow */
 	struct access_list *send_hit;            /* allow */
