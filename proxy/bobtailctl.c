@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The administrator's tool: one line to the control socket of the instance that a configuration names, and
- * its answer on stdout. Exit status: 0 done, 1 refused or not running, 2 wrong use. */
+/* The administrator's tool: one line to the control socket of the instance that a configuration
+ * names, and its answer on stdout. Exit status: 0 done, 1 refused or not running, 2 wrong use. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -71,8 +71,7 @@ static bool is_one_line(const char *text)
 
 static bool send_line(int fd, const char *command, const char *argument)
 {
-	char *line = mem_printf("%s%s%s\n", command, argument ? " " : "",
-				argument ? argument : "");
+	char *line = mem_printf("%s%s%s\n", command, argument ? " " : "", argument ? argument : "");
 	size_t len = strlen(line), sent = 0;
 
 	while (sent < len) {
@@ -141,7 +140,7 @@ int main(int argc, char **argv)
 	if (!path)
 		path = find_socket(config_path);
 	status = path ? ask(path, argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL)
-		      : EXIT_FAILURE;
+	              : EXIT_FAILURE;
 	mem_free(path);
 	return status;
 }

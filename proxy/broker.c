@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kid: NONE → STARTING (forked, got its sockets) → READY → (exit) → NONE, started again at once, or
- * after a pause when it keeps dying. A reload has two halves: this process reads the file and opens
- * what is new; then the kid reads it too, and only when it has taken it over old ports are closed. */
+/* The kid: NONE → STARTING (forked, got its sockets) → READY → (exit) → NONE, started again at
+ * once, or after a pause when it keeps dying. A reload has two halves: this process reads the file
+ * and opens what is new; then the kid reads it too, and only when it has taken it over old ports
+ * are closed. */
 #include "proxy/broker.h"
 
 #include <errno.h>
@@ -34,11 +35,11 @@
 
 enum {
 	LOOP_READ_BYTES = 4096,
-	RELOAD_SPACING_MS = 250, /* a storm of SIGHUP is one reload now and then */
-	QUICK_DEATH_MS = 10000,  /* after its start */
+	RELOAD_SPACING_MS = 250,  /* a storm of SIGHUP is one reload now and then */
+	QUICK_DEATH_MS = 10000,   /* after its start */
 	QUICK_DEATHS_AT_ONCE = 5, /* then it waits, twice as long each time */
 	MAX_PAUSE_MS = 60000,
-	STOP_GRACE_MS = 30000,   /* beyond shutdown_lifetime */
+	STOP_GRACE_MS = 30000, /* beyond shutdown_lifetime */
 };
 
 enum kid_state { KID_NONE, KID_STARTING, KID_READY };
@@ -53,13 +54,13 @@ enum aim {
 struct broker {
 	const struct command_line *line;
 	struct config *config;
-	struct config *next;  /* a reload waits for the kid's word */
+	struct config *next; /* a reload waits for the kid's word */
 	struct sockets sockets;
 	struct pid_file pid_file;
 	char *control_path;
 	int control_fd;
 	struct notify notify;
-	int ready_fd;         /* to the process that was called; -1: told, or in the foreground */
+	int ready_fd; /* to the process that was called; -1: told, or in the foreground */
 	struct loop *loop;
 	struct loop_fd signals, channel;
 	enum aim aim;
@@ -67,7 +68,7 @@ struct broker {
 	pid_t kid;
 	int64_t kid_started_ms;
 	unsigned nquick_deaths, nstops;
-	bool has_served;      /* some kid was ready */
+	bool has_served; /* some kid was ready */
 	bool is_reload_due;
 	int64_t reloaded_ms;
 	struct timer restart_timer, reload_timer, kill_timer;
@@ -76,8 +77,8 @@ struct broker {
 
 static struct broker *logging; /* whose kid gets log lines; set while it runs */
 
-/* Level 0 and 1 on stderr (the journal, in the foreground), and in cache.log by way of the kid, which
- * alone opens files. */
+/* Level 0 and 1 on stderr (the journal, in the foreground), and in cache.log by way of the kid,
+ * which alone opens files. */
 static void log_line(int level, const char *line, size_t len)
 {
 	char *text;
@@ -108,9 +109,9 @@ static void finish(struct broker *broker, int status)
 static void give_socket(struct broker *broker, const struct listening *port)
 {
 	if (!channel_send(broker->channel.fd, CHANNEL_LISTEN, port->is_https, port->spec, port->fds,
-			  port->nfds))
+	                  port->nfds))
 		log_say(0, "ERROR: cannot pass the sockets of http_port %s on: %s", port->spec,
-			strerror(errno));
+		        strerror(errno));
 }
 
 static void give_all_sockets(struct broker *broker)
@@ -127,7 +128,7 @@ static void give_changes(struct broker *broker)
 
 		if (port->is_gone)
 			channel_send(broker->channel.fd, CHANNEL_UNLISTEN, port->is_https,
-				     port->spec, NULL, 0);
+			             port->spec, NULL, 0);
 	}
 	LIST_EACH(node, &broker->sockets.ports) {
 		struct listening *port = CONTAINER(node, struct listening, node);
@@ -198,10 +199,10 @@ static void say_exit(pid_t pid, int status)
 {
 	if (WIFSIGNALED(status))
 		log_say(0, "Squid Parent: squid-1 process %d exited due to signal %d with status 0",
-			(int)pid, WTERMSIG(status));
+		        (int)pid, WTERMSIG(status));
 	else
 		log_say(1, "Squid Parent: squid-1 process %d exited with status %d", (int)pid,
-			WEXITSTATUS(status));
+		        WEXITSTATUS(status));
 }
 
 static void restart_after_crash(struct broker *broker)
@@ -216,13 +217,13 @@ static void restart_after_crash(struct broker *broker)
 		start_kid(broker);
 		return;
 	}
-	for (unsigned i = QUICK_DEATHS_AT_ONCE; i < broker->nquick_deaths && pause_ms < MAX_PAUSE_MS;
-	     i++)
+	for (unsigned i = QUICK_DEATHS_AT_ONCE;
+	     i < broker->nquick_deaths && pause_ms < MAX_PAUSE_MS; i++)
 		pause_ms *= 2;
 	if (pause_ms > MAX_PAUSE_MS)
 		pause_ms = MAX_PAUSE_MS;
 	log_say(0, "ERROR: squid-1 process dies again and again; the next one starts in %d s",
-		(int)(pause_ms / 1000));
+	        (int)(pause_ms / 1000));
 	timer_set(broker->loop, &broker->restart_timer, clock_mono_ms() + pause_ms);
 }
 
@@ -446,8 +447,8 @@ static const struct {
 	int signal;
 	void (*act)(struct broker *broker);
 } actions[] = {
-	{SIGHUP, on_hup},    {SIGUSR1, on_rotate}, {SIGQUIT, on_rotate},
-	{SIGUSR2, on_debug}, {SIGTRAP, on_debug},  {SIGTERM, on_term},
+	{SIGHUP, on_hup},    {SIGUSR1, on_rotate},  {SIGQUIT, on_rotate},
+	{SIGUSR2, on_debug}, {SIGTRAP, on_debug},   {SIGTERM, on_term},
 	{SIGINT, on_int},    {SIGTTIN, on_restart}, {SIGCHLD, on_child},
 };
 
@@ -469,10 +470,9 @@ static bool watch_signals(struct broker *broker)
 
 	for (size_t i = 0; i < COUNT(actions); i++)
 		signals[i] = actions[i].signal;
-	broker->signals = (struct loop_fd){
-		.fd = process_take_signals(signals, COUNT(actions)), .ready = on_signals};
-	return broker->signals.fd >= 0 &&
-	       loop_watch_level(broker->loop, &broker->signals, EPOLLIN);
+	broker->signals = (struct loop_fd){.fd = process_take_signals(signals, COUNT(actions)),
+	                                   .ready = on_signals};
+	return broker->signals.fd >= 0 && loop_watch_level(broker->loop, &broker->signals, EPOLLIN);
 }
 
 /* The kid is less trusted: its words are a few, and it passes no descriptors. */

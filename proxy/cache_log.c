@@ -15,12 +15,13 @@
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
 
-/* Set while there is one thread, but for file, which a reload may change (docs/ARCHITECTURE.md, shared
- * state). */
+/* Set while there is one thread, but for file, which a reload may change (docs/ARCHITECTURE.md,
+ * shared state). */
 static struct {
 	struct log_writer *writer;
 	unsigned batch;
-	_Atomic(struct log_file *) file; /* NULL: stderr; release by a reload, acquire by any line */
+	_Atomic(struct log_file *)
+		file; /* NULL: stderr; release by a reload, acquire by any line */
 	int stderr_level;
 	bool to_syslog;
 } cache_log = {.stderr_level = -1};
@@ -55,8 +56,8 @@ void cache_log_to_syslog(int level, const char *line, size_t len)
 	const char *text = bar && bar + 2 < line + len ? bar + 2 : line;
 
 	if (cache_log.to_syslog && level <= 1)
-		syslog(level == 0 ? LOG_WARNING : LOG_NOTICE, "%.*s",
-		       (int)(line + len - text) - 1, text);
+		syslog(level == 0 ? LOG_WARNING : LOG_NOTICE, "%.*s", (int)(line + len - text) - 1,
+		       text);
 }
 
 void cache_log_line(int level, const char *line, size_t len)
@@ -68,7 +69,7 @@ void cache_log_line(int level, const char *line, size_t len)
 	cache_log_to_syslog(level, line, len);
 	if (file)
 		log_writer_add(cache_log.writer, cache_log.batch, file, clock_wall_us(),
-			       (struct str){line, len});
+		               (struct str){line, len});
 }
 
 void cache_log_reopen(const struct config *config)
@@ -77,13 +78,13 @@ void cache_log_reopen(const struct config *config)
 	struct err_text why;
 
 	if (config->cache_log && log_writer_file(cache_log.writer, config->cache_log,
-						 config->logfile_rotate, &file, &why) != ERR_OK)
+	                                         config->logfile_rotate, &file, &why) != ERR_OK)
 		log_say(0, "WARNING: cache_log: %s; messages go to stderr instead", why.at);
 	atomic_store_explicit(&cache_log.file, file, memory_order_release);
 }
 
 void cache_log_open(const struct command_line *line, const struct config *config,
-		    struct log_writer *writer, unsigned batch)
+                    struct log_writer *writer, unsigned batch)
 {
 	cache_log.writer = writer;
 	cache_log.batch = batch;

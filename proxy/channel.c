@@ -26,7 +26,7 @@ bool channel_pair(int ends[2])
 }
 
 static void attach(struct msghdr *message, union control_bytes *control, const int *fds,
-		   unsigned nfds)
+                   unsigned nfds)
 {
 	size_t bytes = nfds * sizeof(int);
 
@@ -55,7 +55,7 @@ static bool send_or_wait(int end, const struct msghdr *message, bool may_wait)
 }
 
 bool channel_send(int end, enum channel_kind kind, int64_t value, const char *text, const int *fds,
-		  unsigned nfds)
+                  unsigned nfds)
 {
 	struct head head = {value, kind};
 	size_t len = text ? strnlen(text, CHANNEL_MAX_TEXT) : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/channel.h: messages between the parent and the serving process (the kid), over a socketpair that
- * keeps them apart and in order, with descriptors where a message has some. The end of one process is
- * the end of the channel for the other. */
+/* proxy/channel.h: messages between the parent and the serving process (the kid), over a socketpair
+ * that keeps them apart and in order, with descriptors where a message has some. The end of one
+ * process is the end of the channel for the other. */
 #ifndef PROXY_CHANNEL_H
 #define PROXY_CHANNEL_H
 #include <stdbool.h>
@@ -12,15 +12,15 @@
 
 enum channel_kind {
 	/* from the parent */
-	CHANNEL_LISTEN,   /* text: spec; value: is_https; a socket for each worker */
-	CHANNEL_UNLISTEN, /* text: spec; value: is_https */
-	CHANNEL_SYNC,     /* answered by READY: all before it has been done */
-	CHANNEL_RELOAD,   /* answered by RELOADED; a descriptor of the parent's transcript */
+	CHANNEL_LISTEN,      /* text: spec; value: is_https; a socket for each worker */
+	CHANNEL_UNLISTEN,    /* text: spec; value: is_https */
+	CHANNEL_SYNC,        /* answered by READY: all before it has been done */
+	CHANNEL_RELOAD,      /* answered by RELOADED; a descriptor of the parent's transcript */
 	CHANNEL_RELOAD_DONE, /* value: did it work; whatever became of it, on either side */
 	CHANNEL_ROTATE,
 	CHANNEL_DEBUG,
-	CHANNEL_STOP,     /* value: at once */
-	CHANNEL_LOG,      /* text: a line for cache.log; value: its level */
+	CHANNEL_STOP, /* value: at once */
+	CHANNEL_LOG,  /* text: a line for cache.log; value: its level */
 	/* from the kid */
 	CHANNEL_READY,
 	CHANNEL_RELOADED,     /* value: did it work */
@@ -45,7 +45,7 @@ bool channel_pair(int ends[2]);
 /* text may be NULL; fds stay the caller's. Waits up to some seconds for a slow reader, unless
  * the kind is LOG, which is dropped instead. False: it was not sent. */
 bool channel_send(int end, enum channel_kind kind, int64_t value, const char *text, const int *fds,
-		  unsigned nfds);
+                  unsigned nfds);
 
 /* The next message. 1: there is one; 0: none now; -1: the other side has gone. */
 int channel_receive(int end, struct channel_message *message);

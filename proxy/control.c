@@ -43,7 +43,7 @@ struct connection {
 	struct timer timer;
 	struct buf in, out;
 	size_t sent;
-	bool is_asked;        /* the line is there: what follows is of no interest */
+	bool is_asked; /* the line is there: what follows is of no interest */
 	bool awaits_reload;
 	struct tally_request *tally; /* under way; write then says what is asked */
 	void (*write)(struct connection *connection, const struct tally *tally);
@@ -55,8 +55,9 @@ struct connection {
 static bool is_alive(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-				 errno == EAGAIN);
+	bool alive =
+		fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	                    errno == EAGAIN);
 
 	if (fd >= 0)
 		close(fd);
@@ -76,12 +77,11 @@ static bool bind_private(int fd, const struct sockaddr_un *address)
 
 static bool give_to_user(const char *path, const struct config *config)
 {
-	return geteuid() != 0 ||
-	       lchown(path, config->effective_uid, config->effective_gid) == 0;
+	return geteuid() != 0 || lchown(path, config->effective_uid, config->effective_gid) == 0;
 }
 
 enum err control_listen(const char *path, const struct config *config, int *fd,
-			struct err_text *why)
+                        struct err_text *why)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int opened;
@@ -142,7 +142,7 @@ static void send_answer(struct connection *connection)
 
 		if (n < 0 && errno == EAGAIN) {
 			loop_watch_level(connection->control->options.loop, &connection->watch,
-					 EPOLLOUT);
+			                 EPOLLOUT);
 			return;
 		}
 		if (n < 0 && errno != EINTR)
@@ -173,7 +173,7 @@ static void say_error(struct connection *connection, const char *reason)
 
 /* The workers are asked, and the answer is written when they have told. */
 static void ask_workers(struct connection *connection,
-			void (*write)(struct connection *connection, const struct tally *tally))
+                        void (*write)(struct connection *connection, const struct tally *tally))
 {
 	struct control_options *options = &connection->control->options;
 
@@ -182,8 +182,8 @@ static void ask_workers(struct connection *connection,
 		return;
 	}
 	connection->write = write;
-	connection->tally = tally_ask(serve_server(options->serve), options->loop, tally_done,
-				      connection);
+	connection->tally =
+		tally_ask(serve_server(options->serve), options->loop, tally_done, connection);
 }
 
 static void say_disk(struct buf *out, struct disk *disk)
@@ -194,7 +194,7 @@ static void say_disk(struct buf *out, struct disk *disk)
 
 	disk_stats(disk, &stats);
 	buf_printf(out, "disk.state = %s%s\n", states[stats.state],
-		   stats.is_loading ? " (loading)" : "");
+	           stats.is_loading ? " (loading)" : "");
 	buf_printf(out, "disk.objects = %" PRIu64 "\n", stats.objects);
 	buf_printf(out, "disk.used_bytes = %" PRIu64 "\n", stats.used_bytes);
 	buf_printf(out, "disk.max_bytes = %" PRIu64 "\n", stats.max_bytes);
@@ -215,7 +215,7 @@ static void write_info(struct connection *connection, const struct tally *tally)
 	index_stats(server->index, &memory);
 	buf_printf(out, "OK\nversion = " VERSION_TEXT "\npid = %d\n", (int)getpid());
 	buf_printf(out, "uptime_s = %" PRId64 "\n",
-		   (clock_wall_us() - server->started_us) / 1000000);
+	           (clock_wall_us() - server->started_us) / 1000000);
 	buf_printf(out, "configuration = %s\n", serve_config(serve)->path);
 	buf_printf(out, "workers = %u\n", server->nworkers);
 	buf_printf(out, "sessions = %u\n", tally->nsessions);
@@ -263,7 +263,7 @@ static void write_counters(struct connection *connection, const struct tally *ta
 
 		memcpy(&n, (const char *)&tally->counters + counters[i].offset, sizeof(n));
 		buf_printf(&connection->out, "%s = %" PRIu64 "\n", counters[i].name,
-			   n / counters[i].unit);
+		           n / counters[i].unit);
 	}
 }
 
@@ -419,7 +419,7 @@ struct control *control_create(const struct control_options *options)
 	list_init(&control->connections);
 	if (!loop_watch_level(options->loop, &control->listener, EPOLLIN))
 		log_say(0, "ERROR: cannot watch the control socket: %s; bobtailctl will not work",
-			strerror(errno));
+		        strerror(errno));
 	return control;
 }
 
@@ -447,7 +447,8 @@ void control_reload_done(struct control *control, bool is_ok)
 		if (is_ok)
 			buf_printf(&connection->out, "OK\n");
 		else
-			say_error(connection, "the configuration cannot be used; cache.log says why");
+			say_error(connection,
+			          "the configuration cannot be used; cache.log says why");
 		if (!control->is_running)
 			send_answer(connection);
 	}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/control.h: the administrator's door: a Unix socket that only the effective user (and root) may
- * open. One line in, an answer out, the connection closed:
- *     COMMAND [ARGUMENT] LF  →  "OK" LF TEXT...  or  "ERROR" SP REASON LF
- * Lines, answers, connections and their time are bounded.
+/* proxy/control.h: the administrator's door: a Unix socket that only the effective user (and root)
+ * may open. One line in, an answer out, the connection closed: COMMAND [ARGUMENT] LF  →  "OK" LF
+ * TEXT...  or  "ERROR" SP REASON LF Lines, answers, connections and their time are bounded.
  *
  * Threads: the main thread's loop. */
 #ifndef PROXY_CONTROL_H
@@ -27,7 +26,7 @@ enum {
 /* A listening socket at path, mode 0600, owned by the effective user of config. A socket on which
  * nobody listens is replaced. For whoever still has the right to make it. */
 enum err control_listen(const char *path, const struct config *config, int *fd,
-			struct err_text *why);
+                        struct err_text *why);
 
 struct control_options {
 	struct loop *loop;

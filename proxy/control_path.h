@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/control_path.h: where the control socket of an instance lies: PID_FILENAME.ctl; without a pid
- * file, bobtail.ctl in coredump_dir, or in /run. */
+/* proxy/control_path.h: where the control socket of an instance lies: PID_FILENAME.ctl; without a
+ * pid file, bobtail.ctl in coredump_dir, or in /run. */
 #ifndef PROXY_CONTROL_PATH_H
 #define PROXY_CONTROL_PATH_H
 

@@ -158,8 +158,8 @@ static bool watch_signals(struct kid *kid)
 
 	for (size_t i = 0; i < COUNT(ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	kid->signals = (struct loop_fd){
-		.fd = process_take_signals(wanted, COUNT(wanted)), .ready = on_signals};
+	kid->signals = (struct loop_fd){.fd = process_take_signals(wanted, COUNT(wanted)),
+	                                .ready = on_signals};
 	return kid->signals.fd >= 0;
 }
 
@@ -186,7 +186,7 @@ static void ended(void *owner)
 }
 
 static enum err start(struct kid *kid, const struct command_line *line, struct config *config,
-		      struct err_text *why)
+                      struct err_text *why)
 {
 	const struct serve_options options = {
 		.line = line,

@@ -7,8 +7,8 @@
 struct command_line;
 struct config;
 
-/* In the forked process. Takes over config and both descriptors (control_fd -1: none). Returns the exit
- * status. */
+/* In the forked process. Takes over config and both descriptors (control_fd -1: none). Returns the
+ * exit status. */
 int kid_run(const struct command_line *line, struct config *config, int channel, int control_fd);
 
 #endif

@@ -37,8 +37,8 @@ static void send_text(const struct notify *notify, const char *text)
 	if (fd < 0)
 		return;
 	/* What a manager misses it finds out by its own timeout. */
-	(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL,
-		      (const struct sockaddr *)&notify->to, notify->to_len);
+	(void)!sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&notify->to,
+	              notify->to_len);
 	close(fd);
 }
 
@@ -58,7 +58,7 @@ void notify_reloading(const struct notify *notify)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\n",
-		 (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	         (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 	send_text(notify, text);
 }
 

@@ -42,8 +42,8 @@ static int fail(const char *text, const char *place)
 	return EXIT_FAILURE;
 }
 
-/* A parent in the background leads a group in which the kid is: both end. Elsewhere the group is somebody
- * else's; the kid ends when its parent has gone. */
+/* A parent in the background leads a group in which the kid is: both end. Elsewhere the group is
+ * somebody else's; the kid ends when its parent has gone. */
 static int send_signal(pid_t pid, int number)
 {
 	bool leads_group = number == SIGKILL && getpgid(pid) == pid;
@@ -63,7 +63,7 @@ static int signal_instance(const struct config *config, int number)
 	if (send_signal(pid, number) == 0 || (number == 0 && errno == EPERM))
 		return EXIT_SUCCESS;
 	err_say(&why, "failed to send signal %d to Squid instance with PID %d: (%d) %s", number,
-		(int)pid, errno, strerror(errno));
+	        (int)pid, errno, strerror(errno));
 	return fail(why.at, "kill");
 }
 
@@ -91,9 +91,10 @@ static void make_directory(const struct cache_dir *dir, const struct config *con
 {
 	if (mkdir(dir->path.at, 0750) != 0)
 		return;
-	if (geteuid() == 0 && chown(dir->path.at, config->effective_uid, config->effective_gid) != 0)
+	if (geteuid() == 0 &&
+	    chown(dir->path.at, config->effective_uid, config->effective_gid) != 0)
 		log_say(0, "WARNING: cannot give %s to its user: %s", dir->path.at,
-			strerror(errno));
+		        strerror(errno));
 }
 
 static bool create_cache(const struct cache_dir *dir)

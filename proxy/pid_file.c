@@ -54,7 +54,7 @@ bool pid_file_is_free(const char *path, struct err_text *why)
 	if (kill(pid, 0) != 0 && errno != EPERM)
 		return true;
 	err_say(why, "Squid is already running: Found fresh instance PID file (%s) with PID %d",
-		path, (int)pid);
+	        path, (int)pid);
 	return false;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/pid_file.h: the file that names the running instance: decimal digits and a newline, mode 0644.
- * The sentences are Squid's, without "FATAL: ". One thread's. */
+/* proxy/pid_file.h: the file that names the running instance: decimal digits and a newline, mode
+ * 0644. The sentences are Squid's, without "FATAL: ". One thread's. */
 #ifndef PROXY_PID_FILE_H
 #define PROXY_PID_FILE_H
 #include <stdbool.h>
@@ -19,7 +19,8 @@ enum err pid_file_read(const char *path, pid_t *pid, struct err_text *why);
 /* False: the process that it names is there, and is not this one. A stale file is no hindrance. */
 bool pid_file_is_free(const char *path, struct err_text *why);
 
-/* Puts this process's pid there, whole or not at all, replacing what was. path NULL: does nothing. */
+/* Puts this process's pid there, whole or not at all, replacing what was. path NULL: does nothing.
+ */
 enum err pid_file_write(struct pid_file *file, const char *path, struct err_text *why);
 
 /* Removes it if it is still ours. Who may not (the privileges are gone) leaves it empty, so that it

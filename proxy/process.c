@@ -84,7 +84,7 @@ static void raise_files(const struct config *config)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	log_say(0, "WARNING: max_filedescriptors %d is more than the system allows: %lu it is",
-		config->max_filedescriptors, process_max_files());
+	        config->max_filedescriptors, process_max_files());
 }
 
 static bool enter_directories(const struct config *config, struct err_text *why)
@@ -96,7 +96,7 @@ static bool enter_directories(const struct config *config, struct err_text *why)
 	if (config->coredump_dir && strcmp(config->coredump_dir, "none") != 0 &&
 	    chdir(config->coredump_dir) != 0)
 		log_say(1, "WARNING: coredump_dir %s: (%d) %s", config->coredump_dir, errno,
-			strerror(errno));
+		        strerror(errno));
 	return true;
 }
 
@@ -125,7 +125,8 @@ enum err process_settle(const struct config *config, struct err_text *why)
 {
 	raise_files(config);
 	umask((mode_t)config->umask_bits);
-	/* The directory of the cores is the user's: entered as that user, unless it is in a jail. */
+	/* The directory of the cores is the user's: entered as that user, unless it is in a jail.
+	 */
 	if ((config->chroot_dir && !enter_directories(config, why)) ||
 	    !drop_privileges(config, why) ||
 	    (!config->chroot_dir && !enter_directories(config, why)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/process.h: what a process is to the system: its signals, limits, directory, user, terminal. For the
- * main thread, before there are others. */
+/* proxy/process.h: what a process is to the system: its signals, limits, directory, user, terminal.
+ * For the main thread, before there are others. */
 #ifndef PROXY_PROCESS_H
 #define PROXY_PROCESS_H
 #include <signal.h>
@@ -14,7 +14,8 @@ struct config;
  * SIGPIPE. */
 void process_init(void);
 
-/* Blocks the signals in all threads to come; they are read from the descriptor returned (-1: errno). */
+/* Blocks the signals in all threads to come; they are read from the descriptor returned (-1:
+ * errno). */
 int process_take_signals(const int *signals, unsigned nsignals);
 
 /* From here on as the configuration has it: descriptors, directory for cores, chroot, umask, and,
@@ -24,8 +25,9 @@ enum err process_settle(const struct config *config, struct err_text *why);
 /* How many descriptors there may be. */
 unsigned long process_max_files(void);
 
-/* Goes on in a new session without terminal. The process that was called waits until *ready_fd gets a
- * byte, then exits with 0; with 1 when that is closed without one. keep_stderr: for -d. False: errno. */
+/* Goes on in a new session without terminal. The process that was called waits until *ready_fd gets
+ * a byte, then exits with 0; with 1 when that is closed without one. keep_stderr: for -d. False:
+ * errno. */
 bool process_detach(bool keep_stderr, int *ready_fd);
 
 /* In a forked process: closes all but the standard descriptors and these (-1: none). */

@@ -120,12 +120,12 @@ static void say_listening(const struct serve *serve, const char *spec, bool is_h
 	if (getsockname(fd, &addr.as.any, &len) == 0)
 		addr_text(&addr, text);
 	log_say(1, "Accepting %s%s Socket connections at local=%s FD %d",
-		port && port->is_accel ? "reverse-proxy " : "", is_https ? "HTTPS" : "HTTP", text,
-		fd);
+	        port && port->is_accel ? "reverse-proxy " : "", is_https ? "HTTPS" : "HTTP", text,
+	        fd);
 }
 
 void serve_listen(struct serve *serve, const char *spec, bool is_https, const int *fds,
-		  unsigned nfds)
+                  unsigned nfds)
 {
 	if (nfds > 0)
 		say_listening(serve, spec, is_https, fds[0]);
@@ -230,9 +230,9 @@ static void say_requests(void *owner, const struct tally *tally)
 	const struct serve *serve = owner;
 
 	log_say(1, "Preparing for shutdown after %llu requests",
-		(unsigned long long)tally->counters.client_requests);
+	        (unsigned long long)tally->counters.client_requests);
 	log_say(1, "Waiting %d seconds for active connections to finish",
-		(int)(serve->wait_ms / 1000));
+	        (int)(serve->wait_ms / 1000));
 }
 
 static void begin_stop(struct serve *serve)

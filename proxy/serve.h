@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/serve.h: the process that serves: logs, server, listeners, reload, rotation, the end of it. Whoever
- * runs it (solo.c with -N, kid.c behind a parent) owns the main thread's loop and says when.
+/* proxy/serve.h: the process that serves: logs, server, listeners, reload, rotation, the end of it.
+ * Whoever runs it (solo.c with -N, kid.c behind a parent) owns the main thread's loop and says
+ * when.
  *
  * Threads: the main thread's. */
 #ifndef PROXY_SERVE_H
@@ -22,7 +23,8 @@ struct serve_options {
 	struct config *config; /* a reference of its own is taken */
 	struct loop *loop;     /* the main thread's */
 	const char *role;      /* as the start line has it */
-	void (*stopped)(void *owner); /* from the loop, once: all has ended; serve_destroy is next */
+	void (*stopped)(
+		void *owner); /* from the loop, once: all has ended; serve_destroy is next */
 	void *owner;
 };
 
@@ -36,11 +38,11 @@ struct server *serve_server(struct serve *serve);
 
 /* Takes over the sockets, one for each worker. */
 void serve_listen(struct serve *serve, const char *spec, bool is_https, const int *fds,
-		  unsigned nfds);
+                  unsigned nfds);
 void serve_unlisten(struct serve *serve, const char *spec, bool is_https);
 
-/* Reads the file anew, or what another process read of it (transcript, NULL: the file itself): NULL when
- * it cannot be used (said in the log). Then, or never: take it over. */
+/* Reads the file anew, or what another process read of it (transcript, NULL: the file itself): NULL
+ * when it cannot be used (said in the log). Then, or never: take it over. */
 struct config *serve_read_config(struct serve *serve, struct transcript *transcript);
 void serve_take_config(struct serve *serve, struct config *config); /* takes over the reference */
 

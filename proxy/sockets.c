@@ -39,8 +39,8 @@ void sockets_fini(struct sockets *sockets)
 
 /* ---- one port */
 
-/* Does anybody have the address? 0, or the errno of a bind without SO_REUSEPORT. It does not listen, so
- * no connection can come to it. */
+/* Does anybody have the address? 0, or the errno of a bind without SO_REUSEPORT. It does not
+ * listen, so no connection can come to it. */
 static int probe(const struct addr *addr)
 {
 	int fd = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -66,7 +66,7 @@ static bool has_number(const struct sockets *sockets, uint16_t number)
 
 /* The address to bind: IPv4's wildcard where there is no IPv6. False: said in why. */
 static bool choose_address(const struct sockets *sockets, const struct port *port,
-			   struct addr *bound, struct err_text *why)
+                           struct addr *bound, struct err_text *why)
 {
 	uint16_t number = addr_port(&port->addr);
 	char text[ADDR_TEXT_BYTES];
@@ -81,7 +81,7 @@ static bool choose_address(const struct sockets *sockets, const struct port *por
 	if (error == 0 || (error == EADDRINUSE && has_number(sockets, number)))
 		return true;
 	err_say(why, "commBind: Cannot bind socket to %s: (%d) %s", addr_text(bound, text), error,
-		strerror(error));
+	        strerror(error));
 	return false;
 }
 
@@ -102,7 +102,7 @@ static bool open_more(struct listening *listening, unsigned nworkers, struct err
 {
 	while (listening->nfds < nworkers) {
 		if (socket_listen(&listening->bound, &listening->options,
-				  &listening->fds[listening->nfds], why) != ERR_OK)
+		                  &listening->fds[listening->nfds], why) != ERR_OK)
 			return false;
 		listening->nfds++;
 	}
@@ -208,6 +208,6 @@ void sockets_resize(struct sockets *sockets, unsigned nworkers)
 		close_from(listening, nworkers);
 		if (!open_more(listening, nworkers, &why))
 			log_say(0, "ERROR: http_port %s: %s; fewer workers serve it",
-				listening->spec, why.at);
+			        listening->spec, why.at);
 	}
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/sockets.h: the listening sockets of a configuration's ports, and how they follow a reload: what
- * stays the same keeps its sockets, what is new is opened before what has gone is closed.
+/* proxy/sockets.h: the listening sockets of a configuration's ports, and how they follow a reload:
+ * what stays the same keeps its sockets, what is new is opened before what has gone is closed.
  *
- * Each port has one socket for each worker (SO_REUSEPORT). Before the first one the address is probed
- * without it, so that another program on it is noticed. https_port lines are not opened.
- * One thread's. */
+ * Each port has one socket for each worker (SO_REUSEPORT). Before the first one the address is
+ * probed without it, so that another program on it is noticed. https_port lines are not opened. One
+ * thread's. */
 #ifndef PROXY_SOCKETS_H
 #define PROXY_SOCKETS_H
 #include <stdbool.h>
@@ -18,15 +18,15 @@ struct ports; /* squid-compat/ports.h */
 
 struct listening {
 	struct list node;
-	char *spec;       /* as squid.conf has it; with is_https it names the port in any snapshot */
-	bool is_https;    /* an https_port line */
+	char *spec;    /* as squid.conf has it; with is_https it names the port in any snapshot */
+	bool is_https; /* an https_port line */
 	bool is_accel;
 	bool is_new;      /* opened by the last sockets_open */
 	bool is_gone;     /* the configuration given to it has no such port */
 	struct addr addr; /* as configured */
 	struct addr bound;
 	struct socket_options options;
-	unsigned nfds;    /* 0: given away */
+	unsigned nfds; /* 0: given away */
 	int fds[SERVER_MAX_WORKERS];
 };
 

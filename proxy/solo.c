@@ -73,7 +73,7 @@ static bool take_config(struct solo *solo, struct config *config)
 	sockets_open(&solo->sockets, config->ports);
 	if (sockets_count(&solo->sockets) == 0) {
 		log_say(0, "ERROR: no port of the new configuration can be opened; going on with "
-			   "the old one");
+		           "the old one");
 		sockets_revert(&solo->sockets);
 		config_unref(config);
 		return false;
@@ -186,8 +186,8 @@ static bool watch_signals(struct solo *solo)
 
 	for (size_t i = 0; i < COUNT(actions); i++)
 		signals[i] = actions[i].signal;
-	solo->signals = (struct loop_fd){
-		.fd = process_take_signals(signals, COUNT(actions)), .ready = on_signals};
+	solo->signals = (struct loop_fd){.fd = process_take_signals(signals, COUNT(actions)),
+	                                 .ready = on_signals};
 	return solo->signals.fd >= 0 && loop_watch_level(solo->loop, &solo->signals, EPOLLIN);
 }
 
@@ -222,7 +222,7 @@ static enum err open_all(struct solo *solo, const struct config *config, struct 
 }
 
 static enum err start(struct solo *solo, const struct command_line *line, struct config *config,
-		      struct err_text *why)
+                      struct err_text *why)
 {
 	const struct serve_options options = {
 		.line = line,
@@ -273,10 +273,23 @@ static int run(struct solo *solo, const struct command_line *line, struct config
 	return EXIT_SUCCESS;
 }
 
+/* The path as it was meant where we started: coredump_dir is somewhere else. Links in it are not
+ * followed, since they may point elsewhere at the next reload. NULL: it is fine as it is. */
+static char *absolute_path(const char *path)
+{
+	char *here = path && *path != '/' ? getcwd(NULL, 0) : NULL;
+	char *absolute = here ? mem_printf("%s/%s", here, path) : NULL;
+
+	free(here);
+	return absolute;
+}
+
 int solo_run(const struct command_line *line, struct config *config)
 {
-	unsigned nworkers = config->nworkers < SERVER_MAX_WORKERS ? config->nworkers
-								  : SERVER_MAX_WORKERS;
+	struct command_line from_anywhere = *line;
+	char *config_path = absolute_path(line->config_path);
+	unsigned nworkers =
+		config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
 	struct solo solo = {.control_path = control_path(config), .control_fd = -1};
 	int status;
 
@@ -284,7 +297,9 @@ int solo_run(const struct command_line *line, struct config *config)
 	cache_log_open_syslog(line);
 	sockets_init(&solo.sockets, nworkers);
 	timer_init(&solo.reload_timer, reload_due);
-	status = run(&solo, line, config);
+	if (config_path)
+		from_anywhere.config_path = config_path;
+	status = run(&solo, &from_anywhere, config);
 	if (solo.control_fd >= 0)
 		unlink(solo.control_path);
 	pid_file_remove(&solo.pid_file);
@@ -295,6 +310,7 @@ int solo_run(const struct command_line *line, struct config *config)
 	}
 	loop_destroy(solo.loop);
 	mem_free(solo.control_path);
+	mem_free(config_path);
 	config_unref(config);
 	return status;
 }

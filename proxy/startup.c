@@ -18,13 +18,13 @@ static void say(void *user, const char *line)
 }
 
 struct config *startup_read_config(const struct command_line *line, enum startup_tone tone,
-				   int *status)
+                                   int *status)
 {
 	return startup_read_by(line, tone, NULL, false, status);
 }
 
 struct config *startup_read_by(const struct command_line *line, enum startup_tone tone,
-			       struct transcript *transcript, bool is_replay, int *status)
+                               struct transcript *transcript, bool is_replay, int *status)
 {
 	struct config_options options = {
 		.service_name = line->service_name,
@@ -39,7 +39,7 @@ struct config *startup_read_by(const struct command_line *line, enum startup_ton
 	else if (transcript)
 		transcript_record(transcript, &options);
 	config = config_read(line->config_path ? line->config_path : config_default_path, &options,
-			     report);
+	                     report);
 	*status = report_exit_status(report, !options.is_parse_only);
 	if (!config || tone != STARTUP_SILENT)
 		report_print(report, say, NULL);

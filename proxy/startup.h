@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/startup.h: reading squid.conf for the program: with its messages in the log or on stderr. */
+/* proxy/startup.h: reading squid.conf for the program: with its messages in the log or on stderr.
+ */
 #ifndef PROXY_STARTUP_H
 #define PROXY_STARTUP_H
 #include <stdbool.h>
@@ -17,9 +18,9 @@ enum startup_tone {
 /* NULL, and *status as the program's exit status, when it cannot be used. Blocks (files, names).
  * transcript keeps what was read, or (is_replay) is what is read; NULL: neither. */
 struct config *startup_read_config(const struct command_line *line, enum startup_tone tone,
-				   int *status);
+                                   int *status);
 struct config *startup_read_by(const struct command_line *line, enum startup_tone tone,
-			       struct transcript *transcript, bool is_replay, int *status);
+                               struct transcript *transcript, bool is_replay, int *status);
 
 /* "FATAL: " TEXT and what Squid says behind it; returns the exit status. */
 int startup_fail(const char *text);

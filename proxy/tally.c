@@ -64,7 +64,7 @@ static void copy(struct mail *mail)
 }
 
 struct tally_request *tally_ask(struct server *server, struct loop *loop,
-				void (*done)(void *owner, const struct tally *tally), void *owner)
+                                void (*done)(void *owner, const struct tally *tally), void *owner)
 {
 	unsigned n = server->nworkers;
 	struct tally_request *request = mem_zalloc(sizeof(*request) + n * sizeof(struct part));

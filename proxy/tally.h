@@ -12,10 +12,10 @@ struct tally {
 
 struct tally_request; /* opaque; lives until done is called, or all have answered after a cancel */
 
-/* done comes from loop, which is the caller's, when all workers have answered: never from within this
- * call. Ask before server_post_stop. */
+/* done comes from loop, which is the caller's, when all workers have answered: never from within
+ * this call. Ask before server_post_stop. */
 struct tally_request *tally_ask(struct server *server, struct loop *loop,
-				void (*done)(void *owner, const struct tally *tally), void *owner);
+                                void (*done)(void *owner, const struct tally *tally), void *owner);
 /* done will not be called. On the loop's thread; accepts NULL. */
 void tally_cancel(struct tally_request *request);
 

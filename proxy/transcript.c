@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Entries in the order of the questions, in one buffer: a question is a kind, a number and a text, its
- * answer a number and bytes. The same reading asks the same in the same order, so the search for an
- * answer begins behind the last one. */
+/* Entries in the order of the questions, in one buffer: a question is a kind, a number and a text,
+ * its answer a number and bytes. The same reading asks the same in the same order, so the search
+ * for an answer begins behind the last one. */
 #include "proxy/transcript.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static size_t padded(size_t len)
 }
 
 static void keep(struct transcript *transcript, enum kind kind, int number, const char *key,
-		 int result, struct str value)
+                 int result, struct str value)
 {
 	static const char zeros[8];
 	const struct entry entry = {
@@ -77,7 +77,7 @@ static void keep(struct transcript *transcript, enum kind kind, int number, cons
 
 /* The entry at offset *at, and *at behind it; false at the end, or where nothing whole is. */
 static bool next_entry(const struct transcript *transcript, size_t *at, struct entry *entry,
-		       struct str *key, struct str *value)
+                       struct str *key, struct str *value)
 {
 	struct str rest = str_from(buf_str(&transcript->entries), *at);
 	size_t len;
@@ -95,7 +95,7 @@ static bool next_entry(const struct transcript *transcript, size_t *at, struct e
 }
 
 static bool find_from(struct transcript *transcript, size_t at, const struct entry *question,
-		      struct str wanted, struct entry *entry, struct str *value)
+                      struct str wanted, struct entry *entry, struct str *value)
 {
 	struct str key;
 
@@ -134,14 +134,13 @@ static enum err record_read(void *user, const char *path, struct buf *out, struc
 	enum err err = source_disk.read(source_disk.user, path, out, &reason);
 
 	err_say(why, "%s", reason.at);
-	keep(user, KIND_READ, 0, path, err,
-	     err == ERR_OK ? added(out, before) : str_of(reason.at));
+	keep(user, KIND_READ, 0, path, err, err == ERR_OK ? added(out, before) : str_of(reason.at));
 	return err;
 }
 
 /* Names are kept with a NUL behind each. */
 static enum err record_expand(void *user, const char *pattern, struct source_names *out,
-			      struct err_text *why)
+                              struct err_text *why)
 {
 	struct err_text reason = {""};
 	enum err err = source_disk.expand(source_disk.user, pattern, out, &reason);
@@ -180,8 +179,7 @@ static int record_read_file(const char *path, struct buf *out)
 	size_t before = out->len;
 	int error = world_system.read_file(path, out);
 
-	keep(current, KIND_READ_FILE, 0, path, error,
-	     error == 0 ? added(out, before) : STR_NONE);
+	keep(current, KIND_READ_FILE, 0, path, error, error == 0 ? added(out, before) : STR_NONE);
 	return error;
 }
 
@@ -233,7 +231,7 @@ static void take_names(struct str value, struct source_names *out)
 }
 
 static enum err replay_expand(void *user, const char *pattern, struct source_names *out,
-			      struct err_text *why)
+                              struct err_text *why)
 {
 	struct str value = STR("(2) No such file or directory");
 	int result = ERR_IO;

@@ -129,7 +129,7 @@ write_config() { # FILE PORT... (the first port stays the same all along)
 	cache_log $dir/cache.log
 	access_log stdio:$dir/access.log
 	pid_filename $dir/pid
-	coredump_dir $dir
+	coredump_dir $dir/cache
 	workers 2
 	shutdown_lifetime 5 seconds
 	visible_hostname operations.test
@@ -200,7 +200,9 @@ test_create_caches() {
 
 test_alone() {
 	echo 999999 >"$dir/pid"
-	run_bobtail -N
+	pushd "$dir" >/dev/null
+	conf=squid.conf run_bobtail -N
+	popd >/dev/null
 	wait_until answers "$port"
 	check "-N serves; a stale pid file is no hindrance" $?
 	[ "$nfailed" -eq 0 ] || give_up
@@ -219,6 +221,8 @@ test_alone() {
 	expect_text "and fatal" 'FATAL: Unable to open HTTP Socket' "$dir/control"
 	answers "$port"
 	check "the first one still serves" $?
+	"$bobtailctl" -f "$conf" reconfigure
+	expect "a relative path is found again from coredump_dir" 0 $?
 }
 
 test_door() {
@@ -319,6 +323,7 @@ stop_load() {
 }
 
 test_parent() {
+	chmod 600 "$dir/secret.conf" # from here on the parent has to read it for the kid
 	start_manager
 	NOTIFY_SOCKET=$dir/manager run_bobtail --foreground -YC
 	wait_until answers "$port"
@@ -436,7 +441,6 @@ other_port=$(free_port)
 origin_port=$(free_port)
 conf=$dir/squid.conf
 echo 'via on' >"$dir/secret.conf"
-chmod 600 "$dir/secret.conf" # the parent has to read it for the kid
 write_config "$conf" "$port"
 mkdir "$dir/cache"
 if [ "$(id -u)" = 0 ]; then # the program will be somebody else
