@@ -209,6 +209,11 @@ const struct fetch_report *fetch_report(const struct fetch *fetch)
 	return &fetch->report;
 }
 
+void fetch_release_body(struct fetch *fetch)
+{
+	object_reader_close(&fetch->first);
+}
+
 void fetch_body_wake(struct fetch *fetch)
 {
 	if (fetch_has_upload(fetch) && fetch->conn &&
@@ -225,6 +230,7 @@ void fetch_detach(struct fetch *fetch)
 	check(!fetch->is_running);
 	is_uploading = fetch_has_upload(fetch);
 	loop_task_cancel(&fetch->wake_task);
+	object_reader_close(&fetch->first);
 	fetch->order.owner = NULL;
 	if (fetch->state != FETCH_ENDED && (fetch->outcome == FETCH_PENDING || is_uploading)) {
 		if (fetch->is_producing)

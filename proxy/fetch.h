@@ -80,6 +80,10 @@ struct object *fetch_object(const struct fetch *fetch); /* borrowed */
 const struct fetch_failure *fetch_failure(const struct fetch *fetch);
 const struct fetch_report *fetch_report(const struct fetch *fetch);
 
+/* The owner follows fetch_object with a reader of its own, or does without: what it and others have
+ * passed may be freed. Until then, the body is kept from its beginning on. */
+void fetch_release_body(struct fetch *fetch);
+
 /* More of the request's body may be there. */
 void fetch_body_wake(struct fetch *fetch);
 

@@ -83,6 +83,7 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 		return not_modified(fetch, rest);
 	fetch->object = new_object(fetch);
 	fetch->is_producing = true;
+	object_reader_open(&fetch->first, fetch->object, 0, fetch_loop(fetch), NULL, NULL);
 	fetch_store_begin(&fetch->storing, &fetch->order, response, fetch->object, &fetch->report);
 	fetch_tell_owner(fetch, FETCH_ANSWERED);
 	return take_body(fetch, rest);

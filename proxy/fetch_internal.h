@@ -55,6 +55,8 @@ struct fetch {
 	struct fetch_failure failure;
 	struct fetch_report report;
 	struct object *object;
+	struct object_reader first; /* keeps the body's beginning for the owner, who reads later
+	                               than the store does */
 	struct origin_conn *conn;
 	struct buf head;  /* the request's */
 	struct buf input; /* an unfinished answer's head */

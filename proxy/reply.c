@@ -242,6 +242,8 @@ enum transaction_state reply_object(struct transaction *t)
 	add_piece(reply, own);
 	if (reply->has_body)
 		object_reader_open(&reply->reader, t->object, 0, t->worker->loop, object_woke, t);
+	if (t->fetch)
+		fetch_release_body(t->fetch);
 	return finish(t, t->object->status);
 }
 
