@@ -21,7 +21,8 @@ struct order_fixture {
  * by LF (which become CRLF), with the empty line at its end left out. */
 static inline void order_fixture_request(struct order_fixture *fixture, const char *text)
 {
-	static const struct h1_limits limits = {65536, 65536, true};
+	static const struct h1_limits limits = {
+		.head_bytes = 65536, .target_bytes = 65536, .allow_no_host = true};
 	struct exchange *exchange = &fixture->exchange;
 	struct h1_parser parser = {0};
 	struct buf bytes, url;

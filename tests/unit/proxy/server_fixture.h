@@ -58,10 +58,11 @@ static inline unsigned log_count(const char *part)
 	return n;
 }
 
-/* The caller has a reference. lines come behind those that every configuration has. */
+/* The caller has a reference. lines come behind those that every configuration has; where they log
+ * nothing, nothing is logged. */
 static inline struct config *config_of(const char *lines)
 {
-	char *text = mem_printf("%s%s", SERVER_FIXTURE_LINES, lines);
+	char *text = mem_printf("%s%saccess_log none\n", SERVER_FIXTURE_LINES, lines);
 	struct config_file files[] = {{"squid.conf", text, 0}, {NULL, NULL, 0}};
 	struct source source = {files, config_files_read, config_files_expand};
 	struct config_options options = {
