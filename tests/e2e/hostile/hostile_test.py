@@ -40,6 +40,7 @@ pid_filename none
 cache_mem 16 MB
 request_timeout 6 seconds
 read_timeout 3 seconds
+server_idle_pconn_timeout 5 seconds
 client_lifetime 1 minute
 workers 2
 acl ours dstdomain a b site
@@ -70,6 +71,8 @@ class Client:
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.poll = select.poll()
+        self.poll.register(self.socket, select.POLLIN)
         self.data = b""
         self.is_ended = False
 
@@ -82,7 +85,7 @@ class Client:
 
     def read(self, wait_s):
         """Takes what there is, waiting at most so long for it. False: nothing came."""
-        if self.is_ended or not select.select([self.socket], [], [], wait_s)[0]:
+        if self.is_ended or not self.poll.poll(wait_s * 1000):
             return False
         try:
             piece = self.socket.recv(262144)
