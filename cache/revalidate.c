@@ -265,7 +265,7 @@ static bool read_merged_facts(const struct buf *merged, const struct http_head *
 			      int64_t request_time_s, int64_t response_time_s,
 			      struct freshness_facts *facts)
 {
-	static const struct h1_limits limits = {HEAD_MAX_BYTES, HEAD_MAX_BYTES, true};
+	static const struct h1_limits limits = {.head_bytes = HEAD_MAX_BYTES};
 	struct str age = http_value(head, FIELD_AGE);
 	struct http_response response;
 	struct h1_parser parser = {0};

@@ -257,5 +257,6 @@ struct h1_limits snapshot_request_limits(const struct snapshot *snapshot, const 
 		.head_bytes = (uint32_t)snapshot->config->request_header_max_bytes,
 		.target_bytes = TARGET_MAX_BYTES,
 		.allow_no_host = port && port_allows_no_host(port),
+		.allow_blanks = snapshot->config->uri_whitespace != URI_WHITESPACE_DENY,
 	};
 }

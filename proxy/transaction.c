@@ -45,15 +45,31 @@ static bool is_cdn_loop(const struct transaction *t)
 	return false;
 }
 
+/* The target by uri_whitespace; an empty text if that makes none. */
+static struct str target_of(struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+	struct str target = http_span(&request->head, request->target);
+	struct buf mended;
+	bool is_good;
+
+	if (!request->has_blanks)
+		return target;
+	buf_init(&mended, TRANSACTION_URL_BYTES);
+	is_good = uri_whitespace_mend(transaction_config(t)->uri_whitespace, target, &mended);
+	target = is_good ? arena_str(&t->arena, buf_str(&mended)) : STR("");
+	buf_fini(&mended);
+	return target;
+}
+
 static bool make_url(struct transaction *t, enum port_url_verdict *verdict)
 {
 	const struct http_head *head = &transaction_request(t)->head;
 	struct buf text;
 
 	buf_init(&text, TRANSACTION_URL_BYTES);
-	*verdict = port_request_url(
-		t->exchange.port, http_span(head, transaction_request(t)->target),
-		http_value(head, FIELD_HOST), &t->exchange.local, &text, &t->parts);
+	*verdict = port_request_url(t->exchange.port, target_of(t), http_value(head, FIELD_HOST),
+	                            &t->exchange.local, &text, &t->parts);
 	if (*verdict == PORT_URL_OK)
 		t->url = t->client_url = arena_str(&t->arena, buf_str(&text));
 	t->client_parts = t->parts;

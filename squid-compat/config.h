@@ -14,6 +14,7 @@
 
 #include "lib/base/arena.h"
 #include "squid-compat/report.h"
+#include "squid-compat/uri_whitespace.h"
 
 struct access_list;    /* acl.h */
 struct acl_set;        /* acl.h */
@@ -36,14 +37,6 @@ enum forwarded_for {
 	FORWARDED_FOR_TRANSPARENT, /* leave the field alone */
 	FORWARDED_FOR_TRUNCATE,    /* the client's address alone */
 	FORWARDED_FOR_DELETE,
-};
-
-enum uri_whitespace {
-	URI_WHITESPACE_DENY, /* 400; also when not said (Squid: strip) */
-	URI_WHITESPACE_STRIP,
-	URI_WHITESPACE_ALLOW,
-	URI_WHITESPACE_ENCODE,
-	URI_WHITESPACE_CHOP,
 };
 
 enum relaxed_parser {

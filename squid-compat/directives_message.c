@@ -70,7 +70,7 @@ const struct directive directives_message[] = {
 	 .help = "what Squid mends in messages is refused here"},
 	{.name = "uri_whitespace", .syntax = "strip|deny|allow|encode|chop", .verdict = HONOURED,
 	 CHOICE(uri_whitespace, uri_whitespace_choices),
-	 .help = "blanks in a request target; not said, 400 (Squid: strip)"},
+	 .help = "blanks in a request target; not said, 400 (Squid: strip); allow is encode"},
 	{.name = "error_directory", .syntax = "WORD|none", .verdict = HONOURED,
 	 TEXT(error_directory), .help = "your own error pages"},
 	{.name = "error_default_language", .syntax = "WORD|none", .verdict = NOT_YET,

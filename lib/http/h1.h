@@ -59,6 +59,7 @@ struct h1_limits {
 	uint32_t target_bytes; /* the longest request-target */
 	bool allow_no_host;    /* the port has a defaultsite or vport: 1.1 without Host may do
 	                          (false: 1.1 without Host is H1_BAD_HOST; 1.0 never is) */
+	bool allow_blanks;     /* SP and HTAB in a request-target: the caller mends it */
 };
 
 /* No state but "look again when": a call that may decide something reads all lines from the first

@@ -76,13 +76,46 @@ static enum h1_verdict refuse_request_line(struct h1_cursor *cursor)
 	return verdict;
 }
 
+static bool is_loose_target(const char *at, const char *end)
+{
+	for (; at < end; at++)
+		if (*at != ' ' && *at != '\t' && !byte_is(*at, BYTE_TARGET))
+			return false;
+	return true;
+}
+
+/* A whole line whose target has blanks: it lies between the first and the last one of the line. */
+static bool scan_loose_line(struct h1_cursor *cursor, struct http_request *out)
+{
+	const char *base = out->head.base, *method = cursor->at;
+	const char *lf = memchr(method, '\n', (size_t)(cursor->end - method));
+	const char *end = lf && lf > method && lf[-1] == '\r' ? lf - 1 : method;
+	const char *method_end = scan_while(method, end, BYTE_TOKEN);
+	const char *space = memrchr(method, ' ', (size_t)(end - method));
+
+	if (method_end == method || method_end - method > MAX_METHOD || !space ||
+	    *method_end != ' ' || space <= method_end + 1 ||
+	    !is_loose_target(method_end + 1, space) ||
+	    read_version((struct str){space + 1, (size_t)(end - space - 1)}, &out->minor) != H1_OK)
+		return false;
+	out->method_text =
+		(struct http_span){(uint32_t)(method - base), (uint32_t)(method_end - method)};
+	out->target = (struct http_span){(uint32_t)(method_end + 1 - base),
+	                                 (uint32_t)(space - method_end - 1)};
+	out->has_blanks = true;
+	cursor->at = lf + 1;
+	return true;
+}
+
 /* A good line for sure, but for the meaning of its parts; else the verdict on what it is. */
-static enum h1_verdict scan_request_line(struct h1_cursor *cursor, struct http_request *out)
+static enum h1_verdict scan_request_line(struct h1_cursor *cursor, const struct h1_limits *limits,
+                                         struct http_request *out)
 {
 	const char *base = out->head.base, *method = cursor->at, *end = cursor->end;
 	const char *method_end = scan_while(method, end, BYTE_TOKEN);
 	const char *target, *target_end;
 
+	out->has_blanks = false;
 	if (end - method_end < 2 || *method_end != ' ' || method_end == method ||
 	    method_end - method > MAX_METHOD)
 		return refuse_request_line(cursor);
@@ -91,7 +124,9 @@ static enum h1_verdict scan_request_line(struct h1_cursor *cursor, struct http_r
 	if (end - target_end < VERSION_LEN + 3 || *target_end != ' ' || target_end == target ||
 	    target_end[VERSION_LEN + 1] != '\r' || target_end[VERSION_LEN + 2] != '\n' ||
 	    read_version((struct str){target_end + 1, VERSION_LEN}, &out->minor) != H1_OK)
-		return refuse_request_line(cursor);
+		return limits->allow_blanks && scan_loose_line(cursor, out)
+		               ? H1_DONE
+		               : refuse_request_line(cursor);
 	out->method_text =
 		(struct http_span){(uint32_t)(method - base), (uint32_t)(method_end - method)};
 	out->target =
@@ -115,6 +150,10 @@ static bool is_good_target(struct http_request *out)
 	struct str target = http_span(&out->head, out->target);
 	struct uri uri;
 
+	if (out->has_blanks) {
+		out->target_form = HTTP_TARGET_ORIGIN;
+		return out->method != HTTP_CONNECT;
+	}
 	if (out->method == HTTP_CONNECT) {
 		out->target_form = HTTP_TARGET_AUTHORITY;
 		return is_authority_with_port(target);
@@ -174,7 +213,7 @@ static enum h1_verdict read_request_line(struct h1_cursor *cursor, const struct 
 
 	if (is_cut)
 		cursor->end = cursor->at + max_len;
-	verdict = scan_request_line(cursor, out);
+	verdict = scan_request_line(cursor, limits, out);
 	if (verdict == H1_MORE && is_cut)
 		verdict = h1_fail(cursor, explain_long_line(cursor));
 	cursor->end = end;

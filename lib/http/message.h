@@ -188,6 +188,7 @@ struct http_request {
 	enum http_method method;
 	struct http_span method_text, target;
 	enum http_target_form target_form;
+	bool has_blanks; /* in target, whose form and escapes are then unchecked (h1_limits) */
 	uint8_t minor; /* HTTP/1.minor: 0 or 1 (a higher one reads as 1) */
 	enum http_body body;
 	uint64_t content_length;

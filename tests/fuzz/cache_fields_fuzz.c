@@ -17,7 +17,7 @@
 
 #define NOW INT64_C(784111777)
 
-static const struct h1_limits limits = {65536, 65536, true};
+static const struct h1_limits limits = {.head_bytes = 65536, .target_bytes = 65536, .allow_no_host = true};
 
 static void check_vary(const struct http_response *response)
 {

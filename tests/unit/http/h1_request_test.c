@@ -46,6 +46,31 @@ static void judge_all(const struct row *rows, size_t n)
 		judge(&rows[i], &subject);
 }
 
+static const struct h1_subject loose = {
+	.limits = {.head_bytes = 65536, .target_bytes = 40, .allow_blanks = true}};
+
+/* uri_whitespace: what is between the method and the version is the target. */
+static void targets_may_have_blanks_where_that_is_said(void **state)
+{
+	static const struct row rows[] = {
+		TARGET("blanks", "/a b\tc", H1_OK),
+		TARGET("a blank first", " /a", H1_OK),
+		TARGET("a blank last", "/a ", H1_OK),
+		TARGET("a version inside", "/a HTTP/1.1", H1_OK),
+		TARGET("none", "/a", H1_OK),
+		TARGET("another control byte", "/a b\x01", H1_BAD_TARGET),
+		TARGET("a bare CR", "/a b\rc", H1_BAD_LINE_END),
+		TARGET("too long", "/0123456789 0123456789 0123456789 0123456789",
+		       H1_TARGET_TOO_LONG),
+		ROW("no version", "GET /a b\r\nHost: a\r\n\r\n", H1_BAD_VERSION),
+		ROW("CONNECT", "CONNECT a :1 HTTP/1.1\r\nHost: a\r\n\r\n", H1_BAD_TARGET),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		judge(&rows[i], &loose);
+}
+
 /* RFC 9112 §3, §2.2, §2.3. */
 static void request_lines_follow_the_grammar(void **state)
 {
@@ -500,6 +525,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(request_lines_follow_the_grammar),
+		cmocka_unit_test(targets_may_have_blanks_where_that_is_said),
 		cmocka_unit_test(targets_are_of_a_form_that_fits_the_method),
 		cmocka_unit_test(field_lines_follow_the_grammar),
 		cmocka_unit_test(hosts_are_one_authority),
