@@ -58,13 +58,6 @@ struct log_writer {
 	atomic_bool has_records; /* release when a batch fills, acquire-exchange by the thread */
 };
 
-/* Where cache.log's lines go; set while one thread runs (docs/ARCHITECTURE.md, shared state). */
-static struct {
-	struct log_writer *writer;
-	struct log_file *file;
-	int stderr_level;
-} cache_log;
-
 /* ---- batches */
 
 static size_t padded(size_t len)
@@ -329,8 +322,6 @@ void log_writer_destroy(struct log_writer *writer)
 {
 	if (!writer)
 		return;
-	if (cache_log.writer == writer)
-		log_writer_take_cache_log(writer, NULL, -1);
 	stop_thread(writer);
 	for (unsigned i = 0; i < writer->shared.nfiles; i++) {
 		struct log_file *file = writer->shared.files[i];
@@ -407,22 +398,4 @@ void log_writer_rotate(struct log_writer *writer)
 	writer->shared.is_rotation_due = true;
 	pthread_cond_signal(&writer->shared.cond);
 	pthread_mutex_unlock(&writer->shared.mutex);
-}
-
-/* ---- cache.log */
-
-static void cache_log_line(int level, const char *line, size_t len)
-{
-	if (level <= cache_log.stderr_level)
-		fwrite(line, 1, len, stderr);
-	log_writer_add(cache_log.writer, cache_log.writer->nbatches - 1, cache_log.file,
-		       clock_wall_us(), (struct str){line, len});
-}
-
-void log_writer_take_cache_log(struct log_writer *writer, struct log_file *file, int stderr_level)
-{
-	cache_log.writer = file ? writer : NULL;
-	cache_log.file = file;
-	cache_log.stderr_level = stderr_level;
-	log_set_sink(file ? cache_log_line : NULL);
 }

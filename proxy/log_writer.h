@@ -35,8 +35,4 @@ void log_writer_add(struct log_writer *writer, unsigned batch, struct log_file *
 /* Renames and reopens all files, soon. Any thread. */
 void log_writer_rotate(struct log_writer *writer);
 
-/* cache.log's lines (lib/base/log.h) go to file from now on; NULL: to stderr again. level: those of
- * that level and below are copied to stderr too; -1: none. */
-void log_writer_take_cache_log(struct log_writer *writer, struct log_file *file, int stderr_level);
-
 #endif
