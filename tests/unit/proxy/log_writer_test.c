@@ -255,35 +255,6 @@ static void a_file_that_takes_no_more_is_said_once(void **state)
 	fini(&rig);
 }
 
-static void cache_logs_lines_go_where_they_are_sent(void **state)
-{
-	struct rig rig;
-	int was;
-
-	(void)state;
-	init(&rig, 0);
-	was = scratch_take_stderr(&rig.scratch, "stderr");
-	log_writer_take_cache_log(rig.writer, rig.file, 0);
-	log_say(1, "to the file");
-	log_say(0, "to both");
-	log_writer_take_cache_log(rig.writer, NULL, -1);
-	log_say(1, "to stderr");
-	log_writer_take_cache_log(rig.writer, rig.file, -1);
-	log_say(0, "to the file again");
-	stop(&rig);
-	log_say(1, "the writer is gone");
-	scratch_give_stderr_back(was);
-	assert_non_null(strstr(scratch_read(&rig.scratch, "X"), "| to the file\n"));
-	assert_non_null(strstr(scratch_read(&rig.scratch, "X"), "| to both\n"));
-	assert_non_null(strstr(scratch_read(&rig.scratch, "X"), "| to the file again\n"));
-	assert_null(strstr(scratch_read(&rig.scratch, "X"), "stderr"));
-	assert_null(strstr(scratch_read(&rig.scratch, "stderr"), "to the file"));
-	assert_non_null(strstr(scratch_read(&rig.scratch, "stderr"), "| to both\n"));
-	assert_non_null(strstr(scratch_read(&rig.scratch, "stderr"), "| to stderr\n"));
-	assert_non_null(strstr(scratch_read(&rig.scratch, "stderr"), "| the writer is gone\n"));
-	fini(&rig);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,7 +268,6 @@ int main(void)
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_refused),
 		cmocka_unit_test(there_is_a_bound_on_files),
 		cmocka_unit_test(a_file_that_takes_no_more_is_said_once),
-		cmocka_unit_test(cache_logs_lines_go_where_they_are_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
