@@ -165,6 +165,19 @@ struct object *index_find(struct index *index, uint64_t key, struct str url,
 	return object;
 }
 
+bool index_has_url(struct index *index, uint64_t key, struct str url)
+{
+	struct shard *shard = shard_of(index, key);
+	struct object *object;
+
+	lock_take(&shard->lock);
+	object = *bucket_of(shard, key);
+	while (object && !is_at(object, key, url))
+		object = object->index_.next;
+	lock_drop(&shard->lock);
+	return object != NULL;
+}
+
 struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
 				   const struct http_head *request)
 {

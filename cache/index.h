@@ -40,6 +40,9 @@ struct object *index_find(struct index *index, uint64_t key, struct str url,
 /* Has it been asked for more than once since it came, as far as eviction's counter goes? */
 bool index_is_hot(const struct object *object);
 
+/* Is anything under that URL, for whatever request? */
+bool index_has_url(struct index *index, uint64_t key, struct str url);
+
 /* Only what is being fetched (EMPTY or FILLING): to wait for it instead of asking as well. */
 struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
 				   const struct http_head *request);

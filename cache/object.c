@@ -349,6 +349,14 @@ void object_append(struct object *object, struct str bytes)
 	}
 }
 
+/* A reader may be ahead of what there is: it wants a later part. */
+static bool is_within_gap_locked(const struct object *object, uint64_t length)
+{
+	uint64_t slowest = object_slowest_locked(object);
+
+	return slowest >= length || length - slowest < object->gap_bytes_;
+}
+
 bool object_may_append(struct object *object)
 {
 	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
@@ -357,7 +365,7 @@ bool object_may_append(struct object *object)
 	if (is_kept(object))
 		return true;
 	lock_take(&object->shared.lock);
-	may = length - object_slowest_locked(object) < object->gap_bytes_;
+	may = is_within_gap_locked(object, length);
 	object->shared.is_producer_waiting = !may;
 	lock_drop(&object->shared.lock);
 	return may;
@@ -454,7 +462,7 @@ bool object_producer_is_due_locked(struct object *object, bool has_last_reader_l
 	if (!object->producer_wake_ || object->shared.is_producer_woken)
 		return false;
 	if (object->shared.is_producer_waiting &&
-	    (is_kept(object) || length - object_slowest_locked(object) < object->gap_bytes_))
+	    (is_kept(object) || is_within_gap_locked(object, length)))
 		is_due = true;
 	if (!is_due)
 		return false;

@@ -205,5 +205,7 @@ enum object_read object_reader_head(struct object_reader *reader);
 enum object_read object_read(struct object_reader *reader, struct iovec *iov, int max,
 			     uint64_t max_bytes, int *niov);
 void object_reader_advance(struct object_reader *reader, uint64_t len);
+/* Goes on at offset, which lies at or behind the present one, published or not. */
+void object_reader_skip(struct object_reader *reader, uint64_t offset);
 
 #endif

@@ -369,3 +369,12 @@ void object_reader_advance(struct object_reader *reader, uint64_t len)
 	if (reader->is_listed_ && !is_kept(reader->object))
 		tell_progress(reader);
 }
+
+void object_reader_skip(struct object_reader *reader, uint64_t offset)
+{
+	check(offset >= reader->offset);
+	reader->offset = offset;
+	reader->chunk_ = NULL;
+	if (reader->is_listed_ && !is_kept(reader->object))
+		tell_progress(reader);
+}

@@ -108,3 +108,26 @@ void range_plan(struct str value, uint64_t body_bytes, struct range_plan *plan)
 	else
 		plan->verdict = plan->npieces > 0 ? RANGE_PARTIAL : RANGE_UNSATISFIABLE;
 }
+
+bool range_lowest(struct str value, uint64_t *first)
+{
+	uint64_t lowest = UINT64_MAX;
+	struct str spec;
+
+	if (!value.at || !cut_unit(&value))
+		return false;
+	while (str_split(&value, ',', &spec)) {
+		struct str left;
+
+		spec = str_trim(spec);
+		left = str_first(spec, str_find_char(spec, '-'));
+		if (spec.len == 0)
+			continue;
+		if (!is_digits(left) || left.len == spec.len)
+			return false;
+		if (position(left) < lowest)
+			lowest = position(left);
+	}
+	*first = lowest;
+	return lowest != UINT64_MAX;
+}

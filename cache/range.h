@@ -31,4 +31,8 @@ struct range_plan {
  * §14.2 lets a server ignore those; they are what attacks are made of). */
 void range_plan(struct str value, uint64_t body_bytes, struct range_plan *plan);
 
+/* The lowest position that the field asks for. False: it asks for the end of the body, or is not in
+ * order. */
+bool range_lowest(struct str value, uint64_t *first);
+
 #endif

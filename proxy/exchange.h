@@ -23,6 +23,12 @@ struct port;
 
 enum { REPLY_MAX_PIECES = 4 };
 
+/* One of several stretches of the body (multipart/byteranges), with what stands before it. */
+struct reply_part {
+	struct str head;
+	uint64_t offset, len; /* len 0: the end of it all */
+};
+
 /* What the client gets: pieces of a head, then the body that a reader follows. */
 struct reply {
 	struct iovec head[REPLY_MAX_PIECES]; /* up to and with the empty line; valid until the end */
@@ -33,6 +39,9 @@ struct reply {
 	bool close_after;  /* the connection ends with this reply */
 	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
 	uint64_t body_left; /* bytes of the reader still to send; UINT64_MAX: to its end */
+	/* The body is made of these, the last one of len 0; body_left counts their heads too. */
+	const struct reply_part *parts; /* NULL: it is one piece */
+	uint64_t part_left;
 	struct object_reader reader; /* open if has_body */
 	/* counted by the session */
 	uint64_t head_bytes, sent_bytes;

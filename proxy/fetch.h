@@ -41,6 +41,7 @@ struct fetch_order {
 	                           off); STR_NONE: the URL's */
 	struct str user;        /* for login=*:pass */
 	struct object *stored;  /* to be revalidated; NULL: none */
+	bool withholds_range;   /* Range and If-Range are not passed on */
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */

@@ -25,6 +25,7 @@ enum field_use {
 	USE_CREDENTIALS, /* by the peer's login= */
 	USE_PROXY_CREDENTIALS,
 	USE_CONDITION,   /* dropped when a stored response is revalidated */
+	USE_RANGE,       /* dropped when the whole is asked for */
 	USE_VALIDATOR,   /* the same, and by cache_miss_revalidate */
 	USE_FRONT_END,   /* dropped when the peer's option sets it */
 	USE_HOPS,        /* Max-Forwards: counted down, where it means something */
@@ -40,12 +41,12 @@ static const uint8_t uses[FIELD_ID_COUNT] = {
 	[FIELD_IF_MATCH] = USE_CONDITION,
 	[FIELD_IF_MODIFIED_SINCE] = USE_VALIDATOR,
 	[FIELD_IF_NONE_MATCH] = USE_VALIDATOR,
-	[FIELD_IF_RANGE] = USE_CONDITION,
+	[FIELD_IF_RANGE] = USE_RANGE,
 	[FIELD_IF_UNMODIFIED_SINCE] = USE_CONDITION,
 	[FIELD_MAX_FORWARDS] = USE_HOPS,
 	[FIELD_PROXY] = USE_DROP,
 	[FIELD_PROXY_AUTHORIZATION] = USE_PROXY_CREDENTIALS,
-	[FIELD_RANGE] = USE_CONDITION,
+	[FIELD_RANGE] = USE_RANGE,
 	[FIELD_SURROGATE_CAPABILITY] = USE_DROP,
 	[FIELD_VIA] = USE_DROP,
 	[FIELD_X_FORWARDED_FOR] = USE_FORWARDED,
@@ -111,6 +112,8 @@ static bool is_kept(struct writer *w, const struct http_field *field)
 		return w->peer && !w->peer->is_originserver && passes_login(w->peer);
 	case USE_CONDITION:
 		return !w->order->stored;
+	case USE_RANGE:
+		return !w->order->withholds_range;
 	case USE_VALIDATOR:
 		return keeps_validators(w);
 	case USE_FORWARDED:

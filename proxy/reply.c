@@ -9,8 +9,10 @@
 #include "lib/base/check.h"
 #include "lib/http/h1.h"
 #include "proxy/act_as_origin.h"
+#include "proxy/cache_status.h"
 #include "proxy/header_additions.h"
-#include "proxy/transaction_internal.h"
+#include "proxy/pen.h"
+#include "proxy/reply_internal.h"
 #include "proxy/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/acl.h"
@@ -25,34 +27,9 @@ enum {
 	HEAD_MAX_BYTES = 1 << 20,
 };
 
-/* ---- a piece of text being written into memory that is large enough */
-
-struct pen {
-	char *at;
-};
-
-static void put(struct pen *pen, struct str text)
-{
-	if (text.len > 0)
-		memcpy(pen->at, text.at, text.len);
-	pen->at += text.len;
-}
-
-static void put_number(struct pen *pen, uint64_t value)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	put(pen, (struct str){digits + n, sizeof(digits) - n});
-}
-
 /* ---- pieces of a reply */
 
-static void add_piece(struct reply *reply, struct str piece)
+void reply_add_piece(struct reply *reply, struct str piece)
 {
 	if (piece.len == 0)
 		return;
@@ -92,7 +69,7 @@ static bool acts_as_origin(const struct transaction *t)
 }
 
 /* A stored head, as this port shows it. */
-static struct str shown_head(struct transaction *t, struct str head)
+struct str reply_shown_head(struct transaction *t, struct str head)
 {
 	return acts_as_origin(t) ? act_as_origin(head, worker_now_s(t->worker), &t->arena) : head;
 }
@@ -119,30 +96,31 @@ static int64_t frame_body(struct transaction *t, int status)
 	return -1;
 }
 
-/* Age, X-Cache, Via, framing, Connection, the empty line. */
-static struct str own_lines(struct transaction *t, int status)
+struct str reply_own_lines(struct transaction *t, int status, int64_t length, struct str extra)
 {
 	struct str x_cache = x_cache_lines(t);
-	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len);
+	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len + extra.len +
+						      cache_status_bytes(t));
 	struct pen pen = {memory};
-	int64_t length = frame_body(t, status);
 
 	if (t->is_hit) {
-		put(&pen, acts_as_origin(t) ? STR("X-Cache-Age: ") : STR("Age: "));
-		put_number(&pen, (uint64_t)freshness_age_s(&t->object->facts,
+		pen_put(&pen, acts_as_origin(t) ? STR("X-Cache-Age: ") : STR("Age: "));
+		pen_put_number(&pen, (uint64_t)freshness_age_s(&t->object->facts,
 							   worker_now_s(t->worker)));
-		put(&pen, STR("\r\n"));
-		put(&pen, stale_warning(t));
+		pen_put(&pen, STR("\r\n"));
+		pen_put(&pen, stale_warning(t));
 	}
-	put(&pen, x_cache);
+	cache_status_write(t, &pen);
+	pen_put(&pen, x_cache);
+	pen_put(&pen, extra);
 	if (length >= 0) {
-		put(&pen, STR("Content-Length: "));
-		put_number(&pen, (uint64_t)length);
-		put(&pen, STR("\r\n"));
+		pen_put(&pen, STR("Content-Length: "));
+		pen_put_number(&pen, (uint64_t)length);
+		pen_put(&pen, STR("\r\n"));
 	}
 	if (t->exchange.reply.is_chunked)
-		put(&pen, STR("Transfer-Encoding: chunked\r\n"));
-	put(&pen, connection_line(t, status));
+		pen_put(&pen, STR("Transfer-Encoding: chunked\r\n"));
+	pen_put(&pen, connection_line(t, status));
 	return (struct str){memory, (size_t)(pen.at - memory)};
 }
 
@@ -205,12 +183,12 @@ static void apply_rules(struct transaction *t)
 		buf_add(&all, reply->head[i].iov_base, reply->head[i].iov_len);
 	filter_head(t, all.at, all.len, &out);
 	reply->nhead = 0;
-	add_piece(reply, arena_str(&t->arena, buf_str(&out)));
+	reply_add_piece(reply, arena_str(&t->arena, buf_str(&out)));
 	buf_fini(&all);
 	buf_fini(&out);
 }
 
-static enum transaction_state finish(struct transaction *t, int status)
+enum transaction_state reply_finish(struct transaction *t, int status)
 {
 	struct reply *reply = &t->exchange.reply;
 
@@ -219,6 +197,8 @@ static enum transaction_state finish(struct transaction *t, int status)
 		apply_rules(t);
 	for (int i = 0; i < reply->nhead; i++)
 		reply->head_bytes += reply->head[i].iov_len;
+	if (t->fetch)
+		fetch_release_body(t->fetch);
 	return TRANSACTION_REPLIED;
 }
 
@@ -231,20 +211,34 @@ static void object_woke(void *owner)
 	t->exchange.ops->reply_ready(&t->exchange);
 }
 
-enum transaction_state reply_object(struct transaction *t)
+void reply_open_reader(struct transaction *t, uint64_t offset)
+{
+	object_reader_open(&t->exchange.reply.reader, t->object, offset, t->worker->loop,
+			   object_woke, t);
+}
+
+static enum transaction_state reply_whole(struct transaction *t)
 {
 	struct reply *reply = &t->exchange.reply;
-	struct str own = own_lines(t, t->object->status);
+	struct str own = reply_own_lines(t, t->object->status, frame_body(t, t->object->status),
+					 STR(""));
 
-	add_piece(reply, shown_head(t, t->object->head));
+	reply_add_piece(reply, reply_shown_head(t, t->object->head));
 	if (!t->is_hit)
-		add_piece(reply, t->object->head_once);
-	add_piece(reply, own);
+		reply_add_piece(reply, t->object->head_once);
+	reply_add_piece(reply, own);
 	if (reply->has_body)
-		object_reader_open(&reply->reader, t->object, 0, t->worker->loop, object_woke, t);
-	if (t->fetch)
-		fetch_release_body(t->fetch);
-	return finish(t, t->object->status);
+		reply_open_reader(t, 0);
+	return reply_finish(t, t->object->status);
+}
+
+enum transaction_state reply_object(struct transaction *t)
+{
+	struct range_plan plan;
+
+	if (http_has(&t->exchange.request.head, FIELD_RANGE) && reply_plan_range(t, &plan))
+		return reply_range(t, &plan);
+	return reply_whole(t);
 }
 
 static enum transaction_state reply_304(struct transaction *t)
@@ -254,12 +248,12 @@ static enum transaction_state reply_304(struct transaction *t)
 
 	buf_init(&lines, HEAD_MAX_BYTES);
 	revalidate_304_head(t->object, &lines);
-	add_piece(&t->exchange.reply, shown_head(t, arena_str(&t->arena, buf_str(&lines))));
-	add_piece(&t->exchange.reply, own_lines(t, 304));
+	reply_add_piece(&t->exchange.reply, reply_shown_head(t, arena_str(&t->arena, buf_str(&lines))));
+	reply_add_piece(&t->exchange.reply, reply_own_lines(t, 304, -1, STR("")));
 	buf_fini(&lines);
 	if (t->tag == LOG_TCP_MEM_HIT || t->tag == LOG_TCP_HIT)
 		t->tag = http_has(head, FIELD_IF_NONE_MATCH) ? LOG_TCP_INM_HIT : LOG_TCP_IMS_HIT;
-	return finish(t, 304);
+	return reply_finish(t, 304);
 }
 
 enum transaction_state reply_stored(struct transaction *t)
@@ -301,6 +295,15 @@ static void fill_error_facts(struct transaction *t, struct error_facts *facts,
 	};
 }
 
+static struct str cache_status_line(struct transaction *t)
+{
+	char *memory = arena_alloc(&t->arena, cache_status_bytes(t));
+	struct pen pen = {memory};
+
+	cache_status_write(t, &pen);
+	return (struct str){memory, (size_t)(pen.at - memory)};
+}
+
 static void put_status_line(struct buf *out, int status)
 {
 	buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
@@ -315,15 +318,15 @@ static enum transaction_state finish_made(struct transaction *t, int status, str
 	reply->nhead = 0;
 	reply->has_body = false;
 	object_reader_close(&reply->reader);
-	t->is_hit = false;
 	reply->close_after |= t->is_refused;
+	buf_add_str(head, cache_status_line(t));
 	buf_add_str(head, x_cache_lines(t));
 	buf_add_str(head, connection_line(t, status));
-	add_piece(reply, arena_str(&t->arena, buf_str(head)));
-	finish(t, status);
+	reply_add_piece(reply, arena_str(&t->arena, buf_str(head)));
+	reply_finish(t, status);
 	if (!t->is_refused && t->exchange.request.method == HTTP_HEAD)
 		return TRANSACTION_REPLIED;
-	add_piece(reply, body);
+	reply_add_piece(reply, body);
 	return TRANSACTION_REPLIED;
 }
 
@@ -345,6 +348,7 @@ static enum transaction_state reply_page(struct transaction *t, int status,
 	struct error_facts facts;
 	struct buf body, head;
 
+	t->is_hit = false;
 	fill_error_facts(t, &facts, &request);
 	buf_init(&body, PAGE_MAX_BYTES);
 	buf_init(&head, HEAD_MAX_BYTES);
@@ -382,11 +386,17 @@ static void put_made_head(struct transaction *t, struct buf *head, int status)
 
 enum transaction_state reply_empty(struct transaction *t, int status)
 {
+	t->tag = LOG_TCP_MISS;
+	return reply_made_empty(t, status, STR(""));
+}
+
+enum transaction_state reply_made_empty(struct transaction *t, int status, struct str extra)
+{
 	struct buf head;
 
-	t->tag = LOG_TCP_MISS;
 	buf_init(&head, HEAD_MAX_BYTES);
 	put_made_head(t, &head, status);
+	buf_add_str(&head, extra);
 	finish_made(t, status, &head, STR(""));
 	buf_fini(&head);
 	return TRANSACTION_REPLIED;
@@ -397,6 +407,7 @@ static enum transaction_state redirect(struct transaction *t, int status, struct
 {
 	struct buf head;
 
+	t->is_hit = false;
 	buf_init(&head, HEAD_MAX_BYTES);
 	put_made_head(t, &head, status);
 	buf_add_str(&head, STR("Location: "));

@@ -54,15 +54,47 @@ static bool ends_body(const struct reply *reply, uint64_t bytes)
 	               atomic_load_explicit(&object->length_, memory_order_acquire);
 }
 
+/* The same for a body of several parts: a part's head goes before its first bytes. */
+static int gather_part(struct session *session, struct reply *reply, struct iovec *iov, bool *wait)
+{
+	int nhead = 0, n = 0;
+	uint64_t max, bytes = 0;
+	enum object_read got = OBJECT_READ_END;
+
+	if (reply->part_left == 0) {
+		const struct reply_part *part = reply->parts++;
+
+		iov[nhead++] = (struct iovec){(void *)part->head.at, part->head.len};
+		reply->body_left -= part->head.len;
+		reply->part_left = part->len;
+		object_reader_skip(&reply->reader, part->offset);
+	}
+	max = reply->part_left < WRITE_MAX_BYTES ? reply->part_left : WRITE_MAX_BYTES;
+	if (max > 0)
+		got = object_read(&reply->reader, iov + nhead, BODY_IOV, max, &n);
+	if (got == OBJECT_READ_ABORTED)
+		return -1;
+	*wait = got == OBJECT_READ_WAIT;
+	for (int i = 0; i < n; i++)
+		bytes += iov[nhead + i].iov_len;
+	reply->part_left -= bytes;
+	session->body_in_write = bytes;
+	session->is_end_sent = reply->body_left == bytes;
+	return nhead + n;
+}
+
 /* Adds what the body has now. Returns the number of pieces, or -1 when it was cut short. */
 static int gather_body(struct session *session, struct reply *reply, struct iovec *iov, bool *wait)
 {
 	int n = 0, at = reply->is_chunked ? 1 : 0;
 	uint64_t max = reply->body_left < WRITE_MAX_BYTES ? reply->body_left : WRITE_MAX_BYTES;
 	uint64_t bytes = 0;
-	enum object_read got = object_read(&reply->reader, iov + at, BODY_IOV, max, &n);
+	enum object_read got;
 	bool is_last;
 
+	if (reply->parts)
+		return gather_part(session, reply, iov, wait);
+	got = object_read(&reply->reader, iov + at, BODY_IOV, max, &n);
 	if (got == OBJECT_READ_ABORTED)
 		return -1;
 	if (got != OBJECT_READ_DATA)
@@ -110,7 +142,7 @@ static bool take_file(struct session *session, struct reply *reply, struct strea
 	struct object_reader *reader = &reply->reader;
 	uint64_t left, length;
 
-	if (reply->is_chunked || !stream_can_send_file(&session->stream) ||
+	if (reply->is_chunked || reply->parts || !stream_can_send_file(&session->stream) ||
 	    !object_file(reader->object, &file->fd, &file->offset))
 		return false;
 	length = object_length(reader->object);

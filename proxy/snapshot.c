@@ -53,6 +53,9 @@ static void make_lines(struct snapshot *snapshot)
 	snapshot->via_line = config->via
 				     ? owned(mem_printf("Via: %s\r\n", snapshot->via_value.at))
 				     : owned(mem_strdup(""));
+	snapshot->cache_status = owned(mem_printf("Cache-Status: \"%s\"", host));
+	snapshot->cache_status_hit =
+		owned(mem_printf("%s;hit;ttl=", snapshot->cache_status.at));
 	snapshot->surrogate_line =
 		owned(mem_printf("Surrogate-Capability: %s=\"Surrogate/1.0\"\r\n",
 				 config->surrogate_id));
@@ -70,6 +73,8 @@ static void free_lines(struct snapshot *snapshot)
 	free_str(snapshot->via_value);
 	free_str(snapshot->via_mark);
 	free_str(snapshot->via_line);
+	free_str(snapshot->cache_status);
+	free_str(snapshot->cache_status_hit);
 	free_str(snapshot->surrogate_line);
 	for (int hit = 0; hit < 2; hit++)
 		for (int look = 0; look < LOOKUP_OUTCOMES; look++)

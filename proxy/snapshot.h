@@ -39,6 +39,8 @@ struct snapshot {
 
 	/* "X-Cache: HIT from HOST\r\nX-Cache-Lookup: HIT from HOST:PORT\r\nVia: 1.1 HOST (...)\r\n" */
 	struct str reply_lines[2][LOOKUP_OUTCOMES]; /* [is a hit][outcome] */
+	/* "Cache-Status: \"HOST\"" and what a hit puts behind it, up to its number of seconds */
+	struct str cache_status, cache_status_hit;
 	struct str via_line;           /* "Via: 1.1 HOST (bobtail/0.1.0)\r\n"; empty: via off */
 	struct str via_value;          /* "1.1 HOST (bobtail/0.1.0)" */
 	struct str via_mark;           /* " HOST (": in a received Via it means a loop */

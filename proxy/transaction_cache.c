@@ -45,7 +45,11 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 		return TRANSACTION_CACHE_ACCESS;
 	t->may_cache = verdict == ACL_ALLOW && !has_body(transaction_request(t));
 	t->key = index_key(t->worker->server->index, t->url);
-	if (!t->may_cache || !cache_key_is_method_served(transaction_request(t)->method))
+	if (!t->may_cache)
+		t->forward = FORWARD_BYPASS;
+	else if (!cache_key_is_method_served(transaction_request(t)->method))
+		t->forward = FORWARD_METHOD;
+	if (t->forward != FORWARD_NONE)
 		return TRANSACTION_FETCH;
 	return TRANSACTION_LOOKUP;
 }
@@ -118,20 +122,33 @@ static bool is_reload(const struct transaction *t)
 	       !t->exchange.port->is_ignore_cc;
 }
 
+/* The disk was asked for nothing but another variant. */
+static enum forward_reason miss_reason(const struct transaction *t)
+{
+	bool has_variant = t->was_disk_asked ||
+			   index_has_url(t->worker->server->index, t->key, t->url);
+
+	return has_variant ? FORWARD_VARY_MISS : FORWARD_URI_MISS;
+}
+
 enum transaction_state transaction_run_lookup(struct transaction *t)
 {
 	if (t->waiting)
 		return TRANSACTION_LOOKUP;
 	t->lookup = LOOKUP_MISS;
-	if (is_reload(t))
+	if (is_reload(t)) {
+		t->forward = FORWARD_REQUEST;
 		return TRANSACTION_FETCH;
+	}
 	if (!t->was_disk_asked)
 		t->object = index_find(t->worker->server->index, t->key, t->url,
 		                       &transaction_request(t)->head);
 	if (!t->object && ask_disk(t))
 		return TRANSACTION_LOOKUP;
-	if (!t->object)
+	if (!t->object) {
+		t->forward = miss_reason(t);
 		return TRANSACTION_FETCH;
+	}
 	promote(t);
 	return object_state(t->object) == OBJECT_EMPTY ? TRANSACTION_JOIN : TRANSACTION_DECIDE;
 }
@@ -153,10 +170,14 @@ enum transaction_state transaction_run_join(struct transaction *t)
 		return TRANSACTION_JOIN;
 	object_reader_close(reader);
 	if (object_state(t->object) != OBJECT_ABORTED &&
-	    vary_matches(t->object->vary, &transaction_request(t)->head))
+	    vary_matches(t->object->vary, &transaction_request(t)->head)) {
+		t->forward = FORWARD_URI_MISS;
+		t->has_joined = true;
 		return TRANSACTION_DECIDE;
+	}
 	object_unref(t->object);
 	t->object = NULL;
+	t->forward = FORWARD_URI_MISS;
 	return TRANSACTION_FETCH;
 }
 
@@ -194,6 +215,15 @@ static enum log_tag hit_tag(const struct transaction *t)
 	return t->is_from_disk ? LOG_TCP_HIT : LOG_TCP_MEM_HIT;
 }
 
+/* What would have served but for the client's own wishes was not stale. */
+static enum forward_reason forward_reason(const struct transaction *t)
+{
+	bool is_fresh = t->freshness.left_s > 0 &&
+			!(t->object->facts.flags & FACT_REVALIDATE_ALWAYS);
+
+	return is_fresh ? FORWARD_REQUEST : FORWARD_STALE;
+}
+
 enum transaction_state transaction_run_decide(struct transaction *t)
 {
 	decide_freshness(t);
@@ -202,14 +232,17 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 	case FRESHNESS_FRESH:
 	case FRESHNESS_SERVE_STALE:
 		t->facts.status = t->object->status;
-		if (!access_list_allows(transaction_config(t)->send_hit, true, &t->facts))
+		if (!access_list_allows(transaction_config(t)->send_hit, true, &t->facts)) {
+			t->forward = FORWARD_BYPASS;
 			break;
+		}
 		move_to_file(t);
 		t->is_hit = true;
 		t->tag = hit_tag(t);
 		return TRANSACTION_REPLY_ACCESS;
 	case FRESHNESS_REVALIDATE:
 	case FRESHNESS_MUST_REVALIDATE:
+		t->forward = forward_reason(t);
 		/* A large body from disk is not all in memory: a 304 could not share it. */
 		if (!object_is_whole(t->object) || t->object->status != 200)
 			break;
@@ -217,6 +250,7 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		t->must_revalidate = t->freshness.verdict == FRESHNESS_MUST_REVALIDATE;
 		return TRANSACTION_FETCH;
 	case FRESHNESS_MISS:
+		t->forward = forward_reason(t);
 		break;
 	}
 	object_unref(t->object);

@@ -1,16 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is not in the cache, or must be validated: asks the origin, and takes what comes. */
 #include "cache/object.h"
+#include "cache/range.h"
 #include "lib/base/log.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/helper_config.h"
+#include "squid-compat/size_rules.h"
+#include "squid-compat/values.h"
 
 static void fetch_woke(void *owner)
 {
 	transaction_resume(owner);
+}
+
+/* Squid: range_offset_limit; without a line 0, which means that parts are never cut out of wholes. */
+static bool is_within_offset_limit(struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+	int64_t limit =
+		size_rules_find(transaction_config(t)->range_offset_limits, &t->facts, 0);
+	uint64_t first;
+
+	if (limit == 0 || !range_lowest(http_value(&request->head, FIELD_RANGE), &first))
+		return limit == VALUE_UNLIMITED;
+	return limit == VALUE_UNLIMITED || first <= (uint64_t)limit;
+}
+
+/* The whole is asked for, and the part that the client wants cut out of it here: when a stored
+ * response is validated, and where range_offset_limit says so. */
+static bool withholds_range(struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+
+	if (t->is_revalidation_due)
+		return true;
+	return t->key != 0 && t->may_cache && request->method == HTTP_GET &&
+	       http_has(&request->head, FIELD_RANGE) && is_within_offset_limit(t);
 }
 
 static void start_fetch(struct transaction *t)
@@ -29,12 +57,14 @@ static void start_fetch(struct transaction *t)
 		.log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL,
 		.user = t->user,
 		.stored = t->is_revalidation_due ? t->object : NULL,
+		.withholds_range = withholds_range(t),
 		.key = t->key,
 		.may_store = t->may_cache,
 		.woke = fetch_woke,
 		.owner = t,
 	};
 
+	t->is_range_withheld = order.withholds_range;
 	t->tag = LOG_TCP_MISS;
 	t->fetch = fetch_start(&order);
 }

@@ -12,6 +12,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
 #include "lib/net/resolver.h"
+#include "proxy/cache_status.h"
 #include "proxy/exchange.h"
 #include "proxy/fetch.h"
 #include "proxy/snapshot.h"
@@ -56,6 +57,7 @@ struct transaction {
 	unsigned waiting; /* enum waiting */
 	bool is_begun, is_reply_ready, is_running, is_refused;
 	bool was_rewritten, may_cache, has_joined, is_loop, is_hit, is_from_disk;
+	bool is_range_withheld; /* the origin did not see the client's Range */
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t start_us;
@@ -81,6 +83,7 @@ struct transaction {
 
 	enum log_tag tag;
 	enum lookup_outcome lookup;
+	enum forward_reason forward;
 	enum error_name error;
 	int error_number;
 	struct fetch_report report; /* of the fetch, once it is let go */

@@ -17,6 +17,7 @@
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
+#include "squid-compat/size_rules.h"
 
 const char config_default_path[] = "/etc/squid/squid.conf";
 
@@ -50,6 +51,7 @@ static struct config *create(const struct world *world)
 	config->request_headers = header_rules_create();
 	config->reply_headers = header_rules_create();
 	config->refresh = refresh_rules_create();
+	config->range_offset_limits = size_rules_create();
 	return config;
 }
 
@@ -80,6 +82,7 @@ static void destroy(struct config *config)
 	header_rules_destroy(config->request_headers);
 	header_rules_destroy(config->reply_headers);
 	refresh_rules_destroy(config->refresh);
+	size_rules_destroy(config->range_offset_limits);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);
 	acl_set_destroy(config->acls);

@@ -17,6 +17,7 @@
 #include "squid-compat/uri_whitespace.h"
 
 struct access_list;    /* acl.h */
+struct size_rules;     /* size_rules.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
 struct cache_dirs;     /* cache_dir.h */
@@ -141,6 +142,7 @@ struct config {
 	struct cache_dirs *cache_dirs;
 	int cache_swap_low_percent, cache_swap_high_percent;
 	struct refresh_rules *refresh; /* refresh_pattern */
+	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
 	int64_t negative_ttl_ms;
 	int64_t minimum_expiry_time_ms;
 	int64_t max_stale_ms;

@@ -15,6 +15,7 @@
 #include "squid-compat/ports.h"
 #include "squid-compat/reading.h"
 #include "squid-compat/refresh_pattern.h"
+#include "squid-compat/size_rules.h"
 #include "squid-compat/values.h"
 #include "squid-compat/world.h"
 
@@ -108,6 +109,13 @@ void parse_size_if(struct reading *reading, const struct directive *directive,
 	(void)directive;
 	if (value_size(words, &i, reading->report, "bytes", &bytes))
 		check_condition(reading, words, i);
+}
+
+void parse_size_rule(struct reading *reading, const struct directive *directive,
+                     const struct words *words)
+{
+	size_rules_parse(SLOT_POINTER(reading, directive, struct size_rules),
+	                 reading->config->acls, words, reading->report);
 }
 
 /* ---- messages ---- */
