@@ -53,7 +53,7 @@ const struct directive directives_cache[] = {
 	 .help = "how far a fetch runs ahead of its slowest reader"},
 	{.name = "negative_ttl", .syntax = "TIME", .otherwise = "0 seconds", .verdict = HONOURED,
 	 TIME_MS(negative_ttl_ms), .help = "how long errors of the origin are kept"},
-	{.name = "range_offset_limit", .syntax = "SIZE|none [ACL...]", .otherwise = "none",
+	{.name = "range_offset_limit", .syntax = "SIZE|none [ACL...]",
 	 .verdict = HONOURED, .parse = parse_size_rule,
 	 .slot = SLOT_OF(range_offset_limits, struct size_rules *),
 	 .help = "a part that begins so far in is cut out of the whole, which is fetched"},
