@@ -57,6 +57,12 @@ void disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key)
 	lock_take(&disk->shared.lock);
 	doubt->seq = atomic_fetch_add_explicit(&disk->next_seq, 1, memory_order_relaxed);
 	list_push_back(&disk->shared.doubts, &doubt->node);
+	LIST_EACH(node, &disk->shared.stores) {
+		struct disk_store *store = CONTAINER(node, struct disk_store, disk_node);
+
+		if (store->key == key)
+			atomic_store_explicit(&store->is_unwanted, true, memory_order_relaxed);
+	}
 	lock_drop(&disk->shared.lock);
 }
 
@@ -246,6 +252,7 @@ static struct disk *create(const struct disk_config *config)
 	lock_init(&disk->shared.lock);
 	list_init(&disk->shared.pins);
 	list_init(&disk->shared.doubts);
+	list_init(&disk->shared.stores);
 	return disk;
 }
 

@@ -55,6 +55,7 @@ static bool may_go_on(struct follow *follow)
 	struct disk *disk = follow->feed->disk;
 
 	return !atomic_load_explicit(&follow->store->is_failed, memory_order_relaxed) &&
+	       !atomic_load_explicit(&follow->store->is_unwanted, memory_order_relaxed) &&
 	       follow->nbytes <= disk->config.max_object_bytes && disk_state(disk) == DISK_NORMAL;
 }
 

@@ -82,6 +82,7 @@ struct disk {
 		struct lock lock;
 		struct list pins;   /* struct disk_pin */
 		struct list doubts; /* struct disk_doubt */
+		struct list stores; /* struct disk_store, all of them */
 	} shared;
 };
 
@@ -105,6 +106,7 @@ void disk_pin(struct disk *disk, struct disk_pin *pin, uint64_t id);
 void disk_unpin(struct disk *disk, struct disk_pin *pin);
 bool disk_is_pinned(struct disk *disk, uint64_t id);
 
+/* Stores of key that were asked for before are unwanted from here on. */
 void disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key);
 void disk_doubt_end(struct disk *disk, struct disk_doubt *doubt);
 /* Was all of key removed after seq? */

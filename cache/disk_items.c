@@ -52,14 +52,20 @@ struct disk_store *disk_store_create(struct disk *disk, struct object *object, u
 	store->object = object_ref(object);
 	store->key = key;
 	store->charged = charged;
-	store->seq = atomic_fetch_add_explicit(&disk->next_seq, 1, memory_order_relaxed);
 	list_init(&store->node);
+	lock_take(&disk->shared.lock);
+	store->seq = atomic_fetch_add_explicit(&disk->next_seq, 1, memory_order_relaxed);
+	list_push_back(&disk->shared.stores, &store->disk_node);
+	lock_drop(&disk->shared.lock);
 	return store;
 }
 
 static void store_free(struct disk_writer *writer, struct disk_store *store)
 {
 	list_remove(&store->node);
+	lock_take(&writer->disk->shared.lock);
+	list_remove(&store->disk_node);
+	lock_drop(&writer->disk->shared.lock);
 	disk_queue_release(writer->disk, store->charged);
 	object_unref(store->object);
 	mem_free(store);
@@ -73,6 +79,14 @@ void store_fail(struct disk_writer *writer, struct disk_store *store)
 	disk_count(writer->disk, COUNT_DROPPED, 1);
 	if (store->id != 0)
 		writer_doom(writer, store->id);
+}
+
+/* Failed, or unwanted since its key was removed. */
+static bool is_over(struct disk_writer *writer, struct disk_store *store)
+{
+	if (atomic_load_explicit(&store->is_unwanted, memory_order_relaxed))
+		store_fail(writer, store);
+	return is_failed(store);
 }
 
 /* Stands the id among the orphans, so that a crash from here on leaves no piece behind. */
@@ -181,7 +195,7 @@ static int run_store(struct disk_writer *writer, struct disk_item *item, bool *m
 	int rc = SQLITE_OK;
 	size_t len;
 
-	if (is_failed(store))
+	if (is_over(writer, store))
 		return SQLITE_OK;
 	if (store->id == 0) {
 		rc = take_id(writer, &store->id);
@@ -209,7 +223,7 @@ static int run_begin(struct disk_writer *writer, struct disk_item *item, bool *m
 	int rc;
 
 	(void)more;
-	if (is_failed(item->store))
+	if (is_over(writer, item->store))
 		return SQLITE_OK;
 	rc = take_id(writer, &item->store->id);
 	return rc == SQLITE_OK ? note(writer, item->store) : rc;
@@ -218,7 +232,7 @@ static int run_begin(struct disk_writer *writer, struct disk_item *item, bool *m
 static int run_piece(struct disk_writer *writer, struct disk_item *item, bool *more)
 {
 	(void)more;
-	if (is_failed(item->store))
+	if (is_over(writer, item->store))
 		return SQLITE_OK;
 	return add_piece(writer, item->store, item->bytes, item->len);
 }
@@ -226,7 +240,7 @@ static int run_piece(struct disk_writer *writer, struct disk_item *item, bool *m
 static int run_end(struct disk_writer *writer, struct disk_item *item, bool *more)
 {
 	(void)more;
-	return is_failed(item->store) ? SQLITE_OK : add_rows(writer, item->store);
+	return is_over(writer, item->store) ? SQLITE_OK : add_rows(writer, item->store);
 }
 
 /* Visible from here on, unless all of its key was removed since the store was asked for. */
@@ -320,12 +334,6 @@ static int run_remove_key(struct disk_writer *writer, struct disk_item *item, bo
 
 static void settle_remove_key(struct disk_writer *writer, struct disk_item *item, bool committed)
 {
-	LIST_EACH(node, &writer->stores) {
-		struct disk_store *store = CONTAINER(node, struct disk_store, node);
-
-		if (store->key == item->key && store->seq < item->doubt->seq)
-			store_fail(writer, store);
-	}
 	disk_doubt_end(writer->disk, item->doubt);
 	mem_free(item->doubt);
 	if (committed)

@@ -32,6 +32,8 @@ struct disk_store {
 	uint64_t key, seq;
 	uint64_t charged;      /* of the queue, for the store itself */
 	atomic_bool is_failed; /* relaxed; set by the writer: more pieces are in vain */
+	atomic_bool is_unwanted; /* relaxed: its key was removed since */
+	struct list disk_node;   /* disk->shared.stores */
 	/* the writer's */
 	struct list node;
 	uint64_t id, npieces, nbytes;
