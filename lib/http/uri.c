@@ -2,18 +2,21 @@
 #include "lib/http/uri.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "lib/http/scan_internal.h"
 
 enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
-/* "[" ADDRESS "]", and nothing else. */
+/* "[" ADDRESS "]", and nothing else: no NUL behind which more could hide. */
 static bool is_ip_literal(struct str host)
 {
 	char address[INET6_ADDRSTRLEN];
 	struct in6_addr ignored;
 
 	if (host.len < 4 || host.len - 2 >= sizeof(address))
+		return false;
+	if (memchr(host.at, '\0', host.len))
 		return false;
 	str_copy((struct str){host.at + 1, host.len - 2}, address, sizeof(address));
 	return inet_pton(AF_INET6, address, &ignored) == 1;

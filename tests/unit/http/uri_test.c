@@ -85,6 +85,7 @@ static void authorities_are_taken_apart(void **state)
 	assert_true(str_eq(host, STR("a.example")) && port == 8080 && has_port);
 	assert_true(uri_parse_authority(STR("[::1]"), &host, &port, &has_port));
 	assert_true(str_eq(host, STR("[::1]")) && port == 0 && !has_port);
+	assert_false(uri_parse_authority(STR("[::1\0 x]"), &host, &port, &has_port));
 	assert_true(uri_parse_authority(STR("a:"), &host, &port, &has_port));
 	assert_true(str_eq(host, STR("a")) && !has_port);
 	assert_false(uri_parse_authority(STR(""), &host, &port, &has_port));
