@@ -11,7 +11,7 @@
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 
-enum { NBUCKETS_AT_FIRST = 8, HAND_STEPS_A_LOCK = 64 };
+enum { NBUCKETS_AT_FIRST = 8, HAND_STEPS_A_LOCK = 64, REMOVAL_COUNTERS = 1024 };
 
 /* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
  * holds what a purge or a POST made void, and may not come back by index_insert. */
@@ -38,6 +38,7 @@ struct index {
 	atomic_size_t bytes, max_bytes;
 	atomic_size_t nobjects;
 	atomic_uint next_shard; /* to be evicted from */
+	atomic_uint removals[REMOVAL_COUNTERS]; /* raised under the lock of the key's shard */
 	struct shard shards[];
 };
 
@@ -263,12 +264,24 @@ bool index_remove(struct index *index, struct object *object)
 	return let_go(victims) > 0;
 }
 
+static atomic_uint *removals_of(struct index *index, uint64_t key)
+{
+	return &index->removals[(key >> 20) % REMOVAL_COUNTERS];
+}
+
+unsigned index_removals(struct index *index, uint64_t key)
+{
+	return atomic_load_explicit(removals_of(index, key), memory_order_relaxed);
+}
+
 unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
 {
 	struct shard *shard = shard_of(index, key);
 	struct object *victims = NULL, *object, *next;
 
 	lock_take(&shard->lock);
+	/* Relaxed: whoever puts an object in after this takes the same lock. */
+	atomic_fetch_add_explicit(removals_of(index, key), 1, memory_order_relaxed);
 	for (object = *bucket_of(shard, key); object; object = next) {
 		next = object->index_.next;
 		if (is_at(object, key, url))

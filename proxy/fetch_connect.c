@@ -53,6 +53,7 @@ static enum fetch_state begin_send(struct fetch *fetch)
 	report->server = fetch->conn->addr;
 	report->has_server = true;
 	report->started_us = loop_wall_us(fetch_loop(fetch));
+	fetch_store_note_removals(&fetch->order);
 	h1_parser_reset(&fetch->parser);
 	buf_clear(&fetch->head);
 	fetch_write_head(&fetch->order, fetch_candidate(fetch)->peer, &fetch->head);

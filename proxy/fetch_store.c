@@ -188,6 +188,17 @@ static void invalidate(const struct fetch_order *order, const struct http_respon
 	buf_fini(&urls);
 }
 
+void fetch_store_note_removals(struct fetch_order *order)
+{
+	order->removals = index_removals(order->worker->server->index, order->key);
+}
+
+/* A purge or the like after the request left: its answer may be of before. */
+static bool is_out_of_date(const struct fetch_order *order)
+{
+	return index_removals(order->worker->server->index, order->key) != order->removals;
+}
+
 static void place(struct fetch_storing *storing, const struct fetch_order *order,
                   struct object *object, int64_t body_bytes)
 {
@@ -199,6 +210,10 @@ static void place(struct fetch_storing *storing, const struct fetch_order *order
 	if (storing->is_kept)
 		storing->is_kept =
 			index_insert_inflight(server->index, order->key, order->url, object);
+	if (is_out_of_date(order)) {
+		fetch_store_forget(storing, object);
+		return;
+	}
 	if (!storing->is_kept && !server_disk(server, order->key))
 		return;
 	storing->key = order->key;
@@ -267,9 +282,10 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 		return;
 	if (length_of(object) <= (uint64_t)config->maximum_object_size_in_memory_bytes)
 		return;
-	index_remove(server->index, object);
 	disk = server_disk(server, storing->key);
-	storing->is_on_disk = disk && disk_store(disk, object, storing->key);
+	/* Not there any more: removed meanwhile, so that it is not for the disk either. */
+	storing->is_on_disk = index_remove(server->index, object) && disk &&
+	                      disk_store(disk, object, storing->key);
 	object_keep(object, false);
 	storing->is_kept = false;
 }
@@ -358,6 +374,10 @@ struct object *fetch_renew_stored(const struct fetch_order *order,
 	if (order->key == 0)
 		return renewed;
 	index_insert(server->index, order->key, renewed);
+	if (is_out_of_date(order)) {
+		index_remove(server->index, renewed);
+		return renewed;
+	}
 	if (renewed->disk_id != 0 && server_disk(server, order->key))
 		disk_update_head(server_disk(server, order->key), renewed->disk_id, renewed);
 	return renewed;

@@ -23,6 +23,8 @@ struct fetch_storing {
 	bool is_counted; /* the length is not known: watch it grow */
 };
 
+/* The request leaves now: what is removed from now on makes its answer void. */
+void fetch_store_note_removals(struct fetch_order *order);
 /* Decides, writes the object's head (and with that publishes it), puts it where others find it. */
 void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
                        const struct http_response *response, struct object *object,

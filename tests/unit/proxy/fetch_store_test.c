@@ -40,8 +40,8 @@ static void fini(struct rig *rig)
 	order_fixture_fini(&rig->base);
 }
 
-/* The head of an answer has come. */
-static void begin(struct rig *rig, int status, const char *lines)
+/* The head of an answer to a request that left some time ago. */
+static void answer(struct rig *rig, int status, const char *lines)
 {
 	struct loop *loop = rig->base.base.worker->loop;
 
@@ -56,6 +56,17 @@ static void begin(struct rig *rig, int status, const char *lines)
 	rig->object = object_create(loop, NULL, NULL, 1 << 20);
 	fetch_store_begin(&rig->storing, &rig->base.order, &rig->response, rig->object,
 	                  &rig->report);
+}
+
+static void begin(struct rig *rig, int status, const char *lines)
+{
+	fetch_store_note_removals(&rig->base.order);
+	answer(rig, status, lines);
+}
+
+static void purge(struct rig *rig)
+{
+	index_remove_all(rig->base.base.server.index, rig->base.order.key, rig->base.order.url);
 }
 
 static void finish(struct rig *rig, struct str body)
@@ -314,7 +325,23 @@ static void what_was_purged_while_it_came_does_not_come_back(void **state)
 	(void)state;
 	init(&rig, "");
 	begin(&rig, 200, FRESH);
-	index_remove_all(rig.base.base.server.index, rig.base.order.key, rig.base.order.url);
+	purge(&rig);
+	finish(&rig, STR("body"));
+	assert_int_equal(object_state(rig.object), OBJECT_COMPLETE);
+	assert_false(is_indexed(&rig));
+	fini(&rig);
+}
+
+static void what_was_purged_while_it_was_asked_for_is_not_stored(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	init(&rig, "");
+	fetch_store_note_removals(&rig.base.order);
+	purge(&rig);
+	answer(&rig, 200, FRESH);
+	assert_false(is_indexed(&rig));
 	finish(&rig, STR("body"));
 	assert_int_equal(object_state(rig.object), OBJECT_COMPLETE);
 	assert_false(is_indexed(&rig));
@@ -413,12 +440,18 @@ static void a_fetch_that_nobody_reads_goes_on_when_it_is_nearly_done(void **stat
 	}
 }
 
-/* A stored answer is asked for again; what comes of a 304 with these lines. The caller drops it. */
-static struct object *renew(struct rig *rig, const char *lines)
+/* A stored answer is asked for again. */
+static void ask_again(struct rig *rig)
 {
 	begin(rig, 200, FRESH "ETag: \"one\"\r\nX-Old: 1\r\n");
 	finish(rig, STR("body"));
 	rig->base.order.stored = rig->object;
+	fetch_store_note_removals(&rig->base.order);
+}
+
+/* What comes of a 304 with these lines. The caller drops it. */
+static struct object *renew(struct rig *rig, const char *lines)
+{
 	message_response(304, lines, rig->text, sizeof(rig->text), &rig->response);
 	return fetch_renew_stored(&rig->base.order, &rig->response,
 	                          worker_now_s(rig->base.base.worker));
@@ -431,6 +464,7 @@ static void a_304_renews_what_is_stored_where_it_is(void **state)
 
 	(void)state;
 	init(&rig, "");
+	ask_again(&rig);
 	renewed = renew(&rig, "ETag: \"one\"\r\nCache-Control: max-age=900\r\n");
 	assert_non_null(renewed);
 	assert_ptr_not_equal(renewed, rig.object);
@@ -445,12 +479,29 @@ static void a_304_renews_what_is_stored_where_it_is(void **state)
 	fini(&rig);
 }
 
+static void a_304_does_not_bring_back_what_was_purged(void **state)
+{
+	struct object *renewed;
+	struct rig rig;
+
+	(void)state;
+	init(&rig, "");
+	ask_again(&rig);
+	purge(&rig);
+	renewed = renew(&rig, "ETag: \"one\"\r\n");
+	assert_non_null(renewed); /* for who asked */
+	assert_false(is_indexed(&rig));
+	object_unref(renewed);
+	fini(&rig);
+}
+
 static void a_304_about_something_else_renews_nothing(void **state)
 {
 	struct rig rig;
 
 	(void)state;
 	init(&rig, "");
+	ask_again(&rig);
 	assert_null(renew(&rig, "ETag: \"two\"\r\n"));
 	fini(&rig);
 }
@@ -470,9 +521,11 @@ int main(void)
 		cmocka_unit_test(what_ends_short_is_not_found_any_more),
 		cmocka_unit_test(what_grows_too_large_leaves_memory),
 		cmocka_unit_test(what_was_purged_while_it_came_does_not_come_back),
+		cmocka_unit_test(what_was_purged_while_it_was_asked_for_is_not_stored),
 		cmocka_unit_test(an_answer_that_is_not_stored_may_displace_what_was),
 		cmocka_unit_test(a_fetch_that_nobody_reads_goes_on_when_it_is_nearly_done),
 		cmocka_unit_test(a_304_renews_what_is_stored_where_it_is),
+		cmocka_unit_test(a_304_does_not_bring_back_what_was_purged),
 		cmocka_unit_test(a_304_about_something_else_renews_nothing),
 	};
 
