@@ -305,8 +305,6 @@ static void add_cache_control(struct writer *w)
 	const struct refresh_rule *rule;
 	struct cache_control control;
 
-	if (w->request->method != HTTP_GET && w->request->method != HTTP_HEAD)
-		return;
 	if (http_has(&w->request->head, FIELD_CACHE_CONTROL)) {
 		cache_control_read(&w->request->head, &control);
 		if (control.flags & (CC_MAX_AGE | CC_NO_CACHE))

@@ -16,8 +16,8 @@ KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
 
 def own_fields(macro):
-    """What the proxy adds to a request: {own} to GET and HEAD, {own-} to others; {own-5} and
-    {own+5} with the length of a body, {own-chunked} and {own+chunked} with chunks."""
+    """What the proxy adds to a request: {own}, with the length of a body {own+5}, with chunks
+    {own+chunked}; {own-} where the client said something about caching itself."""
     sign, framing = macro[4:5], macro[5:-1]
     fields = OWN + (b"" if sign == b"-" else MAX_AGE) + KEEP_ALIVE
     if framing == b"chunked":
