@@ -38,7 +38,7 @@ def config_of(folder, port, origin_port, lines):
     if "http_port" not in words:
         text.append(f"http_port 127.0.0.1:{port} accel vhost")
     if "cache_peer" not in words:
-        text.append(f"cache_peer 127.0.0.1 parent {origin_port} 0 no-query originserver name=origin")
+        text.append(f"cache_peer 127.0.0.1 parent {origin_port} 0 no-query no-digest originserver name=origin")
     return "\n".join([*text, *lines, "http_access allow all", ""])
 
 
