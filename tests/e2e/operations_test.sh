@@ -59,7 +59,7 @@ give_up() {
 
 wait_until() { # COMMAND...
 	local i
-	for i in $(seq 100); do
+	for _ in $(seq 100); do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.1
 	done
@@ -200,9 +200,9 @@ test_create_caches() {
 
 test_alone() {
 	echo 999999 >"$dir/pid"
-	pushd "$dir" >/dev/null
+	pushd "$dir" >/dev/null || return
 	conf=squid.conf run_bobtail -N
-	popd >/dev/null
+	popd >/dev/null || return
 	wait_until answers "$port"
 	check "-N serves; a stale pid file is no hindrance" $?
 	[ "$nfailed" -eq 0 ] || give_up

@@ -90,6 +90,7 @@ if ! command -v "${PROXY_COMMAND%% *}" >/dev/null; then
 	echo "skipped: there is no ${PROXY_COMMAND%% *}"
 	exit 77
 fi
+# shellcheck disable=SC2046 # names without spaces
 [ $# -gt 0 ] || set -- $(cd "$here" && find . -name '*.vtc' -printf '%P\n' | sort)
 FAILURES=$(mktemp)
 export FAILURES
