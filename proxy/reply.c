@@ -339,9 +339,9 @@ static void add_challenge(struct transaction *t, struct buf *head)
 	buf_add_str(head, STR("\r\n"));
 }
 
-/* page: NULL for the error's own. x_error: the value of X-Squid-Error, NULL for the usual one. */
+/* info: the deny_info line that names the page; NULL (or one that names none): the error's own. */
 static enum transaction_state reply_page(struct transaction *t, int status,
-					 const struct error_template *page)
+					 const struct deny_info *info)
 {
 	const struct config *config = snapshot_config(t->snapshot);
 	struct log_request request;
@@ -352,10 +352,12 @@ static enum transaction_state reply_page(struct transaction *t, int status,
 	fill_error_facts(t, &facts, &request);
 	buf_init(&body, PAGE_MAX_BYTES);
 	buf_init(&head, HEAD_MAX_BYTES);
-	if (page)
-		error_template_render(config->error_pages, page, &facts, &body);
-	else
+	if (info && info->kind == DENY_PAGE) {
+		facts.page = arena_str(&t->arena, info->spec).at;
+		error_template_render(config->error_pages, info->page, &facts, &body);
+	} else {
 		error_page_render(config->error_pages, t->error, &facts, &body);
+	}
 	put_status_line(&head, status);
 	error_page_head(config->error_pages, &facts, body.len, &head);
 	if (status == 401)
@@ -462,7 +464,7 @@ enum transaction_state reply_denied(struct transaction *t, const struct acl_resu
 		info = deny_infos_find(config->deny_infos, str_of(result->last_acl));
 	if (result->is_auth_required || result->is_rechallenge) {
 		t->error = ERROR_CACHE_ACCESS_DENIED;
-		return reply_page(t, 401, info && info->kind == DENY_PAGE ? info->page : NULL);
+		return reply_page(t, 401, info);
 	}
 	if (!info)
 		return reply_page(t, 403, NULL);
@@ -475,5 +477,5 @@ enum transaction_state reply_denied(struct transaction *t, const struct acl_resu
 	case DENY_PAGE:
 		break;
 	}
-	return reply_page(t, deny_info_status(info, request->method, request->minor), info->page);
+	return reply_page(t, deny_info_status(info, request->method, request->minor), info);
 }
