@@ -9,7 +9,8 @@
 #include "lib/base/check.h"
 #include "lib/http/h1.h"
 
-static const struct h1_limits message_limits = {65536, 65536, true};
+static const struct h1_limits message_limits = {
+	.head_bytes = 65536, .target_bytes = 65536, .allow_no_host = true};
 
 /* A request of method for /, with these lines ("Name: value\r\n..."); text holds the bytes. */
 static inline void message_request(const char *method, const char *lines, char *text, size_t size,
