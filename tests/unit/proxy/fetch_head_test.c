@@ -286,8 +286,8 @@ static void cache_control_is_added_where_the_client_wants_nothing(void **state)
 	         "Cache-Control: no-transform", NULL},
 		{"another wish", ORIGIN "\n", GET "Cache-Control: no-transform\n",
 	         "Cache-Control: max-age=259200", NULL},
-		{"no business of POST", ORIGIN "\n", POST "Content-Length: 0\n", NULL,
-	         "Cache-Control"},
+		{"of any method", ORIGIN "\n", POST "Content-Length: 0\n",
+	         "Cache-Control: max-age=259200", NULL},
 	};
 
 	(void)state;
@@ -441,8 +441,7 @@ static void what_is_stored_is_asked_for_by_its_own_marks(void **state)
 {
 	static const char *const request =
 		GET "If-None-Match: \"theirs\"\nIf-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\n"
-		    "If-Match: \"theirs\"\nIf-Unmodified-Since: Mon, 01 Jan 2024 00:00:00 GMT\n"
-		    "Range: bytes=0-1\nIf-Range: \"theirs\"\n";
+		    "If-Match: \"theirs\"\nIf-Unmodified-Since: Mon, 01 Jan 2024 00:00:00 GMT\n";
 	struct object_head head = {
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\nETag: \"ours\"\r\n"
@@ -459,12 +458,27 @@ static void what_is_stored_is_asked_for_by_its_own_marks(void **state)
 	assert_true(has_line(rig.head.at, "If-Modified-Since: Tue, 02 Jan 2024 00:00:00 GMT"));
 	assert_null(strstr(rig.head.at, "theirs"));
 	assert_null(strstr(rig.head.at, "Mon, 01 Jan"));
-	assert_null(strstr(rig.head.at, "Range"));
 	object_unref(rig.base.order.stored);
 	rig.base.order.stored = NULL;
 	head_for(&rig, request);
 	assert_true(has_line(rig.head.at, "If-None-Match: \"theirs\""));
-	assert_true(has_line(rig.head.at, "If-Range: \"theirs\""));
+	assert_null(strstr(rig.head.at, "ours"));
+	fini(&rig);
+}
+
+static void a_range_is_passed_on_unless_the_whole_is_wanted(void **state)
+{
+	static const char *const request = GET "Range: bytes=0-1\nIf-Range: \"x\"\n";
+	struct rig rig;
+
+	(void)state;
+	init(&rig, ORIGIN "\n");
+	head_for(&rig, request);
+	assert_true(has_line(rig.head.at, "Range: bytes=0-1"));
+	assert_true(has_line(rig.head.at, "If-Range: \"x\""));
+	rig.base.order.withholds_range = true;
+	head_for(&rig, request);
+	assert_null(strstr(rig.head.at, "Range"));
 	fini(&rig);
 }
 
@@ -504,6 +518,7 @@ int main(void)
 		cmocka_unit_test(request_header_rules_have_the_last_word),
 		cmocka_unit_test(request_header_add_comes_behind),
 		cmocka_unit_test(what_is_stored_is_asked_for_by_its_own_marks),
+		cmocka_unit_test(a_range_is_passed_on_unless_the_whole_is_wanted),
 		cmocka_unit_test(validators_of_the_client_follow_cache_miss_revalidate),
 	};
 
