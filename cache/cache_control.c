@@ -152,6 +152,44 @@ void cache_control_add(struct cache_control *control, struct str value)
 	}
 }
 
+static int64_t clamp(int64_t seconds)
+{
+	if (seconds < 0)
+		return 0;
+	return seconds < DELTA_SECONDS_MAX ? seconds : DELTA_SECONDS_MAX;
+}
+
+/* Which kinds of value an argument may be, as bits of enum cache_control_value. */
+static const unsigned kinds_of[] = {
+	[TAKES_NONE] = 1 << CACHE_CONTROL_BARE,
+	[TAKES_SECONDS] = 1 << CACHE_CONTROL_SECONDS,
+	[MAY_TAKE_SECONDS] = 1 << CACHE_CONTROL_BARE | 1 << CACHE_CONTROL_SECONDS,
+	[MAY_TAKE_FIELDS] = 1 << CACHE_CONTROL_BARE | 1 << CACHE_CONTROL_TEXT,
+};
+
+bool cache_control_set(struct cache_control *control, struct str name,
+		       enum cache_control_value kind, int64_t seconds)
+{
+	const struct directive *directive = find_directive(name);
+
+	if (!directive)
+		return true;
+	if (kind != CACHE_CONTROL_OFF && !(kinds_of[directive->argument] & 1U << kind))
+		return false;
+	control->flags &= ~directive->flag;
+	if (kind == CACHE_CONTROL_OFF)
+		return true;
+	if (kind == CACHE_CONTROL_TEXT) {
+		control->flags |= directive->flag << 1;
+		return true;
+	}
+	if (directive->argument == TAKES_SECONDS || directive->argument == MAY_TAKE_SECONDS)
+		set_seconds(control, directive,
+			    kind == CACHE_CONTROL_BARE ? DELTA_SECONDS_MAX : clamp(seconds));
+	control->flags |= directive->flag;
+	return true;
+}
+
 void cache_control_read(const struct http_head *head, struct cache_control *out)
 {
 	const struct http_field *field = NULL;

@@ -51,4 +51,15 @@ bool cache_control_names_field(const struct http_head *head, struct str name);
 /* Adds one field's value ("max-age=60, public") to what *control (zeroed at first) holds. */
 void cache_control_add(struct cache_control *control, struct str value);
 
+/* One directive that was read elsewhere, in place of what *control holds of it. False, and nothing
+ * done: that one takes another kind of value. Names that are unknown are passed over. */
+enum cache_control_value {
+	CACHE_CONTROL_BARE,
+	CACHE_CONTROL_OFF, /* as if it were not there */
+	CACHE_CONTROL_SECONDS,
+	CACHE_CONTROL_TEXT,
+};
+bool cache_control_set(struct cache_control *control, struct str name,
+		       enum cache_control_value kind, int64_t seconds);
+
 #endif

@@ -2,6 +2,7 @@
 #include "cache/freshness.h"
 
 #include "cache/cache_control.h"
+#include "cache/targeted_control.h"
 #include "lib/http/date.h"
 #include "lib/http/message.h"
 
@@ -53,7 +54,8 @@ static bool read_date(const struct http_head *head, enum http_field_id id, int64
 	return value.at && date_parse(value, now_s, out);
 }
 
-/* RFC 9111 §4.2.1. Without a Date, Expires counts from the arrival. */
+/* RFC 9111 §4.2.1. Without a Date, Expires counts from the arrival. head NULL: it does not count
+ * (RFC 9213 §2.2). */
 static bool explicit_lifetime(const struct http_head *head, const struct cache_control *control,
 			      int64_t date_s, int64_t now_s, int64_t *lifetime_s)
 {
@@ -63,7 +65,7 @@ static bool explicit_lifetime(const struct http_head *head, const struct cache_c
 		*lifetime_s = control->s_maxage_s;
 	else if (control->flags & CC_MAX_AGE)
 		*lifetime_s = control->max_age_s;
-	else if (!http_has(head, FIELD_EXPIRES))
+	else if (!head || !http_has(head, FIELD_EXPIRES))
 		return false;
 	else if (!read_date(head, FIELD_EXPIRES, now_s, &expires_s))
 		*lifetime_s = 0; /* RFC 9111 §5.3: "0" and the like are in the past */
@@ -99,14 +101,15 @@ static uint32_t read_flags(const struct http_head *head, const struct cache_cont
 	return flags;
 }
 
-void freshness_facts_read(const struct http_response *response, int64_t request_time_s,
-			  int64_t response_time_s, struct freshness_facts *facts)
+void freshness_facts_read(const struct http_response *response, struct str surrogate_id,
+			  int64_t request_time_s, int64_t response_time_s,
+			  struct freshness_facts *facts)
 {
 	const struct http_head *head = &response->head;
 	struct cache_control control;
+	enum control_source source = targeted_control_read(head, surrogate_id, &control);
 	int64_t date_s = response_time_s, lifetime_s = 0, age_s;
 
-	cache_control_read(head, &control);
 	*facts = (struct freshness_facts){
 		.arrived_s = response_time_s,
 		.flags = read_flags(head, &control),
@@ -119,7 +122,9 @@ void freshness_facts_read(const struct http_response *response, int64_t request_
 	age_s = read_age(head) + max64(0, response_time_s - request_time_s);
 	age_s = clamp_seconds(max64(age_s, response_time_s - date_s));
 	facts->date_s = response_time_s - age_s;
-	if (!explicit_lifetime(head, &control, date_s, response_time_s, &lifetime_s))
+	if (source == CONTROL_SURROGATE)
+		facts->flags |= FACT_SURROGATE;
+	if (!explicit_lifetime(source == CONTROL_FOR_ALL ? head : NULL, &control, date_s, response_time_s, &lifetime_s))
 		return;
 	facts->expires_s = facts->date_s + lifetime_s;
 	if (facts->expires_s == 0)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/str.h"
+
 struct cache_control; /* cache/cache_control.h */
 struct http_response; /* lib/http/message.h */
 
@@ -18,6 +20,7 @@ enum freshness_fact {
 	FACT_STALE_IF_ERROR = 1 << 4,         /* stale_if_error_s counts */
 	FACT_STALE_WHILE_REVALIDATE = 1 << 5, /* stale_while_revalidate_s counts */
 	FACT_NEGATIVE = 1 << 6,               /* lives for negative_ttl and is never revalidated */
+	FACT_SURROGATE = 1 << 7,              /* by Surrogate-Control, which is not stored */
 };
 
 /* What a response said about its own times and use, read once when it arrived. */
@@ -31,9 +34,11 @@ struct freshness_facts {
 	uint32_t stale_if_error_s, stale_while_revalidate_s; /* RFC 5861 */
 };
 
-/* request_time_s: when the request was sent; response_time_s: when the head had come. */
-void freshness_facts_read(const struct http_response *response, int64_t request_time_s,
-			  int64_t response_time_s, struct freshness_facts *facts);
+/* surrogate_id: see cache/targeted_control.h. request_time_s: when the request was sent;
+ * response_time_s: when the head had come. */
+void freshness_facts_read(const struct http_response *response, struct str surrogate_id,
+			  int64_t request_time_s, int64_t response_time_s,
+			  struct freshness_facts *facts);
 
 /* The matching refresh_pattern line, as plain values. */
 enum refresh_flag {

@@ -195,6 +195,7 @@ static bool is_kept_as_stored(enum http_field_id id)
 	case FIELD_CONTENT_MD5:
 	case FIELD_CONTENT_RANGE:
 	case FIELD_CONTENT_TYPE:
+	case FIELD_SURROGATE_CONTROL:
 	case FIELD_TRANSFER_ENCODING:
 	case FIELD_VARY:
 	case FIELD_WARNING:
@@ -260,13 +261,31 @@ static void write_merged(const struct object *old, const struct http_head *head,
 				  http_field_value(head, &head->fields[i]));
 }
 
+/* What counts once, and is not stored. */
+static void add_passing(struct buf *out, const struct http_head *head, enum http_field_id id)
+{
+	const struct http_field *field = NULL;
+
+	while ((field = http_find_next(head, id, field)) != NULL)
+		add_field(out, http_field_id_name(id), http_field_value(head, field));
+}
+
+/* The Surrogate-Control that the stored response came with holds on: it lies in its facts alone. */
+static void keep_surrogate_facts(const struct freshness_facts *old, struct freshness_facts *facts)
+{
+	facts->flags = old->flags;
+	facts->stale_if_error_s = old->stale_if_error_s;
+	facts->stale_while_revalidate_s = old->stale_while_revalidate_s;
+	if (old->expires_s != 0)
+		facts->expires_s = facts->date_s + (old->expires_s - old->date_s);
+}
+
 /* The times of the merged head, with the Age that the 304 came with. */
 static bool read_merged_facts(const struct buf *merged, const struct http_head *head,
-			      int64_t request_time_s, int64_t response_time_s,
-			      struct freshness_facts *facts)
+			      struct str surrogate_id, int64_t request_time_s,
+			      int64_t response_time_s, struct freshness_facts *facts)
 {
 	static const struct h1_limits limits = {.head_bytes = HEAD_MAX_BYTES};
-	struct str age = http_value(head, FIELD_AGE);
 	struct http_response response;
 	struct h1_parser parser = {0};
 	struct buf text;
@@ -274,20 +293,20 @@ static bool read_merged_facts(const struct buf *merged, const struct http_head *
 
 	buf_init(&text, HEAD_MAX_BYTES);
 	buf_add_str(&text, buf_str(merged));
-	if (age.at)
-		add_field(&text, STR("Age"), age);
+	add_passing(&text, head, FIELD_AGE);
+	add_passing(&text, head, FIELD_SURROGATE_CONTROL);
 	buf_add_str(&text, STR("\r\n"));
 	ok = !text.is_full && h1_parse_response(&parser, text.at, text.len, &limits, HTTP_HEAD,
 						&response) == H1_DONE;
 	if (ok)
-		freshness_facts_read(&response, request_time_s, response_time_s, facts);
+		freshness_facts_read(&response, surrogate_id, request_time_s, response_time_s, facts);
 	buf_fini(&text);
 	return ok;
 }
 
 enum revalidate_merge revalidate_merge(const struct object *old,
 				       const struct http_response *not_modified,
-				       int64_t request_time_s, int64_t response_time_s,
+				       struct str surrogate_id, int64_t request_time_s, int64_t response_time_s,
 				       struct buf *new_head, struct freshness_facts *facts)
 {
 	const struct http_head *head = &not_modified->head;
@@ -302,7 +321,10 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 	write_merged(old, head, response_time_s, &merged);
 	/* Too large, or too many fields by now: better a new answer than half a head. */
 	if (!merged.is_full && buf_reserve(new_head, merged.len) &&
-	    read_merged_facts(&merged, head, request_time_s, response_time_s, facts)) {
+	    read_merged_facts(&merged, head, surrogate_id, request_time_s, response_time_s,
+			      facts)) {
+		if (old->facts.flags & FACT_SURROGATE && !http_has(head, FIELD_SURROGATE_CONTROL))
+			keep_surrogate_facts(&old->facts, facts);
 		buf_add_str(new_head, buf_str(&merged));
 		verdict = REVALIDATE_MERGED;
 	}

@@ -45,7 +45,7 @@ enum revalidate_merge {
  * but MERGED, new_head and facts are untouched. */
 enum revalidate_merge revalidate_merge(const struct object *old,
 				       const struct http_response *not_modified,
-				       int64_t request_time_s, int64_t response_time_s,
+				       struct str surrogate_id, int64_t request_time_s, int64_t response_time_s,
 				       struct buf *new_head, struct freshness_facts *facts);
 
 /* The head of a 304 to a client: its status line and, of the stored fields, those that RFC 9110

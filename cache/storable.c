@@ -2,6 +2,7 @@
 #include "cache/storable.h"
 
 #include "cache/cache_control.h"
+#include "cache/targeted_control.h"
 #include "lib/base/check.h"
 
 enum status_class {
@@ -226,7 +227,7 @@ enum storable_verdict storable_decide(const struct http_request *request,
 		.request = request, .response = response, .facts = facts, .policy = policy};
 
 	cache_control_read(&request->head, &c.wishes);
-	cache_control_read(&response->head, &c.control);
+	targeted_control_read(&response->head, policy->surrogate_id, &c.control);
 	for (size_t i = 0; i < COUNT(refusals); i++) {
 		if (refusals[i].holds(&c)) {
 			*reason = refusals[i].reason;

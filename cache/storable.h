@@ -22,6 +22,7 @@ struct storable_policy {
 	uint64_t max_body_bytes;  /* of a declared length; 0: no bound */
 	uint64_t min_body_bytes;
 	bool ignore_cc; /* the port's: the client's Cache-Control does not count */
+	struct str surrogate_id; /* see cache/targeted_control.h */
 };
 
 /* request: what the client asked (method, Authorization, Cache-Control). *reason is a static phrase

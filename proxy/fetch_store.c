@@ -21,18 +21,24 @@
 
 enum { HEAD_MAX_BYTES = 1 << 20 };
 
+static struct str surrogate_id(const struct fetch_order *order)
+{
+	return str_of(snapshot_config(order->snapshot)->surrogate_id);
+}
+
 /* ---- the head that readers see */
 
 /* Which of its lines a field belongs to: shared by all readers, for the first one only, or neither.
  */
 static struct buf *line_of(const struct http_response *response, const struct http_field *field,
-                           bool is_stored, struct buf *head, struct buf *once)
+                           bool is_stored, bool has_surrogate, struct buf *head, struct buf *once)
 {
 	switch (field->id) {
 	case FIELD_CONTENT_LENGTH: /* the reply writes what it sends */
 	case FIELD_AGE:
-	case FIELD_SURROGATE_CONTROL:
 		return NULL;
+	case FIELD_SURROGATE_CONTROL: /* for a surrogate before us, if there is one */
+		return has_surrogate ? once : NULL;
 	case FIELD_SET_COOKIE:
 	case FIELD_SET_COOKIE2:
 		return once;
@@ -61,6 +67,8 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
                         bool is_stored, struct buf *head, struct buf *once)
 {
 	const struct http_head *from = &response->head;
+	bool has_surrogate =
+		http_has(&order->exchange->request.head, FIELD_SURROGATE_CAPABILITY);
 
 	buf_add_str(head, STR("HTTP/1.1 "));
 	buf_add_u64(head, (uint64_t)response->status);
@@ -68,7 +76,8 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 	buf_add_str(head, str_of(http_reason(response->status)));
 	buf_add_str(head, STR("\r\n"));
 	for (unsigned i = 0; i < from->nfields; i++) {
-		struct buf *line = line_of(response, &from->fields[i], is_stored, head, once);
+		struct buf *line = line_of(response, &from->fields[i], is_stored, has_surrogate,
+		                           head, once);
 
 		if (!line)
 			continue;
@@ -109,6 +118,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
 	struct refresh_rule_values rule;
 	struct storable_policy policy = {
 		.rule = &rule,
+		.surrogate_id = surrogate_id(order),
 		.minimum_expiry_s = config->minimum_expiry_time_ms / 1000,
 		.negative_ttl_s = config->negative_ttl_ms / 1000,
 		.min_body_bytes = (uint64_t)config->minimum_object_size_bytes,
@@ -232,7 +242,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	bool is_stored;
 
 	storing->worker = order->worker;
-	freshness_facts_read(response, report->started_us / 1000000, response_time_s, &head.facts);
+	freshness_facts_read(response, surrogate_id(order), report->started_us / 1000000, response_time_s, &head.facts);
 	buf_init(&lines, HEAD_MAX_BYTES);
 	buf_init(&once, HEAD_MAX_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
@@ -356,7 +366,7 @@ struct object *fetch_renew_stored(const struct fetch_order *order,
 	struct buf lines;
 
 	buf_init(&lines, HEAD_MAX_BYTES);
-	switch (revalidate_merge(old, not_modified, request_time_s, worker_now_s(order->worker),
+	switch (revalidate_merge(old, not_modified, surrogate_id(order), request_time_s, worker_now_s(order->worker),
 	                         &lines, &head.facts)) {
 	case REVALIDATE_MISMATCH:
 		buf_fini(&lines);

@@ -54,7 +54,7 @@ static void check_times(const struct http_request *request, const struct http_re
 	struct cache_control control;
 	const char *reason = NULL;
 
-	freshness_facts_read(response, NOW - 1, NOW, facts);
+	freshness_facts_read(response, STR("us"), NOW - 1, NOW, facts);
 	cache_control_read(&request->head, &control);
 	check(control.max_age_s >= 0 && control.max_age_s <= DELTA_SECONDS_MAX);
 	freshness_decide(facts, &refresh_rule_default, &policy,
@@ -99,7 +99,7 @@ static void check_revalidation(const struct http_request *request,
 	revalidate_304_head(object, &out);
 	buf_clear(&out);
 	/* Its own 304 never speaks of another representation, unless the head is at its limits. */
-	if (revalidate_merge(object, response, NOW, NOW, &out, &renewed) == REVALIDATE_MERGED)
+	if (revalidate_merge(object, response, STR("us"), NOW, NOW, &out, &renewed) == REVALIDATE_MERGED)
 		check(str_starts_with(buf_str(&out), STR("HTTP/1.1 200 OK\r\n")));
 	object_unref(object);
 	buf_fini(&out);

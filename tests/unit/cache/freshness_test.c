@@ -59,7 +59,7 @@ static void times_are_read_as_the_rfc_says(void **state)
 		struct freshness_facts facts;
 
 		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, NOW - 2, NOW, &facts);
+		freshness_facts_read(&response, STR("us"), NOW - 2, NOW, &facts);
 		if (freshness_age_s(&facts, NOW) != cases[i].age_s)
 			fail_msg("%s: age %lld", cases[i].lines,
 				 (long long)freshness_age_s(&facts, NOW));
@@ -94,7 +94,7 @@ static void directives_become_flags(void **state)
 		struct freshness_facts facts;
 
 		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, NOW, NOW, &facts);
+		freshness_facts_read(&response, STR("us"), NOW, NOW, &facts);
 		if (facts.flags != cases[i].flags)
 			fail_msg("%s: %x", cases[i].lines, facts.flags);
 	}

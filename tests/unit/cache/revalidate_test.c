@@ -22,7 +22,7 @@ static struct object *stored(int status, const char *lines)
 	struct object_head object_head = {.status = status, .url = STR("http://www.example/")};
 
 	message_response(status, lines, text, sizeof(text), &response);
-	freshness_facts_read(&response, NOW, NOW, &object_head.facts);
+	freshness_facts_read(&response, STR("us"), NOW, NOW, &object_head.facts);
 	snprintf(head, sizeof(head), "HTTP/1.1 %d OK\r\n%s", status, lines);
 	object_head.head = str_of(head);
 	return object_create_whole(&object_head, STR("body"));
@@ -186,7 +186,7 @@ static void a_304_renews_the_head(void **state)
 
 		buf_init(&head, 10000);
 		message_response(304, cases[i].fields, text, sizeof(text), &response);
-		verdict = revalidate_merge(object, &response, NOW, NOW, &head, &facts);
+		verdict = revalidate_merge(object, &response, STR("us"), NOW, NOW, &head, &facts);
 		if (verdict != cases[i].verdict)
 			fail_msg("%s: %d", cases[i].what, verdict);
 		snprintf(expected, sizeof(expected), "HTTP/1.1 200 OK\r\n%s",
@@ -210,7 +210,7 @@ static void a_304_renews_the_times(void **state)
 	(void)state;
 	buf_init(&head, 10000);
 	message_response(304, "Date: " MADE "\r\nAge: 10\r\n", text, sizeof(text), &response);
-	assert_int_equal(revalidate_merge(object, &response, NOW, NOW, &head, &facts),
+	assert_int_equal(revalidate_merge(object, &response, STR("us"), NOW, NOW, &head, &facts),
 			 REVALIDATE_MERGED);
 	assert_int_equal(facts.expires_s - NOW, 50);
 	assert_int_equal(freshness_age_s(&facts, NOW), 10);

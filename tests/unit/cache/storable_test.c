@@ -15,9 +15,9 @@
 static const struct refresh_rule_values default_rule = {0, 259200, 20, 0, 0};
 static const struct refresh_rule_values lax_rule = {
 	0, 259200, 20, REFRESH_IGNORE_NO_STORE | REFRESH_IGNORE_PRIVATE | REFRESH_STORE_STALE, 0};
-static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false};
-static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false};
-static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true};
+static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false, {NULL, 0}};
+static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false, {NULL, 0}};
+static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true, {NULL, 0}};
 
 enum { NO = STORABLE_NO, YES = STORABLE_YES, NEGATIVE = STORABLE_NEGATIVE };
 
@@ -99,7 +99,7 @@ static void each_rule_decides_its_case(void **state)
 			      &request);
 		message_response(cases[i].status, cases[i].lines, response_text, sizeof(response_text),
 			       &response);
-		freshness_facts_read(&response, NOW, NOW, &facts);
+		freshness_facts_read(&response, STR("us"), NOW, NOW, &facts);
 		verdict = storable_decide(&request, &response, &facts, cases[i].policy, &reason);
 		if (verdict != cases[i].verdict || !reason)
 			fail_msg("%s %s %d %s: %d (%s)", cases[i].method, cases[i].wishes,
