@@ -58,7 +58,6 @@ give_up() {
 # ---- waiting, never longer than some seconds
 
 wait_until() { # COMMAND...
-	local i
 	for _ in $(seq 100); do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.1

@@ -3,6 +3,7 @@
 # Runs each fuzzer that was built here for FUZZ_SECONDS, from its corpus on: `make fuzz`.
 # New inputs go to found/NAME; a finding ends the run, with its input in the current folder.
 set -eu
+srcdir=${srcdir:-.}
 
 for fuzzer in tests/fuzz/*_fuzz; do
 	name=$(basename "$fuzzer" _fuzz)
