@@ -17,8 +17,13 @@ export PROXY_COMMAND=${PROXY_COMMAND:-${BOBTAIL:-$PWD/bobtail -N -f}}
 ncsa_auth=${BASIC_NCSA_AUTH:-$PWD/basic_ncsa_auth}
 parallel=${VTC_PARALLEL:-4}
 
+# Ports of a range that belongs to this file's place among those that run side by side.
 free_ports() { # COUNT
-	PYTHONPATH=$support python3 -c 'import bobtail, sys; print(*bobtail.free_ports(int(sys.argv[1])))' "$1"
+	local first=$((20000 + ${VTC_SLOT:-0} * 1000))
+
+	PYTHONPATH=$support python3 -c \
+		'import bobtail, sys; print(*bobtail.free_ports(*map(int, sys.argv[1:])))' \
+		"$1" $first $((first + 999))
 }
 
 end_proxies() { # STATE
@@ -94,7 +99,7 @@ fi
 [ $# -gt 0 ] || set -- $(cd "$here" && find . -name '*.vtc' -printf '%P\n' | sort)
 FAILURES=$(mktemp)
 export FAILURES
-printf '%s\n' "$@" | xargs -P "$parallel" -n 1 "$0" --judge
+printf '%s\n' "$@" | xargs -P "$parallel" --process-slot-var=VTC_SLOT -n 1 "$0" --judge
 nfailed=$(wc -l <"$FAILURES")
 rm -f "$FAILURES"
 echo "$# files, $nfailed failures"

@@ -25,11 +25,12 @@ def skip_without_program():
         sys.exit(SKIP)
 
 
-def free_ports(count):
-    """`count` different TCP ports of 127.0.0.1 that nobody listens on."""
+def free_ports(count, first=20000, last=31999):
+    """`count` different TCP ports of 127.0.0.1 that nobody listens on. Two calls may name one
+    port as long as nobody does: what runs side by side asks once, or for ranges of its own."""
     ports = []
     while len(ports) < count:
-        port = random.randrange(20000, 32000)
+        port = random.randint(first, last)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -279,9 +279,10 @@ def modes_of(case, is_every_split):
 class Lane:
     """Ports and an origin of its own, and the cases that it takes from the queue."""
 
-    def __init__(self, number):
-        names = ("vhost", "site", "dead", "origin", "refusing")
-        self.ports = dict(zip(names, bobtail.free_ports(len(names))))
+    PORTS = ("vhost", "site", "dead", "origin", "refusing")
+
+    def __init__(self, number, ports):
+        self.ports = dict(zip(self.PORTS, ports))
         self.config = LANE.format(lane=number, **self.ports)
         self.origin = Origin(self.ports["origin"])
 
@@ -318,7 +319,9 @@ def run_all(cases, options):
     waiting, failures = queue.SimpleQueue(), []
     for case in cases:
         waiting.put(case)
-    lanes = [Lane(number) for number in range(min(NLANES, len(cases)))]
+    nlanes, nports = min(NLANES, len(cases)), len(Lane.PORTS)
+    ports = bobtail.free_ports(nlanes * nports)
+    lanes = [Lane(number, ports[number * nports :][:nports]) for number in range(nlanes)]
     config = HEAD + "".join(lane.config for lane in lanes)
     with bobtail.Proxy(config, lanes[0].ports["vhost"]) as proxy:
         threads = [
