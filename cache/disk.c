@@ -118,9 +118,10 @@ enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loo
 bool disk_queue_charge(struct disk *disk, uint64_t nbytes)
 {
 	uint64_t queued = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
+	uint64_t max = disk->config.queue_bytes ? disk->config.queue_bytes : DISK_QUEUE_BYTES;
 
 	do {
-		if (queued != 0 && queued + nbytes > DISK_QUEUE_BYTES)
+		if (queued != 0 && queued + nbytes > max)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(&disk->queued_bytes, &queued,
 							queued + nbytes, memory_order_relaxed,

@@ -17,8 +17,9 @@
 #include "proxy/worker.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
+#include "squid-compat/machine.h"
 
-enum { INDEX_SHARDS = 16 };
+enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 64 << 20 };
 
 struct disk *server_disk(const struct server *server, uint64_t key)
 {
@@ -35,12 +36,23 @@ static void disk_removed(void *owner, uint64_t key, uint64_t id)
 	index_remove_stored(server->index, key, id);
 }
 
+/* Objects that wait to be written keep their memory: a 64th of what the machine has, 8 to 64 MiB. */
+static uint64_t queue_bytes(void)
+{
+	uint64_t bytes = machine_memory_bytes() / 64;
+
+	if (bytes < QUEUE_MIN_BYTES)
+		return QUEUE_MIN_BYTES;
+	return bytes < QUEUE_MAX_BYTES ? bytes : QUEUE_MAX_BYTES;
+}
+
 static void open_disk(struct server *server, const struct cache_dir *dir)
 {
 	const struct disk_config disk = {
 		.directory = dir->path.at,
 		.max_bytes = dir->max_bytes,
 		.min_object_bytes = (uint64_t)dir->min_object_bytes,
+		.queue_bytes = queue_bytes(),
 		.max_object_bytes = dir->max_object_bytes < 0 ? 0 : (uint64_t)dir->max_object_bytes,
 		.on_removed = disk_removed,
 		.owner = server,
