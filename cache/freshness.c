@@ -302,6 +302,18 @@ static bool is_beyond_stale_if_error(const struct question *q)
 	       -q->staleness.left_s > q->facts->stale_if_error_s;
 }
 
+static bool is_beyond_client_stale_if_error(const struct question *q)
+{
+	return has(q, CC_STALE_IF_ERROR) && -q->staleness.left_s > q->control->stale_if_error_s;
+}
+
+/* RFC 5861 §3. Who asks for more freshness than there is left waits for it. */
+static bool may_renew_meanwhile(const struct question *q)
+{
+	return q->facts->flags & FACT_STALE_WHILE_REVALIDATE && !has(q, CC_MIN_FRESH) &&
+	       -q->staleness.left_s < q->facts->stale_while_revalidate_s;
+}
+
 static bool always(const struct question *q)
 {
 	(void)q;
@@ -326,9 +338,12 @@ static const struct step {
 	{takes_client_stale, FRESHNESS_SERVE_STALE, "the client's max-stale"},
 	{is_fresh, FRESHNESS_FRESH, NULL},
 	{is_beyond_max_stale, FRESHNESS_MUST_REVALIDATE, "stale beyond max_stale"},
+	{may_renew_meanwhile, FRESHNESS_SERVE_AND_RENEW, "stale-while-revalidate"},
 	{is_expiry_overridden, FRESHNESS_SERVE_STALE, "override-expire"},
 	{is_lastmod_overridden, FRESHNESS_SERVE_STALE, "override-lastmod"},
 	{is_beyond_stale_if_error, FRESHNESS_MUST_REVALIDATE, "stale beyond its stale-if-error"},
+	{is_beyond_client_stale_if_error, FRESHNESS_MUST_REVALIDATE,
+	 "stale beyond the client's stale-if-error"},
 	{always, FRESHNESS_REVALIDATE, NULL},
 };
 

@@ -78,6 +78,7 @@ struct freshness_request {
 enum freshness_verdict {
 	FRESHNESS_FRESH,           /* serve it */
 	FRESHNESS_SERVE_STALE,     /* serve it: the client or a rule takes it stale (Warning 110) */
+	FRESHNESS_SERVE_AND_RENEW, /* serve it stale, and ask the origin meanwhile (RFC 5861 §3) */
 	FRESHNESS_REVALIDATE,      /* ask the origin; if that fails, the old one may serve */
 	FRESHNESS_MUST_REVALIDATE, /* ask the origin; if that fails, pass the error on */
 	FRESHNESS_MISS,            /* do not use it, fetch anew without a condition */

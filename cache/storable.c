@@ -174,6 +174,21 @@ static bool is_fresh_in(const struct candidate *c, int64_t seconds)
 	return freshness_left_s(c->facts, c->policy->rule, c->facts->arrived_s + seconds) > 0;
 }
 
+/* RFC 5861: what is stale at once may still serve, while it is renewed or when that fails. */
+static bool may_serve_stale(const struct candidate *c)
+{
+	const struct freshness_facts *facts = c->facts;
+	uint32_t longest_s = 0;
+
+	if (facts->flags & (FACT_REVALIDATE_ALWAYS | FACT_REVALIDATE_STALE))
+		return false;
+	if (facts->flags & FACT_STALE_WHILE_REVALIDATE)
+		longest_s = facts->stale_while_revalidate_s;
+	if (facts->flags & FACT_STALE_IF_ERROR && facts->stale_if_error_s > longest_s)
+		longest_s = facts->stale_if_error_s;
+	return longest_s > 0 && is_fresh_in(c, -(int64_t)longest_s);
+}
+
 static enum storable_verdict decide_cacheable(const struct candidate *c, const char **reason)
 {
 	bool has_body = c->response->body != HTTP_BODY_LENGTH || c->response->content_length > 0;
@@ -187,6 +202,9 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 		return STORABLE_YES;
 	*reason = "not fresh for minimum_expiry_time, but with a validator";
 	if (has_validator(c) && has_body)
+		return STORABLE_YES;
+	*reason = "it may be served stale";
+	if (may_serve_stale(c))
 		return STORABLE_YES;
 	*reason = "store-stale";
 	if (c->policy->rule->flags & REFRESH_STORE_STALE)

@@ -58,7 +58,8 @@ static struct str stale_warning(const struct transaction *t)
 {
 	if (t->tag == LOG_TCP_REFRESH_FAIL_OLD)
 		return STR("Warning: 111 bobtail \"Revalidation failed\"\r\n");
-	if (t->freshness.verdict == FRESHNESS_SERVE_STALE)
+	if (t->freshness.verdict == FRESHNESS_SERVE_STALE ||
+	    t->freshness.verdict == FRESHNESS_SERVE_AND_RENEW)
 		return STR("Warning: 110 bobtail \"Response is stale\"\r\n");
 	return STR("");
 }

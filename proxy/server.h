@@ -9,6 +9,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/lock.h"
+#include "proxy/background.h"
 
 struct auth_users;
 struct config;
@@ -32,6 +33,7 @@ struct server {
 	struct log_writer *log;
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
+	struct background_table background;
 	atomic_int npools;        /* helper pools that have not gone yet; relaxed, a count */
 };
 

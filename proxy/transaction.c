@@ -267,12 +267,21 @@ static void begin(struct transaction *t)
 	snapshot_ref(t->snapshot);
 	t->start_us = loop_wall_us(t->worker->loop);
 	access_init_facts(t);
-	t->worker->counters.client_requests++;
+	if (!t->is_background)
+		t->worker->counters.client_requests++;
 }
 
 void transaction_begin(struct transaction *t)
 {
 	begin(t);
+	run(t);
+}
+
+void transaction_begin_fetch(struct transaction *t)
+{
+	begin(t);
+	access_set_url_facts(t);
+	t->state = TRANSACTION_FETCH;
 	run(t);
 }
 

@@ -5,6 +5,7 @@
 #include "cache/key.h"
 #include "cache/object.h"
 #include "cache/vary.h"
+#include "proxy/background.h"
 #include "proxy/refresh_values.h"
 #include "proxy/server.h"
 #include "proxy/transaction_internal.h"
@@ -231,11 +232,14 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 	switch (t->freshness.verdict) {
 	case FRESHNESS_FRESH:
 	case FRESHNESS_SERVE_STALE:
+	case FRESHNESS_SERVE_AND_RENEW:
 		t->facts.status = t->object->status;
 		if (!access_list_allows(transaction_config(t)->send_hit, true, &t->facts)) {
 			t->forward = FORWARD_BYPASS;
 			break;
 		}
+		if (t->freshness.verdict == FRESHNESS_SERVE_AND_RENEW)
+			background_refresh(t);
 		move_to_file(t);
 		t->is_hit = true;
 		t->tag = hit_tag(t);

@@ -59,6 +59,7 @@ struct transaction {
 	bool was_rewritten, may_cache, has_joined, is_loop, is_hit, is_from_disk;
 	bool is_range_withheld; /* the origin did not see the client's Range */
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
+	bool is_background; /* without a client: background.h */
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t start_us;
 
@@ -106,6 +107,9 @@ static inline const struct http_request *transaction_request(const struct transa
 
 /* Runs the states from here; tells the session if that made a reply. From the loop only. */
 void transaction_resume(struct transaction *transaction);
+
+/* The request was made here: straight to the fetch. */
+void transaction_begin_fetch(struct transaction *transaction);
 
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);

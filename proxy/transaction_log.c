@@ -174,6 +174,8 @@ void transaction_log(struct transaction *t, bool is_complete)
 	struct access_logger *logger = t->snapshot->logger;
 	struct log_facts facts = {0};
 
+	if (t->is_background)
+		return;
 	count(t);
 	if (!access_logger_is_on(logger))
 		return;

@@ -8,6 +8,7 @@
 #include "lib/http/date.h"
 #include "lib/net/resolver.h"
 #include "proxy/access_logger.h"
+#include "proxy/background.h"
 #include "proxy/fetch.h"
 #include "proxy/listener.h"
 #include "proxy/origin_pool.h"
@@ -32,6 +33,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	list_init(&worker->sessions);
 	list_init(&worker->spare);
 	list_init(&worker->fetches);
+	list_init(&worker->backgrounds);
 	worker->loop = loop_create(READ_BYTES, why);
 	if (!worker->loop) {
 		mem_free(worker);
@@ -180,6 +182,7 @@ static void stop_waited(struct timer *timer)
 	struct worker *worker = CONTAINER(timer, struct worker, stop_timer);
 
 	session_h1_stop_all(worker, true);
+	background_stop_all(worker);
 	fetch_stop_all(worker);
 	worker_session_ended(worker);
 }

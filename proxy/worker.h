@@ -48,6 +48,7 @@ struct worker {
 	struct list spare;         /* transactions to use again */
 	unsigned nspare;
 	struct list fetches;
+	struct list backgrounds; /* background.h */
 	struct counters counters;
 	bool is_stopping;
 	struct timer stop_timer;
