@@ -59,7 +59,6 @@ struct transaction {
 	bool was_rewritten, may_cache, has_joined, is_loop, is_hit, is_from_disk;
 	bool is_range_withheld; /* the origin did not see the client's Range */
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
-	bool is_background; /* without a client: background.h */
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t start_us;
 
@@ -90,6 +89,7 @@ struct transaction {
 	struct fetch_report report; /* of the fetch, once it is let go */
 	struct str reply_head;      /* as sent, for the log and its ACLs */
 
+	bool is_background; /* without a client: background.h */
 	struct arena arena;
 	struct exchange exchange; /* not zeroed beyond what exchange.c of it needs */
 	char arena_first[TRANSACTION_ARENA_BYTES];

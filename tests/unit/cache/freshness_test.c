@@ -105,8 +105,11 @@ enum {
 	SERVE = FRESHNESS_SERVE_STALE,
 	ASK = FRESHNESS_REVALIDATE,
 	MUST = FRESHNESS_MUST_REVALIDATE,
+	RENEW = FRESHNESS_SERVE_AND_RENEW,
 	MISS = FRESHNESS_MISS,
 };
+
+enum { SWR = FACT_STALE_WHILE_REVALIDATE };
 
 struct decision {
 	const char *what;
@@ -129,6 +132,7 @@ static void check_decision(const struct decision *d)
 		.modified_s = d->modified_s ? NOW - d->age_s - d->modified_s : 0,
 		.flags = d->facts,
 		.stale_if_error_s = 50,
+		.stale_while_revalidate_s = 30,
 	};
 	struct refresh_rule_values rule = {100, 1000, 20, d->rule, 200};
 	struct freshness_policy policy = d->policy;
@@ -183,6 +187,17 @@ static void the_first_step_that_holds_decides(void **state)
 		{"override-lastmod", 99, -1, 100, 0, REFRESH_OVERRIDE_LASTMOD, NULL, SERVE, {0}, false},
 		{"beyond stale-if-error", 111, 60, 0, FACT_STALE_IF_ERROR, 0, NULL, MUST, {0}, false},
 		{"within stale-if-error", 110, 60, 0, FACT_STALE_IF_ERROR, 0, NULL, ASK, {0}, false},
+		{"within stale-while-revalidate", 89, 60, 0, SWR, 0, NULL, RENEW, {0}, false},
+		{"beyond stale-while-revalidate", 90, 60, 0, SWR, 0, NULL, ASK, {0}, false},
+		{"fresh, with stale-while-revalidate", 59, 60, 0, SWR, 0, NULL, FRESH, {0}, false},
+		{"stale-while-revalidate, must-revalidate", 61, 60, 0, SWR | FACT_REVALIDATE_STALE, 0, NULL,
+		 MUST, {0}, false},
+		{"stale-while-revalidate, no-cache", 61, 60, 0, SWR | FACT_REVALIDATE_ALWAYS, 0, NULL, MUST,
+		 {0}, false},
+		{"stale-while-revalidate, min-fresh", 61, 60, 0, SWR, 0, "min-fresh=1", ASK, {0}, false},
+		{"stale-while-revalidate, max-age", 61, 60, 0, SWR, 0, "max-age=60", ASK, {0}, false},
+		{"the client's stale-if-error", 70, 60, 0, 0, 0, "stale-if-error=10", ASK, {0}, false},
+		{"beyond the client's stale-if-error", 71, 60, 0, 0, 0, "stale-if-error=10", MUST, {0}, false},
 		{"negative, fresh", 1, 60, 0, FACT_NEGATIVE, 0, NULL, FRESH, {0}, false},
 		{"negative, spent", 60, 60, 0, FACT_NEGATIVE, 0, NULL, MISS, {0}, false},
 		{"offline", 99999, 0, 0, FACT_REVALIDATE_ALWAYS, 0, NULL, FRESH, offline, false},
