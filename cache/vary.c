@@ -1,6 +1,90 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/vary.h"
 
+#include "lib/base/check.h"
+
+/* ---- lists whose order says nothing. No heap: vary_matches is asked under a lock. */
+
+enum { SET_MAX_BYTES = 512, SET_MAX_PARTS = 32 };
+
+struct set {
+	struct str parts[SET_MAX_PARTS]; /* sorted without case */
+	unsigned nparts;
+	char text[SET_MAX_BYTES];
+	size_t len;
+};
+
+static bool is_set(struct str name)
+{
+	static const struct str names[] = {{"accept-encoding", 15}, {"accept-language", 15}};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool insert_part(struct set *set, struct str part)
+{
+	unsigned at = set->nparts;
+
+	if (set->nparts == SET_MAX_PARTS)
+		return false;
+	while (at > 0 && str_cmp_nocase(set->parts[at - 1], part) > 0) {
+		set->parts[at] = set->parts[at - 1];
+		at--;
+	}
+	set->parts[at] = part;
+	set->nparts++;
+	return true;
+}
+
+static bool collect_parts(struct set *set, const struct http_head *request, struct str name)
+{
+	const struct http_field *field = NULL;
+	struct str value, part;
+
+	while ((field = http_find_name(request, name, field)) != NULL) {
+		value = http_field_value(request, field);
+		while (str_split(&value, ',', &part)) {
+			part = str_trim(part);
+			if (part.len > 0 && !insert_part(set, part))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool write_part(struct set *set, struct str part)
+{
+	if (set->len + part.len + 1 > sizeof(set->text))
+		return false;
+	if (set->len > 0)
+		set->text[set->len++] = ',';
+	for (size_t i = 0; i < part.len; i++)
+		if (part.at[i] != ' ' && part.at[i] != '\t')
+			set->text[set->len++] = ascii_lower(part.at[i]);
+	return true;
+}
+
+/* False: too many or too long, to be taken as it stands. */
+static bool read_set(struct set *set, const struct http_head *request, struct str name)
+{
+	set->nparts = 0;
+	set->len = 0;
+	if (!collect_parts(set, request, name))
+		return false;
+	for (unsigned i = 0; i < set->nparts; i++) {
+		bool is_again = i > 0 && str_eq_nocase(set->parts[i - 1], set->parts[i]);
+
+		if (!is_again && !write_part(set, set->parts[i]))
+			return false;
+	}
+	return true;
+}
+
+/* ---- writing a record */
+
 /* Writes s without the blanks around commas, at the start and at the end. */
 static bool add_normal_value(struct buf *out, struct str s)
 {
@@ -46,7 +130,11 @@ static bool add_line(struct buf *out, struct str name, const struct http_head *r
 {
 	const struct http_field *field = http_find_name(request, name, NULL);
 	bool ok = add_lower(out, name);
+	struct set set;
 
+	if (ok && field && is_set(name) && read_set(&set, request, name))
+		return buf_add_str(out, STR(": ")) &&
+		       buf_add(out, set.text, set.len) && buf_add_char(out, '\n');
 	for (bool is_first = true; field && ok; is_first = false) {
 		ok = buf_add_str(out, is_first ? STR(": ") : STR(",")) &&
 		     add_normal_value(out, http_field_value(request, field));
@@ -127,8 +215,13 @@ static bool line_matches(struct str line, const struct http_head *request)
 	struct str rest = str_from(line, name.len);
 	const struct http_field *field = http_find_name(request, name, NULL);
 
+	struct set set;
+
 	if (!field)
 		return rest.len == 0;
+	if (is_set(name) && read_set(&set, request, name))
+		return str_starts_with(rest, STR(": ")) &&
+		       str_eq(str_from(rest, 2), (struct str){set.text, set.len});
 	for (bool is_first = true; field; is_first = false) {
 		struct str sep = is_first ? STR(": ") : STR(",");
 

@@ -5,7 +5,9 @@
  * case, in the order of Vary, each once:
  *     accept-encoding: gzip,br
  *     accept-language          (no colon: the request had no such field)
- * Several fields of a name are joined by a comma; blanks around commas and at the ends are gone.
+ * Several fields of a name are joined by a comma; blanks around commas and at the ends are gone. Of
+ * Accept-Encoding and Accept-Language, where the order says nothing, the elements are sorted, in lower
+ * case, without blanks, each once (unless there are too many of them).
  * Memory compares it, and it is what people read in the database. An empty record suits any
  * request. Threads: pure functions. */
 #ifndef CACHE_VARY_H

@@ -26,7 +26,10 @@ static void the_record_is_one_line_a_name(void **state)
 	} cases[] = {
 		{"", "Accept: a\r\n", ""},
 		{"Vary: Accept-Encoding\r\n", "Accept-Encoding:  gzip ,\tbr \r\n",
-		 "accept-encoding: gzip,br\n"},
+		 "accept-encoding: br,gzip\n"},
+		{"Vary: Accept-Language\r\n", "Accept-Language: fi, EN; q=0.5\r\nAccept-Language: FI,,de\r\n",
+		 "accept-language: de,en;q=0.5,fi\n"},
+		{"Vary: Accept\r\n", "Accept: text/html, Image/*\r\n", "accept: text/html,Image/*\n"},
 		{"Vary: B, a\r\nVary: b\r\n", "A: 1\r\nB: 2\r\nA: 3\r\n", "b: 2\na: 1,3\n"},
 		{"Vary: X\r\n", "", "x\n"},
 		{"Vary: X\r\n", "X:\r\n", "x: \n"},
@@ -89,6 +92,12 @@ static void only_requests_that_agree_match(void **state)
 		{"accept: \n", "Accept:\r\n", true},
 		{"accept: \n", "", false},
 		{"accept: a\nx\n", "Accept: a\r\n", true},
+		{"accept-language: de,en\n", "Accept-Language: en , DE\r\n", true},
+		{"accept-language: de,en\n", "Accept-Language: de\r\nAccept-Language: en\r\n", true},
+		{"accept-language: de,en\n", "Accept-Language: de\r\n", false},
+		{"accept-language: de,en\n", "Accept-Language: de, en;q=0.5\r\n", false},
+		{"accept-encoding: \n", "Accept-Encoding: ,\r\n", true},
+		{"accept-encoding\n", "Accept-Encoding: gzip\r\n", false},
 		{"accept: a\nx\n", "Accept: a\r\nX: 1\r\n", false},
 	};
 	(void)state;
