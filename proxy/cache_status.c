@@ -25,7 +25,7 @@ static void put_forward(const struct transaction *t, struct pen *pen)
 	}
 	if (report->is_storable)
 		pen_put(pen, STR(";stored"));
-	if (t->has_joined)
+	if (t->has_joined && t->is_hit)
 		pen_put(pen, STR(";collapsed"));
 }
 

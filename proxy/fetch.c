@@ -5,10 +5,12 @@
 
 #include <errno.h>
 
+#include "cache/index.h"
 #include "cache/object.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "proxy/fetch_internal.h"
+#include "proxy/server.h"
 #include "squid-compat/ports.h"
 
 static void fetch_run(struct fetch *fetch);
@@ -39,9 +41,37 @@ static void fetch_free(struct fetch *fetch)
 	worker_session_ended(worker);
 }
 
+/* ---- collapsed forwarding: one fetch for those who ask at the same time. An empty object stands
+ * for it in the index until the head is there, and is aborted then: who waited looks again. */
+
+static void begin_lead(struct fetch *fetch)
+{
+	const struct fetch_order *order = &fetch->order;
+	struct object *placeholder = object_create(fetch_loop(fetch), NULL, NULL, 0);
+
+	if (index_insert_inflight(order->worker->server->index, order->key, order->url,
+	                          placeholder))
+		fetch->placeholder = placeholder;
+	else
+		object_unref(placeholder);
+}
+
+void fetch_end_lead(struct fetch *fetch)
+{
+	struct object *placeholder = fetch->placeholder;
+
+	if (!placeholder)
+		return;
+	fetch->placeholder = NULL;
+	index_remove(fetch->order.worker->server->index, placeholder);
+	object_abort(placeholder, ECANCELED);
+	object_unref(placeholder);
+}
+
 /* Ends the producing side; the struct goes when its transaction lets go of it too. */
 enum fetch_state fetch_finish(struct fetch *fetch)
 {
+	fetch_end_lead(fetch);
 	timer_cancel(&fetch->timer);
 	origin_close(fetch->conn);
 	fetch->conn = NULL;
@@ -173,6 +203,8 @@ struct fetch *fetch_start(const struct fetch_order *order)
 		loop_now_ms(fetch_loop(fetch)) + fetch_config(fetch)->forward_timeout_ms;
 	fetch->ncandidates = peer_select(order->worker, order->snapshot, &wants, fetch->candidates);
 	list_push_back(&order->worker->fetches, &fetch->node);
+	if (order->leads)
+		begin_lead(fetch);
 	fetch_run(fetch);
 	return fetch;
 }

@@ -44,6 +44,7 @@ struct fetch_order {
 	bool withholds_range;   /* Range and If-Range are not passed on */
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
+	bool leads;        /* others that ask for the same wait for this answer's head */
 	unsigned removals; /* index_removals(key) as the request left; the fetch's */
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */
 	void *owner;

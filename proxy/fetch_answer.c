@@ -6,6 +6,7 @@
 #include "cache/object.h"
 #include "lib/base/check.h"
 #include "proxy/fetch_internal.h"
+#include "proxy/unshared.h"
 
 /* ---- HEAD */
 
@@ -85,6 +86,10 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	fetch->is_producing = true;
 	object_reader_open(&fetch->first, fetch->object, 0, fetch_loop(fetch), NULL, NULL);
 	fetch_store_begin(&fetch->storing, &fetch->order, response, fetch->object, &fetch->report);
+	if (fetch->placeholder && !fetch->storing.is_kept)
+		unshared_add(fetch->order.worker->unshared, fetch->order.key,
+		             worker_now_s(fetch->order.worker));
+	fetch_end_lead(fetch);
 	fetch_tell_owner(fetch, FETCH_ANSWERED);
 	return take_body(fetch, rest);
 }

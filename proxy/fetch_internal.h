@@ -55,6 +55,7 @@ struct fetch {
 	struct fetch_failure failure;
 	struct fetch_report report;
 	struct object *object;
+	struct object *placeholder; /* in the index while the fetch leads: empty, others wait on it */
 	struct object_reader first; /* keeps the body's beginning for the owner, who reads later
 	                               than the store does */
 	struct origin_conn *conn;
@@ -115,6 +116,10 @@ enum fetch_state fetch_finish(struct fetch *fetch);
 enum fetch_state fetch_fail(struct fetch *fetch);
 enum fetch_state fetch_fail_with(struct fetch *fetch, int status, enum error_name error,
                                  int number);
+
+/* Whoever waits for this fetch looks at what it has brought, and goes his own way if that is nothing
+ * for him. */
+void fetch_end_lead(struct fetch *fetch);
 
 /* ---- fetch_connect.c */
 enum fetch_state fetch_run_select(struct fetch *fetch);

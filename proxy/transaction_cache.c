@@ -9,6 +9,7 @@
 #include "proxy/refresh_values.h"
 #include "proxy/server.h"
 #include "proxy/transaction_internal.h"
+#include "proxy/unshared.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
@@ -132,6 +133,24 @@ static enum forward_reason miss_reason(const struct transaction *t)
 	return has_variant ? FORWARD_VARY_MISS : FORWARD_URI_MISS;
 }
 
+/* Once is enough, and not for what is seldom shared. */
+static bool may_join(const struct transaction *t)
+{
+	return !t->has_joined && !(t->control.flags & CC_ONLY_IF_CACHED) &&
+	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
+}
+
+static struct object *find_in_memory(struct transaction *t)
+{
+	struct object *object = index_find(t->worker->server->index, t->key, t->url,
+	                                   &transaction_request(t)->head);
+
+	if (!object || object_state(object) != OBJECT_EMPTY || may_join(t))
+		return object;
+	object_unref(object);
+	return NULL;
+}
+
 enum transaction_state transaction_run_lookup(struct transaction *t)
 {
 	if (t->waiting)
@@ -141,12 +160,12 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 		t->forward = FORWARD_REQUEST;
 		return TRANSACTION_FETCH;
 	}
-	if (!t->was_disk_asked)
-		t->object = index_find(t->worker->server->index, t->key, t->url,
-		                       &transaction_request(t)->head);
+	if (!t->object)
+		t->object = find_in_memory(t);
 	if (!t->object && ask_disk(t))
 		return TRANSACTION_LOOKUP;
 	if (!t->object) {
+		t->may_lead = !t->has_joined;
 		t->forward = miss_reason(t);
 		return TRANSACTION_FETCH;
 	}
@@ -154,7 +173,9 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 	return object_state(t->object) == OBJECT_EMPTY ? TRANSACTION_JOIN : TRANSACTION_DECIDE;
 }
 
-/* ---- JOIN: somebody else's fetch, whose head is not there yet */
+/* ---- JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the
+ * placeholder of that fetch, aborted when the head has come: then the look-up finds the answer, if
+ * it may be shared and fits; if not, everybody fetches for himself, without waiting again. */
 
 static void joined_woke(void *owner)
 {
@@ -170,16 +191,14 @@ enum transaction_state transaction_run_join(struct transaction *t)
 	if (object_reader_head(reader) == OBJECT_READ_WAIT)
 		return TRANSACTION_JOIN;
 	object_reader_close(reader);
+	t->has_joined = true;
+	t->forward = FORWARD_URI_MISS;
 	if (object_state(t->object) != OBJECT_ABORTED &&
-	    vary_matches(t->object->vary, &transaction_request(t)->head)) {
-		t->forward = FORWARD_URI_MISS;
-		t->has_joined = true;
+	    vary_matches(t->object->vary, &transaction_request(t)->head))
 		return TRANSACTION_DECIDE;
-	}
 	object_unref(t->object);
 	t->object = NULL;
-	t->forward = FORWARD_URI_MISS;
-	return TRANSACTION_FETCH;
+	return TRANSACTION_LOOKUP;
 }
 
 /* ---- DECIDE: may what was found serve? */
@@ -257,6 +276,8 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		t->forward = forward_reason(t);
 		break;
 	}
+	if (t->has_joined) /* it was stale at once */
+		unshared_add(t->worker->unshared, t->key, worker_now_s(t->worker));
 	object_unref(t->object);
 	t->object = NULL;
 	return TRANSACTION_FETCH;

@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/transaction_log.h"
+#include "proxy/unshared.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/helper_config.h"
@@ -41,6 +42,20 @@ static bool withholds_range(struct transaction *t)
 	       http_has(&request->head, FIELD_RANGE) && is_within_offset_limit(t);
 }
 
+/* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their own. */
+static bool may_lead(const struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+	const struct http_head *head = &request->head;
+
+	return t->may_lead && t->may_cache && request->method == HTTP_GET &&
+	       request->body == HTTP_BODY_NONE &&
+	       transaction_config(t)->collapsed_forwarding &&
+	       !http_has(head, FIELD_AUTHORIZATION) && !http_has(head, FIELD_RANGE) &&
+	       !http_has(head, FIELD_IF_NONE_MATCH) && !http_has(head, FIELD_IF_MODIFIED_SINCE) &&
+	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
+}
+
 static void start_fetch(struct transaction *t)
 {
 	const struct fetch_order order = {
@@ -60,6 +75,7 @@ static void start_fetch(struct transaction *t)
 		.withholds_range = withholds_range(t),
 		.key = t->key,
 		.may_store = t->may_cache,
+		.leads = may_lead(t),
 		.woke = fetch_woke,
 		.owner = t,
 	};

@@ -181,6 +181,8 @@ void transaction_log(struct transaction *t, bool is_complete)
 		return;
 	fill_facts(t, &facts);
 	fill_reply(t, &facts);
+	if (t->has_joined && t->is_hit)
+		facts.tag_suffixes |= LOG_SUFFIX_CF;
 	if (!is_complete && !t->exchange.reply.reset)
 		facts.tag_suffixes |= LOG_SUFFIX_ABORTED;
 	access_logger_write(logger, t->worker, &t->facts, &facts);

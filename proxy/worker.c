@@ -17,6 +17,7 @@
 #include "proxy/session_h1.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction.h"
+#include "proxy/unshared.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/log_facts.h"
 #include "squid-compat/ports.h"
@@ -41,6 +42,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	}
 	worker->origins = origin_pool_create(worker);
 	worker->turns = peer_turns_create();
+	worker->unshared = unshared_create();
 	return worker;
 }
 
@@ -54,6 +56,7 @@ void worker_destroy(struct worker *worker)
 	transaction_free_spare(worker);
 	origin_pool_destroy(worker->origins);
 	peer_turns_destroy(worker->turns);
+	unshared_destroy(worker->unshared);
 	resolver_destroy(worker->resolver);
 	snapshot_unref(worker->snapshot);
 	loop_destroy(worker->loop);

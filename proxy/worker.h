@@ -23,6 +23,7 @@ struct resolver;
 struct server;
 struct snapshot;
 struct transaction;
+struct unshared;
 
 /* Written by the worker alone, read by anyone who reports (relaxed). */
 struct counters {
@@ -42,6 +43,7 @@ struct worker {
 	struct resolver *resolver;
 	struct origin_pool *origins;
 	struct peer_turns *turns;  /* round-robin */
+	struct unshared *unshared; /* collapsed forwarding */
 	struct list listeners;
 	struct list sessions;
 	unsigned nsessions;
