@@ -22,6 +22,7 @@ enum field_use {
 	USE_DROP,        /* written anew, or of no business to an origin */
 	USE_HOST,        /* ours, in its place */
 	USE_FORWARDED,   /* X-Forwarded-For: by forwarded_for */
+	USE_VIA,         /* part of ours; with via off, as it came */
 	USE_CREDENTIALS, /* by the peer's login= */
 	USE_PROXY_CREDENTIALS,
 	USE_CONDITION,   /* dropped when a stored response is revalidated */
@@ -48,7 +49,7 @@ static const uint8_t uses[FIELD_ID_COUNT] = {
 	[FIELD_PROXY_AUTHORIZATION] = USE_PROXY_CREDENTIALS,
 	[FIELD_RANGE] = USE_RANGE,
 	[FIELD_SURROGATE_CAPABILITY] = USE_DROP,
-	[FIELD_VIA] = USE_DROP,
+	[FIELD_VIA] = USE_VIA,
 	[FIELD_X_FORWARDED_FOR] = USE_FORWARDED,
 };
 
@@ -118,6 +119,8 @@ static bool is_kept(struct writer *w, const struct http_field *field)
 		return keeps_validators(w);
 	case USE_FORWARDED:
 		return w->config->forwarded_for == FORWARDED_FOR_TRANSPARENT;
+	case USE_VIA:
+		return !w->config->via;
 	case USE_FRONT_END:
 		return !w->peer || w->peer->front_end_https == PEER_FRONT_END_NONE;
 	case USE_DROP:
