@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/control_path.h"
 
-#include <string.h>
-
 #include "lib/base/heap.h"
 #include "squid-compat/config.h"
 
@@ -12,7 +10,5 @@ char *control_path(const struct config *config)
 
 	if (config->pid_filename)
 		return mem_printf("%s.ctl", config->pid_filename);
-	if (!directory || strcmp(directory, "none") == 0)
-		directory = "/run";
-	return mem_printf("%s/bobtail.ctl", directory);
+	return mem_printf("%s/bobtail.ctl", directory ? directory : "/run");
 }

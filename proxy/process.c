@@ -93,8 +93,7 @@ static bool enter_directories(const struct config *config, struct err_text *why)
 		err_say(why, "chroot %s: (%d) %s", config->chroot_dir, errno, strerror(errno));
 		return false;
 	}
-	if (config->coredump_dir && strcmp(config->coredump_dir, "none") != 0 &&
-	    chdir(config->coredump_dir) != 0)
+	if (config->coredump_dir && chdir(config->coredump_dir) != 0)
 		log_say(1, "WARNING: coredump_dir %s: (%d) %s", config->coredump_dir, errno,
 		        strerror(errno));
 	return true;
