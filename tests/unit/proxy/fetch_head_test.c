@@ -180,6 +180,10 @@ static void forwarded_for_has_five_values(void **state)
 		{"truncate", ORIGIN "\nforwarded_for truncate\n", request,
 	         "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 9"},
 		{"delete", ORIGIN "\nforwarded_for delete\n", request, NULL, "X-Forwarded-For"},
+		{"delete, whatever else is said",
+	         ORIGIN "\nforwarded_for delete\nrequest_header_access X-Forwarded-For deny all\n"
+	                "request_header_replace X-Forwarded-For x\n",
+	         GET, NULL, "X-Forwarded-For"},
 	};
 
 	(void)state;
