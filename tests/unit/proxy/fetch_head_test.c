@@ -363,7 +363,9 @@ static void options_count_hops_down(void **state)
 static void via_and_the_connection_follow_their_directives(void **state)
 {
 	static const struct row rows[] = {
-		{"via off", ORIGIN "\nvia off\n", GET "Via: 1.0 foo\n", NULL, "Via"},
+		{"via off: as it came", ORIGIN "\nvia off\n", GET "Via: 1.0 foo\n", "Via: 1.0 foo",
+	         "Via: 1.1"},
+		{"via off: none of ours", ORIGIN "\nvia off\n", GET, NULL, "Via"},
 		{"nobody before us", ORIGIN "\n", GET, "Via: 1.1 rig.example (" SOFTWARE ")", NULL},
 		{"unique_hostname", ORIGIN "\nunique_hostname one\n", GET,
 	         "Via: 1.1 one (" SOFTWARE ")", NULL},

@@ -101,7 +101,7 @@ static void readers_share_what_is_for_all_and_the_first_has_the_rest(void **stat
 	begin(&rig, 200,
 	      "Server: s\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nSet-Cookie: a=1\r\n"
 	      "Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nAge: 7\r\nX-Own: 2\r\n"
-	      "Surrogate-Control: max-age=1\r\nSet-Cookie: b=2\r\n"
+	      "Surrogate-Control: max-age=99999999\r\nSet-Cookie: b=2\r\n"
 	      "Cache-Control: max-age=99999999\r\nContent-Length: 4\r\n");
 	assert_true(rig.report.is_storable);
 	assert_true(
