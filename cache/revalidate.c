@@ -332,6 +332,20 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 	return verdict;
 }
 
+bool revalidate_head_matches(const struct object *old, const struct http_response *head_answer)
+{
+	const struct http_head *head = &head_answer->head;
+	struct str modified = http_value(head, FIELD_LAST_MODIFIED);
+	struct str length = http_value(head, FIELD_CONTENT_LENGTH);
+	uint64_t bytes;
+
+	if (old->status != head_answer->status || is_mismatch(old, head))
+		return false;
+	if (modified.at && !str_eq(modified, stored_value(old, FIELD_LAST_MODIFIED)))
+		return false;
+	return !length.at || (str_to_u64(length, &bytes) && bytes == object_length(old));
+}
+
 /* ---- a 304 to a client */
 
 static bool is_in_304(struct str name)

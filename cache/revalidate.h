@@ -48,6 +48,10 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 				       struct str surrogate_id, int64_t request_time_s, int64_t response_time_s,
 				       struct buf *new_head, struct freshness_facts *facts);
 
+/* RFC 9111 §4.3.5: may a 200 to HEAD renew the stored response, as a 304 would (revalidate_merge)? Where
+ * it names a validator or a length, they are the stored ones. */
+bool revalidate_head_matches(const struct object *old, const struct http_response *head_answer);
+
 /* The head of a 304 to a client: its status line and, of the stored fields, those that RFC 9110
  * §15.4.5 names and those that guide a cache. Shape as object_head.head. */
 void revalidate_304_head(const struct object *object, struct buf *out);

@@ -57,13 +57,13 @@ static void add_surrogate_age(struct cache_control *control, struct str value)
 	if (!str_to_u64(str_first(value, plus), &fresh_s))
 		fresh_s = 0;
 	cache_control_set(control, STR("max-age"), CACHE_CONTROL_SECONDS,
-			  fresh_s < DELTA_SECONDS_MAX ? (int64_t)fresh_s : DELTA_SECONDS_MAX);
+	                  fresh_s < DELTA_SECONDS_MAX ? (int64_t)fresh_s : DELTA_SECONDS_MAX);
 	if (plus == value.len || !str_to_u64(str_from(value, plus + 1), &stale_s))
 		return;
 	if (stale_s > DELTA_SECONDS_MAX)
 		stale_s = DELTA_SECONDS_MAX;
 	cache_control_set(control, STR("stale-while-revalidate"), CACHE_CONTROL_SECONDS,
-			  (int64_t)stale_s);
+	                  (int64_t)stale_s);
 	cache_control_set(control, STR("stale-if-error"), CACHE_CONTROL_SECONDS, (int64_t)stale_s);
 }
 
@@ -82,7 +82,7 @@ static void add_surrogate_directive(struct cache_control *control, struct str di
 
 /* target empty: the directives that are for all surrogates. */
 static bool read_surrogate(const struct http_head *head, struct str target,
-			   struct cache_control *out)
+                           struct cache_control *out)
 {
 	struct http_list list = {0};
 	struct cache_control control = {0};
@@ -101,7 +101,7 @@ static bool read_surrogate(const struct http_head *head, struct str target,
 }
 
 enum control_source targeted_control_read(const struct http_head *head, struct str surrogate_id,
-					  struct cache_control *out)
+                                          struct cache_control *out)
 {
 	if (http_has(head, FIELD_SURROGATE_CONTROL) &&
 	    (read_surrogate(head, surrogate_id, out) || read_surrogate(head, STR(""), out)))

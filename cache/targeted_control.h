@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/targeted_control.h: which of a response's fields decides about it here: Surrogate-Control for
- * this surrogate (Edge Architecture 1.0), else CDN-Cache-Control (RFC 9213), else Cache-Control. The
- * first two decide alone: Cache-Control, Expires and Pragma do not count beside them.
- * Threads: pure functions. */
+/* cache/targeted_control.h: which of a response's fields decides about it here: Surrogate-Control
+ * for this surrogate (Edge Architecture 1.0), else CDN-Cache-Control (RFC 9213), else
+ * Cache-Control. The first two decide alone: Cache-Control, Expires and Pragma do not count beside
+ * them. Threads: pure functions. */
 #ifndef CACHE_TARGETED_CONTROL_H
 #define CACHE_TARGETED_CONTROL_H
 #include "lib/base/str.h"
@@ -16,9 +16,10 @@ enum control_source {
 	CONTROL_SURROGATE,
 };
 
-/* head: a response's. surrogate_id: who we are in Surrogate-Capability. A targeted field that is empty,
- * no structured field, or has a directive with an argument of a wrong type does not count. */
+/* head: a response's. surrogate_id: who we are in Surrogate-Capability. A targeted field that is
+ * empty, no structured field, or has a directive with an argument of a wrong type does not count.
+ */
 enum control_source targeted_control_read(const struct http_head *head, struct str surrogate_id,
-					  struct cache_control *out);
+                                          struct cache_control *out);
 
 #endif

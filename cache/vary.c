@@ -133,8 +133,8 @@ static bool add_line(struct buf *out, struct str name, const struct http_head *r
 	struct set set;
 
 	if (ok && field && is_set(name) && read_set(&set, request, name))
-		return buf_add_str(out, STR(": ")) &&
-		       buf_add(out, set.text, set.len) && buf_add_char(out, '\n');
+		return buf_add_str(out, STR(": ")) && buf_add(out, set.text, set.len) &&
+		       buf_add_char(out, '\n');
 	for (bool is_first = true; field && ok; is_first = false) {
 		ok = buf_add_str(out, is_first ? STR(": ") : STR(",")) &&
 		     add_normal_value(out, http_field_value(request, field));
@@ -160,7 +160,7 @@ static bool has_line(struct str record, struct str name)
 }
 
 static bool add_name(struct buf *out, size_t from, struct str name, const struct http_head *request,
-		     unsigned *nnames)
+                     unsigned *nnames)
 {
 	if (!is_token(name) || str_eq(name, STR("*")))
 		return false;
@@ -171,7 +171,7 @@ static bool add_name(struct buf *out, size_t from, struct str name, const struct
 }
 
 bool vary_record(const struct http_response *response, const struct http_head *request,
-		 struct buf *out)
+                 struct buf *out)
 {
 	struct http_list list = {0};
 	struct str name;

@@ -26,9 +26,9 @@ static _Atomic(uint32_t) *claim(struct server *server, uint64_t key)
 	uint32_t is_free = 0;
 
 	return atomic_compare_exchange_strong_explicit(slot, &is_free, (uint32_t)(key >> 32) | 1,
-						       memory_order_relaxed, memory_order_relaxed)
-		       ? slot
-		       : NULL;
+	                                               memory_order_relaxed, memory_order_relaxed)
+	               ? slot
+	               : NULL;
 }
 
 static void end(struct background *background)
@@ -128,8 +128,8 @@ static bool make_request(struct transaction *t, const struct transaction *served
 
 	buf_init(&text, HEAD_MAX_BYTES);
 	write_request(transaction_request(served), &text);
-	ok = !text.is_full && h1_parse_request(&parser, text.at, text.len, &limits,
-					       &t->exchange.request) == H1_DONE;
+	ok = !text.is_full &&
+	     h1_parse_request(&parser, text.at, text.len, &limits, &t->exchange.request) == H1_DONE;
 	if (ok)
 		transaction_keep_head(t);
 	buf_fini(&text);

@@ -160,6 +160,85 @@ static int64_t body_bytes_of(const struct http_response *response)
 	}
 }
 
+/* A purge or the like after the request left: its answer may be of before. */
+static bool is_out_of_date(const struct fetch_order *order)
+{
+	return index_removals(order->worker->server->index, order->key) != order->removals;
+}
+
+/* ---- what confirms a stored one */
+
+/* old with the fields of what confirmed it, in its place in memory and on disk; NULL: it speaks of another
+ * representation. */
+static struct object *renew(const struct fetch_order *order, struct object *old,
+			    const struct http_response *not_modified, int64_t request_time_s)
+{
+	struct server *server = order->worker->server;
+	struct object *renewed;
+	struct object_head head = {
+		.status = old->status,
+		.url = old->url,
+		.vary = old->vary,
+		.body_bytes = old->body_bytes,
+	};
+	struct buf lines;
+
+	buf_init(&lines, HEAD_MAX_BYTES);
+	switch (revalidate_merge(old, not_modified, surrogate_id(order), request_time_s, worker_now_s(order->worker),
+	                         &lines, &head.facts)) {
+	case REVALIDATE_MISMATCH:
+		buf_fini(&lines);
+		return NULL;
+	case REVALIDATE_IGNORED:
+		buf_fini(&lines);
+		return object_ref(old);
+	case REVALIDATE_MERGED:
+		break;
+	}
+	head.head = buf_str(&lines);
+	renewed = object_create_renewed(old, &head);
+	renewed->disk_id = old->disk_id;
+	buf_fini(&lines);
+	if (order->key == 0)
+		return renewed;
+	index_insert(server->index, order->key, renewed);
+	if (is_out_of_date(order)) {
+		index_remove(server->index, renewed);
+		return renewed;
+	}
+	if (renewed->disk_id != 0 && server_disk(server, order->key))
+		disk_update_head(server_disk(server, order->key), renewed->disk_id, renewed);
+	return renewed;
+}
+
+struct object *fetch_renew_stored(const struct fetch_order *order,
+                                  const struct http_response *not_modified, int64_t request_time_s)
+{
+	return renew(order, order->stored, not_modified, request_time_s);
+}
+
+/* RFC 9111 §4.3.5: what a 200 to HEAD says about the stored answer to GET. True: that may stay. Of what
+ * is not in memory nothing is known here. */
+static bool outlives_head(const struct fetch_order *order, const struct http_response *response,
+			  int64_t request_time_s)
+{
+	struct index *index = order->worker->server->index;
+	const struct http_head *asked = &order->exchange->request.head;
+	struct object *old, *renewed = NULL;
+	bool is_comparable;
+
+	if (order->exchange->request.method != HTTP_HEAD || response->status != 200)
+		return false;
+	old = order->stored ? object_ref(order->stored)
+			    : index_find(index, order->key, order->url, asked);
+	is_comparable = old && object_is_whole(old);
+	if (is_comparable && revalidate_head_matches(old, response))
+		renewed = renew(order, old, response, request_time_s);
+	object_unref(renewed);
+	object_unref(old);
+	return renewed || !is_comparable;
+}
+
 /* An answer that is not stored may still push out what was (Squid's list of statuses). */
 static void displace(const struct fetch_order *order, const struct http_response *response)
 {
@@ -201,12 +280,6 @@ static void invalidate(const struct fetch_order *order, const struct http_respon
 void fetch_store_note_removals(struct fetch_order *order)
 {
 	order->removals = index_removals(order->worker->server->index, order->key);
-}
-
-/* A purge or the like after the request left: its answer may be of before. */
-static bool is_out_of_date(const struct fetch_order *order)
-{
-	return index_removals(order->worker->server->index, order->key) != order->removals;
 }
 
 static void place(struct fetch_storing *storing, const struct fetch_order *order,
@@ -262,7 +335,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	head.vary = buf_str(&vary);
 	if (is_stored)
 		place(storing, order, object, head.body_bytes);
-	else
+	else if (!outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
 	invalidate(order, response);
 	object_set_head(object, &head);
@@ -348,47 +421,4 @@ bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch
 	if (left > config->quick_abort_max_bytes)
 		return false;
 	return have * 100 > object->body_bytes * config->quick_abort_percent;
-}
-
-/* ---- a 304 */
-
-struct object *fetch_renew_stored(const struct fetch_order *order,
-                                  const struct http_response *not_modified, int64_t request_time_s)
-{
-	struct server *server = order->worker->server;
-	struct object *old = order->stored, *renewed;
-	struct object_head head = {
-		.status = old->status,
-		.url = old->url,
-		.vary = old->vary,
-		.body_bytes = old->body_bytes,
-	};
-	struct buf lines;
-
-	buf_init(&lines, HEAD_MAX_BYTES);
-	switch (revalidate_merge(old, not_modified, surrogate_id(order), request_time_s, worker_now_s(order->worker),
-	                         &lines, &head.facts)) {
-	case REVALIDATE_MISMATCH:
-		buf_fini(&lines);
-		return NULL;
-	case REVALIDATE_IGNORED:
-		buf_fini(&lines);
-		return object_ref(old);
-	case REVALIDATE_MERGED:
-		break;
-	}
-	head.head = buf_str(&lines);
-	renewed = object_create_renewed(old, &head);
-	renewed->disk_id = old->disk_id;
-	buf_fini(&lines);
-	if (order->key == 0)
-		return renewed;
-	index_insert(server->index, order->key, renewed);
-	if (is_out_of_date(order)) {
-		index_remove(server->index, renewed);
-		return renewed;
-	}
-	if (renewed->disk_id != 0 && server_disk(server, order->key))
-		disk_update_head(server_disk(server, order->key), renewed->disk_id, renewed);
-	return renewed;
 }

@@ -8,10 +8,10 @@
 
 /* ---- reply.c */
 void reply_add_piece(struct reply *reply, struct str piece);
-/* Age, Warning, Cache-Status, X-Cache, Via, extra (lines), Content-Length unless length is negative,
- * Transfer-Encoding, Connection and the empty line. */
+/* Age, Warning, Cache-Status, X-Cache, Via, extra (lines), Content-Length unless length is
+ * negative, Transfer-Encoding, Connection and the empty line. */
 struct str reply_own_lines(struct transaction *transaction, int status, int64_t length,
-			   struct str extra);
+                           struct str extra);
 /* A stored head, as this port shows it (act-as-origin). */
 struct str reply_shown_head(struct transaction *transaction, struct str head);
 /* Opens the body's reader at offset. */
@@ -20,7 +20,7 @@ void reply_open_reader(struct transaction *transaction, uint64_t offset);
 enum transaction_state reply_finish(struct transaction *transaction, int status);
 /* A reply made here without a body, with extra lines. */
 enum transaction_state reply_made_empty(struct transaction *transaction, int status,
-					struct str extra);
+                                        struct str extra);
 
 /* ---- reply_range.c: 206 and 416 */
 /* False: the request has no Range that counts for this object, or it is not worth it. */

@@ -59,7 +59,7 @@ static void put_range_line(struct pen *pen, const struct range_piece *piece, uin
 }
 
 static struct str range_line(struct transaction *t, const struct range_piece *piece,
-			     uint64_t length)
+                             uint64_t length)
 {
 	char *memory = arena_alloc(&t->arena, RANGE_LINE_BYTES);
 	struct pen pen = {memory};
@@ -89,7 +89,7 @@ static void add_head(struct transaction *t, struct str fields, struct str own)
 }
 
 static enum transaction_state reply_one(struct transaction *t, const struct range_piece *piece,
-					uint64_t length)
+                                        uint64_t length)
 {
 	struct str line = range_line(t, piece, length);
 
@@ -115,7 +115,7 @@ static struct str cut_content_type(struct transaction *t, struct str fields, str
 		fields = str_from(fields, line.len);
 		if (str_starts_with_nocase(line, name))
 			*type = str_trim(str_first(str_from(line, name.len),
-						   str_find_char(line, '\r') - name.len));
+			                           str_find_char(line, '\r') - name.len));
 		else
 			pen_put(&pen, line);
 	}
@@ -126,11 +126,11 @@ static struct str cut_content_type(struct transaction *t, struct str fields, str
 static struct str make_boundary(struct transaction *t)
 {
 	return arena_printf(&t->arena, "bobtail-%016" PRIx64 "%016" PRIx64, random_u64(),
-			    random_u64());
+	                    random_u64());
 }
 
 static struct str part_head(struct transaction *t, const struct range_piece *piece,
-			    struct str boundary, struct str type, uint64_t length)
+                            struct str boundary, struct str type, uint64_t length)
 {
 	char *memory = arena_alloc(&t->arena, RANGE_LINE_BYTES + BOUNDARY_BYTES + type.len + 32);
 	struct pen pen = {memory};
@@ -150,7 +150,7 @@ static struct str part_head(struct transaction *t, const struct range_piece *pie
 
 /* The parts and the last boundary. Returns what they come to in bytes. */
 static uint64_t make_parts(struct transaction *t, const struct range_plan *plan,
-			   struct str boundary, struct str type, uint64_t length)
+                           struct str boundary, struct str type, uint64_t length)
 {
 	struct reply_part *parts =
 		arena_alloc(&t->arena, (plan->npieces + 1) * sizeof(struct reply_part));
@@ -175,14 +175,14 @@ static uint64_t make_parts(struct transaction *t, const struct range_plan *plan,
 }
 
 static enum transaction_state reply_several(struct transaction *t, const struct range_plan *plan,
-					    uint64_t length)
+                                            uint64_t length)
 {
 	struct str type = STR_NONE, boundary = make_boundary(t);
 	struct str fields = cut_content_type(t, fields_of(t), &type);
 	uint64_t total = make_parts(t, plan, boundary, type, length);
-	struct str line = arena_printf(&t->arena,
-				       "Content-Type: multipart/byteranges; boundary=%.*s\r\n",
-				       STR_ARG(boundary));
+	struct str line =
+		arena_printf(&t->arena, "Content-Type: multipart/byteranges; boundary=%.*s\r\n",
+	                     STR_ARG(boundary));
 
 	add_head(t, fields, reply_own_lines(t, 206, (int64_t)total, line));
 	t->exchange.reply.body_left = total;
@@ -195,10 +195,9 @@ enum transaction_state reply_range(struct transaction *t, const struct range_pla
 	uint64_t length = (uint64_t)length_of(t->object);
 
 	if (plan->verdict == RANGE_UNSATISFIABLE)
-		return reply_made_empty(t, 416,
-					arena_printf(&t->arena,
-						     "Content-Range: bytes */%" PRIu64 "\r\n",
-						     length));
+		return reply_made_empty(
+			t, 416,
+			arena_printf(&t->arena, "Content-Range: bytes */%" PRIu64 "\r\n", length));
 	if (plan->npieces == 1)
 		return reply_one(t, &plan->pieces[0], length);
 	return reply_several(t, plan, length);

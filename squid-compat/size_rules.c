@@ -54,7 +54,7 @@ void size_rules_parse(struct size_rules *rules, struct acl_set *set, const struc
 
 int64_t size_rules_find(const struct size_rules *rules, struct acl_facts *facts, int64_t otherwise)
 {
-	LIST_EACH (node, &rules->rules) {
+	LIST_EACH(node, &rules->rules) {
 		const struct size_rule *rule = CONTAINER(node, struct size_rule, node);
 
 		if (acl_condition_holds(rule->condition, facts))

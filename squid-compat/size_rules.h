@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/size_rules.h: sizes that depend on the request: `range_offset_limit SIZE|none [ACL...]`.
- * Threads: built by one, immutable and shared after that. */
+/* squid-compat/size_rules.h: sizes that depend on the request: `range_offset_limit SIZE|none
+ * [ACL...]`. Threads: built by one, immutable and shared after that. */
 #ifndef SQUID_COMPAT_SIZE_RULES_H
 #define SQUID_COMPAT_SIZE_RULES_H
 #include <stdint.h>
@@ -20,7 +20,6 @@ void size_rules_parse(struct size_rules *rules, struct acl_set *set, const struc
                       struct report *report);
 
 /* Of the first line whose ACLs all match; otherwise if none does. VALUE_UNLIMITED: none. */
-int64_t size_rules_find(const struct size_rules *rules, struct acl_facts *facts,
-                        int64_t otherwise);
+int64_t size_rules_find(const struct size_rules *rules, struct acl_facts *facts, int64_t otherwise);
 
 #endif
