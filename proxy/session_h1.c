@@ -312,6 +312,7 @@ static void set_deadline(struct session *session)
 	if (deadline == session->deadline)
 		return;
 	session->deadline = (uint8_t)deadline;
+	session->unsent = stream_unsent(&session->stream);
 	timer_set(loop, &session->timer, loop_now_ms(loop) + wait_ms[deadline]);
 }
 
@@ -372,6 +373,14 @@ static void stream_woke(void *owner)
 	session_run(owner);
 }
 
+/* Has the client taken some of the write that waits, or did that begin after the timer? */
+static bool is_being_read(const struct session *session)
+{
+	size_t unsent = stream_unsent(&session->stream);
+
+	return unsent > 0 && (session->unsent == 0 || unsent < session->unsent);
+}
+
 static void timer_fired(struct timer *timer)
 {
 	struct session *session = CONTAINER(timer, struct session, timer);
@@ -382,6 +391,11 @@ static void timer_fired(struct timer *timer)
 		.url = "error:transaction-end-before-headers",
 	};
 
+	if (session->deadline == DEADLINE_WRITE && is_being_read(session)) {
+		session->deadline = DEADLINE_NONE; /* slowly: the wait begins anew */
+		set_deadline(session);
+		return;
+	}
 	if (session->deadline != DEADLINE_HEAD) {
 		session_destroy(session);
 		return;

@@ -68,6 +68,7 @@ struct session {
 	int64_t opened_ms;
 	uint64_t discarded;
 	uint64_t body_in_write; /* bytes of the reader in the write under way */
+	size_t unsent;          /* stream_unsent as the timer was set */
 	uint32_t nrequests;
 	uint8_t state, deadline; /* enum session_state, enum deadline */
 	bool is_keep_alive, is_head_sent, is_end_sent, is_continue_due, is_body_broken;

@@ -72,8 +72,8 @@ ssize_t stream_read(struct stream *stream, void *into, size_t size);
  * a time. */
 ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
 
-/* How many bytes of the write that waits the kernel has not taken yet; 0 when none waits. It falls
- * as the peer reads, without a wake: compare it when a write times out. */
+/* How many bytes the peer has not taken yet, the kernel's queue included, while a write waits; 0 when
+ * none does. It falls as the peer reads, without a wake: compare it when a write times out. */
 size_t stream_unsent(const struct stream *stream);
 
 /* As stream_writev, with bytes of a file behind the pieces, sent without a copy where the transport
