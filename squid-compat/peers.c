@@ -300,50 +300,53 @@ enum value_rule {
 
 #define FLAG(member) NULL, offsetof(struct peer, member)
 
+#define FIRST_UP "the first peer that is up is chosen"
+
 static const struct peer_option {
 	const char *name;
 	enum value_rule value;
 	void (*take)(struct reading_peer *reading);
 	size_t flag; /* without a handler: the bool to set */
+	const char *instead; /* read, not acted on yet: what happens instead */
 } options[] = {
-	{"originserver", VALUE_NONE, FLAG(is_originserver)},
-	{"name", VALUE_MUST, take_name, 0},
-	{"login", VALUE_MUST, take_login, 0},
-	{"auth-no-keytab", VALUE_NONE, take_nothing, 0},
-	{"forceddomain", VALUE_MUST, take_forceddomain, 0},
-	{"weight", VALUE_MUST, take_weight, 0},
-	{"basetime", VALUE_MUST, take_basetime, 0},
-	{"default", VALUE_NONE, take_default, 0},
-	{"round-robin", VALUE_NONE, take_round_robin, 0},
-	{"weighted-round-robin", VALUE_NONE, take_weighted, 0},
-	{"carp", VALUE_NONE, take_carp, 0},
-	{"carp-key", VALUE_MUST, take_carp_key, 0},
-	{"sourcehash", VALUE_NONE, take_sourcehash, 0},
-	{"userhash", VALUE_NONE, take_userhash, 0},
-	{"max-conn", VALUE_MUST, take_max_conn, 0},
-	{"standby", VALUE_MUST, take_standby, 0},
-	{"connect-timeout", VALUE_MUST, take_connect_timeout, 0},
-	{"connect-fail-limit", VALUE_MUST, take_connect_fail_limit, 0},
-	{"proxy-only", VALUE_NONE, FLAG(is_proxy_only)},
-	{"no-query", VALUE_NONE, FLAG(is_no_query)},
-	{"no-digest", VALUE_NONE, FLAG(is_no_digest)},
-	{"digest-url", VALUE_MUST, take_nothing, 0},
-	{"no-netdb-exchange", VALUE_NONE, take_nothing, 0},
-	{"no-delay", VALUE_NONE, FLAG(is_no_delay)},
-	{"no-tproxy", VALUE_NONE, take_nothing, 0},
-	{"closest-only", VALUE_NONE, take_nothing, 0},
-	{"background-ping", VALUE_NONE, take_nothing, 0},
-	{"multicast-responder", VALUE_NONE, take_nothing, 0},
-	{"multicast-siblings", VALUE_NONE, take_nothing, 0},
-	{"ttl", VALUE_MUST, take_nothing, 0},
-	{"htcp", VALUE_MAY, take_nothing, 0},
-	{"htcp-oldsquid", VALUE_NONE, take_nothing, 0},
-	{"allow-miss", VALUE_NONE, FLAG(may_miss)},
-	{"front-end-https", VALUE_MAY, take_front_end_https, 0},
-	{"connection-auth", VALUE_MAY, take_connection_auth, 0},
-	{"tls", VALUE_NONE, take_tls, 0},
-	{"ssl", VALUE_NONE, take_tls, 0},
-	{"tls-disable", VALUE_NONE, take_tls_disable, 0},
+	{"originserver", VALUE_NONE, FLAG(is_originserver), NULL},
+	{"name", VALUE_MUST, take_name, 0, NULL},
+	{"login", VALUE_MUST, take_login, 0, NULL},
+	{"auth-no-keytab", VALUE_NONE, take_nothing, 0, NULL},
+	{"forceddomain", VALUE_MUST, take_forceddomain, 0, NULL},
+	{"weight", VALUE_MUST, take_weight, 0, NULL},
+	{"basetime", VALUE_MUST, take_basetime, 0, NULL},
+	{"default", VALUE_NONE, take_default, 0, NULL},
+	{"round-robin", VALUE_NONE, take_round_robin, 0, NULL},
+	{"weighted-round-robin", VALUE_NONE, take_weighted, 0, NULL},
+	{"carp", VALUE_NONE, take_carp, 0, FIRST_UP},
+	{"carp-key", VALUE_MUST, take_carp_key, 0, NULL},
+	{"sourcehash", VALUE_NONE, take_sourcehash, 0, FIRST_UP},
+	{"userhash", VALUE_NONE, take_userhash, 0, FIRST_UP},
+	{"max-conn", VALUE_MUST, take_max_conn, 0, NULL},
+	{"standby", VALUE_MUST, take_standby, 0, "connections are opened when needed"},
+	{"connect-timeout", VALUE_MUST, take_connect_timeout, 0, NULL},
+	{"connect-fail-limit", VALUE_MUST, take_connect_fail_limit, 0, NULL},
+	{"proxy-only", VALUE_NONE, FLAG(is_proxy_only), NULL},
+	{"no-query", VALUE_NONE, FLAG(is_no_query), NULL},
+	{"no-digest", VALUE_NONE, FLAG(is_no_digest), NULL},
+	{"digest-url", VALUE_MUST, take_nothing, 0, NULL},
+	{"no-netdb-exchange", VALUE_NONE, take_nothing, 0, NULL},
+	{"no-delay", VALUE_NONE, FLAG(is_no_delay), NULL},
+	{"no-tproxy", VALUE_NONE, take_nothing, 0, NULL},
+	{"closest-only", VALUE_NONE, take_nothing, 0, NULL},
+	{"background-ping", VALUE_NONE, take_nothing, 0, NULL},
+	{"multicast-responder", VALUE_NONE, take_nothing, 0, NULL},
+	{"multicast-siblings", VALUE_NONE, take_nothing, 0, NULL},
+	{"ttl", VALUE_MUST, take_nothing, 0, NULL},
+	{"htcp", VALUE_MAY, take_nothing, 0, NULL},
+	{"htcp-oldsquid", VALUE_NONE, take_nothing, 0, NULL},
+	{"allow-miss", VALUE_NONE, FLAG(may_miss), NULL},
+	{"front-end-https", VALUE_MAY, take_front_end_https, 0, NULL},
+	{"connection-auth", VALUE_MAY, take_connection_auth, 0, NULL},
+	{"tls", VALUE_NONE, take_tls, 0, NULL},
+	{"ssl", VALUE_NONE, take_tls, 0, NULL},
+	{"tls-disable", VALUE_NONE, take_tls_disable, 0, NULL},
 };
 
 static const struct peer_option *find_option(struct str name, bool has_value)
@@ -366,6 +369,10 @@ static void read_option(struct reading_peer *reading, struct str word)
 	reading->value = str_from(word, equals + 1);
 	reading->has_value = equals < word.len;
 	option = find_option(reading->name, reading->has_value);
+	if (option && option->instead)
+		report_say(reading->report, REPORT_NOTE,
+			   "cache_peer %.*s: %.*s is read, but Bobtail does not act on it yet: %s",
+			   STR_ARG(reading->peer->host), STR_ARG(reading->name), option->instead);
 	if (option && option->take)
 		option->take(reading);
 	else if (option)
@@ -477,6 +484,11 @@ void peers_parse(struct peers *peers, const struct words *words, struct report *
 	for (size_t i = 5; i < words->n; i++)
 		read_option(&reading, words_text(words, i));
 	finish(&reading);
+	if (peer->type != PEER_PARENT)
+		report_say(report, REPORT_NOTE,
+			   "cache_peer %.*s: Bobtail asks no siblings yet; it is used only where "
+			   "neighbor_type_domain makes it a parent",
+			   STR_ARG(peer->host));
 	if (report_count(report, REPORT_FATAL) != nfatal)
 		return;
 	*peers->last_ = peer;
