@@ -55,6 +55,11 @@ static void send_continue(struct exchange *exchange)
 	(void)exchange;
 }
 
+static void send_interim(struct exchange *exchange, struct str head)
+{
+	(void)exchange, (void)head;
+}
+
 /* Follows the body to its end, so that the fetch has a reader, and then all is done. */
 static void reply_ready(struct exchange *exchange)
 {
@@ -76,6 +81,7 @@ static const struct exchange_ops background_ops = {
 	.read_body = read_body,
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
+	.send_interim = send_interim,
 };
 
 /* ---- its request: a GET of the whole, with what chose the variant */

@@ -56,6 +56,9 @@ struct exchange_ops {
 	void (*reply_ready)(struct exchange *exchange);
 	/* The client is to be told to go on with its body, if it waits for that (Expect). */
 	void (*send_continue)(struct exchange *exchange);
+	/* An interim answer of the origin (1xx), whole; copied. One that cannot go out at once is dropped.
+	 */
+	void (*send_interim)(struct exchange *exchange, struct str head);
 };
 
 struct exchange {

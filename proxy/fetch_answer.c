@@ -103,6 +103,32 @@ static bool is_unasked_304(const struct fetch *fetch)
 	       !http_has(asked, FIELD_IF_NONE_MATCH) && !http_has(asked, FIELD_IF_MODIFIED_SINCE);
 }
 
+/* RFC 9110 §15.2: to the client that this fetch is for. */
+static void pass_interim(struct fetch *fetch)
+{
+	const struct http_response *response = &fetch->response;
+	const struct http_head *head = &response->head;
+	struct exchange *exchange = fetch->order.exchange;
+	struct buf text;
+
+	buf_init(&text, REQUEST_HEAD_MAX_BYTES);
+	buf_printf(&text, "HTTP/1.1 %d %s\r\n", response->status, http_reason(response->status));
+	for (unsigned i = 0; i < head->nfields; i++) {
+		const struct http_field *field = &head->fields[i];
+
+		if (http_is_hop_by_hop(head, field) || field->id == FIELD_CONTENT_LENGTH)
+			continue;
+		buf_add_str(&text, http_field_name(head, field));
+		buf_add_str(&text, STR(": "));
+		buf_add_str(&text, http_field_value(head, field));
+		buf_add_str(&text, STR("\r\n"));
+	}
+	buf_add_str(&text, STR("\r\n"));
+	if (!text.is_full && exchange)
+		exchange->ops->send_interim(exchange, buf_str(&text));
+	buf_fini(&text);
+}
+
 /* A whole head of head_len bytes at at, and what came behind it. */
 static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 {
@@ -126,6 +152,8 @@ static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 	}
 	if (++fetch->ninterim > MAX_INTERIM)
 		return head_broken(fetch, ERROR_INVALID_RESP);
+	if (response->status != 100) /* a 100 is ours to say */
+		pass_interim(fetch);
 	h1_parser_reset(&fetch->parser);
 	if (fetch->input.len > 0)
 		buf_consume(&fetch->input, response->head.len);

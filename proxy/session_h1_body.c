@@ -129,6 +129,21 @@ static void send_continue(struct exchange *exchange)
 	              1); /* the rest, if any, is collected by write_reply */
 }
 
+/* RFC 9110 §15.2: only HTTP/1.1 knows them. Not while the client waits for a 100, nor beside another
+ * write. */
+static void send_interim(struct exchange *exchange, struct str head)
+{
+	struct session *session = exchange->session;
+	struct iovec iov;
+
+	if (exchange->request.minor == 0 || session->is_continue_due || session->is_head_sent ||
+	    stream_is_writing(&session->stream))
+		return;
+	head = transaction_keep(session->transaction, head);
+	iov = (struct iovec){(void *)(uintptr_t)head.at, head.len};
+	stream_writev(&session->stream, &iov, 1); /* as above */
+}
+
 static void reply_ready(struct exchange *exchange)
 {
 	session_run(exchange->session);
@@ -138,6 +153,7 @@ const struct exchange_ops session_exchange_ops = {
 	.read_body = read_body_for_transaction,
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
+	.send_interim = send_interim,
 };
 
 void session_begin_body(struct session *session, struct exchange *exchange)

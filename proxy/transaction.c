@@ -261,6 +261,11 @@ void transaction_keep_head(struct transaction *t)
 	head->base = arena_str(&t->arena, (struct str){head->base, head->len}).at;
 }
 
+struct str transaction_keep(struct transaction *t, struct str text)
+{
+	return arena_str(&t->arena, text);
+}
+
 static void begin(struct transaction *t)
 {
 	t->is_begun = true;

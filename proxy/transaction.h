@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/base/str.h"
+
 struct exchange;
 struct snapshot;
 struct transaction;
@@ -22,6 +24,9 @@ struct exchange *transaction_exchange(struct transaction *transaction);
 
 /* Copies the bytes of the request's head, which the parser has just read, to stay. */
 void transaction_keep_head(struct transaction *transaction);
+
+/* A copy that lives as long as the transaction. */
+struct str transaction_keep(struct transaction *transaction, struct str text);
 
 /* The request is there. Its reply may be ready when this returns. */
 void transaction_begin(struct transaction *transaction);
