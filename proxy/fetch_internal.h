@@ -38,7 +38,7 @@ enum {
 /* The request's body on its way to the origin. */
 struct upload {
 	char *bytes; /* UPLOAD_BYTES; NULL: there is no body, or it is done */
-	bool is_chunked, is_started, is_done;
+	bool is_chunked, is_started, is_end_sent, is_done;
 	uint64_t nbytes; /* taken from the client so far */
 	char chunk_head[24];
 };

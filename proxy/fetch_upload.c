@@ -62,54 +62,80 @@ bool fetch_is_too_large(const struct fetch *fetch)
 	return max > 0 && fetch->upload.nbytes > (uint64_t)max;
 }
 
-/* Moves the body on. False: it broke (the client's fault or the origin's). */
+enum pump {
+	PUMP_ON,     /* there may be more to do at once */
+	PUMP_WAIT,
+	PUMP_DONE,
+	PUMP_BROKEN, /* the client's fault (is_broken_upload) or the origin's */
+};
+
+/* The result of a piece that was sent, or waits to be. */
+static enum pump sent(ssize_t n)
+{
+	if (n == STREAM_WAIT)
+		return PUMP_WAIT;
+	return n < 0 ? PUMP_BROKEN : PUMP_ON;
+}
+
+static enum pump collect_sent(struct fetch *fetch)
+{
+	struct stream *stream = &fetch->conn->stream;
+	enum pump pump;
+
+	if (!stream_is_writing(stream))
+		return PUMP_ON;
+	pump = sent(stream_writev(stream, NULL, 0));
+	if (pump == PUMP_ON)
+		fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	return pump;
+}
+
+static enum pump send_end(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+
+	if (!upload->is_chunked || upload->is_end_sent)
+		return PUMP_DONE;
+	upload->is_end_sent = true;
+	return sent(send_piece(fetch, 0));
+}
+
+static enum pump take_more(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+	struct exchange *exchange = fetch->order.exchange;
+	ssize_t n = exchange->ops->read_body(exchange, upload->bytes, UPLOAD_BYTES);
+
+	if (n == STREAM_WAIT)
+		return PUMP_WAIT;
+	upload->is_started = true;
+	upload->nbytes += n > 0 ? (uint64_t)n : 0;
+	fetch->is_broken_upload = n < 0 || fetch_is_too_large(fetch);
+	if (fetch->is_broken_upload)
+		return PUMP_BROKEN;
+	/* The origin need not answer before it has all: only a pause counts. */
+	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	return n > 0 ? sent(send_piece(fetch, (size_t)n)) : PUMP_ON;
+}
+
 bool fetch_pump_upload(struct fetch *fetch)
 {
 	struct upload *upload = &fetch->upload;
 	struct exchange *exchange = fetch->order.exchange;
-	struct stream *stream = &fetch->conn->stream;
+	enum pump pump;
 
 	if (!upload->bytes) {
 		upload->bytes = mem_alloc(UPLOAD_BYTES);
 		upload->is_chunked = fetch_request(fetch)->body == HTTP_BODY_CHUNKED;
 		exchange->ops->send_continue(exchange);
 	}
-	for (;;) {
-		ssize_t n;
-
-		if (stream_is_writing(stream)) {
-			n = stream_writev(stream, NULL, 0);
-			if (n < 0)
-				return n == STREAM_WAIT;
-			fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
-		}
-		if (exchange->is_body_read && upload->is_started) {
-			if (!upload->is_chunked || upload->is_done)
-				return fetch_end_upload(fetch), true;
-			upload->is_done = true;
-			n = send_piece(fetch, 0);
-			if (n == STREAM_WAIT)
-				continue;
-			return n >= 0 ? (fetch_end_upload(fetch), true) : false;
-		}
-		n = exchange->ops->read_body(exchange, upload->bytes, UPLOAD_BYTES);
-		if (n == STREAM_WAIT)
-			return true;
-		if (n < 0) {
-			fetch->is_broken_upload = true;
-			return false;
-		}
-		upload->is_started = true;
-		upload->nbytes += (uint64_t)n;
-		/* The origin need not answer before it has all: only a pause counts. */
-		fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
-		if (fetch_is_too_large(fetch)) {
-			fetch->is_broken_upload = true;
-			return false;
-		}
-		if (n > 0)
-			n = send_piece(fetch, (size_t)n);
-		if (n < 0 && n != STREAM_WAIT)
-			return false;
-	}
+	do {
+		pump = collect_sent(fetch);
+		if (pump == PUMP_ON)
+			pump = exchange->is_body_read && upload->is_started ? send_end(fetch)
+									     : take_more(fetch);
+	} while (pump == PUMP_ON);
+	if (pump == PUMP_DONE)
+		fetch_end_upload(fetch);
+	return pump != PUMP_BROKEN;
 }

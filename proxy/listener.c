@@ -47,6 +47,23 @@ static void pause_accepting(struct listener *listener, int error)
 		  loop_now_ms(listener->worker->loop) + PAUSE_MS);
 }
 
+/* Of the errors of accept4 most are about the one connection that was next: the others still come. */
+static bool accept_may_go_on(struct listener *listener, int error)
+{
+	switch (error) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		pause_accepting(listener, error);
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void accept_some(struct listener *listener)
 {
 	struct addr client;
@@ -54,15 +71,12 @@ static void accept_some(struct listener *listener)
 	for (int i = 0; i < ACCEPT_BURST; i++) {
 		socklen_t len = sizeof(client.as);
 		int fd = accept4(listener->watch.fd, &client.as.any, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			    errno == ENOMEM)
-				pause_accepting(listener, errno);
-			if (errno == ECONNABORTED || errno == EINTR)
-				continue;
-			return;
+			if (!accept_may_go_on(listener, errno))
+				return;
+			continue;
 		}
 		addr_unmap(&client);
 		listener->worker->counters.connections_accepted++;
