@@ -85,10 +85,18 @@ static void encode_shell(struct buf *out, unsigned char c)
 		buf_add_char(out, (char)c);
 }
 
+static void encode_blanks(struct buf *out, unsigned char c)
+{
+	if (c <= ' ' || c == 0x7f)
+		add_hex(out, "%", c, "0123456789ABCDEF");
+	else
+		buf_add_char(out, (char)c);
+}
+
 static void (*const encoders[LOG_ENCODINGS])(struct buf *out, unsigned char c) = {
 	[LOG_ENCODE_BLOCK] = encode_block,       [LOG_ENCODE_QUOTED] = encode_quoted,
 	[LOG_ENCODE_URL] = encode_url,           [LOG_ENCODE_URL_KEEP] = encode_url_keep,
-	[LOG_ENCODE_SHELL] = encode_shell,
+	[LOG_ENCODE_SHELL] = encode_shell,       [LOG_ENCODE_BLANKS] = encode_blanks,
 };
 
 /* Bytes that mean nothing in any of the encodings, which most values are made of. */

@@ -162,16 +162,16 @@ static void codes_render_as_in_squid(void **state)
 	static const struct {
 		const char *format, *text;
 	} cases[] = {
-		{"%{X}>h", "a b\"c\\\\d%25%5be%5d%09%e9"},
+		{"%{X}>h", "a%20b%22c%5Cd%%5Be%5D%09%E9"},
 		{"%[{X}>h", "a b\"c\\\\d%25%5be%5d%09%e9"},
 		{"%\"{X}>h", "a b\\\"c\\\\d%[e]\\t\xe9"},
 		{"%#{X}>h", "a%20b%22c%5Cd%25%5Be%5D%09%E9"},
 		{"%/{X}>h", "\"a b\\\"c\\\\d%[e]\t\xe9\""},
 		{"%'{X}>h", "a b\"c\\d%[e]\t\xe9"},
 		{"%>h{Referer}", "http://ref/"},
-		{"\"%{User-Agent}>h\" %{User-Agent}>h", "\"UA/1 \\\"q\\\"\" UA/1 \"q\""},
+		{"\"%{User-Agent}>h\" %{User-Agent}>h", "\"UA/1 \\\"q\\\"\" UA/1%20%22q%22"},
 		{"[%{X}>h]", "[a b\"c\\\\d%25%5be%5d%09%e9]"},
-		{"%{Two}>h", "1, 2"},
+		{"%{Two}>h", "1,%202"},
 		{"%{Cookie:;session}>h", "abc"},
 		{"%{Cookie:;none}>h", "-"},
 		{"%{Missing}>h|%8{Missing}>h|%-4{Missing}>h|", "-|       -|-   |"},
@@ -211,6 +211,21 @@ static void codes_render_as_in_squid(void **state)
 		if (strcmp(text, cases[i].text) != 0)
 			fail_msg("%s: '%s' instead of '%s'", cases[i].format, text, cases[i].text);
 	}
+	fini(&rig);
+}
+
+/* As it was asked for, but for what would end the field; %>ru has more of it escaped. */
+static void a_url_is_logged_as_it_is(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	init(&rig);
+	rig.facts.request = request("http://[::1]/~u/a[1]|'<b", "/~u/a[1]|'<b", 1);
+	assert_string_equal(render(&rig, "%ru"), "http://[::1]/~u/a[1]|'<b");
+	assert_string_equal(render(&rig, "%rp"), "/%7Eu/a%5B1%5D%7C%27%3Cb");
+	rig.facts.request = request("http://h/a b\n", "/a b\n", 1);
+	assert_string_equal(render(&rig, "%ru"), "http://h/a%20b%0A");
 	fini(&rig);
 }
 
@@ -350,6 +365,7 @@ int main(void)
 		cmocka_unit_test(a_connection_without_a_request_has_a_line_too),
 		cmocka_unit_test(tags_carry_their_suffixes_in_order),
 		cmocka_unit_test(codes_render_as_in_squid),
+		cmocka_unit_test(a_url_is_logged_as_it_is),
 		cmocka_unit_test(users_come_from_where_there_is_one),
 		cmocka_unit_test(annotations_print_all_or_one),
 		cmocka_unit_test(the_netmask_hides_the_end_of_an_address),
