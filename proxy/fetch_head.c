@@ -200,8 +200,8 @@ static void add_client_fields(struct writer *w)
 		add_host(w);
 }
 
-/* All fields of an id joined by ", ", then ours. */
-static void add_joined(struct writer *w, enum http_field_id id, struct str ours)
+/* The name of an id, and all that was received of it, a ", " behind each. */
+static void add_received(struct writer *w, enum http_field_id id)
 {
 	const struct http_head *head = &w->request->head;
 	const struct http_field *field = NULL;
@@ -212,7 +212,28 @@ static void add_joined(struct writer *w, enum http_field_id id, struct str ours)
 		buf_add_str(w->out, http_field_value(head, field));
 		buf_add_str(w->out, STR(", "));
 	}
+}
+
+/* All fields of an id joined by ", ", then ours. */
+static void add_joined(struct writer *w, enum http_field_id id, struct str ours)
+{
+	add_received(w, id);
 	buf_add_str(w->out, ours);
+	buf_add_str(w->out, STR("\r\n"));
+}
+
+/* Ours begins with the version that the client spoke: RFC 9110 §7.6.3. */
+static void add_via(struct writer *w)
+{
+	struct str ours = w->order->snapshot->via_value, version = STR("1.0");
+
+	if (w->request->minor > 0) {
+		add_joined(w, FIELD_VIA, ours);
+		return;
+	}
+	add_received(w, FIELD_VIA);
+	buf_add_str(w->out, version);
+	buf_add_str(w->out, str_from(ours, version.len));
 	buf_add_str(w->out, STR("\r\n"));
 }
 
@@ -376,7 +397,7 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 		revalidate_request_fields(order->stored, out);
 	add_client_fields(&w);
 	if (w.config->via && may_make(&w, FIELD_VIA))
-		add_joined(&w, FIELD_VIA, order->snapshot->via_value);
+		add_via(&w);
 	if (may_make(&w, FIELD_SURROGATE_CAPABILITY))
 		buf_add_str(out, order->snapshot->surrogate_line);
 	add_forwarded_for(&w);

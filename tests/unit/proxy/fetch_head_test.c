@@ -367,6 +367,8 @@ static void via_and_the_connection_follow_their_directives(void **state)
 	         "Via: 1.1"},
 		{"via off: none of ours", ORIGIN "\nvia off\n", GET, NULL, "Via"},
 		{"nobody before us", ORIGIN "\n", GET, "Via: 1.1 rig.example (" SOFTWARE ")", NULL},
+		{"a client of HTTP/1.0", ORIGIN "\n", "GET /x HTTP/1.0\nHost: w.example\nVia: 1.1 a\n",
+	         "Via: 1.1 a, 1.0 rig.example (" SOFTWARE ")", NULL},
 		{"unique_hostname", ORIGIN "\nunique_hostname one\n", GET,
 	         "Via: 1.1 one (" SOFTWARE ")", NULL},
 		{"keep-alive", ORIGIN "\n", GET "Connection: close\n", "Connection: keep-alive",
