@@ -404,8 +404,8 @@ bool disk_store(struct disk *disk, struct object *object, uint64_t key)
 	struct disk_item *item;
 
 	check(object_state(object) != OBJECT_EMPTY);
-	if (disk_state(disk) != DISK_NORMAL || !suits_limits(disk, object) ||
-	    !disk_queue_charge(disk, cost)) {
+	if (disk_state(disk) != DISK_NORMAL || disk->config.no_store ||
+	    !suits_limits(disk, object) || !disk_queue_charge(disk, cost)) {
 		disk_count(disk, COUNT_REFUSED, 1);
 		return false;
 	}

@@ -29,6 +29,7 @@ struct disk_config {
 	uint64_t max_bytes;        /* the cap: pages in use, whatever is in them */
 	uint64_t min_object_bytes; /* smaller and larger bodies are not stored; */
 	uint64_t max_object_bytes; /* max 0: a fourth of the cap */
+	bool no_store;             /* hits are served, nothing is added */
 	uint64_t queue_bytes;      /* what may wait for the writer; 0: 8 MiB */
 	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
 	 * May be NULL. From the writer thread; may not call into the disk. */

@@ -122,6 +122,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
 		.minimum_expiry_s = config->minimum_expiry_time_ms / 1000,
 		.negative_ttl_s = config->negative_ttl_ms / 1000,
 		.min_body_bytes = (uint64_t)config->minimum_object_size_bytes,
+		.max_body_bytes = order->snapshot->max_stored_bytes,
 		.ignore_cc = order->exchange->port->is_ignore_cc,
 	};
 	enum storable_verdict verdict;
@@ -135,8 +136,6 @@ static enum storable_verdict decide(const struct fetch_order *order,
 		return STORABLE_NO;
 	}
 	refresh_values_for(order->snapshot, order->url, &rule);
-	if (config->maximum_object_size_bytes > 0)
-		policy.max_body_bytes = (uint64_t)config->maximum_object_size_bytes;
 	if (!may_store_miss(order, response)) {
 		report->storable_reason = "store_miss forbids it";
 		return STORABLE_NO;

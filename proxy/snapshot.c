@@ -13,6 +13,7 @@
 #include "proxy/server.h"
 #include "proxy/worker.h"
 #include "squid-compat/acl.h"
+#include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
 #include "squid-compat/header_rules.h"
 #include "squid-compat/helper_config.h"
@@ -186,6 +187,20 @@ static void find_peers(struct snapshot *snapshot)
 			peer_table_get(snapshot->server->peers, peer->name);
 }
 
+/* Squid: maximum_object_size is but the default of the cache_dir lines behind it. */
+static uint64_t max_stored_bytes(const struct config *config)
+{
+	int64_t max = config->maximum_object_size_in_memory_bytes;
+
+	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next) {
+		if (dir->max_object_bytes < 0)
+			return 0;
+		if (dir->max_object_bytes > max)
+			max = dir->max_object_bytes;
+	}
+	return (uint64_t)max;
+}
+
 struct snapshot *snapshot_create(struct server *server, struct config *config)
 {
 	struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
@@ -196,6 +211,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	make_lines(snapshot);
 	snapshot->has_reply_rules = !header_rules_is_empty(config->reply_headers);
 	snapshot->has_request_rules = !header_rules_is_empty(config->request_headers);
+	snapshot->max_stored_bytes = max_stored_bytes(config);
 	snapshot->has_purge = acl_set_names_method(config->acls, STR("PURGE"));
 	snapshot->has_reload_option =
 		config->reload_into_ims || refresh_rules_have_reload_option(config->refresh);

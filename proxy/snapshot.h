@@ -51,6 +51,7 @@ struct snapshot {
 	struct header_additions *request_additions, *reply_additions; /* NULL: none */
 	bool has_purge;                /* an ACL names method PURGE */
 	bool has_reload_option;
+	uint64_t max_stored_bytes;     /* of a body, in memory or on some disk; 0: no limit */
 
 	struct peer_state **peers;     /* by peer->index; shared, outside the snapshot */
 	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */

@@ -338,6 +338,17 @@ static void sizes_outside_the_limits_are_refused(void **state)
 	assert_int_equal(stats_now().refused, 2);
 }
 
+static void what_may_not_be_added_to_still_serves(void **state)
+{
+	(void)state;
+	assert_true(fixture_store(&fx, "http://www.example/old", "", 100));
+	fixture_settle(&fx);
+	fx.config.no_store = true;
+	fixture_reopen(&fx);
+	assert_false(fixture_store(&fx, "http://www.example/new", "", 100));
+	assert_int_equal(fixture_get(&fx, "http://www.example/old"), 100);
+}
+
 /* ---- what people type */
 
 static unsigned nremoved;
@@ -455,6 +466,7 @@ int main(void)
 		DISK_TEST(a_cancelled_question_is_not_answered),
 		DISK_TEST(the_cap_is_kept_and_what_is_asked_for_stays),
 		DISK_TEST(sizes_outside_the_limits_are_refused),
+		DISK_TEST(what_may_not_be_added_to_still_serves),
 		DISK_TEST(a_purge_by_sql_takes_effect),
 		DISK_TEST(sql_that_would_break_rows_is_refused),
 		DISK_TEST(the_sqlite3_program_shows_and_purges),
