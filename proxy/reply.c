@@ -216,6 +216,7 @@ void reply_open_reader(struct transaction *t, uint64_t offset)
 {
 	object_reader_open(&t->exchange.reply.reader, t->object, offset, t->worker->loop,
 			   object_woke, t);
+	object_reader_close(&t->hold);
 }
 
 static enum transaction_state reply_whole(struct transaction *t)

@@ -320,6 +320,7 @@ static void release(struct transaction *t)
 	helper_request_fini(&t->rewrite);
 	access_cancel(t);
 	object_reader_close(&t->exchange.reply.reader);
+	object_reader_close(&t->hold);
 	fetch_detach(t->fetch);
 	object_unref(t->object);
 	if (t->is_begun)

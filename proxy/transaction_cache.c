@@ -244,6 +244,24 @@ static enum forward_reason forward_reason(const struct transaction *t)
 	return is_fresh ? FORWARD_REQUEST : FORWARD_STALE;
 }
 
+static void nothing(void *owner)
+{
+	(void)owner;
+}
+
+/* An object that is still being filled may be given up (its last reader left, it grew too large)
+ * before the reply's own reader is there: holds on to its beginning. False: too late. */
+static bool hold(struct transaction *t)
+{
+	struct iovec iov;
+	int niov;
+
+	if (object_state(t->object) == OBJECT_COMPLETE)
+		return true;
+	object_reader_open(&t->hold, t->object, 0, t->worker->loop, nothing, t);
+	return object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
+}
+
 enum transaction_state transaction_run_decide(struct transaction *t)
 {
 	decide_freshness(t);
@@ -255,6 +273,11 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		t->facts.status = t->object->status;
 		if (!access_list_allows(transaction_config(t)->send_hit, true, &t->facts)) {
 			t->forward = FORWARD_BYPASS;
+			break;
+		}
+		if (!hold(t)) {
+			object_reader_close(&t->hold);
+			t->forward = FORWARD_URI_MISS;
 			break;
 		}
 		if (t->freshness.verdict == FRESHNESS_SERVE_AND_RENEW)
