@@ -139,6 +139,13 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	fill_server(t, facts);
 }
 
+static struct str object_type(struct transaction *t)
+{
+	const struct http_response *stored = parse_reply_head(t, t->object->head);
+
+	return stored ? http_value(&stored->head, FIELD_CONTENT_TYPE) : STR_NONE;
+}
+
 static void fill_reply(struct transaction *t, struct log_facts *facts)
 {
 	const struct http_response *reply;
@@ -152,6 +159,9 @@ static void fill_reply(struct transaction *t, struct log_facts *facts)
 	t->facts.status = reply->status;
 	facts->reply_head = &reply->head;
 	facts->mime_type = http_value(&reply->head, FIELD_CONTENT_TYPE);
+	/* Squid logs the type of what is stored, though a 304 does not carry it. */
+	if (reply->status == 304 && t->object && facts->mime_type.len == 0)
+		facts->mime_type = object_type(t);
 }
 
 static void count(struct transaction *t)
