@@ -8,7 +8,8 @@
 enum status_class {
 	CLASS_EXPLICIT,  /* with an explicit expiry only; all that the table does not name */
 	CLASS_CACHEABLE, /* by explicit expiry, rule or validator */
-	CLASS_NEGATIVE,  /* by explicit expiry, for negative_ttl, or by its Last-Modified */
+	CLASS_NEGATIVE,  /* by explicit expiry, or for negative_ttl */
+	CLASS_DATED,     /* the same, or by its Last-Modified */
 	CLASS_NEVER,     /* part of something, or about this request or this client alone */
 };
 
@@ -20,16 +21,16 @@ static const struct status_row {
 	uint8_t class;
 	bool displaces; /* the stored answer, even when it is not stored itself (Squid) */
 } statuses[] = {
-	{200, CLASS_CACHEABLE, true},  {203, CLASS_CACHEABLE, true},  {204, CLASS_NEGATIVE, false},
+	{200, CLASS_CACHEABLE, true},  {203, CLASS_CACHEABLE, true},  {204, CLASS_DATED, false},
 	{206, CLASS_NEVER, false},     {300, CLASS_CACHEABLE, true},  {301, CLASS_CACHEABLE, true},
 	{302, CLASS_EXPLICIT, true},   {303, CLASS_EXPLICIT, true},   {304, CLASS_NEVER, false},
 	{305, CLASS_NEGATIVE, false},  {307, CLASS_EXPLICIT, false},  {308, CLASS_CACHEABLE, false},
 	{400, CLASS_NEGATIVE, false},  {401, CLASS_NEVER, false},     {403, CLASS_NEGATIVE, true},
-	{404, CLASS_NEGATIVE, true},   {405, CLASS_NEGATIVE, true},   {407, CLASS_NEVER, false},
-	{410, CLASS_CACHEABLE, true},  {412, CLASS_NEVER, false},     {414, CLASS_NEGATIVE, false},
+	{404, CLASS_DATED, true},      {405, CLASS_DATED, true},      {407, CLASS_NEVER, false},
+	{410, CLASS_CACHEABLE, true},  {412, CLASS_NEVER, false},     {414, CLASS_DATED, false},
 	{416, CLASS_NEVER, false},     {417, CLASS_NEVER, false},     {421, CLASS_NEGATIVE, false},
 	{426, CLASS_NEVER, false},     {428, CLASS_NEVER, false},     {429, CLASS_NEVER, false},
-	{431, CLASS_NEVER, false},     {500, CLASS_NEGATIVE, false},  {501, CLASS_NEGATIVE, false},
+	{431, CLASS_NEVER, false},     {500, CLASS_NEGATIVE, false},  {501, CLASS_DATED, false},
 	{502, CLASS_NEGATIVE, false},  {503, CLASS_NEGATIVE, false},  {504, CLASS_NEGATIVE, false},
 	{511, CLASS_NEVER, false},
 };
@@ -213,13 +214,24 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 	return STORABLE_NO;
 }
 
+/* RFC 9111 §4.2.2: any status, where the response says that it is public. */
+static bool is_fresh_by_date(const struct candidate *c)
+{
+	return (class_of(c->response->status) == CLASS_DATED || c->control.flags & CC_PUBLIC) &&
+	       c->facts->expires_s == 0 && c->facts->modified_s != 0 &&
+	       is_fresh_in(c, c->policy->minimum_expiry_s);
+}
+
 static enum storable_verdict decide_explicit(const struct candidate *c, const char **reason)
 {
-	bool is_fresh = c->facts->expires_s != 0 && is_fresh_in(c, 0);
-
-	*reason = is_fresh ? "explicit expiry"
-			   : "a status that is stored with an explicit expiry only";
-	return is_fresh ? STORABLE_YES : STORABLE_NO;
+	*reason = "explicit expiry";
+	if (c->facts->expires_s != 0 && is_fresh_in(c, 0))
+		return STORABLE_YES;
+	*reason = "fresh by its Last-Modified";
+	if (is_fresh_by_date(c))
+		return STORABLE_YES;
+	*reason = "a status that is stored with an explicit expiry only";
+	return STORABLE_NO;
 }
 
 static enum storable_verdict decide_negative(const struct candidate *c, const char **reason)
@@ -230,7 +242,7 @@ static enum storable_verdict decide_negative(const struct candidate *c, const ch
 	if (c->policy->negative_ttl_s > 0)
 		return STORABLE_NEGATIVE;
 	*reason = "fresh by its Last-Modified";
-	if (c->facts->modified_s != 0 && is_fresh_in(c, c->policy->minimum_expiry_s))
+	if (is_fresh_by_date(c))
 		return STORABLE_YES;
 	*reason = "an error without an explicit expiry, and negative_ttl is 0";
 	return STORABLE_NO;
@@ -256,6 +268,7 @@ enum storable_verdict storable_decide(const struct http_request *request,
 	case CLASS_CACHEABLE:
 		return decide_cacheable(&c, reason);
 	case CLASS_NEGATIVE:
+	case CLASS_DATED:
 		return decide_negative(&c, reason);
 	default:
 		return decide_explicit(&c, reason);
