@@ -152,10 +152,7 @@ static const char *const statements[] = {
 	"CREATE VIEW summary AS\n"
 	"SELECT count(*) AS objects, round(coalesce(sum(o.size), 0) / 1e6, 1) AS body_MB,\n"
 	"       coalesce(sum(u.hits), 0) AS hits,\n"
-	"       (SELECT page_count * page_size / 1000000 FROM pragma_page_count, pragma_page_size)\n"
-	"         AS file_MB,\n"
-	"       (SELECT freelist_count * page_size / 1000000\n"
-	"        FROM pragma_freelist_count, pragma_page_size) AS free_MB,\n"
+	"       round(coalesce(sum(u.size), 0) / 1e6, 1) AS disk_MB,\n"
 	"       datetime(min(u.used), 'unixepoch', 'localtime') AS coldest\n"
 	"FROM object o JOIN usage u USING (id)",
 };
