@@ -31,6 +31,7 @@ clean_up() {
 	exit $status
 }
 trap clean_up EXIT
+trap 'exit 143' INT TERM HUP
 
 # ---- the demonstration, in a process group of its own, as a terminal gives it
 
