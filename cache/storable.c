@@ -119,7 +119,7 @@ static bool varies_by_all(const struct candidate *c)
 static bool never_ends(const struct candidate *c)
 {
 	return str_starts_with_nocase(http_value(&c->response->head, FIELD_CONTENT_TYPE),
-				      STR("multipart/x-mixed-replace"));
+	                              STR("multipart/x-mixed-replace"));
 }
 
 static bool is_partial(const struct candidate *c)
@@ -194,7 +194,8 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 {
 	bool has_body = c->response->body != HTTP_BODY_LENGTH || c->response->content_length > 0;
 
-	/* Squid asks minimum_expiry_time of these too, and does not store what lives for a minute. */
+	/* Squid asks minimum_expiry_time of these too, and does not store what lives for a minute.
+	 */
 	*reason = "explicit expiry";
 	if (c->facts->expires_s != 0 && is_fresh_in(c, 0))
 		return STORABLE_YES;
@@ -249,9 +250,9 @@ static enum storable_verdict decide_negative(const struct candidate *c, const ch
 }
 
 enum storable_verdict storable_decide(const struct http_request *request,
-				      const struct http_response *response,
-				      const struct freshness_facts *facts,
-				      const struct storable_policy *policy, const char **reason)
+                                      const struct http_response *response,
+                                      const struct freshness_facts *facts,
+                                      const struct storable_policy *policy, const char **reason)
 {
 	struct candidate c = {
 		.request = request, .response = response, .facts = facts, .policy = policy};

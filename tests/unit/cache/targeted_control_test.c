@@ -26,12 +26,14 @@ static void the_most_targeted_field_decides(void **state)
 		{CC "CDN-Cache-Control: max-age=60\n", CDN, CC_PRESENT | CC_MAX_AGE, 60, 0},
 		{CC "CDN-Cache-Control: no-store\n", CDN, CC_PRESENT | CC_NO_STORE, 0, 0},
 		{CC "CDN-Cache-Control: max-age=60\nCDN-Cache-Control: private=\"x\"\n", CDN,
-		 CC_PRESENT | CC_MAX_AGE | CC_PRIVATE_FIELDS, 60, 0},
-		{CC "CDN-Cache-Control: foo, max-age=99999999999;x=y\n", CDN, CC_PRESENT | CC_MAX_AGE,
-		 DELTA_SECONDS_MAX, 0},
-		{CC "CDN-Cache-Control: max-age=1, max-age=2\n", CDN, CC_PRESENT | CC_MAX_AGE, 2, 0},
+	         CC_PRESENT | CC_MAX_AGE | CC_PRIVATE_FIELDS, 60, 0},
+		{CC "CDN-Cache-Control: foo, max-age=99999999999;x=y\n", CDN,
+	         CC_PRESENT | CC_MAX_AGE, DELTA_SECONDS_MAX, 0},
+		{CC "CDN-Cache-Control: max-age=1, max-age=2\n", CDN, CC_PRESENT | CC_MAX_AGE, 2,
+	         0},
 		{CC "CDN-Cache-Control: max-age=-1\n", CDN, CC_PRESENT | CC_MAX_AGE, 0, 0},
-		{CC "CDN-Cache-Control: no-store=?0, max-age=5\n", CDN, CC_PRESENT | CC_MAX_AGE, 5, 0},
+		{CC "CDN-Cache-Control: no-store=?0, max-age=5\n", CDN, CC_PRESENT | CC_MAX_AGE, 5,
+	         0},
 		/* these do not count */
 		{CC "CDN-Cache-Control: \n", ALL, CC_PRESENT | CC_MAX_AGE, 7, 0},
 		{CC "CDN-Cache-Control: max-age=60, &&&\n", ALL, CC_PRESENT | CC_MAX_AGE, 7, 0},
@@ -41,13 +43,13 @@ static void the_most_targeted_field_decides(void **state)
 		/* Surrogate-Control */
 		{CC "Surrogate-Control: max-age=60\n", SURROGATE, CC_PRESENT | CC_MAX_AGE, 60, 0},
 		{CC "CDN-Cache-Control: no-store\nSurrogate-Control: max-age=60\n", SURROGATE,
-		 CC_PRESENT | CC_MAX_AGE, 60, 0},
+	         CC_PRESENT | CC_MAX_AGE, 60, 0},
 		{CC "Surrogate-Control: max-age=60+30\n", SURROGATE,
-		 CC_PRESENT | CC_MAX_AGE | CC_STALE_WHILE_REVALIDATE | CC_STALE_IF_ERROR, 60, 30},
-		{CC "Surrogate-Control: no-store, max-age=60;us\n", SURROGATE, CC_PRESENT | CC_MAX_AGE,
-		 60, 0},
+	         CC_PRESENT | CC_MAX_AGE | CC_STALE_WHILE_REVALIDATE | CC_STALE_IF_ERROR, 60, 30},
+		{CC "Surrogate-Control: no-store, max-age=60;us\n", SURROGATE,
+	         CC_PRESENT | CC_MAX_AGE, 60, 0},
 		{CC "Surrogate-Control: no-store, max-age=60;them\n", SURROGATE,
-		 CC_PRESENT | CC_NO_STORE, 0, 0},
+	         CC_PRESENT | CC_NO_STORE, 0, 0},
 		{CC "Surrogate-Control: max-age=x\n", SURROGATE, CC_PRESENT | CC_MAX_AGE, 0, 0},
 		{CC "Surrogate-Control: max-age=60;them\n", ALL, CC_PRESENT | CC_MAX_AGE, 7, 0},
 		{CC "Surrogate-Control: content=\"ESI/1.0\"\n", ALL, CC_PRESENT | CC_MAX_AGE, 7, 0},
@@ -64,7 +66,7 @@ static void the_most_targeted_field_decides(void **state)
 		    control.max_age_s != cases[i].max_age_s ||
 		    control.stale_while_revalidate_s != cases[i].stale_s)
 			fail_msg("%s: source %d, flags %x, max-age %d", cases[i].lines, source,
-				 control.flags, (int)control.max_age_s);
+			         control.flags, (int)control.max_age_s);
 	}
 }
 

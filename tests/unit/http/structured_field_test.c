@@ -19,7 +19,7 @@ static void describe(struct str value, char *text, size_t size)
 	text[0] = '\0';
 	while ((verdict = sf_next_member(&value, &member)) == SF_MEMBER)
 		n += (size_t)snprintf(text + n, size - n, "%s%.*s:%d:%" PRId64, n ? " " : "",
-				      STR_ARG(member.key), (int)member.type, member.integer);
+		                      STR_ARG(member.key), (int)member.type, member.integer);
 	if (verdict == SF_BROKEN)
 		snprintf(text, size, "broken");
 }
