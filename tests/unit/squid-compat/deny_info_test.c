@@ -30,7 +30,7 @@ static void parse(struct rig *rig, const char *line)
 	deny_infos_parse(&rig->infos, config_line(&rig->lines, line), rig->lines.report);
 }
 
-/* acls.md 6, operations.md 4 */
+/* What a deny_info line may name, and when it is taken. */
 static void lines_are_judged_as_squid_does(void **state)
 {
 	static const struct {
@@ -128,7 +128,7 @@ static void the_status_depends_on_the_request(void **state)
 	}
 }
 
-/* The Location observed on Squid 5.7 (operations.md 4). */
+/* The Location observed on Squid 5.7. */
 static void locations_are_byte_exact(void **state)
 {
 	const struct log_request request = {

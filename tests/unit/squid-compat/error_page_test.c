@@ -61,7 +61,7 @@ static const char *expand(struct rig *rig, const char *text)
 	return rig->out.at;
 }
 
-/* operations.md 4: the usual status of each error. */
+/* The usual status of each error. */
 static void errors_have_squids_status(void **state)
 {
 	static const struct {

@@ -27,7 +27,7 @@ static const struct words *line(struct rig *rig, const char *text)
 	return config_line(&rig->lines, text);
 }
 
-/* helper-protocol.md 1.1 */
+/* The options of a line, and their defaults. */
 static void children_have_squids_defaults_and_caps(void **state)
 {
 	static const struct {

@@ -29,7 +29,7 @@ static struct log_request request(const char *url, const char *path, unsigned mi
 	};
 }
 
-/* The second [V] line of logging.md: TCP_MISS/200 341 GET http://w.example/fresh? */
+/* As Squid 5.7 logged it: TCP_MISS/200 341 GET http://w.example/fresh? */
 static void init(struct rig *rig)
 {
 	memset(rig, 0, sizeof(*rig));
@@ -98,7 +98,7 @@ static const char *render(struct rig *rig, const char *text)
 	return rig->out.at;
 }
 
-/* Lines observed on Squid 5.7 (logging.md 2); the combined one with its quotes escaped. */
+/* Lines observed on Squid 5.7; the combined one with its quotes escaped. */
 static void builtin_formats_are_byte_exact(void **state)
 {
 	struct rig rig;
@@ -156,7 +156,7 @@ static void tags_carry_their_suffixes_in_order(void **state)
 	fini(&rig);
 }
 
-/* logging.md 3: encodings, widths, arguments, and what each code means. */
+/* Encodings, widths, arguments, and what each code means. */
 static void codes_render_as_in_squid(void **state)
 {
 	static const struct {
@@ -320,7 +320,7 @@ static void formats_are_defined_once(void **state)
 	fini(&rig);
 }
 
-/* logging.md 2, the trap: %>h without an argument makes the native format grow. */
+/* A trap of Squid: %>h without an argument makes the native format grow. */
 static void all_headers_turn_log_mime_hdrs_on(void **state)
 {
 	struct rig rig;

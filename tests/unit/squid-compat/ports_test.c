@@ -14,7 +14,7 @@ static struct port *parse(struct config_lines *lines, const char *line)
 	return ports.first;
 }
 
-/* ports-and-peers.md 1.1 and 1.5: which lines are taken, and what is said of them. */
+/* Which lines are taken, and what is said of them. */
 static void lines_are_judged_as_squid_does(void **state)
 {
 	static const struct {

@@ -40,7 +40,7 @@ static const char *rebuild(struct rig *rig, const char *port_line, const char *t
 	return "(?)";
 }
 
-/* ports-and-peers.md 1.3, every row; hostile-cases R30-R39, R84-R91. */
+/* The URL by mode of the port, target and Host. */
 static void urls_are_rebuilt_as_the_port_says(void **state)
 {
 	static const struct {
