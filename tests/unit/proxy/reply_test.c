@@ -109,7 +109,18 @@ static void send_continue(struct exchange *exchange)
 	(void)exchange;
 }
 
-static const struct exchange_ops ops = {read_body, reply_ready, send_continue};
+static void send_interim(struct exchange *exchange, struct str head)
+{
+	(void)exchange;
+	(void)head;
+}
+
+static const struct exchange_ops ops = {
+	.read_body = read_body,
+	.reply_ready = reply_ready,
+	.send_continue = send_continue,
+	.send_interim = send_interim,
+};
 
 static void read_request(struct rig *rig, struct exchange *exchange, const char *text)
 {
