@@ -79,10 +79,12 @@ static enum session_state refuse(struct session *session, const struct refusal *
 	return SESSION_AWAIT_REPLY;
 }
 
-static enum session_state refuse_head(struct session *session, size_t len)
+static enum session_state refuse_head(struct session *session, const char *bytes, size_t len)
 {
 	const struct h1_error_info *info = h1_error_info(session->parser.error);
 	bool is_too_large = info->status == 431 || info->status == 414;
+	struct h1_request_line line;
+	bool has_line = h1_read_request_line(bytes, len, &line);
 
 	session->exchange->request_bytes = len;
 	return refuse(session, &(struct refusal){
@@ -91,6 +93,8 @@ static enum session_state refuse_head(struct session *session, size_t len)
 				       .why = info->text,
 				       .url = is_too_large ? "error:request-too-large"
 	                                                   : "error:invalid-request",
+				       .line = has_line ? &line : NULL,
+				       .keeps_url = is_too_large,
 			       });
 }
 
@@ -123,7 +127,7 @@ static enum session_state parse_head(struct session *session, const char *bytes,
 	case H1_DONE:
 		return begin_transaction(session, bytes, len);
 	case H1_ERROR:
-		return refuse_head(session, len);
+		return refuse_head(session, bytes, len);
 	case H1_MORE:
 		break;
 	}

@@ -62,13 +62,13 @@ static struct str target_of(struct transaction *t)
 	return target;
 }
 
-static bool make_url(struct transaction *t, enum port_url_verdict *verdict)
+static bool make_url(struct transaction *t, struct str target, enum port_url_verdict *verdict)
 {
 	const struct http_head *head = &transaction_request(t)->head;
 	struct buf text;
 
 	buf_init(&text, TRANSACTION_URL_BYTES);
-	*verdict = port_request_url(t->exchange.port, target_of(t), http_value(head, FIELD_HOST),
+	*verdict = port_request_url(t->exchange.port, target, http_value(head, FIELD_HOST),
 	                            &t->exchange.local, &text, &t->parts);
 	if (*verdict == PORT_URL_OK)
 		t->url = t->client_url = arena_str(&t->arena, buf_str(&text));
@@ -118,7 +118,7 @@ static enum transaction_state run_start(struct transaction *t)
 	}
 	if (is_for_us(t))
 		return transaction_refuse(t, 501, ERROR_UNSUP_REQ);
-	if (!make_url(t, &verdict))
+	if (!make_url(t, target_of(t), &verdict))
 		return transaction_refuse(t, 400,
 		                          verdict == PORT_URL_BAD_SCHEME ? ERROR_UNSUP_REQ
 		                                                         : ERROR_INVALID_URL);
@@ -290,11 +290,32 @@ void transaction_begin_fetch(struct transaction *t)
 	run(t);
 }
 
+/* For the log: what was asked, as far as the lines before the bad one tell. */
+static void name_refused(struct transaction *t, const struct refusal *refusal)
+{
+	const struct h1_request_line *line = refusal->line;
+	enum port_url_verdict verdict;
+
+	t->error_url = refusal->url;
+	if (!line)
+		return;
+	t->refused = *line;
+	t->refused.method = arena_str(&t->arena, line->method);
+	t->refused.target = STR_NONE; /* it is in the URL */
+	if (refusal->keeps_url || !line->target.at)
+		return;
+	t->error_url = NULL;
+	if (make_url(t, line->target, &verdict))
+		access_set_url_facts(t);
+	else
+		t->error_url = arena_str(&t->arena, line->target).at;
+}
+
 void transaction_begin_refused(struct transaction *t, const struct refusal *refusal)
 {
 	t->is_refused = true;
 	begin(t);
-	t->error_url = refusal->url;
+	name_refused(t, refusal);
 	log_say(2, "refused a request: %s", refusal->why);
 	t->state = transaction_refuse(t, refusal->status, error_name_of(str_of(refusal->error)));
 	run(t);

@@ -37,6 +37,8 @@ struct refusal {
 	const char *error; /* "ERR_INVALID_REQ" */
 	const char *why;   /* one phrase for cache.log at level 2 */
 	const char *url;   /* what the access log shows: "error:invalid-request" */
+	const struct h1_request_line *line; /* NULL: it was not readable */
+	bool keeps_url; /* in the log, though line has a target */
 };
 void transaction_begin_refused(struct transaction *transaction, const struct refusal *refusal);
 

@@ -67,6 +67,7 @@ struct transaction {
 	struct str client_url; /* before rewriting */
 	struct port_url client_parts;
 	const char *error_url; /* instead of an URL, for the log */
+	struct h1_request_line refused; /* with is_refused; zeroed: it was not readable */
 	uint64_t key;          /* 0: the method has none, or the cache is not used */
 	struct acl_facts facts;
 	struct cache_control control; /* the request's */

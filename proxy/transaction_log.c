@@ -25,11 +25,15 @@ static void fill(const struct transaction *t, struct str url, const struct port_
 	const struct http_request *request = &t->exchange.request;
 
 	*out = (struct log_request){.url = t->error_url ? str_of(t->error_url) : url};
-	if (t->is_refused)
-		return;
-	out->method = http_span(&request->head, request->method_text);
-	out->major = 1;
-	out->minor = request->minor;
+	if (t->is_refused) {
+		out->method = t->refused.method;
+		out->major = t->refused.major;
+		out->minor = t->refused.minor;
+	} else {
+		out->method = http_span(&request->head, request->method_text);
+		out->major = 1;
+		out->minor = request->minor;
+	}
 	if (!url.at)
 		return;
 	out->scheme = span(url, parts->scheme);

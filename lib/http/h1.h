@@ -83,6 +83,16 @@ static inline void h1_parser_reset(struct h1_parser *parser)
 enum h1_verdict h1_parse_request(struct h1_parser *parser, const char *bytes, size_t len,
                                  const struct h1_limits *limits, struct http_request *out);
 
+/* The first line of a head that was refused, for the log. */
+struct h1_request_line {
+	struct str method;
+	struct str target;    /* no control bytes; STR_NONE: the line did not end in bytes */
+	uint8_t major, minor; /* as written; 0.0 with no target */
+};
+/* Reads it from the bytes that h1_parse_request refused, of which *out then borrows. False: it is
+ * no request line, and *out is untouched. */
+bool h1_read_request_line(const char *bytes, size_t len, struct h1_request_line *out);
+
 /* method: of the request that this answers. To HEAD, and with 1xx, 204 and 304, the body is NONE
  * and content_length just what the field says (0 without). Interim (1xx) responses are returned
  * like others. obs-fold is read as blanks: the bytes are changed in place, hence no const. */

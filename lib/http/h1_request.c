@@ -343,6 +343,47 @@ static enum h1_verdict check_request(struct h1_cursor *cursor, const struct h1_l
 	return error == H1_OK ? H1_DONE : h1_fail(cursor, error);
 }
 
+/* TARGET SP VERSION, with or without blanks in the target. */
+static bool read_rest_of_line(struct str rest, struct h1_request_line *out)
+{
+	const char *end = rest.at + rest.len, *space = memrchr(rest.at, ' ', rest.len);
+	const char *version = space ? space + 1 : end;
+	enum h1_error error;
+	uint8_t minor;
+
+	if (!space || space == rest.at || !is_loose_target(rest.at, space))
+		return false;
+	error = read_version((struct str){version, (size_t)(end - version)}, &minor);
+	if (error != H1_OK && error != H1_UNSUPPORTED_VERSION)
+		return false;
+	out->target = (struct str){rest.at, (size_t)(space - rest.at)};
+	out->major = (uint8_t)(version[5] - '0');
+	out->minor = (uint8_t)(version[7] - '0');
+	return true;
+}
+
+bool h1_read_request_line(const char *bytes, size_t len, struct h1_request_line *out)
+{
+	bool has_empty_line = len >= 2 && bytes[0] == '\r' && bytes[1] == '\n';
+	const char *at = has_empty_line ? bytes + 2 : bytes, *end = bytes + len;
+	const char *method_end = scan_while(at, end, BYTE_TOKEN);
+	const char *lf = memchr(at, '\n', (size_t)(end - at));
+	struct h1_request_line line = {.method = {at, (size_t)(method_end - at)}};
+
+	if (method_end == at || method_end - at > MAX_METHOD || method_end == end ||
+	    *method_end != ' ')
+		return false;
+	if (lf) {
+		const char *rest = method_end + 1, *rest_end = lf[-1] == '\r' ? lf - 1 : lf;
+
+		if (rest_end < rest ||
+		    !read_rest_of_line((struct str){rest, (size_t)(rest_end - rest)}, &line))
+			return false;
+	}
+	*out = line;
+	return true;
+}
+
 enum h1_verdict h1_parse_request(struct h1_parser *parser, const char *bytes, size_t len,
                                  const struct h1_limits *limits, struct http_request *out)
 {

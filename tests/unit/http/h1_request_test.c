@@ -521,6 +521,46 @@ static void errors_answer_as_squid_does(void **state)
 		assert_non_null(h1_error_info(error)->text);
 }
 
+/* Of a head that was refused: for the log, whatever was wrong with the lines behind it. */
+static void the_first_line_of_a_refused_head_is_named(void **state)
+{
+	static const struct {
+		const char *bytes, *method, *target; /* NULL: not readable */
+		uint8_t major, minor;
+	} cases[] = {
+		{"GET /a HTTP/1.1\r\nbad name: x\r\n\r\n", "GET", "/a", 1, 1},
+		{"\r\nPOST /a b HTTP/1.0\r\n:\r\n", "POST", "/a b", 1, 0},
+		{"GET /a HTTP/2.5\r\n", "GET", "/a", 2, 5},
+		{"GET foo HTTP/1.1\n", "GET", "foo", 1, 1},
+		{"GET /aaaaaaaa", "GET", NULL, 0, 0},
+		{"GET /a\1b HTTP/1.1\r\n", NULL, NULL, 0, 0},
+		{"GET /a\rb HTTP/1.1\r\n", NULL, NULL, 0, 0},
+		{"GET /a HTTP/1\r\n", NULL, NULL, 0, 0},
+		{"GET HTTP/1.1\r\n", NULL, NULL, 0, 0},
+		{"GET  HTTP/1.1\r\n", NULL, NULL, 0, 0},
+		{"GET \r\n", NULL, NULL, 0, 0},
+		{"GET \n", NULL, NULL, 0, 0},
+		{"GET\r\n", NULL, NULL, 0, 0},
+		{"\r\n", NULL, NULL, 0, 0},
+		{"\n", NULL, NULL, 0, 0},
+		{"", NULL, NULL, 0, 0},
+		{"\26\3\1 hello", NULL, NULL, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct h1_request_line line = {0};
+		bool is_readable =
+			h1_read_request_line(cases[i].bytes, strlen(cases[i].bytes), &line);
+
+		assert_int_equal(is_readable, cases[i].method != NULL);
+		assert_true(str_eq(line.method, cases[i].method ? str_of(cases[i].method) : STR_NONE));
+		assert_true(str_eq(line.target, cases[i].target ? str_of(cases[i].target) : STR_NONE));
+		assert_int_equal(line.major, cases[i].major);
+		assert_int_equal(line.minor, cases[i].minor);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,6 +578,7 @@ int main(void)
 		cmocka_unit_test(version_and_connection_decide_what_follows),
 		cmocka_unit_test(a_second_equal_type_is_merged),
 		cmocka_unit_test(errors_answer_as_squid_does),
+		cmocka_unit_test(the_first_line_of_a_refused_head_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
