@@ -378,32 +378,50 @@ enum transaction_state reply_error(struct transaction *t, int status, enum error
 	return reply_page(t, status, NULL);
 }
 
-static void put_made_head(struct transaction *t, struct buf *head, int status)
+/* What Squid says of a reply without a body differs by what made it. */
+enum made_fields {
+	MADE_PLAIN,
+	MADE_MIME,       /* Mime-Version */
+	MADE_MIME_TYPED, /* and the Content-Type of an error page */
+};
+
+static void put_made_head(struct transaction *t, struct buf *head, int status,
+			  enum made_fields fields)
 {
 	put_status_line(head, status);
 	buf_add_str(head, STR("Server: "));
 	buf_add_str(head, t->snapshot->software);
+	if (fields >= MADE_MIME)
+		buf_add_str(head, STR("\r\nMime-Version: 1.0"));
 	buf_add_str(head, STR("\r\nDate: "));
 	buf_add_str(head, worker_date(t->worker));
+	if (fields >= MADE_MIME_TYPED)
+		buf_add_str(head, STR("\r\nContent-Type: text/html;charset=utf-8"));
 	buf_add_str(head, STR("\r\nContent-Length: 0\r\n"));
+}
+
+static enum transaction_state made_empty(struct transaction *t, int status,
+					 enum made_fields fields, struct str extra)
+{
+	struct buf head;
+
+	buf_init(&head, HEAD_MAX_BYTES);
+	put_made_head(t, &head, status, fields);
+	buf_add_str(&head, extra);
+	finish_made(t, status, &head, STR(""));
+	buf_fini(&head);
+	return TRANSACTION_REPLIED;
 }
 
 enum transaction_state reply_empty(struct transaction *t, int status)
 {
 	t->tag = LOG_TCP_MISS;
-	return reply_made_empty(t, status, STR(""));
+	return made_empty(t, status, MADE_MIME, STR(""));
 }
 
 enum transaction_state reply_made_empty(struct transaction *t, int status, struct str extra)
 {
-	struct buf head;
-
-	buf_init(&head, HEAD_MAX_BYTES);
-	put_made_head(t, &head, status);
-	buf_add_str(&head, extra);
-	finish_made(t, status, &head, STR(""));
-	buf_fini(&head);
-	return TRANSACTION_REPLIED;
+	return made_empty(t, status, MADE_PLAIN, extra);
 }
 
 static enum transaction_state redirect(struct transaction *t, int status, struct str location,
@@ -413,7 +431,7 @@ static enum transaction_state redirect(struct transaction *t, int status, struct
 
 	t->is_hit = false;
 	buf_init(&head, HEAD_MAX_BYTES);
-	put_made_head(t, &head, status);
+	put_made_head(t, &head, status, info ? MADE_MIME_TYPED : MADE_PLAIN);
 	buf_add_str(&head, STR("Location: "));
 	buf_add_str(&head, location);
 	buf_add_str(&head, STR("\r\n"));
