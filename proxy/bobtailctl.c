@@ -2,6 +2,7 @@
 /* The administrator's tool: one line to the control socket of the instance that a configuration
  * names, and its answer on stdout. Exit status: 0 done, 1 refused or not running, 2 wrong use. */
 #include <errno.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,14 @@
 
 #include "lib/base/heap.h"
 #include "proxy/control_path.h"
+#include "proxy/version.h"
 #include "squid-compat/config.h"
 
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
 	"Usage: bobtailctl [-f squid.conf | -s SOCKET] COMMAND\n"
+	"       bobtailctl -h | --help | -v | --version\n"
 	"    info           who is running, and what is in the cache\n"
 	"    counters       requests, bytes and hits since the start\n"
 	"    reconfigure    read the configuration anew; fails if it cannot be used\n"
@@ -119,26 +122,51 @@ static int ask(const char *path, const char *command, const char *argument)
 	return EXIT_FAILURE;
 }
 
+static const struct option long_options[] = {
+	{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'}, {0}};
+
+static int show(const char *text)
+{
+	fputs(text, stdout);
+	return EXIT_SUCCESS;
+}
+
+static bool is_command(int nwords, char **words)
+{
+	return (nwords == 1 || nwords == 2) && is_one_line(words[0]) &&
+	       (nwords == 1 || is_one_line(words[1]));
+}
+
+static int show_usage(void)
+{
+	fputs(usage, stderr);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
-	const char *config_path = config_default_path;
-	char *path = NULL;
+	const char *config_path = config_default_path, *socket_path = NULL;
+	char *path;
 	int option, status;
 
-	while ((option = getopt(argc, argv, "f:s:h")) >= 0)
-		if (option == 'f')
+	while ((option = getopt_long(argc, argv, "f:s:hv", long_options, NULL)) >= 0)
+		switch (option) {
+		case 'f':
 			config_path = optarg;
-		else if (option == 's')
-			path = mem_strdup(optarg);
-		else
-			argc = 0;
-	if (optind >= argc || argc - optind > 2 || !is_one_line(argv[optind]) ||
-	    (argc - optind == 2 && !is_one_line(argv[optind + 1]))) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
-	if (!path)
-		path = find_socket(config_path);
+			break;
+		case 's':
+			socket_path = optarg;
+			break;
+		case 'h':
+			return show(usage);
+		case 'v':
+			return show("bobtailctl " VERSION_TEXT "\n");
+		default:
+			return show_usage();
+		}
+	if (!is_command(argc - optind, argv + optind))
+		return show_usage();
+	path = socket_path ? mem_strdup(socket_path) : find_socket(config_path);
 	status = path ? ask(path, argv[optind], argc - optind == 2 ? argv[optind + 1] : NULL)
 	              : EXIT_FAILURE;
 	mem_free(path);

@@ -233,6 +233,12 @@ test_door() {
 	get "$port" /kept >/dev/null
 	"$bobtailctl" -f "$conf" purge "http://127.0.0.1:$port/kept" >"$dir/control"
 	expect_text "bobtailctl purge removes" '^memory = 1$' "$dir/control"
+	"$bobtailctl" --help >"$dir/control"
+	expect "bobtailctl --help" 0 $?
+	"$bobtailctl" --version >"$dir/control"
+	expect "bobtailctl --version" 0 $?
+	"$bobtailctl" --bogus >"$dir/control" 2>&1
+	expect "bobtailctl with an unknown option" 2 $?
 	"$bobtailctl" -f "$conf" dance >"$dir/control" 2>&1
 	expect "an unknown command fails" 1 $?
 	expect "only the user may open the door" 600 "$(stat -c %a "$dir/pid.ctl")"
