@@ -209,11 +209,16 @@ static int open_channel(struct resolver *resolver)
 		.sock_state_cb = socket_wants,
 		.sock_state_cb_data = resolver,
 	};
-	const int which = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-	                  ARES_OPT_SOCK_STATE_CB;
+	int which = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+	            ARES_OPT_SOCK_STATE_CB;
 	ares_channel channel;
-	int status = ares_init_options(&channel, &options, which);
+	int status;
 
+#ifdef ARES_OPT_QUERY_CACHE /* 1.31: answers are kept here, not there */
+	options.qcache_max_ttl = 0;
+	which |= ARES_OPT_QUERY_CACHE;
+#endif
+	status = ares_init_options(&channel, &options, which);
 	if (status != ARES_SUCCESS)
 		return status;
 	if (resolver->nameservers)
