@@ -119,8 +119,8 @@ struct config *config_read(const char *path, const struct config_options *option
 	reading.config = create(reading.world);
 	reading.config->path = reading_keep(&reading, str_of(path));
 	reading_set_defaults(&reading);
-	parser_read(path, &parser_options, report, reading_take_line, &reading);
-	config_finish(&reading);
+	if (parser_read(path, &parser_options, report, reading_take_line, &reading))
+		config_finish(&reading);
 	if (report_exit_status(report, !reading.options->is_parse_only) == 0)
 		return reading.config;
 	config_unref(reading.config);

@@ -43,7 +43,7 @@ struct parser {
 	bool quoted_values;
 };
 
-static void read_file(struct parser *parser, const char *path, const struct file *from);
+static bool read_file(struct parser *parser, const char *path, const struct file *from);
 
 static void place(struct parser *parser, const struct file *file, struct str text)
 {
@@ -430,22 +430,22 @@ static void read_lines(struct parser *parser, struct file *file)
 	report_say(parser->report, REPORT_FATAL, "'if' without 'endif'");
 }
 
-/* from: the file that includes it; NULL: nobody. */
-static void read_file(struct parser *parser, const char *path, const struct file *from)
+/* from: the file that includes it; NULL: nobody. False: it was not read. */
+static bool read_file(struct parser *parser, const char *path, const struct file *from)
 {
 	struct file *file;
 	struct err_text why = {""};
 	struct buf bytes;
 
 	if (!may_include(parser, path, from))
-		return;
+		return false;
 	buf_init(&bytes, SOURCE_MAX_BYTES);
 	parser->nfiles++;
 	if (parser->source->read(parser->source->user, path, &bytes, &why) != ERR_OK) {
 		report_say(parser->report, REPORT_FATAL,
 		           "Unable to open configuration file: %.500s: %.200s", path, why.at);
 		buf_fini(&bytes);
-		return;
+		return false;
 	}
 	parser->nbytes += bytes.len;
 	file = mem_zalloc(sizeof(*file));
@@ -460,9 +460,10 @@ static void read_file(struct parser *parser, const char *path, const struct file
 	buf_fini(&bytes);
 	mem_free(file->shown_path);
 	mem_free(file);
+	return true;
 }
 
-void parser_read(const char *path, const struct parser_options *options, struct report *report,
+bool parser_read(const char *path, const struct parser_options *options, struct report *report,
                  parser_line_fn *line, void *user)
 {
 	struct parser parser = {
@@ -473,13 +474,15 @@ void parser_read(const char *path, const struct parser_options *options, struct 
 		.user = user,
 		.cutter = word_cutter_create(),
 	};
+	bool is_read;
 
 	buf_init(&parser.joined, PARSER_MAX_JOINED_BYTES);
 	buf_init(&parser.filled, PARSER_MAX_JOINED_BYTES);
-	read_file(&parser, path, NULL);
+	is_read = read_file(&parser, path, NULL);
 	report_at(report, NULL, 0, NULL);
 	report_included_from(report, NULL);
 	word_cutter_destroy(parser.cutter);
 	buf_fini(&parser.joined);
 	buf_fini(&parser.filled);
+	return is_read;
 }

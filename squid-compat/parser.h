@@ -30,8 +30,9 @@ struct parser_options {
 /* One directive. Borrowed: valid until it returns. */
 typedef void parser_line_fn(void *user, const struct words *words);
 
-/* Reads path and hands each directive to line; problems go to the report. */
-void parser_read(const char *path, const struct parser_options *options, struct report *report,
+/* Reads path and hands each directive to line; problems go to the report. False: path itself
+ * could not be read. */
+bool parser_read(const char *path, const struct parser_options *options, struct report *report,
                  parser_line_fn *line, void *user);
 
 #endif

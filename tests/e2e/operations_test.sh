@@ -168,6 +168,9 @@ test_words() {
 test_control_without_instance() {
 	expect "-k parse" 0 "$(control parse)"
 	expect_text "shows each line" 'Processing: http_access allow all' "$dir/control"
+	"$bobtail" -k parse -f "$dir/none" >"$dir/control" 2>&1
+	expect "-k parse without a file" 1 $?
+	expect "says that and no more" 1 "$(grep -cE 'FATAL|WARNING' "$dir/control")"
 	expect "-k check without a pid file" 1 "$(control check)"
 	expect_text "says which" "FATAL: failed to open $dir/pid: \(2\) No such file" "$dir/control"
 	echo 999999 >"$dir/pid"
