@@ -4,11 +4,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "proxy/log_writer.h"
@@ -26,27 +24,11 @@ static struct {
 	bool to_syslog;
 } cache_log = {.stderr_level = -1};
 
-static const struct {
-	const char *name;
-	int facility;
-} facilities[] = {
-	{"authpriv", LOG_AUTHPRIV}, {"daemon", LOG_DAEMON}, {"user", LOG_USER},
-	{"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
-	{"local3", LOG_LOCAL3},     {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},
-	{"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7},
-};
-
 void cache_log_open_syslog(const struct command_line *line)
 {
-	int facility = LOG_LOCAL4; /* as Squid's, when none is named */
-
 	if (!line->to_syslog)
 		return;
-	for (size_t i = 0; i < COUNT(facilities); i++)
-		if (line->syslog_facility &&
-		    strcasecmp(line->syslog_facility, facilities[i].name) == 0)
-			facility = facilities[i].facility;
-	openlog("squid", LOG_PID | LOG_NDELAY | LOG_CONS, facility);
+	openlog("squid", LOG_PID | LOG_NDELAY | LOG_CONS, line->syslog_facility);
 	cache_log.to_syslog = true;
 }
 

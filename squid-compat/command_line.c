@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "squid-compat/command_line.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <syslog.h>
 
 #include "lib/base/check.h"
 
@@ -84,17 +87,38 @@ static bool take_service_name(struct command_line *line, const char *value, stru
 
 static bool take_level(struct command_line *line, const char *value, struct err_text *why)
 {
-	(void)why;
-	line->stderr_level = atoi(value);
+	char *end;
+	long level = strtol(value, &end, 10);
+
+	if (end == value || *end || level < INT_MIN || level > INT_MAX) {
+		err_say(why, "'%s' is no level for the -d option", value);
+		return false;
+	}
+	line->stderr_level = (int)level;
 	return true;
 }
 
 static bool take_facility(struct command_line *line, const char *value, struct err_text *why)
 {
-	(void)why;
-	line->syslog_facility = value;
-	line->to_syslog = true;
-	return true;
+	static const struct {
+		const char *name;
+		int facility;
+	} facilities[] = {
+		{"authpriv", LOG_AUTHPRIV}, {"daemon", LOG_DAEMON}, {"user", LOG_USER},
+		{"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
+		{"local3", LOG_LOCAL3},     {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},
+		{"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7},
+	};
+
+	for (size_t i = 0; i < COUNT(facilities); i++) {
+		if (strcasecmp(value, facilities[i].name) != 0)
+			continue;
+		line->syslog_facility = facilities[i].facility;
+		line->to_syslog = true;
+		return true;
+	}
+	err_say(why, "unknown syslog facility '%s'", value);
+	return false;
 }
 
 static bool take_kid(struct command_line *line, const char *value, struct err_text *why)
@@ -230,7 +254,9 @@ static bool take_cluster(struct arguments *arguments, struct command_line *line,
 /* Words that are no options are ignored, as Squid does. */
 bool command_line_parse(int argc, char *const *argv, struct command_line *out, struct err_text *why)
 {
-	struct command_line line = {.service_name = "squid", .stderr_level = -1};
+	struct command_line line = {.service_name = "squid",
+				    .stderr_level = -1,
+				    .syslog_facility = LOG_LOCAL4};
 	struct arguments arguments = {argc, argv, 1};
 
 	for (; arguments.i < argc; arguments.i++) {

@@ -25,7 +25,7 @@ enum control_action {
 struct command_line {
 	const char *config_path;     /* -f, the last one; NULL: the built-in default */
 	const char *service_name;    /* -n; "squid" when absent */
-	const char *syslog_facility; /* -l; NULL: none named */
+	int syslog_facility;         /* LOG_DAEMON or the like; Squid's default: LOG_LOCAL4 */
 	const char *kid;             /* --kid; NULL: not given */
 	enum control_action control; /* -k */
 	int stderr_level;    /* -d: messages up to this level go to stderr too; -1: absent */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <cmocka.h>
 
 #include "lib/base/check.h"
@@ -40,7 +41,7 @@ static void options_are_read_as_squid_reads_them(void **state)
 	assert_int_equal(line.stderr_level, 1);
 	assert_string_equal(line.config_path, "/etc/b");
 	assert_string_equal(line.kid, "squid-1");
-	assert_string_equal(line.syslog_facility, "local3");
+	assert_int_equal(line.syslog_facility, LOG_LOCAL3);
 	assert_string_equal(line.service_name, "wiki");
 	assert_int_equal(line.control, CONTROL_NONE);
 }
@@ -99,6 +100,9 @@ static void faults_are_named(void **state)
 		{"--foreground=1",
 	         "'--foreground=1': unrecognized option or missing required argument"},
 		{"-k bogus", ""},
+		{"-d x", "'x' is no level for the -d option"},
+		{"-d 1x", "'1x' is no level for the -d option"},
+		{"-l bogus", "unknown syslog facility 'bogus'"},
 		{"-k reconfigured", ""},
 		{"-n a-b", "Expected alphanumeric service name for the -n option but got: a-b"},
 		{"-n a23456789012345678901234567890123",
