@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* url_rewrite_program: what it is asked, what its answer does to the request. */
+#include <inttypes.h>
+
 #include "helpers/url_rewrite.h"
 #include "lib/base/log.h"
 #include "proxy/transaction_internal.h"
@@ -54,6 +56,28 @@ static void take_new_url(struct transaction *t, struct str url)
 	buf_fini(&text);
 }
 
+enum { COMPLAIN_EVERY_S = 60 };
+
+/* That no helper answered is true of many requests at a time: said once a minute, and counted. */
+static void complain(struct transaction *t, const struct url_rewrite_verdict *verdict)
+{
+	struct worker *worker = t->worker;
+	int64_t now_s = loop_now_ms(worker->loop) / 1000;
+
+	if (t->rewrite.reply->code < HELPER_TIMEOUT) {
+		log_say(verdict->complaint_level, "%s", verdict->complaint.at);
+		return;
+	}
+	worker->nunrewritten++;
+	if (worker->unrewritten_said_s != 0 &&
+	    now_s - worker->unrewritten_said_s < COMPLAIN_EVERY_S)
+		return;
+	log_say(verdict->complaint_level, "%s (%" PRIu64 " requests since the last such line)",
+	        verdict->complaint.at, worker->nunrewritten);
+	worker->nunrewritten = 0;
+	worker->unrewritten_said_s = now_s;
+}
+
 static enum transaction_state take_rewrite(struct transaction *t)
 {
 	struct url_rewrite_verdict verdict;
@@ -61,7 +85,7 @@ static enum transaction_state take_rewrite(struct transaction *t)
 	url_rewrite_read(t->rewrite.reply, t->facts.method, snapshot_rewrite_policy(t->snapshot),
 	                 &verdict);
 	if (verdict.complaint.at[0])
-		log_say(1, "%s", verdict.complaint.at);
+		complain(t, &verdict);
 	switch (verdict.action) {
 	case URL_REWRITE_REDIRECT:
 		t->tag = LOG_TCP_REDIRECT;

@@ -52,6 +52,8 @@ struct worker {
 	struct list fetches;
 	struct list backgrounds; /* background.h */
 	struct counters counters;
+	uint64_t nunrewritten;      /* requests that no rewriter answered, not yet said */
+	int64_t unrewritten_said_s; /* monotonic; 0: never */
 	bool is_stopping;
 	struct timer stop_timer;
 	int64_t date_s_;           /* of date_text_ */
