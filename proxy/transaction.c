@@ -65,15 +65,13 @@ static struct str target_of(struct transaction *t)
 static bool make_url(struct transaction *t, struct str target, enum port_url_verdict *verdict)
 {
 	const struct http_head *head = &transaction_request(t)->head;
-	struct buf text;
+	struct buf *text = &t->worker->url_scratch;
 
-	buf_init(&text, TRANSACTION_URL_BYTES);
 	*verdict = port_request_url(t->exchange.port, target, http_value(head, FIELD_HOST),
-	                            &t->exchange.local, &text, &t->parts);
+	                            &t->exchange.local, text, &t->parts);
 	if (*verdict == PORT_URL_OK)
-		t->url = t->client_url = arena_str(&t->arena, buf_str(&text));
+		t->url = t->client_url = arena_str(&t->arena, buf_str(text));
 	t->client_parts = t->parts;
-	buf_fini(&text);
 	return *verdict == PORT_URL_OK;
 }
 

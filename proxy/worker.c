@@ -22,7 +22,7 @@
 #include "squid-compat/log_facts.h"
 #include "squid-compat/ports.h"
 
-enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024 };
+enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20 };
 
 struct worker *worker_create(struct server *server, unsigned index, struct err_text *why)
 {
@@ -40,6 +40,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 		mem_free(worker);
 		return NULL;
 	}
+	buf_init(&worker->url_scratch, URL_MAX_BYTES);
 	worker->origins = origin_pool_create(worker);
 	worker->turns = peer_turns_create();
 	worker->unshared = unshared_create();
@@ -56,6 +57,7 @@ void worker_destroy(struct worker *worker)
 	transaction_free_spare(worker);
 	origin_pool_destroy(worker->origins);
 	peer_turns_destroy(worker->turns);
+	buf_fini(&worker->url_scratch);
 	unshared_destroy(worker->unshared);
 	resolver_destroy(worker->resolver);
 	snapshot_unref(worker->snapshot);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
@@ -49,6 +50,7 @@ struct worker {
 	unsigned nsessions;
 	struct list spare;         /* transactions to use again */
 	unsigned nspare;
+	struct buf url_scratch;    /* an URL in the making; what lies in it means nothing to others */
 	struct list fetches;
 	struct list backgrounds; /* background.h */
 	struct counters counters;
