@@ -100,7 +100,11 @@ class Origin:
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        """Fine on a closed one: the one who disturbs may be in the midst of it at the end."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
         self.listener.close()
 
     def _accept(self, listener):
