@@ -159,11 +159,6 @@ struct child *child_start(struct loop *loop, const struct child_options *options
 	return NULL;
 }
 
-pid_t child_pid(const struct child *child)
-{
-	return child->pid;
-}
-
 /* ---- what it says on stderr */
 
 static void tell_note(struct child *child, const char *text, size_t len)

@@ -52,6 +52,4 @@ void child_send(struct child *child, const struct str *pieces, unsigned npieces)
  * process group after the grace gets SIGTERM, then SIGKILL. is_urgent: SIGTERM at once. */
 void child_stop(struct child *child, bool is_urgent);
 
-pid_t child_pid(const struct child *child);
-
 #endif

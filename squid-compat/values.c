@@ -197,14 +197,6 @@ static bool to_time(double number, const struct unit *unit, int64_t *out_ms)
 	return true;
 }
 
-bool value_time_text(struct str number, struct str unit, int64_t *out_ms)
-{
-	const struct unit *found = find_time_unit(unit);
-	double value;
-
-	return found && to_number(number, &value) && to_time(value, found, out_ms);
-}
-
 /* Squid insists on the unit; nothing is nothing in any. */
 static bool take_time_unit(const struct words *words, size_t i, struct report *report,
                            double number, const struct unit **unit)

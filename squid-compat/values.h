@@ -38,7 +38,6 @@ bool value_size(const struct words *words, size_t *i, struct report *report,
                 const char *default_unit, int64_t *out);
 
 /* The same on a text alone, for options like buffer-size=64KB. False: no good; nothing is said. */
-bool value_time_text(struct str number, struct str unit, int64_t *out_ms);
 bool value_size_text(struct str number, struct str unit, int64_t *out_bytes);
 
 #endif
