@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-from origin import Gone, Input, body_of, checksum, chunked, etag_of, parse_head
+from origin import Gone, Input, body_of, checksum, chunked, etag_of, parse_head, real_path
 
 PATIENCE_S = 30
 SIZES = (0, 1, 100, 2047, 2048, 4096, 5000, 20000, 32768, 32769, 65536, 70000, 300000, 2000000)
@@ -97,11 +97,6 @@ class Request:
         part = whole[first : last + 1]
         if size != len(whole) or body != part or last >= size:
             raise Wrong(f"{self.path} {self.fields}: {describe(numbers[0], body, part)}")
-
-
-def real_path(path):
-    """What the rewriter makes of it."""
-    return path[3:] if path.startswith("/rw/") else path
 
 
 def describe(path, body, expected):
