@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,41 +12,47 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cache/disk.h"
-#include "cache/index.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
-#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
+#include "proxy/control_verbs.h"
+#include "proxy/control_words.h"
 #include "proxy/serve.h"
-#include "proxy/server.h"
 #include "proxy/tally.h"
-#include "proxy/version.h"
 #include "squid-compat/config.h"
 
 struct control {
 	struct control_options options;
 	struct loop_fd listener;
-	struct list connections;
-	unsigned nconnections;
-	bool is_running; /* a command: what it answers goes out when it returns */
+	struct list calls;
+	unsigned ncalls;
 };
 
-/* One question. */
-struct connection {
+enum { ROOM_BYTES = 64 << 10 }; /* of an answer that may wait while more is made */
+
+struct control_call {
 	struct list node;
 	struct control *control;
 	struct loop_fd watch;
 	struct timer timer;
+	struct loop_task task;
 	struct buf in, out;
 	size_t sent;
-	bool is_asked; /* the line is there: what follows is of no interest */
+	char *text; /* of the words */
+	struct str words[CONTROL_MAX_WORDS];
+	unsigned nwords;
+	bool is_asked;   /* the line is there: what follows is of no interest */
+	bool is_ended;   /* all is said */
+	bool is_blocked; /* the socket takes no more now */
 	bool awaits_reload;
-	struct tally_request *tally; /* under way; write then says what is asked */
-	void (*write)(struct connection *connection, const struct tally *tally);
+	void (*step)(struct control_call *call);
+	void *state;
+	void (*free_state)(void *state);
+	struct tally_request *tally; /* under way; then write says what is asked */
+	void (*write)(struct control_call *call, const struct tally *tally);
 };
 
 /* ---- the socket */
@@ -108,306 +114,360 @@ enum err control_listen(const char *path, const struct config *config, int *fd,
 	return ERR_IO;
 }
 
-/* ---- a connection */
+/* ---- a call */
 
-static void destroy_connection(struct connection *connection)
+static struct loop *loop_of(const struct control_call *call)
 {
-	struct control *control = connection->control;
-
-	loop_unwatch(control->options.loop, &connection->watch);
-	close(connection->watch.fd);
-	timer_cancel(&connection->timer);
-	tally_cancel(connection->tally);
-	list_remove(&connection->node);
-	buf_fini(&connection->in);
-	buf_fini(&connection->out);
-	mem_free(connection);
-	control->nconnections--;
+	return call->control->options.loop;
 }
 
-static void set_timer(struct connection *connection)
+static void destroy_call(struct control_call *call)
 {
-	struct loop *loop = connection->control->options.loop;
+	struct control *control = call->control;
 
-	timer_set(loop, &connection->timer, loop_now_ms(loop) + CONTROL_WAIT_MS);
+	if (call->free_state)
+		call->free_state(call->state);
+	loop_unwatch(control->options.loop, &call->watch);
+	close(call->watch.fd);
+	timer_cancel(&call->timer);
+	loop_task_cancel(&call->task);
+	tally_cancel(call->tally);
+	list_remove(&call->node);
+	buf_fini(&call->in);
+	buf_fini(&call->out);
+	mem_free(call->text);
+	mem_free(call);
+	control->ncalls--;
 }
 
-/* Sends what the socket takes; the connection ends with the last byte. */
-static void send_answer(struct connection *connection)
+static void set_timer(struct control_call *call)
 {
-	struct str rest = str_from(buf_str(&connection->out), connection->sent);
+	timer_set(loop_of(call), &call->timer, loop_now_ms(loop_of(call)) + CONTROL_WAIT_MS);
+}
 
+/* Sends what the socket takes; false: the client has gone. */
+static bool send_some(struct control_call *call)
+{
+	struct str rest = str_from(buf_str(&call->out), call->sent);
+
+	call->is_blocked = false;
 	while (rest.len > 0) {
-		ssize_t n = send(connection->watch.fd, rest.at, rest.len, MSG_NOSIGNAL);
+		ssize_t n = send(call->watch.fd, rest.at, rest.len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
-			loop_watch_level(connection->control->options.loop, &connection->watch,
-			                 EPOLLOUT);
-			return;
+			call->is_blocked = true;
+			return loop_watch_level(loop_of(call), &call->watch, EPOLLOUT);
 		}
 		if (n < 0 && errno != EINTR)
-			break;
+			return false;
 		if (n > 0) {
-			connection->sent += (size_t)n;
+			call->sent += (size_t)n;
 			rest = str_from(rest, (size_t)n);
+			set_timer(call);
 		}
 	}
-	destroy_connection(connection);
+	buf_clear(&call->out);
+	call->sent = 0;
+	return loop_watch_level(loop_of(call), &call->watch, 0);
+}
+
+/* From the loop, never from within what a verb calls: the answer goes on, or is over. */
+static void run_call(struct loop_task *task)
+{
+	struct control_call *call = CONTAINER(task, struct control_call, task);
+
+	if (call->step && !call->is_ended && call->out.len - call->sent < ROOM_BYTES) {
+		set_timer(call);
+		call->step(call);
+	}
+	if (!send_some(call) || call->out.is_full || (call->is_ended && !call->is_blocked)) {
+		destroy_call(call);
+		return;
+	}
+	if (call->step && !call->is_ended && !call->is_blocked)
+		loop_defer(loop_of(call), &call->task);
+}
+
+/* ---- what a verb sees (control_call.h) */
+
+struct str control_word(const struct control_call *call, unsigned i)
+{
+	return i + 1 < call->nwords ? call->words[i + 1] : STR_NONE;
+}
+
+struct str control_option(const struct control_call *call, struct str name)
+{
+	for (unsigned i = 1; i < call->nwords; i++) {
+		struct str word = call->words[i];
+
+		if (str_starts_with(word, name) && word.len > name.len &&
+		    word.at[name.len] == '=')
+			return str_from(word, name.len + 1);
+	}
+	return STR_NONE;
+}
+
+uid_t control_uid(const struct control_call *call)
+{
+	struct ucred who = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(who);
+
+	getsockopt(call->watch.fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
+	return who.uid;
+}
+
+struct serve *control_serve(const struct control_call *call)
+{
+	return call->control->options.serve;
+}
+
+struct server *control_server(const struct control_call *call)
+{
+	return serve_server(call->control->options.serve);
+}
+
+struct loop *control_loop(const struct control_call *call)
+{
+	return loop_of(call);
+}
+
+void control_say_str(struct control_call *call, struct str text)
+{
+	size_t from;
+
+	buf_add_char(&call->out, CONTROL_TEXT);
+	from = call->out.len;
+	buf_add_str(&call->out, text);
+	for (size_t i = from; i < call->out.len; i++)
+		if ((unsigned char)call->out.at[i] < ' ' && call->out.at[i] != '\t')
+			call->out.at[i] = '?';
+	buf_add_char(&call->out, '\n');
+	loop_defer(loop_of(call), &call->task);
+}
+
+static struct str format_line(char *out, size_t size, const char *format, va_list args)
+{
+	int len = vsnprintf(out, size, format, args);
+
+	return (struct str){out, len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1};
+}
+
+void control_say(struct control_call *call, const char *format, ...)
+{
+	char line[4096];
+	va_list args;
+
+	va_start(args, format);
+	control_say_str(call, format_line(line, sizeof(line), format, args));
+	va_end(args);
+}
+
+void control_progress(struct control_call *call, uint64_t done, uint64_t total)
+{
+	buf_printf(&call->out, "%c%" PRIu64 " %" PRIu64 "\n", CONTROL_PROGRESS, done, total);
+	loop_defer(loop_of(call), &call->task);
+}
+
+static void end(struct control_call *call, char how, struct str reason)
+{
+	check(!call->is_ended);
+	buf_add_char(&call->out, how);
+	buf_add_str(&call->out, reason);
+	buf_add_char(&call->out, '\n');
+	call->is_ended = true;
+	loop_defer(loop_of(call), &call->task);
+}
+
+void control_end(struct control_call *call)
+{
+	end(call, CONTROL_END, STR(""));
+}
+
+void control_fail(struct control_call *call, const char *format, ...)
+{
+	char line[4096];
+	va_list args;
+
+	va_start(args, format);
+	end(call, CONTROL_ERROR, format_line(line, sizeof(line), format, args));
+	va_end(args);
+}
+
+void control_set_state(struct control_call *call, void *state, void (*free)(void *state))
+{
+	call->state = state;
+	call->free_state = free;
+}
+
+void *control_state(const struct control_call *call)
+{
+	return call->state;
+}
+
+void control_continue(struct control_call *call, void (*step)(struct control_call *call))
+{
+	call->step = step;
+	loop_defer(loop_of(call), &call->task);
 }
 
 static void tally_done(void *owner, const struct tally *tally)
 {
-	struct connection *connection = owner;
+	struct control_call *call = owner;
 
-	connection->tally = NULL;
-	connection->write(connection, tally);
-	send_answer(connection);
+	call->tally = NULL;
+	call->write(call, tally);
+	control_end(call);
 }
 
-static void say_error(struct connection *connection, const char *reason)
+void control_ask_workers(struct control_call *call,
+			 void (*write)(struct control_call *call, const struct tally *tally))
 {
-	buf_printf(&connection->out, "ERROR %s\n", reason);
-}
-
-/* ---- commands */
-
-/* The workers are asked, and the answer is written when they have told. */
-static void ask_workers(struct connection *connection,
-                        void (*write)(struct connection *connection, const struct tally *tally))
-{
-	struct control_options *options = &connection->control->options;
+	struct control_options *options = &call->control->options;
 
 	if (serve_is_stopping(options->serve)) {
-		say_error(connection, "stopping");
+		control_fail(call, "stopping");
 		return;
 	}
-	connection->write = write;
-	connection->tally =
-		tally_ask(serve_server(options->serve), options->loop, tally_done, connection);
+	call->write = write;
+	call->tally = tally_ask(serve_server(options->serve), options->loop, tally_done, call);
 }
 
-static void say_disk(struct buf *out, struct disk *disk)
+void control_reload(struct control_call *call)
 {
-	static const char *const states[] = {
-		[DISK_NORMAL] = "normal", [DISK_PAUSED] = "paused", [DISK_OFF] = "off"};
-	struct disk_stats stats;
+	struct control_options *options = &call->control->options;
 
-	disk_stats(disk, &stats);
-	buf_printf(out, "disk.state = %s%s\n", states[stats.state],
-	           stats.is_loading ? " (loading)" : "");
-	buf_printf(out, "disk.objects = %" PRIu64 "\n", stats.objects);
-	buf_printf(out, "disk.used_bytes = %" PRIu64 "\n", stats.used_bytes);
-	buf_printf(out, "disk.max_bytes = %" PRIu64 "\n", stats.max_bytes);
-	buf_printf(out, "disk.lookups = %" PRIu64 "\n", stats.lookups);
-	buf_printf(out, "disk.hits = %" PRIu64 "\n", stats.hits);
-	buf_printf(out, "disk.stored = %" PRIu64 "\n", stats.stored);
-	buf_printf(out, "disk.refused = %" PRIu64 "\n", stats.refused);
-	buf_printf(out, "disk.faults = %" PRIu64 "\n", stats.faults);
-}
-
-static void write_info(struct connection *connection, const struct tally *tally)
-{
-	struct serve *serve = connection->control->options.serve;
-	const struct server *server = serve_server(serve);
-	struct buf *out = &connection->out;
-	struct index_stats memory;
-
-	index_stats(server->index, &memory);
-	buf_printf(out, "OK\nversion = " VERSION_TEXT "\npid = %d\n", (int)getpid());
-	buf_printf(out, "uptime_s = %" PRId64 "\n",
-	           (clock_wall_us() - server->started_us) / 1000000);
-	buf_printf(out, "configuration = %s\n", serve_config(serve)->path);
-	buf_printf(out, "workers = %u\n", server->nworkers);
-	buf_printf(out, "sessions = %u\n", tally->nsessions);
-	buf_printf(out, "requests = %" PRIu64 "\n", tally->counters.client_requests);
-	buf_printf(out, "memory.objects = %zu\n", memory.nobjects);
-	buf_printf(out, "memory.used_bytes = %zu\n", memory.bytes);
-	buf_printf(out, "memory.max_bytes = %zu\n", memory.max_bytes);
-	buf_printf(out, "memory.evicted = %" PRIu64 "\n", memory.nevicted);
-	for (unsigned i = 0; i < server->ndisks; i++)
-		say_disk(out, server->disks[i]);
-}
-
-static void do_info(struct connection *connection, struct str argument)
-{
-	(void)argument;
-	ask_workers(connection, write_info);
-}
-
-#define COUNTER(field) offsetof(struct counters, field)
-
-/* Squid's names where Squid has the counter. */
-static const struct {
-	const char *name;
-	size_t offset;
-	unsigned unit;
-} counters[] = {
-	{"client_http.requests", COUNTER(client_requests), 1},
-	{"client_http.hits", COUNTER(client_hits), 1},
-	{"client_http.errors", COUNTER(client_errors), 1},
-	{"client_http.kbytes_in", COUNTER(client_bytes_in), 1024},
-	{"client_http.kbytes_out", COUNTER(client_bytes_out), 1024},
-	{"client_http.hit_kbytes_out", COUNTER(client_hit_bytes_out), 1024},
-	{"client_http.connections", COUNTER(connections_accepted), 1},
-	{"server.all.requests", COUNTER(server_requests), 1},
-	{"server.all.errors", COUNTER(server_errors), 1},
-	{"server.all.kbytes_in", COUNTER(server_bytes_in), 1024},
-	{"server.all.kbytes_out", COUNTER(server_bytes_out), 1024},
-};
-
-static void write_counters(struct connection *connection, const struct tally *tally)
-{
-	buf_printf(&connection->out, "OK\n");
-	for (size_t i = 0; i < COUNT(counters); i++) {
-		uint64_t n;
-
-		memcpy(&n, (const char *)&tally->counters + counters[i].offset, sizeof(n));
-		buf_printf(&connection->out, "%s = %" PRIu64 "\n", counters[i].name,
-		           n / counters[i].unit);
-	}
-}
-
-static void do_counters(struct connection *connection, struct str argument)
-{
-	(void)argument;
-	ask_workers(connection, write_counters);
-}
-
-static void do_reconfigure(struct connection *connection, struct str argument)
-{
-	struct control_options *options = &connection->control->options;
-
-	(void)argument;
-	connection->awaits_reload = true;
+	call->awaits_reload = true;
 	options->reload(options->owner);
 }
 
-static void do_rotate(struct connection *connection, struct str argument)
+void control_shutdown(struct control_call *call)
 {
-	(void)argument;
-	serve_rotate(connection->control->options.serve);
-	buf_printf(&connection->out, "OK\n");
-}
+	struct control_options *options = &call->control->options;
 
-static void do_shutdown(struct connection *connection, struct str argument)
-{
-	struct control_options *options = &connection->control->options;
-
-	(void)argument;
-	buf_printf(&connection->out, "OK\n");
+	control_end(call);
 	options->shutdown(options->owner);
 }
 
-static void do_purge(struct connection *connection, struct str url)
+void control_reload_done(struct control *control, bool is_ok)
 {
-	struct server *server = serve_server(connection->control->options.serve);
-	uint64_t key = index_key(server->index, url);
-	struct disk *disk = server_disk(server, key);
-	unsigned nmemory, ndisk;
+	if (!control)
+		return;
+	LIST_EACH(node, &control->calls) {
+		struct control_call *call = CONTAINER(node, struct control_call, node);
 
-	if (url.len == 0) {
-		say_error(connection, "purge needs a URL");
+		if (!call->awaits_reload)
+			continue;
+		call->awaits_reload = false;
+		if (is_ok)
+			control_end(call);
+		else
+			control_fail(call, "the configuration cannot be used; cache.log says why");
+	}
+}
+
+/* ---- the question */
+
+static bool read_words(struct control_call *call, struct str line)
+{
+	size_t used = 0;
+
+	call->text = mem_alloc(line.len + 1);
+	for (; call->nwords < CONTROL_MAX_WORDS; call->nwords++) {
+		struct str *word = &call->words[call->nwords];
+
+		line = str_trim(line);
+		if (line.len == 0)
+			return call->nwords > 0;
+		if (!control_words_next(&line, call->text + used, word))
+			return false;
+		used += word->len;
+	}
+	return str_trim(line).len == 0;
+}
+
+static void run_line(struct control_call *call, struct str line)
+{
+	const struct control_verb *verb;
+
+	call->is_asked = true;
+	set_timer(call);
+	/* Nothing more is read: an unread byte would wake the loop for ever. */
+	loop_watch_level(loop_of(call), &call->watch, 0);
+	if (!read_words(call, line)) {
+		control_fail(call, "a line that is not understood");
 		return;
 	}
-	nmemory = index_remove_all(server->index, key, url);
-	ndisk = disk ? disk_remove_all(disk, key) : 0;
-	buf_printf(&connection->out, "OK\nmemory = %u\ndisk = %u\n", nmemory, ndisk);
+	verb = control_verb_find(call->words[0]);
+	if (!verb)
+		control_fail(call, "unknown command");
+	else if (call->nwords - 1 < verb->min_words || call->nwords - 1 > verb->max_words)
+		control_fail(call, "%s takes another number of words", verb->name);
+	else
+		verb->run(call);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(struct connection *connection, struct str argument);
-} commands[] = {
-	{"info", do_info},     {"counters", do_counters}, {"reconfigure", do_reconfigure},
-	{"rotate", do_rotate}, {"shutdown", do_shutdown}, {"purge", do_purge},
-};
-
-static void run_command(struct connection *connection, struct str line)
-{
-	struct str word = STR_NONE, argument = line;
-
-	connection->is_asked = true;
-	/* Nothing more is read: an unread byte would wake the loop for ever. */
-	loop_watch_level(connection->control->options.loop, &connection->watch, 0);
-	str_word(&argument, &word);
-	argument = str_trim(argument);
-	for (size_t i = 0; i < COUNT(commands); i++)
-		if (str_eq(word, str_of(commands[i].name))) {
-			commands[i].run(connection, argument);
-			return;
-		}
-	say_error(connection, "unknown command");
-}
-
-/* ---- reading */
-
-static bool read_more(struct connection *connection)
+static bool read_more(struct control_call *call)
 {
 	char piece[4096];
-	ssize_t n = recv(connection->watch.fd, piece, sizeof(piece), 0);
+	ssize_t n = recv(call->watch.fd, piece, sizeof(piece), 0);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	return n > 0 && buf_add(&connection->in, piece, (size_t)n);
+	return n > 0 && buf_add(&call->in, piece, (size_t)n);
 }
 
 static void on_ready(struct loop_fd *watch, uint32_t events)
 {
-	struct connection *connection = CONTAINER(watch, struct connection, watch);
+	struct control_call *call = CONTAINER(watch, struct control_call, watch);
 	struct str line;
 
-	if (connection->is_asked) {
+	if (call->is_asked) {
 		if (events & EPOLLOUT)
-			send_answer(connection);
+			loop_defer(loop_of(call), &call->task);
 		else
-			destroy_connection(connection);
+			destroy_call(call);
 		return;
 	}
-	if (!read_more(connection)) {
-		destroy_connection(connection);
+	if (!read_more(call)) {
+		destroy_call(call);
 		return;
 	}
-	line = buf_str(&connection->in);
+	line = buf_str(&call->in);
 	line.len = str_find_char(line, '\n');
-	if (line.len == connection->in.len)
-		return;
-	set_timer(connection);
-	connection->control->is_running = true;
-	run_command(connection, line);
-	connection->control->is_running = false;
-	if (connection->out.len > 0)
-		send_answer(connection);
+	if (line.len < call->in.len)
+		run_line(call, line);
 }
 
 static void on_timer(struct timer *timer)
 {
-	destroy_connection(CONTAINER(timer, struct connection, timer));
+	destroy_call(CONTAINER(timer, struct control_call, timer));
 }
 
 static void on_accept(struct loop_fd *watch, uint32_t events)
 {
 	struct control *control = CONTAINER(watch, struct control, listener);
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct connection *connection;
+	struct control_call *call;
 
 	(void)events;
 	if (fd < 0)
 		return;
-	if (control->nconnections == CONTROL_MAX_CONNECTIONS) {
+	if (control->ncalls == CONTROL_MAX_CONNECTIONS) {
 		close(fd);
 		return;
 	}
-	connection = mem_zalloc(sizeof(*connection));
-	connection->control = control;
-	connection->watch = (struct loop_fd){.fd = fd, .ready = on_ready};
-	buf_init(&connection->in, CONTROL_MAX_LINE_BYTES);
-	buf_init(&connection->out, CONTROL_MAX_ANSWER_BYTES);
-	timer_init(&connection->timer, on_timer);
-	list_push_back(&control->connections, &connection->node);
-	control->nconnections++;
-	set_timer(connection);
-	if (!loop_watch_level(control->options.loop, &connection->watch, EPOLLIN))
-		destroy_connection(connection);
+	call = mem_zalloc(sizeof(*call));
+	call->control = control;
+	call->watch = (struct loop_fd){.fd = fd, .ready = on_ready};
+	call->task.run = run_call;
+	buf_init(&call->in, CONTROL_MAX_LINE_BYTES);
+	buf_init(&call->out, CONTROL_MAX_ANSWER_BYTES);
+	timer_init(&call->timer, on_timer);
+	list_push_back(&control->calls, &call->node);
+	control->ncalls++;
+	set_timer(call);
+	if (!loop_watch_level(control->options.loop, &call->watch, EPOLLIN))
+		destroy_call(call);
 }
 
 struct control *control_create(const struct control_options *options)
@@ -416,7 +476,7 @@ struct control *control_create(const struct control_options *options)
 
 	control->options = *options;
 	control->listener = (struct loop_fd){.fd = options->fd, .ready = on_accept};
-	list_init(&control->connections);
+	list_init(&control->calls);
 	if (!loop_watch_level(options->loop, &control->listener, EPOLLIN))
 		log_say(0, "ERROR: cannot watch the control socket: %s; bobtailctl will not work",
 		        strerror(errno));
@@ -427,29 +487,9 @@ void control_destroy(struct control *control)
 {
 	if (!control)
 		return;
-	LIST_EACH_SAFE(node, &control->connections)
-		destroy_connection(CONTAINER(node, struct connection, node));
+	LIST_EACH_SAFE(node, &control->calls)
+		destroy_call(CONTAINER(node, struct control_call, node));
 	loop_unwatch(control->options.loop, &control->listener);
 	close(control->listener.fd);
 	mem_free(control);
-}
-
-void control_reload_done(struct control *control, bool is_ok)
-{
-	if (!control)
-		return;
-	LIST_EACH_SAFE(node, &control->connections) {
-		struct connection *connection = CONTAINER(node, struct connection, node);
-
-		if (!connection->awaits_reload)
-			continue;
-		connection->awaits_reload = false;
-		if (is_ok)
-			buf_printf(&connection->out, "OK\n");
-		else
-			say_error(connection,
-			          "the configuration cannot be used; cache.log says why");
-		if (!control->is_running)
-			send_answer(connection);
-	}
 }

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/control.h: the administrator's door: a Unix socket that only the effective user (and root)
- * may open. One line in, an answer out, the connection closed: COMMAND [ARGUMENT] LF  →  "OK" LF
- * TEXT...  or  "ERROR" SP REASON LF Lines, answers, connections and their time are bounded.
+ * may open. One line in, VERB [WORD...] LF (control_words.h: how a word may hold anything); lines out,
+ * each with a character in front that says what it is, and the connection closed:
+ *
+ *     "=" TEXT LF           a line of the answer
+ *     "~" DONE SP TOTAL LF  how far it is; TOTAL 0: not known
+ *     "." LF                the end: done
+ *     "!" REASON LF         the end: it failed
+ *
+ * An answer without its end is no answer. Lines, connections and their time are bounded; an answer
+ * of any length is made as the client takes it. What a verb sees: control_call.h.
  *
  * Threads: the main thread's loop. */
 #ifndef PROXY_CONTROL_H
@@ -18,9 +26,17 @@ struct serve;
 
 enum {
 	CONTROL_MAX_LINE_BYTES = 16384,
-	CONTROL_MAX_ANSWER_BYTES = 1 << 20,
+	CONTROL_MAX_ANSWER_BYTES = 1 << 20, /* not sent yet */
 	CONTROL_MAX_CONNECTIONS = 16,
-	CONTROL_WAIT_MS = 30000, /* for a line, or for an answer to be read */
+	CONTROL_WAIT_MS = 30000, /* for a line, or until an answer goes on */
+};
+
+/* The first character of a line of an answer. */
+enum {
+	CONTROL_TEXT = '=',
+	CONTROL_PROGRESS = '~',
+	CONTROL_END = '.',
+	CONTROL_ERROR = '!',
 };
 
 /* A listening socket at path, mode 0600, owned by the effective user of config. A socket on which

@@ -243,7 +243,7 @@ test_door() {
 	"$bobtailctl" --bogus >"$dir/control" 2>&1
 	expect "bobtailctl with an unknown option" 2 $?
 	"$bobtailctl" -f "$conf" dance >"$dir/control" 2>&1
-	expect "an unknown command fails" 1 $?
+	expect "an unknown command is wrong use" 2 $?
 	expect "only the user may open the door" 600 "$(stat -c %a "$dir/pid.ctl")"
 	head -c 200000 /dev/zero | tr '\0' 'a' |
 		timeout 5 python3 -c 'import socket, sys

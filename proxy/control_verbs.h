@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/control_verbs.h: the table of verbs, and the functions that its rows name. */
+#ifndef PROXY_CONTROL_VERBS_H
+#define PROXY_CONTROL_VERBS_H
+#include "proxy/control_call.h"
+
+const struct control_verb *control_verb_find(struct str name); /* NULL: unknown */
+
+/* control_report.c */
+void control_run_info(struct control_call *call);
+void control_run_counters(struct control_call *call);
+
+/* control_purge.c */
+void control_run_purge(struct control_call *call);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/ctl/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/heap.h"
+#include "proxy/control.h"
+#include "proxy/control_path.h"
+#include "proxy/control_words.h"
+#include "proxy/ctl/progress.h"
+
+/* The caller frees it. NULL: unknown, and stderr has why. */
+static char *find_socket(struct ctl *ctl)
+{
+	const struct config *config;
+
+	if (ctl->socket_path)
+		return mem_strdup(ctl->socket_path);
+	config = ctl_config(ctl);
+	return config ? control_path(config) : NULL;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, error;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+static bool send_all(int fd, struct str bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t n = send(fd, bytes.at, bytes.len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes = str_from(bytes, (size_t)n);
+	}
+	return true;
+}
+
+/* ---- the answer */
+
+struct reading {
+	const struct client_sink *sink;
+	struct progress bar;
+};
+
+static void take_line(struct reading *reading, const char *line)
+{
+	const struct client_sink *sink = reading->sink;
+
+	progress_clear(&reading->bar);
+	if (sink && sink->line)
+		sink->line(sink->user, line);
+	else
+		puts(line);
+}
+
+static void take_progress(struct reading *reading, const char *line)
+{
+	const struct client_sink *sink = reading->sink;
+	uint64_t done = 0, total = 0;
+
+	if (sscanf(line, "%" SCNu64 " %" SCNu64, &done, &total) != 2)
+		return;
+	if (sink && sink->progress)
+		sink->progress(sink->user, done, total);
+	else
+		progress_show(&reading->bar, done, total);
+}
+
+/* CTL_OK, CTL_FAILED, or -1: more lines follow. */
+static int take(struct reading *reading, const char *line)
+{
+	switch (line[0]) {
+	case CONTROL_TEXT:
+		take_line(reading, line + 1);
+		return -1;
+	case CONTROL_PROGRESS:
+		take_progress(reading, line + 1);
+		return -1;
+	case CONTROL_END:
+		return CTL_OK;
+	case CONTROL_ERROR:
+		progress_clear(&reading->bar);
+		return ctl_fail("%s", line + 1);
+	default:
+		return ctl_fail("an answer that is not understood");
+	}
+}
+
+static int read_answer(int fd, const struct client_sink *sink)
+{
+	FILE *answer = fdopen(fd, "r");
+	struct reading reading = {.sink = sink};
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int status = -1;
+
+	if (!answer) {
+		close(fd);
+		return ctl_fail("%s", strerror(errno));
+	}
+	progress_init(&reading.bar);
+	while (status < 0 && (len = getline(&line, &size, answer)) > 0 && line[len - 1] == '\n') {
+		line[len - 1] = '\0';
+		status = take(&reading, line);
+	}
+	progress_clear(&reading.bar);
+	mem_free(line);
+	fclose(answer);
+	return status >= 0 ? status : ctl_fail("the answer ends before its time");
+}
+
+static int ask_at(const char *path, struct str line, const struct client_sink *sink)
+{
+	int fd = connect_to(path);
+	int status;
+
+	if (fd >= 0 && send_all(fd, line))
+		return read_answer(fd, sink);
+	status = ctl_fail("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+int client_ask(struct ctl *ctl, const char *const *words, unsigned nwords,
+	       const struct client_sink *sink)
+{
+	char *path = find_socket(ctl);
+	struct buf line;
+	int status;
+
+	if (!path)
+		return CTL_FAILED;
+	buf_init(&line, CONTROL_MAX_LINE_BYTES);
+	for (unsigned i = 0; i < nwords; i++)
+		control_words_add(&line, str_of(words[i]));
+	buf_add_char(&line, '\n');
+	status = line.is_full ? ctl_fail("that is too long")
+			      : ask_at(path, buf_str(&line), sink);
+	buf_fini(&line);
+	mem_free(path);
+	return status;
+}
+
+bool client_is_running(struct ctl *ctl)
+{
+	char *path = find_socket(ctl);
+	int fd = path ? connect_to(path) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	mem_free(path);
+	return fd >= 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/ctl/commands.h: the table of subcommands, and the functions that its rows name. */
+#ifndef PROXY_CTL_COMMANDS_H
+#define PROXY_CTL_COMMANDS_H
+#include "proxy/ctl/ctl.h"
+
+/* All rows; *n says how many. */
+const struct ctl_command *ctl_commands(unsigned *n);
+
+/* The row that the first words name; *nwords says how many of them. NULL: none. */
+const struct ctl_command *ctl_command_find(int argc, char **argv, int *nwords);
+
+/* simple.c: verbs that take no options and print what they are told */
+int ctl_run_info(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_counters(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_rotate(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_shutdown(struct ctl *ctl, const struct ctl_args *args);
+
+/* purge.c */
+int ctl_run_purge(struct ctl *ctl, const struct ctl_args *args);
+
+#endif
