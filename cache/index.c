@@ -7,11 +7,17 @@
 #include "cache/object.h"
 #include "cache/vary.h"
 #include "lib/base/check.h"
+#include "lib/base/epoch.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 
-enum { NBUCKETS_AT_FIRST = 8, HAND_STEPS_A_LOCK = 64, REMOVAL_COUNTERS = 1024 };
+enum {
+	NBUCKETS_AT_FIRST = 8,
+	HAND_STEPS_A_LOCK = 64,
+	REMOVAL_COUNTERS = 1024,
+	FINDS_A_TIDYING = 4096, /* a thread's look-ups between those that tidy up as well */
+};
 
 /* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
  * holds what a purge or a POST made void, and may not come back by index_insert. */
@@ -22,10 +28,19 @@ enum place {
 	PLACE_REMOVED,
 };
 
+/* Chains by index_.next, newest first. Links are written under the shard's lock and followed without
+ * it, within an epoch (lib/base/epoch.h): sequentially consistent, all of them. */
+struct table {
+	struct epoch_item retired;
+	size_t nbuckets; /* a power of two */
+	_Atomic(struct object *) buckets[];
+};
+
 struct shard {
 	struct lock lock;
-	struct object **buckets; /* chains by index_.next, newest first */
-	size_t nbuckets;         /* a power of two */
+	_Atomic(struct table *) table;
+	atomic_uint moves; /* odd while objects are being moved within the chains: who then finds
+			      nothing looks again */
 	size_t nentries;
 	struct list queue; /* the stored ones by index_.node, oldest first */
 	struct list *hand; /* the next to be judged; the queue's head: start over */
@@ -64,6 +79,20 @@ static const struct size_class *class_of(size_t bytes)
 	return row;
 }
 
+static void free_table(struct epoch_item *item)
+{
+	mem_free(CONTAINER(item, struct table, retired));
+}
+
+static struct table *create_table(size_t nbuckets)
+{
+	struct table *table = mem_zalloc(sizeof(*table) + nbuckets * sizeof(table->buckets[0]));
+
+	table->nbuckets = nbuckets;
+	table->retired.free = free_table;
+	return table;
+}
+
 struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed)
 {
 	struct index *index = mem_zalloc(sizeof(*index) + nshards * sizeof(index->shards[0]));
@@ -76,8 +105,7 @@ struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed)
 		struct shard *shard = &index->shards[i];
 
 		lock_init(&shard->lock);
-		shard->nbuckets = NBUCKETS_AT_FIRST;
-		shard->buckets = mem_array(shard->nbuckets, sizeof(shard->buckets[0]));
+		atomic_init(&shard->table, create_table(NBUCKETS_AT_FIRST));
 		list_init(&shard->queue);
 		shard->hand = &shard->queue;
 	}
@@ -95,9 +123,24 @@ static struct shard *shard_of(struct index *index, uint64_t key)
 	return &index->shards[(key >> 40) & (index->nshards - 1)];
 }
 
-static struct object **bucket_of(struct shard *shard, uint64_t key)
+static _Atomic(struct object *) *bucket_in(struct table *table, uint64_t key)
 {
-	return &shard->buckets[key & (shard->nbuckets - 1)];
+	return &table->buckets[key & (table->nbuckets - 1)];
+}
+
+static _Atomic(struct object *) *bucket_of(struct shard *shard, uint64_t key)
+{
+	return bucket_in(atomic_load(&shard->table), key);
+}
+
+static struct object *first_of(struct shard *shard, uint64_t key)
+{
+	return atomic_load(bucket_of(shard, key));
+}
+
+static struct object *next_of(struct object *object)
+{
+	return atomic_load(&object->index_.next);
 }
 
 static bool is_at(const struct object *object, uint64_t key, struct str url)
@@ -105,21 +148,19 @@ static bool is_at(const struct object *object, uint64_t key, struct str url)
 	return object->key == key && str_eq(object->url, url);
 }
 
-/* ---- looking up */
+/* ---- looking up: within an epoch, or under the lock */
 
 /* The newest under the URL whose head is known and which answers the request, else one without a
  * head. */
-static struct object *look_up_locked(struct shard *shard, uint64_t key, struct str url,
-				     const struct http_head *request, bool only_inflight)
+static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
+			      const struct http_head *request)
 {
 	struct object *without_head = NULL;
 
-	lock_check_held(&shard->lock);
-	for (struct object *object = *bucket_of(shard, key); object; object = object->index_.next) {
+	for (struct object *object = first_of(shard, key); object; object = next_of(object)) {
 		enum object_state state;
 
-		if (!is_at(object, key, url) ||
-		    (only_inflight && object->index_.place != PLACE_INFLIGHT))
+		if (!is_at(object, key, url))
 			continue;
 		state = object_state(object);
 		if (state == OBJECT_EMPTY && !without_head)
@@ -131,9 +172,14 @@ static struct object *look_up_locked(struct shard *shard, uint64_t key, struct s
 	return without_head;
 }
 
+static const struct size_class *class_of_object(const struct object *object)
+{
+	return class_of(atomic_load_explicit(&object->index_.bytes, memory_order_relaxed));
+}
+
 static void mark(struct object *object)
 {
-	const struct size_class *row = class_of(object->index_.bytes);
+	const struct size_class *row = class_of_object(object);
 	unsigned char marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
 
 	if (marks < row->most)
@@ -143,11 +189,44 @@ static void mark(struct object *object)
 
 bool index_is_hot(const struct object *object)
 {
-	const struct size_class *row = class_of(object->index_.bytes);
+	const struct size_class *row = class_of_object(object);
 	unsigned char enough = row->most < HOT_MARKS ? row->most : HOT_MARKS;
 
 	return atomic_load_explicit(&object->index_.marks, memory_order_relaxed) >=
 	       row->start + enough;
+}
+
+/* The index's own reference outlives the epoch, so another one may be taken. */
+static struct object *take(struct object *object)
+{
+	if (!object)
+		return NULL;
+	mark(object);
+	return index_is_hot(object) ? object_ref_often(object) : object_ref(object);
+}
+
+/* False: an object may have been passed by while it moved, or there is no epoch for this thread. */
+static bool find_without_lock(struct shard *shard, uint64_t key, struct str url,
+			      const struct http_head *request, struct object **out)
+{
+	unsigned moves = atomic_load(&shard->moves);
+
+	if (!epoch_enter())
+		return false;
+	*out = take(look_up(shard, key, url, request));
+	epoch_leave();
+	return *out || (moves % 2 == 0 && moves == atomic_load(&shard->moves));
+}
+
+/* What this thread has to give back does not wait for ever. */
+static void tidy_up_now_and_then(void)
+{
+	static _Thread_local unsigned nfinds;
+
+	if (++nfinds % FINDS_A_TIDYING != 0)
+		return;
+	object_tidy_held();
+	epoch_reclaim();
 }
 
 struct object *index_find(struct index *index, uint64_t key, struct str url,
@@ -156,11 +235,14 @@ struct object *index_find(struct index *index, uint64_t key, struct str url,
 	struct shard *shard = shard_of(index, key);
 	struct object *object;
 
+	tidy_up_now_and_then();
+	if (find_without_lock(shard, key, url, request, &object))
+		return object;
 	lock_take(&shard->lock);
-	object = look_up_locked(shard, key, url, request, false);
+	object = look_up(shard, key, url, request);
 	if (object) {
-		object_ref(object);
 		mark(object);
+		object_ref(object);
 	}
 	lock_drop(&shard->lock);
 	return object;
@@ -172,37 +254,25 @@ bool index_has_url(struct index *index, uint64_t key, struct str url)
 	struct object *object;
 
 	lock_take(&shard->lock);
-	object = *bucket_of(shard, key);
+	object = first_of(shard, key);
 	while (object && !is_at(object, key, url))
-		object = object->index_.next;
+		object = next_of(object);
 	lock_drop(&shard->lock);
 	return object != NULL;
-}
-
-struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
-				   const struct http_head *request)
-{
-	struct shard *shard = shard_of(index, key);
-	struct object *object;
-
-	lock_take(&shard->lock);
-	object = look_up_locked(shard, key, url, request, true);
-	if (object)
-		object_ref(object);
-	lock_drop(&shard->lock);
-	return object;
 }
 
 /* ---- taking out: onto a chain of victims, which are let go without the lock */
 
 static void unlink_locked(struct shard *shard, struct object *object)
 {
-	struct object **at = bucket_of(shard, object->key);
+	_Atomic(struct object *) *at = bucket_of(shard, object->key);
+	struct object *other;
 
 	lock_check_held(&shard->lock);
-	while (*at != object)
-		at = &(*at)->index_.next;
-	*at = object->index_.next;
+	while ((other = atomic_load(at)) != object)
+		at = &other->index_.next;
+	/* Its own link stays, for who stands on it. */
+	atomic_store(at, next_of(object));
 	shard->nentries--;
 	if (object->index_.place != PLACE_STORED)
 		return;
@@ -211,51 +281,69 @@ static void unlink_locked(struct shard *shard, struct object *object)
 	list_remove(&object->index_.node);
 }
 
+static void free_victim(struct epoch_item *item)
+{
+	object_unref(CONTAINER(item, struct object, index_.retired));
+}
+
+static size_t bytes_of(const struct object *object)
+{
+	return atomic_load_explicit(&object->index_.bytes, memory_order_relaxed);
+}
+
 static void take_out_locked(struct index *index, struct shard *shard, struct object *object,
-			    struct object **victims)
+			    struct epoch_item **victims)
 {
 	unlink_locked(shard, object);
 	if (object->index_.place == PLACE_STORED) {
-		atomic_fetch_sub_explicit(&index->bytes, object->index_.bytes,
-					  memory_order_relaxed);
+		atomic_fetch_sub_explicit(&index->bytes, bytes_of(object), memory_order_relaxed);
 		atomic_fetch_sub_explicit(&index->nobjects, 1, memory_order_relaxed);
 	}
 	object->index_.place = PLACE_REMOVED;
-	object->index_.next = *victims;
-	*victims = object;
+	object->index_.retired = (struct epoch_item){.next = *victims, .free = free_victim};
+	*victims = &object->index_.retired;
 }
 
-static unsigned let_go(struct object *victims)
+/* Once nobody stands on them any more. */
+static unsigned let_go(struct epoch_item *victims)
 {
 	unsigned n = 0;
 
-	while (victims) {
-		struct object *next = victims->index_.next;
-
-		object_unref(victims);
-		victims = next;
+	for (const struct epoch_item *victim = victims; victim; victim = victim->next)
 		n++;
-	}
+	epoch_retire(victims);
 	return n;
+}
+
+static void destroy_shard(struct shard *shard)
+{
+	struct table *table = atomic_load(&shard->table);
+
+	for (size_t i = 0; i < table->nbuckets; i++) {
+		struct object *object = atomic_load(&table->buckets[i]), *next;
+
+		for (; object; object = next) {
+			next = next_of(object);
+			object_unref(object);
+		}
+	}
+	mem_free(table);
+	lock_fini(&shard->lock);
 }
 
 void index_destroy(struct index *index)
 {
-	for (unsigned i = 0; index && i < index->nshards; i++) {
-		struct shard *shard = &index->shards[i];
-
-		for (size_t k = 0; k < shard->nbuckets; k++)
-			let_go(shard->buckets[k]);
-		mem_free(shard->buckets);
-		lock_fini(&shard->lock);
-	}
+	for (unsigned i = 0; index && i < index->nshards; i++)
+		destroy_shard(&index->shards[i]);
 	mem_free(index);
+	epoch_reclaim();
+	object_drop_held();
 }
 
 bool index_remove(struct index *index, struct object *object)
 {
 	struct shard *shard = shard_of(index, object->key);
-	struct object *victims = NULL;
+	struct epoch_item *victims = NULL;
 
 	lock_take(&shard->lock);
 	if (object->index_.place == PLACE_STORED || object->index_.place == PLACE_INFLIGHT)
@@ -277,13 +365,14 @@ unsigned index_removals(struct index *index, uint64_t key)
 unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
 {
 	struct shard *shard = shard_of(index, key);
-	struct object *victims = NULL, *object, *next;
+	struct epoch_item *victims = NULL;
+	struct object *object, *next;
 
 	lock_take(&shard->lock);
 	/* Relaxed: whoever puts an object in after this takes the same lock. */
 	atomic_fetch_add_explicit(removals_of(index, key), 1, memory_order_relaxed);
-	for (object = *bucket_of(shard, key); object; object = next) {
-		next = object->index_.next;
+	for (object = first_of(shard, key); object; object = next) {
+		next = next_of(object);
 		if (is_at(object, key, url))
 			take_out_locked(index, shard, object, &victims);
 	}
@@ -294,35 +383,17 @@ unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id)
 {
 	struct shard *shard = shard_of(index, key);
-	struct object *victims = NULL, *object, *next;
+	struct epoch_item *victims = NULL;
+	struct object *object, *next;
 
 	lock_take(&shard->lock);
-	for (object = *bucket_of(shard, key); object; object = next) {
-		next = object->index_.next;
+	for (object = first_of(shard, key); object; object = next) {
+		next = next_of(object);
 		if (object->key == key && atomic_load(&object->disk_id) == disk_id)
 			take_out_locked(index, shard, object, &victims);
 	}
 	lock_drop(&shard->lock);
 	return let_go(victims) > 0;
-}
-
-size_t index_clear(struct index *index)
-{
-	size_t n = 0;
-
-	for (unsigned i = 0; i < index->nshards; i++) {
-		struct shard *shard = &index->shards[i];
-		struct object *victims = NULL;
-
-		lock_take(&shard->lock);
-		while (!list_is_empty(&shard->queue))
-			take_out_locked(index, shard,
-					CONTAINER(shard->queue.next, struct object, index_.node),
-					&victims);
-		lock_drop(&shard->lock);
-		n += let_go(victims);
-	}
-	return n;
 }
 
 /* ---- eviction */
@@ -334,7 +405,7 @@ static bool is_too_large(const struct index *index)
 }
 
 /* The hand goes on until enough is free or it has made its steps. False: nothing to judge. */
-static bool evict_some_locked(struct index *index, struct shard *shard, struct object **victims)
+static bool evict_some_locked(struct index *index, struct shard *shard, struct epoch_item **victims)
 {
 	if (list_is_empty(&shard->queue))
 		return false;
@@ -369,7 +440,7 @@ static void evict(struct index *index)
 		unsigned next =
 			atomic_fetch_add_explicit(&index->next_shard, 1, memory_order_relaxed);
 		struct shard *shard = &index->shards[next & (index->nshards - 1)];
-		struct object *victims = NULL;
+		struct epoch_item *victims = NULL;
 		bool had_some;
 
 		lock_take(&shard->lock);
@@ -388,52 +459,78 @@ void index_set_max_bytes(struct index *index, size_t max_bytes)
 
 /* ---- putting in */
 
-/* Moves every chain to twice as many buckets, in its order. */
-static void rehash_locked(struct shard *shard, struct object **fresh)
+/* Around what moves objects within the chains. */
+static void begin_move_locked(struct shard *shard)
 {
-	for (size_t i = 0; i < shard->nbuckets; i++) {
-		struct object **tails[2] = {&fresh[i], &fresh[i + shard->nbuckets]};
+	lock_check_held(&shard->lock);
+	atomic_fetch_add(&shard->moves, 1);
+}
 
-		for (struct object *object = shard->buckets[i]; object;
-		     object = object->index_.next) {
-			unsigned side = (object->key & shard->nbuckets) != 0;
+static void end_move_locked(struct shard *shard)
+{
+	atomic_fetch_add(&shard->moves, 1);
+}
 
-			*tails[side] = object;
+/* Moves every chain to twice as many buckets, in its order. Who walks a chain meanwhile may be led
+ * over to another one, and comes to its end. */
+static void rehash_locked(struct shard *shard, struct table *fresh)
+{
+	struct table *old = atomic_load(&shard->table);
+
+	begin_move_locked(shard);
+	for (size_t i = 0; i < old->nbuckets; i++) {
+		_Atomic(struct object *) *tails[2] = {&fresh->buckets[i],
+						      &fresh->buckets[i + old->nbuckets]};
+		struct object *object = atomic_load(&old->buckets[i]), *next;
+
+		for (; object; object = next) {
+			unsigned side = (object->key & old->nbuckets) != 0;
+
+			next = next_of(object);
+			atomic_store(tails[side], object);
 			tails[side] = &object->index_.next;
 		}
-		*tails[0] = *tails[1] = NULL;
+		atomic_store(tails[0], NULL);
+		atomic_store(tails[1], NULL);
 	}
-	shard->buckets = fresh;
-	shard->nbuckets *= 2;
+	atomic_store(&shard->table, fresh);
+	end_move_locked(shard);
+}
+
+static size_t nbuckets_locked(struct shard *shard)
+{
+	return atomic_load(&shard->table)->nbuckets;
 }
 
 /* Room for one more, allocated while the lock is not held. */
 static void make_room(struct shard *shard)
 {
-	struct object **fresh, **old;
+	struct table *fresh, *old;
 	size_t nbuckets;
 
 	lock_take(&shard->lock);
-	nbuckets = shard->nentries >= shard->nbuckets ? shard->nbuckets : 0;
+	nbuckets = nbuckets_locked(shard);
+	if (shard->nentries < nbuckets)
+		nbuckets = 0;
 	lock_drop(&shard->lock);
 	if (nbuckets == 0)
 		return;
-	old = fresh = mem_array(nbuckets * 2, sizeof(fresh[0]));
+	old = fresh = create_table(nbuckets * 2);
 	lock_take(&shard->lock);
-	if (shard->nbuckets == nbuckets) { /* nobody else did it meanwhile */
-		old = shard->buckets;
+	if (nbuckets_locked(shard) == nbuckets) { /* nobody else did it meanwhile */
+		old = atomic_load(&shard->table);
 		rehash_locked(shard, fresh);
 	}
 	lock_drop(&shard->lock);
-	mem_free(old);
+	epoch_retire(&old->retired);
 }
 
 static void link_locked(struct shard *shard, struct object *object)
 {
-	struct object **bucket = bucket_of(shard, object->key);
+	_Atomic(struct object *) *bucket = bucket_of(shard, object->key);
 
-	object->index_.next = *bucket;
-	*bucket = object;
+	atomic_store(&object->index_.next, atomic_load(bucket));
+	atomic_store(bucket, object);
 	shard->nentries++;
 }
 
@@ -441,7 +538,7 @@ static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct 
 {
 	unsigned n = 0;
 
-	for (struct object *object = *bucket_of(shard, key); object; object = object->index_.next)
+	for (struct object *object = first_of(shard, key); object; object = next_of(object))
 		n += is_at(object, key, url) && object->index_.place == PLACE_INFLIGHT;
 	return n;
 }
@@ -467,13 +564,13 @@ bool index_insert_inflight(struct index *index, uint64_t key, struct str url, st
 
 /* Takes out what object replaces, and the oldest variant when there are too many. */
 static void displace_locked(struct index *index, struct shard *shard, struct object *object,
-			    struct object **victims)
+			    struct epoch_item **victims)
 {
 	struct object *other, *next, *oldest = NULL;
 	unsigned nvariants = 0;
 
-	for (other = *bucket_of(shard, object->key); other; other = next) {
-		next = other->index_.next;
+	for (other = first_of(shard, object->key); other; other = next) {
+		next = next_of(other);
 		if (other == object || other->index_.place != PLACE_STORED ||
 		    !is_at(other, object->key, object->url))
 			continue;
@@ -493,8 +590,9 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 }
 
 static void store_locked(struct index *index, struct shard *shard, struct object *object,
-			 struct object **victims)
+			 struct epoch_item **victims)
 {
+	begin_move_locked(shard);
 	if (object->index_.place == PLACE_INFLIGHT)
 		unlink_locked(shard, object);
 	else
@@ -502,8 +600,9 @@ static void store_locked(struct index *index, struct shard *shard, struct object
 	object->index_.place = PLACE_STORED;
 	displace_locked(index, shard, object, victims);
 	link_locked(shard, object); /* in front: the newest */
+	end_move_locked(shard);
 	list_push_back(&shard->queue, &object->index_.node);
-	atomic_fetch_add_explicit(&index->bytes, object->index_.bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&index->bytes, bytes_of(object), memory_order_relaxed);
 	atomic_fetch_add_explicit(&index->nobjects, 1, memory_order_relaxed);
 }
 
@@ -511,7 +610,7 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 {
 	struct shard *shard = shard_of(index, key);
 	size_t bytes = object_memory_bytes(object);
-	struct object *victims = NULL;
+	struct epoch_item *victims = NULL;
 	bool was_removed;
 
 	check(key != 0 && (object->key == 0 || object->key == key));
@@ -525,7 +624,7 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 	was_removed = object->index_.place == PLACE_REMOVED;
 	if (object->index_.place != PLACE_STORED && !was_removed) {
 		object->key = key;
-		object->index_.bytes = bytes;
+		atomic_store_explicit(&object->index_.bytes, bytes, memory_order_relaxed);
 		atomic_store_explicit(&object->index_.marks, class_of(bytes)->start,
 				      memory_order_relaxed);
 		store_locked(index, shard, object, &victims);

@@ -7,8 +7,11 @@
  * Eviction is SIEVE with a small counter: a hit marks the object and moves nothing; a hand walks
  * from the oldest on, counts marks down and takes out what has none left.
  *
- * Threads: any, any time. A call holds one shard's lock at a time and, while it holds it, does not
- * allocate, log, call back or free. Ownership: the index holds one reference to each object. */
+ * Threads: any, any time. index_find takes no lock (it falls back on one when what it passed by may
+ * just be moving): it walks the chains within an epoch (lib/base/epoch.h), and what is taken out is
+ * let go when such walks have ended. The others hold one shard's lock at a time and, while they hold
+ * it, do not allocate, log, call back or free. Ownership: the index holds one reference to each
+ * object. */
 #ifndef CACHE_INDEX_H
 #define CACHE_INDEX_H
 #include <stdbool.h>
@@ -26,7 +29,8 @@ enum { INDEX_MAX_VARIANTS = 64 };
 /* nshards is a power of two; max_bytes bounds heads and bodies of complete objects together. seed:
  * of index_key, see cache/key.h. */
 struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed);
-void index_destroy(struct index *index); /* accepts NULL */
+/* Nobody uses it any more. Accepts NULL. */
+void index_destroy(struct index *index);
 
 /* The fingerprint of a URL under this index's seed. */
 uint64_t index_key(const struct index *index, struct str url);
@@ -42,10 +46,6 @@ bool index_is_hot(const struct object *object);
 
 /* Is anything under that URL, for whatever request? */
 bool index_has_url(struct index *index, uint64_t key, struct str url);
-
-/* Only what is being fetched (EMPTY or FILLING): to wait for it instead of asking as well. */
-struct object *index_find_inflight(struct index *index, uint64_t key, struct str url,
-				   const struct http_head *request);
 
 /* Puts an object that is to be fetched (OBJECT_EMPTY) under url, which it copies. Index it before
  * its producer starts. False, and nothing done: INDEX_MAX_VARIANTS fetches of that URL are under
@@ -69,8 +69,6 @@ unsigned index_remove_all(struct index *index, uint64_t key, struct str url);
 unsigned index_removals(struct index *index, uint64_t key);
 /* The copy of a row of the disk tier that is no more (disk.h: on_removed). */
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id);
-/* Everything that is complete. Returns how many. */
-size_t index_clear(struct index *index);
 
 /* max_bytes changed (cache_mem at a reconfigure): evicts what is too much. */
 void index_set_max_bytes(struct index *index, size_t max_bytes);

@@ -34,12 +34,6 @@ struct object *object_create(struct loop *loop, void (*wake)(void *producer), vo
 	return object;
 }
 
-struct object *object_ref(struct object *object)
-{
-	atomic_fetch_add_explicit(&object->refs_, 1, memory_order_relaxed);
-	return object;
-}
-
 void object_free_chunks(struct object_chunk *chunk)
 {
 	while (chunk) {
@@ -51,7 +45,7 @@ void object_free_chunks(struct object_chunk *chunk)
 	}
 }
 
-static void destroy(struct object *object)
+void object_destroy(struct object *object)
 {
 	struct object_watch *watch = object->shared.watches;
 
@@ -70,13 +64,6 @@ static void destroy(struct object *object)
 	mem_free(object->url_);
 	lock_fini(&object->shared.lock);
 	mem_free(object);
-}
-
-void object_unref(struct object *object)
-{
-	/* Release pairs with the acquire of whoever drops the last one, and sees all. */
-	if (object && atomic_fetch_sub_explicit(&object->refs_, 1, memory_order_acq_rel) == 1)
-		destroy(object);
 }
 
 struct object *object_create_whole(const struct object_head *head, struct str body)

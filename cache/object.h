@@ -27,6 +27,7 @@
 
 #include "cache/body_file.h"
 #include "cache/freshness.h"
+#include "lib/base/epoch.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/base/str.h"
@@ -68,11 +69,15 @@ struct object {
 	struct freshness_facts facts;
 	uint64_t key;              /* the fingerprint it is indexed under; 0: never indexed */
 	_Atomic(uint64_t) disk_id; /* its row in the store; 0: none */
-	/* the index's, under the lock of its shard (cache/index.c) */
+	/* the index's (cache/index.c): written under the lock of its shard; what is atomic is read
+	 * without it */
 	struct {
-		struct object *next;
-		struct list node;
-		size_t bytes;
+		_Atomic(struct object *) next;
+		union {
+			struct list node;          /* while it is stored */
+			struct epoch_item retired; /* once it was taken out */
+		};
+		atomic_size_t bytes;
 		unsigned char place;
 		atomic_uchar marks; /* eviction counter: marked on a hit, nothing moves */
 	} index_;
@@ -110,6 +115,18 @@ struct object *object_create(struct loop *loop, void (*wake)(void *producer), vo
 			     uint64_t gap_bytes);
 struct object *object_ref(struct object *object);
 void object_unref(struct object *object); /* accepts NULL */
+
+/* As object_ref, for one that this thread is likely to take again and again: it may take references
+ * in advance, and then object_ref and object_unref on this thread write to its own memory only, so
+ * that many threads can be busy with one object. Small ones only: at most some OBJECT_HELD_BYTES a
+ * thread outlive their last user by that. Given back at the thread's end, or by object_tidy_held. */
+enum { OBJECT_HELD_BYTES = 1 << 20 };
+struct object *object_ref_often(struct object *object);
+/* Gives back what this thread has in advance and did not use since the last call; call it now and
+ * then. */
+void object_tidy_held(void);
+/* All of it: for a thread that goes on but has nothing to do with objects any more. */
+void object_drop_held(void);
 
 /* A complete object with a body of its own in one piece: error pages, small answers made here. */
 struct object *object_create_whole(const struct object_head *head, struct str body);

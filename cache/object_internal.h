@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/object_internal.h: what object.c (life, producer) and object_reader.c (readers, wakes)
- * share. */
+/* cache/object_internal.h: what object.c (life, producer), object_reader.c (readers, wakes) and
+ * object_refs.c (references) share. */
 #ifndef CACHE_OBJECT_INTERNAL_H
 #define CACHE_OBJECT_INTERNAL_H
 #include "cache/object.h"
@@ -16,6 +16,9 @@ struct object_chunk {
 	bool is_embedded; /* lies in heads_ */
 	char *bytes;      /* behind the struct, or a piece of a file (object->piece_) */
 };
+
+/* No reference is left (object_refs.c). */
+void object_destroy(struct object *object);
 
 /* The readers of one loop that is not the producer's: one mail wakes all that wait. Lives as long
  * as the object, to which the mail under way holds a reference. */

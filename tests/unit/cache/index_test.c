@@ -66,7 +66,7 @@ static void what_was_put_in_is_found(void **state)
 	index_stats(index, &stats);
 	assert_int_equal(stats.nobjects, 500);
 	assert_int_equal(stats.nevicted, 0);
-	assert_int_equal(index_clear(index), 500);
+	index_set_max_bytes(index, 0);
 	index_stats(index, &stats);
 	assert_int_equal(stats.nobjects + stats.bytes, 0);
 	index_destroy(index);
@@ -184,7 +184,6 @@ static void what_is_fetched_can_be_joined(void **state)
 	assert_true(index_insert(index, key, object));
 	assert_true(index_insert(index, key, object)); /* once more does nothing */
 	assert_ptr_equal(find(index, url, "A: 1\r\n"), object);
-	assert_null(index_find_inflight(index, key, url, &no_fields.head));
 	object_unref(object);
 	index_destroy(index);
 }
@@ -195,15 +194,13 @@ static void a_stored_answer_is_preferred_to_waiting_for_a_head(void **state)
 	struct str url = STR("http://www.example/");
 	uint64_t key = index_key(index, url);
 	struct object *old = whole(url, "", 4), *next = object_create(NULL, NULL, NULL, 1000);
-	struct object *found;
 
 	(void)state;
 	index_insert(index, key, old);
 	index_insert_inflight(index, key, url, next);
 	assert_ptr_equal(find(index, url, ""), old);
-	found = index_find_inflight(index, key, url, &no_fields.head);
-	assert_ptr_equal(found, next);
-	object_unref(found);
+	index_remove(index, old);
+	assert_ptr_equal(find(index, url, ""), next);
 	object_unref(next);
 	object_unref(old);
 	index_destroy(index);
@@ -298,7 +295,10 @@ static void an_empty_index_is_small(void **state)
 struct hammer {
 	struct index *index;
 	uint64_t seed;
+	_Atomic(struct object *) *handed_over;
 };
+
+enum { NOWNERS = 4, OWN_KEYS = 200, OWN_ROUNDS = 20000 };
 
 static uint64_t draw(uint64_t *seed, uint64_t below)
 {
@@ -369,7 +369,7 @@ static void many_threads_may_use_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(hammers); i++) {
-		hammers[i] = (struct hammer){index, 88172645463325252u + i * 7919};
+		hammers[i] = (struct hammer){.index = index, .seed = 88172645463325252u + i * 7919};
 		pthread_create(&threads[i], NULL, hammer, &hammers[i]);
 	}
 	for (size_t i = 0; i < COUNT(hammers); i++)
@@ -377,10 +377,107 @@ static void many_threads_may_use_it(void **state)
 	index_stats(index, &stats);
 	assert_true(stats.bytes <= 150000);
 	assert_true(stats.nobjects > 0);
-	index_clear(index);
+	index_set_max_bytes(index, 0);
 	index_stats(index, &stats);
 	assert_int_equal(stats.bytes + stats.nobjects, 0);
 	index_destroy(index);
+}
+
+/* Some keys of its own, which nobody else changes but everybody looks for: what it put in is found,
+ * what it removed is not, however the chains move under the others' hands. */
+static void *own_keys(void *arg)
+{
+	struct hammer *hammer = arg;
+	struct index *index = hammer->index;
+	unsigned mine = (unsigned)hammer->seed * 1000;
+	struct object *have[OWN_KEYS] = {0};
+
+	for (unsigned i = 0; i < OWN_ROUNDS; i++) {
+		unsigned which = (unsigned)draw(&hammer->seed, OWN_KEYS);
+		unsigned others = (unsigned)draw(&hammer->seed, NOWNERS) * 1000 + 1000 + which;
+		char text[40];
+		struct str url = url_of(mine + which, text);
+		uint64_t key = index_key(index, url);
+		struct object *object = index_find(index, key, url, &no_fields.head);
+
+		check(object == have[which]);
+		object_unref(object);
+		if (i % 4 == 0 && have[which]) {
+			check(index_remove_all(index, key, url) == 1);
+			object_unref(have[which]);
+			have[which] = NULL;
+		} else if (i % 4 == 1) {
+			object_unref(have[which]);
+			have[which] = whole(url, "", 20);
+			check(index_insert(index, key, have[which]));
+		}
+		url = url_of(others, text);
+		object = index_find(index, index_key(index, url), url, &no_fields.head);
+		check(!object || str_eq(object->url, url));
+		object_unref(object);
+	}
+	for (unsigned i = 0; i < OWN_KEYS; i++)
+		object_unref(have[i]);
+	return NULL;
+}
+
+static void no_look_up_misses_what_only_moved(void **state)
+{
+	struct index *index = index_create(1, 64 << 20, 7);
+	struct hammer owners[NOWNERS];
+	pthread_t threads[NOWNERS];
+
+	(void)state;
+	for (unsigned i = 0; i < NOWNERS; i++) {
+		owners[i] = (struct hammer){.index = index, .seed = i + 1};
+		pthread_create(&threads[i], NULL, own_keys, &owners[i]);
+	}
+	for (unsigned i = 0; i < NOWNERS; i++)
+		pthread_join(threads[i], NULL);
+	index_destroy(index);
+}
+
+/* References that a thread took in advance of one hot object, and dropped for others. */
+static void *use_one(void *arg)
+{
+	struct hammer *hammer = arg;
+	struct str url = STR("http://www.example/hot");
+	uint64_t key = index_key(hammer->index, url);
+
+	for (unsigned i = 0; i < OWN_ROUNDS; i++) {
+		struct object *object = index_find(hammer->index, key, url, &no_fields.head);
+		struct object *old = NULL;
+
+		if (!object)
+			put(hammer->index, url, "", 100);
+		/* Another thread drops what this one took. */
+		if (draw(&hammer->seed, 3))
+			old = atomic_exchange(hammer->handed_over, object);
+		else
+			object_unref(object);
+		object_unref(old);
+		if (draw(&hammer->seed, 5000) == 0)
+			index_remove_all(hammer->index, key, url);
+	}
+	return NULL;
+}
+
+static void references_may_be_dropped_by_other_threads(void **state)
+{
+	struct index *index = index_create(1, 1 << 20, 7);
+	_Atomic(struct object *) handed_over = NULL;
+	struct hammer hammers[NOWNERS];
+	pthread_t threads[NOWNERS];
+
+	(void)state;
+	for (unsigned i = 0; i < NOWNERS; i++) {
+		hammers[i] = (struct hammer){index, i + 1, &handed_over};
+		pthread_create(&threads[i], NULL, use_one, &hammers[i]);
+	}
+	for (unsigned i = 0; i < NOWNERS; i++)
+		pthread_join(threads[i], NULL);
+	object_unref(handed_over);
+	index_destroy(index); /* and no object is left: the sanitizer's leak check */
 }
 
 int main(void)
@@ -399,6 +496,8 @@ int main(void)
 		cmocka_unit_test(a_row_removed_on_disk_is_forgotten),
 		cmocka_unit_test(an_empty_index_is_small),
 		cmocka_unit_test(many_threads_may_use_it),
+		cmocka_unit_test(no_look_up_misses_what_only_moved),
+		cmocka_unit_test(references_may_be_dropped_by_other_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

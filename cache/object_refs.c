@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* References to objects. All are counted in refs_; but if every worker counted every use of a hot
+ * object there, the cache line of that counter would be what the workers share out among them. So a
+ * thread may own some references in advance (object_ref_often) and hand out and take back those:
+ *
+ *     refs_ = references handed out + references that threads own in advance
+ *
+ * Who takes a reference and who drops it may be different threads: what is dropped goes to the
+ * dropping thread's own ones if it has such of that object, else off refs_. */
+#include <pthread.h>
+#include <stdint.h>
+
+#include "cache/object_internal.h"
+#include "lib/base/check.h"
+
+enum {
+	HELD_OBJECTS = 16, /* of a thread; a power of two */
+	HELD_MAX_BYTES = OBJECT_HELD_BYTES / HELD_OBJECTS,
+	ADVANCE = 1024, /* taken at once */
+};
+
+struct held {
+	struct object *object; /* NULL, or maybe gone when nrefs is 0: compared only */
+	unsigned nrefs;        /* in advance */
+	bool was_used;
+};
+
+/* docs/ARCHITECTURE.md, shared state: a thread's own. */
+static _Thread_local struct held held[HELD_OBJECTS];
+
+static struct held *held_of(const struct object *object)
+{
+	uintptr_t at = (uintptr_t)object;
+
+	return &held[(at >> 6 ^ at >> 12) & (HELD_OBJECTS - 1)];
+}
+
+static void drop(struct object *object, unsigned n)
+{
+	/* Release pairs with the acquire of whoever drops the last one, and sees all. */
+	if (n > 0 && atomic_fetch_sub_explicit(&object->refs_, n, memory_order_acq_rel) == n)
+		object_destroy(object);
+}
+
+struct object *object_ref(struct object *object)
+{
+	struct held *own = held_of(object);
+
+	if (own->object != object) {
+		atomic_fetch_add_explicit(&object->refs_, 1, memory_order_relaxed);
+		return object;
+	}
+	if (own->nrefs == 0) {
+		atomic_fetch_add_explicit(&object->refs_, ADVANCE, memory_order_relaxed);
+		own->nrefs = ADVANCE;
+	}
+	own->nrefs--;
+	return object;
+}
+
+void object_unref(struct object *object)
+{
+	struct held *own;
+
+	if (!object)
+		return;
+	own = held_of(object);
+	if (own->object != object) {
+		drop(object, 1);
+	} else if (++own->nrefs > 2 * ADVANCE) { /* others take what this one drops */
+		own->nrefs -= ADVANCE;
+		drop(object, ADVANCE);
+	}
+}
+
+static void give_back(struct held *own)
+{
+	struct held old = *own;
+
+	*own = (struct held){0}; /* first: a destroy drops references too */
+	drop(old.object, old.nrefs);
+}
+
+void object_tidy_held(void)
+{
+	for (int i = 0; i < HELD_OBJECTS; i++) {
+		if (!held[i].was_used)
+			give_back(&held[i]);
+		held[i].was_used = false;
+	}
+}
+
+void object_drop_held(void)
+{
+	for (int i = 0; i < HELD_OBJECTS; i++)
+		give_back(&held[i]);
+}
+
+/* ---- at a thread's end */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_exit;
+
+static void run_at_exit(void *unused)
+{
+	(void)unused;
+	object_drop_held();
+}
+
+static void set_up(void)
+{
+	check(pthread_key_create(&at_exit, run_at_exit) == 0);
+}
+
+static bool begin_to_hold(struct held *own, struct object *object)
+{
+	pthread_once(&once, set_up);
+	if (pthread_setspecific(at_exit, held) != 0)
+		return false;
+	give_back(own);
+	own->object = object;
+	return true;
+}
+
+struct object *object_ref_often(struct object *object)
+{
+	struct held *own = held_of(object);
+
+	if (own->object == object)
+		own->was_used = true;
+	else if (own->was_used)
+		own->was_used = false; /* two that want one place: whoever comes twice running */
+	else if (object_memory_bytes(object) <= HELD_MAX_BYTES)
+		own->was_used = begin_to_hold(own, object);
+	return object_ref(object);
+}
