@@ -1,83 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cache/index.h"
-
-#include <string.h>
+#include "cache/index_internal.h"
 
 #include "cache/key.h"
-#include "cache/object.h"
 #include "cache/vary.h"
 #include "lib/base/check.h"
 #include "lib/base/epoch.h"
 #include "lib/base/heap.h"
-#include "lib/base/list.h"
-#include "lib/base/lock.h"
 
 enum {
 	NBUCKETS_AT_FIRST = 8,
-	HAND_STEPS_A_LOCK = 64,
-	REMOVAL_COUNTERS = 1024,
 	FINDS_A_TIDYING = 4096, /* a thread's look-ups between those that tidy up as well */
 };
-
-/* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
- * holds what a purge or a POST made void, and may not come back by index_insert. */
-enum place {
-	PLACE_NONE,
-	PLACE_INFLIGHT,
-	PLACE_STORED,
-	PLACE_REMOVED,
-};
-
-/* Chains by index_.next, newest first. Links are written under the shard's lock and followed without
- * it, within an epoch (lib/base/epoch.h): sequentially consistent, all of them. */
-struct table {
-	struct epoch_item retired;
-	size_t nbuckets; /* a power of two */
-	_Atomic(struct object *) buckets[];
-};
-
-struct shard {
-	struct lock lock;
-	_Atomic(struct table *) table;
-	atomic_uint moves; /* odd while objects are being moved within the chains: who then finds
-			      nothing looks again */
-	size_t nentries;
-	struct list queue; /* the stored ones by index_.node, oldest first */
-	struct list *hand; /* the next to be judged; the queue's head: start over */
-	uint64_t nevicted;
-};
-
-struct index {
-	unsigned nshards;
-	uint64_t seed;
-	atomic_size_t bytes, max_bytes;
-	atomic_size_t nobjects;
-	atomic_uint next_shard; /* to be evicted from */
-	atomic_uint removals[REMOVAL_COUNTERS]; /* raised under the lock of the key's shard */
-	struct shard shards[];
-};
-
-/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most.
- * Sparing a small object costs little memory and saves a whole request. */
-static const struct size_class {
-	size_t max_bytes;
-	unsigned char start, step, most;
-} size_classes[] = {
-	{8192, 1, 2, 6},
-	{131072, 0, 1, 3},
-	{SIZE_MAX, 0, 1, 1},
-};
-
-enum { HOT_MARKS = 2 };
-
-static const struct size_class *class_of(size_t bytes)
-{
-	const struct size_class *row = size_classes;
-
-	while (bytes > row->max_bytes)
-		row++;
-	return row;
-}
 
 static void free_table(struct epoch_item *item)
 {
@@ -172,36 +105,12 @@ static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
 	return without_head;
 }
 
-static const struct size_class *class_of_object(const struct object *object)
-{
-	return class_of(atomic_load_explicit(&object->index_.bytes, memory_order_relaxed));
-}
-
-static void mark(struct object *object)
-{
-	const struct size_class *row = class_of_object(object);
-	unsigned char marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
-
-	if (marks < row->most)
-		atomic_store_explicit(&object->index_.marks, marks + row->step,
-				      memory_order_relaxed);
-}
-
-bool index_is_hot(const struct object *object)
-{
-	const struct size_class *row = class_of_object(object);
-	unsigned char enough = row->most < HOT_MARKS ? row->most : HOT_MARKS;
-
-	return atomic_load_explicit(&object->index_.marks, memory_order_relaxed) >=
-	       row->start + enough;
-}
-
 /* The index's own reference outlives the epoch, so another one may be taken. */
 static struct object *take(struct object *object)
 {
 	if (!object)
 		return NULL;
-	mark(object);
+	index_mark(object);
 	return index_is_hot(object) ? object_ref_often(object) : object_ref(object);
 }
 
@@ -241,7 +150,7 @@ struct object *index_find(struct index *index, uint64_t key, struct str url,
 	lock_take(&shard->lock);
 	object = look_up(shard, key, url, request);
 	if (object) {
-		mark(object);
+		index_mark(object);
 		object_ref(object);
 	}
 	lock_drop(&shard->lock);
@@ -261,7 +170,7 @@ bool index_has_url(struct index *index, uint64_t key, struct str url)
 	return object != NULL;
 }
 
-/* ---- taking out: onto a chain of victims, which are let go without the lock */
+/* ---- taking out */
 
 static void unlink_locked(struct shard *shard, struct object *object)
 {
@@ -291,8 +200,8 @@ static size_t bytes_of(const struct object *object)
 	return atomic_load_explicit(&object->index_.bytes, memory_order_relaxed);
 }
 
-static void take_out_locked(struct index *index, struct shard *shard, struct object *object,
-			    struct epoch_item **victims)
+void index_take_out_locked(struct index *index, struct shard *shard, struct object *object,
+			   struct epoch_item **victims)
 {
 	unlink_locked(shard, object);
 	if (object->index_.place == PLACE_STORED) {
@@ -304,8 +213,7 @@ static void take_out_locked(struct index *index, struct shard *shard, struct obj
 	*victims = &object->index_.retired;
 }
 
-/* Once nobody stands on them any more. */
-static unsigned let_go(struct epoch_item *victims)
+unsigned index_let_go(struct epoch_item *victims)
 {
 	unsigned n = 0;
 
@@ -347,9 +255,9 @@ bool index_remove(struct index *index, struct object *object)
 
 	lock_take(&shard->lock);
 	if (object->index_.place == PLACE_STORED || object->index_.place == PLACE_INFLIGHT)
-		take_out_locked(index, shard, object, &victims);
+		index_take_out_locked(index, shard, object, &victims);
 	lock_drop(&shard->lock);
-	return let_go(victims) > 0;
+	return index_let_go(victims) > 0;
 }
 
 static atomic_uint *removals_of(struct index *index, uint64_t key)
@@ -374,10 +282,10 @@ unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
 	for (object = first_of(shard, key); object; object = next) {
 		next = next_of(object);
 		if (is_at(object, key, url))
-			take_out_locked(index, shard, object, &victims);
+			index_take_out_locked(index, shard, object, &victims);
 	}
 	lock_drop(&shard->lock);
-	return let_go(victims);
+	return index_let_go(victims);
 }
 
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id)
@@ -390,71 +298,10 @@ bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id)
 	for (object = first_of(shard, key); object; object = next) {
 		next = next_of(object);
 		if (object->key == key && atomic_load(&object->disk_id) == disk_id)
-			take_out_locked(index, shard, object, &victims);
+			index_take_out_locked(index, shard, object, &victims);
 	}
 	lock_drop(&shard->lock);
-	return let_go(victims) > 0;
-}
-
-/* ---- eviction */
-
-static bool is_too_large(const struct index *index)
-{
-	return atomic_load_explicit(&index->bytes, memory_order_relaxed) >
-	       atomic_load_explicit(&index->max_bytes, memory_order_relaxed);
-}
-
-/* The hand goes on until enough is free or it has made its steps. False: nothing to judge. */
-static bool evict_some_locked(struct index *index, struct shard *shard, struct epoch_item **victims)
-{
-	if (list_is_empty(&shard->queue))
-		return false;
-	for (int i = 0; i < HAND_STEPS_A_LOCK && is_too_large(index); i++) {
-		struct object *object;
-		unsigned char marks;
-
-		if (shard->hand == &shard->queue)
-			shard->hand = shard->queue.next;
-		if (shard->hand == &shard->queue)
-			break;
-		object = CONTAINER(shard->hand, struct object, index_.node);
-		marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
-		if (marks > 0) {
-			atomic_store_explicit(&object->index_.marks, marks - 1,
-					      memory_order_relaxed);
-			shard->hand = shard->hand->next;
-		} else {
-			take_out_locked(index, shard, object, victims);
-			shard->nevicted++;
-		}
-	}
-	return true;
-}
-
-/* One shard after the other, so that all are swept alike. */
-static void evict(struct index *index)
-{
-	unsigned nempty = 0;
-
-	while (is_too_large(index) && nempty < index->nshards) {
-		unsigned next =
-			atomic_fetch_add_explicit(&index->next_shard, 1, memory_order_relaxed);
-		struct shard *shard = &index->shards[next & (index->nshards - 1)];
-		struct epoch_item *victims = NULL;
-		bool had_some;
-
-		lock_take(&shard->lock);
-		had_some = evict_some_locked(index, shard, &victims);
-		lock_drop(&shard->lock);
-		nempty = had_some ? 0 : nempty + 1;
-		let_go(victims);
-	}
-}
-
-void index_set_max_bytes(struct index *index, size_t max_bytes)
-{
-	atomic_store_explicit(&index->max_bytes, max_bytes, memory_order_relaxed);
-	evict(index);
+	return index_let_go(victims) > 0;
 }
 
 /* ---- putting in */
@@ -579,14 +426,14 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 
 			if (marks > atomic_load(&object->index_.marks))
 				atomic_store(&object->index_.marks, marks);
-			take_out_locked(index, shard, other, victims);
+			index_take_out_locked(index, shard, other, victims);
 		} else {
 			nvariants++;
 			oldest = other;
 		}
 	}
 	if (nvariants >= INDEX_MAX_VARIANTS)
-		take_out_locked(index, shard, oldest, victims);
+		index_take_out_locked(index, shard, oldest, victims);
 }
 
 static void store_locked(struct index *index, struct shard *shard, struct object *object,
@@ -623,15 +470,16 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 	lock_take(&shard->lock);
 	was_removed = object->index_.place == PLACE_REMOVED;
 	if (object->index_.place != PLACE_STORED && !was_removed) {
-		object->key = key;
+		if (object->index_.place == PLACE_NONE)
+			object->key = key; /* else others may be reading it */
 		atomic_store_explicit(&object->index_.bytes, bytes, memory_order_relaxed);
-		atomic_store_explicit(&object->index_.marks, class_of(bytes)->start,
+		atomic_store_explicit(&object->index_.marks, index_first_marks(bytes),
 				      memory_order_relaxed);
 		store_locked(index, shard, object, &victims);
 	}
 	lock_drop(&shard->lock);
-	let_go(victims);
-	evict(index);
+	index_let_go(victims);
+	index_evict(index);
 	return !was_removed;
 }
 

@@ -17,12 +17,15 @@ enum {
 	HELD_OBJECTS = 16, /* of a thread; a power of two */
 	HELD_MAX_BYTES = OBJECT_HELD_BYTES / HELD_OBJECTS,
 	ADVANCE = 1024, /* taken at once */
+	/* An object keeps its place while it is asked for more often than others that want it. */
+	FIRST_SCORE = 16,
+	MOST_SCORE = 64,
 };
 
 struct held {
 	struct object *object; /* NULL, or maybe gone when nrefs is 0: compared only */
 	unsigned nrefs;        /* in advance */
-	bool was_used;
+	unsigned score;        /* 0: not used lately */
 };
 
 /* docs/ARCHITECTURE.md, shared state: a thread's own. */
@@ -84,9 +87,9 @@ static void give_back(struct held *own)
 void object_tidy_held(void)
 {
 	for (int i = 0; i < HELD_OBJECTS; i++) {
-		if (!held[i].was_used)
+		if (held[i].score == 0)
 			give_back(&held[i]);
-		held[i].was_used = false;
+		held[i].score = 0;
 	}
 }
 
@@ -112,25 +115,25 @@ static void set_up(void)
 	check(pthread_key_create(&at_exit, run_at_exit) == 0);
 }
 
-static bool begin_to_hold(struct held *own, struct object *object)
+static void begin_to_hold(struct held *own, struct object *object)
 {
 	pthread_once(&once, set_up);
-	if (pthread_setspecific(at_exit, held) != 0)
-		return false;
+	if (object_memory_bytes(object) > HELD_MAX_BYTES || pthread_setspecific(at_exit, held) != 0)
+		return;
 	give_back(own);
 	own->object = object;
-	return true;
+	own->score = FIRST_SCORE;
 }
 
 struct object *object_ref_often(struct object *object)
 {
 	struct held *own = held_of(object);
 
-	if (own->object == object)
-		own->was_used = true;
-	else if (own->was_used)
-		own->was_used = false; /* two that want one place: whoever comes twice running */
-	else if (object_memory_bytes(object) <= HELD_MAX_BYTES)
-		own->was_used = begin_to_hold(own, object);
+	if (own->object != object && own->score > 0)
+		own->score--;
+	else if (own->object != object)
+		begin_to_hold(own, object);
+	else if (own->score < MOST_SCORE)
+		own->score++;
 	return object_ref(object);
 }

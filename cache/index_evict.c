@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who leaves when memory is short: SIEVE with a small counter (cache/index.h). */
+#include "cache/index_internal.h"
+
+enum { HAND_STEPS_A_LOCK = 64 };
+
+/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most.
+ * Sparing a small object costs little memory and saves a whole request. */
+static const struct size_class {
+	size_t max_bytes;
+	unsigned char start, step, most;
+} size_classes[] = {
+	{8192, 1, 2, 6},
+	{131072, 0, 1, 3},
+	{SIZE_MAX, 0, 1, 1},
+};
+
+enum { HOT_MARKS = 2 };
+
+static const struct size_class *class_of(size_t bytes)
+{
+	const struct size_class *row = size_classes;
+
+	while (bytes > row->max_bytes)
+		row++;
+	return row;
+}
+
+unsigned char index_first_marks(size_t bytes)
+{
+	return class_of(bytes)->start;
+}
+
+static const struct size_class *class_of_object(const struct object *object)
+{
+	return class_of(atomic_load_explicit(&object->index_.bytes, memory_order_relaxed));
+}
+
+void index_mark(struct object *object)
+{
+	const struct size_class *row = class_of_object(object);
+	unsigned char marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
+
+	if (marks < row->most)
+		atomic_store_explicit(&object->index_.marks, marks + row->step,
+				      memory_order_relaxed);
+}
+
+bool index_is_hot(const struct object *object)
+{
+	const struct size_class *row = class_of_object(object);
+	unsigned char enough = row->most < HOT_MARKS ? row->most : HOT_MARKS;
+
+	return atomic_load_explicit(&object->index_.marks, memory_order_relaxed) >=
+	       row->start + enough;
+}
+
+/* ---- the hand */
+
+static bool is_too_large(const struct index *index)
+{
+	return atomic_load_explicit(&index->bytes, memory_order_relaxed) >
+	       atomic_load_explicit(&index->max_bytes, memory_order_relaxed);
+}
+
+/* The hand goes on until enough is free or it has made its steps. False: nothing to judge. */
+static bool evict_some_locked(struct index *index, struct shard *shard, struct epoch_item **victims)
+{
+	if (list_is_empty(&shard->queue))
+		return false;
+	for (int i = 0; i < HAND_STEPS_A_LOCK && is_too_large(index); i++) {
+		struct object *object;
+		unsigned char marks;
+
+		if (shard->hand == &shard->queue)
+			shard->hand = shard->queue.next;
+		if (shard->hand == &shard->queue)
+			break;
+		object = CONTAINER(shard->hand, struct object, index_.node);
+		marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
+		if (marks > 0) {
+			atomic_store_explicit(&object->index_.marks, marks - 1,
+					      memory_order_relaxed);
+			shard->hand = shard->hand->next;
+		} else {
+			index_take_out_locked(index, shard, object, victims);
+			shard->nevicted++;
+		}
+	}
+	return true;
+}
+
+/* One shard after the other, so that all are swept alike. */
+void index_evict(struct index *index)
+{
+	unsigned nempty = 0;
+
+	while (is_too_large(index) && nempty < index->nshards) {
+		unsigned next =
+			atomic_fetch_add_explicit(&index->next_shard, 1, memory_order_relaxed);
+		struct shard *shard = &index->shards[next & (index->nshards - 1)];
+		struct epoch_item *victims = NULL;
+		bool had_some;
+
+		lock_take(&shard->lock);
+		had_some = evict_some_locked(index, shard, &victims);
+		lock_drop(&shard->lock);
+		nempty = had_some ? 0 : nempty + 1;
+		index_let_go(victims);
+	}
+}
+
+void index_set_max_bytes(struct index *index, size_t max_bytes)
+{
+	atomic_store_explicit(&index->max_bytes, max_bytes, memory_order_relaxed);
+	index_evict(index);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cache/index_internal.h: what index.c (chains and look-ups) and index_evict.c (who leaves when memory
+ * is short) share. */
+#ifndef CACHE_INDEX_INTERNAL_H
+#define CACHE_INDEX_INTERNAL_H
+#include "cache/index.h"
+#include "cache/object.h"
+#include "lib/base/epoch.h"
+#include "lib/base/list.h"
+#include "lib/base/lock.h"
+
+enum { REMOVAL_COUNTERS = 1024 };
+
+/* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
+ * holds what a purge or a POST made void, and may not come back by index_insert. */
+enum place {
+	PLACE_NONE,
+	PLACE_INFLIGHT,
+	PLACE_STORED,
+	PLACE_REMOVED,
+};
+
+/* Chains by index_.next, newest first. Links are written under the shard's lock and followed without
+ * it, within an epoch (lib/base/epoch.h): sequentially consistent, all of them. */
+struct table {
+	struct epoch_item retired;
+	size_t nbuckets; /* a power of two */
+	_Atomic(struct object *) buckets[];
+};
+
+struct shard {
+	struct lock lock;
+	_Atomic(struct table *) table;
+	atomic_uint moves; /* odd while objects are being moved within the chains: who then finds
+			      nothing looks again */
+	size_t nentries;
+	struct list queue; /* the stored ones by index_.node, oldest first */
+	struct list *hand; /* the next to be judged; the queue's head: start over */
+	uint64_t nevicted;
+};
+
+struct index {
+	unsigned nshards;
+	uint64_t seed;
+	atomic_size_t bytes, max_bytes;
+	atomic_size_t nobjects;
+	atomic_uint next_shard; /* to be evicted from */
+	atomic_uint removals[REMOVAL_COUNTERS]; /* raised under the lock of the key's shard */
+	struct shard shards[];
+};
+
+/* Onto a chain of victims, which are let go without the lock: once nobody stands on them any more.
+ * Returns how many. */
+void index_take_out_locked(struct index *index, struct shard *shard, struct object *object,
+			   struct epoch_item **victims);
+unsigned index_let_go(struct epoch_item *victims);
+
+/* The marks of an object of that size when it comes, and one more hit on it (any thread). */
+unsigned char index_first_marks(size_t bytes);
+void index_mark(struct object *object);
+
+/* Until no more than max_bytes are in use. */
+void index_evict(struct index *index);
+
+#endif
