@@ -114,7 +114,8 @@ static void add_directive(struct cache_control *control, struct str element)
 			    has_value ? delta_seconds(value) : DELTA_SECONDS_MAX);
 		break;
 	case MAY_TAKE_FIELDS:
-		control->flags |= has_value ? directive->flag << 1 : directive->flag;
+		/* An empty list is no list. */
+		control->flags |= unquoted(value).len > 0 ? directive->flag << 1 : directive->flag;
 		break;
 	}
 }
@@ -218,18 +219,23 @@ static bool list_names(struct str element, struct str name)
 	return false;
 }
 
+bool cache_control_value_names_field(struct str value, struct str name)
+{
+	while (value.len > 0)
+		if (list_names(cut_element(&value), name))
+			return true;
+	return false;
+}
+
 bool cache_control_names_field(const struct http_head *head, struct str name)
 {
-	const struct http_field *field = NULL;
+	static const enum http_field_id ids[] = {FIELD_CACHE_CONTROL, FIELD_CDN_CACHE_CONTROL};
 
-	while ((field = http_find_next(head, FIELD_CACHE_CONTROL, field)) != NULL) {
-		struct str value = http_field_value(head, field);
+	for (size_t i = 0; i < COUNT(ids); i++) {
+		const struct http_field *field = NULL;
 
-		/* The common field names none. */
-		if (str_find_char(value, '"') == value.len)
-			continue;
-		while (value.len > 0)
-			if (list_names(cut_element(&value), name))
+		while ((field = http_find_next(head, ids[i], field)) != NULL)
+			if (cache_control_value_names_field(http_field_value(head, field), name))
 				return true;
 	}
 	return false;

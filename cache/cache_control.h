@@ -45,8 +45,10 @@ struct cache_control {
 /* All Cache-Control fields of a head; without any, `Pragma: no-cache` reads as no-cache (§5.4). */
 void cache_control_read(const struct http_head *head, struct cache_control *out);
 
-/* Does no-cache="..." or private="..." of a response name that field? (§5.2.2.4, §5.2.2.7) */
+/* Does no-cache="..." or private="..." of a response name that field? (§5.2.2.4, §5.2.2.7) Also in
+ * CDN-Cache-Control. The second form asks one field's value. */
 bool cache_control_names_field(const struct http_head *head, struct str name);
+bool cache_control_value_names_field(struct str value, struct str name);
 
 /* Adds one field's value ("max-age=60, public") to what *control (zeroed at first) holds. */
 void cache_control_add(struct cache_control *control, struct str value);

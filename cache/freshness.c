@@ -54,10 +54,19 @@ static bool read_date(const struct http_head *head, enum http_field_id id, int64
 	return value.at && date_parse(value, now_s, out);
 }
 
+/* Squid: vary_ignore_expire. Some origins say that what varies expires at once, since HTTP/1.0
+ * caches know no Vary. */
+static bool is_ignored_expires(const struct http_head *head, const struct control_reader *reader)
+{
+	return reader->ignores_vary_expires && http_has(head, FIELD_VARY) &&
+	       str_eq(http_value(head, FIELD_EXPIRES), http_value(head, FIELD_DATE));
+}
+
 /* RFC 9111 §4.2.1. Without a Date, Expires counts from the arrival. head NULL: it does not count
  * (RFC 9213 §2.2). */
 static bool explicit_lifetime(const struct http_head *head, const struct cache_control *control,
-			      int64_t date_s, int64_t now_s, int64_t *lifetime_s)
+			      const struct control_reader *reader, int64_t date_s, int64_t now_s,
+			      int64_t *lifetime_s)
 {
 	int64_t expires_s;
 
@@ -65,7 +74,7 @@ static bool explicit_lifetime(const struct http_head *head, const struct cache_c
 		*lifetime_s = control->s_maxage_s;
 	else if (control->flags & CC_MAX_AGE)
 		*lifetime_s = control->max_age_s;
-	else if (!head || !http_has(head, FIELD_EXPIRES))
+	else if (!head || !http_has(head, FIELD_EXPIRES) || is_ignored_expires(head, reader))
 		return false;
 	else if (!read_date(head, FIELD_EXPIRES, now_s, &expires_s))
 		*lifetime_s = 0; /* RFC 9111 §5.3: "0" and the like are in the past */
@@ -78,11 +87,10 @@ static bool explicit_lifetime(const struct http_head *head, const struct cache_c
 static const struct {
 	uint32_t control, fact;
 } fact_of_control[] = {
+	/* With a list of fields neither concerns the rest, which is stored without them: RFC 9111
+	 * §5.2.2.4, §5.2.2.7. */
 	{CC_NO_CACHE, FACT_REVALIDATE_ALWAYS},
-	/* Allowed to be taken for the bare form: RFC 9111 §5.2.2.4. */
-	{CC_NO_CACHE_FIELDS, FACT_REVALIDATE_ALWAYS},
 	{CC_PRIVATE, FACT_REVALIDATE_ALWAYS},
-	{CC_PRIVATE_FIELDS, FACT_REVALIDATE_ALWAYS},
 	{CC_MUST_REVALIDATE, FACT_REVALIDATE_STALE},
 	{CC_PROXY_REVALIDATE, FACT_REVALIDATE_STALE},
 	{CC_S_MAXAGE, FACT_REVALIDATE_STALE},
@@ -101,13 +109,13 @@ static uint32_t read_flags(const struct http_head *head, const struct cache_cont
 	return flags;
 }
 
-void freshness_facts_read(const struct http_response *response, struct str surrogate_id,
+void freshness_facts_read(const struct http_response *response, const struct control_reader *reader,
 			  int64_t request_time_s, int64_t response_time_s,
 			  struct freshness_facts *facts)
 {
 	const struct http_head *head = &response->head;
 	struct cache_control control;
-	enum control_source source = targeted_control_read(head, surrogate_id, &control);
+	enum control_source source = targeted_control_read(head, reader, &control);
 	int64_t date_s = response_time_s, lifetime_s = 0, age_s;
 
 	*facts = (struct freshness_facts){
@@ -124,7 +132,8 @@ void freshness_facts_read(const struct http_response *response, struct str surro
 	facts->date_s = response_time_s - age_s;
 	if (source == CONTROL_SURROGATE)
 		facts->flags |= FACT_SURROGATE;
-	if (!explicit_lifetime(source == CONTROL_FOR_ALL ? head : NULL, &control, date_s, response_time_s, &lifetime_s))
+	if (!explicit_lifetime(source == CONTROL_FOR_ALL ? head : NULL, &control, reader, date_s,
+			       response_time_s, &lifetime_s))
 		return;
 	facts->expires_s = facts->date_s + lifetime_s;
 	if (facts->expires_s == 0)

@@ -8,8 +8,9 @@
 
 #include "lib/base/str.h"
 
-struct cache_control; /* cache/cache_control.h */
-struct http_response; /* lib/http/message.h */
+struct cache_control;  /* cache/cache_control.h */
+struct control_reader; /* cache/targeted_control.h */
+struct http_response;  /* lib/http/message.h */
 
 /* The values are written to the disk tier: never renumber. */
 enum freshness_fact {
@@ -34,9 +35,10 @@ struct freshness_facts {
 	uint32_t stale_if_error_s, stale_while_revalidate_s; /* RFC 5861 */
 };
 
-/* surrogate_id: see cache/targeted_control.h. request_time_s: when the request was sent;
- * response_time_s: when the head had come. */
-void freshness_facts_read(const struct http_response *response, struct str surrogate_id,
+/* request_time_s: when the request was sent; response_time_s: when the head had come. A reader that
+ * ignores_vary_expires passes over an Expires that equals Date when there is a Vary (Squid:
+ * vary_ignore_expire). */
+void freshness_facts_read(const struct http_response *response, const struct control_reader *reader,
 			  int64_t request_time_s, int64_t response_time_s,
 			  struct freshness_facts *facts);
 

@@ -120,6 +120,24 @@ static bool add_resolved(struct buf *out, const struct uri *base, struct str ref
 	return ok;
 }
 
+bool invalidate_is_own_location(struct str url, const struct http_response *response)
+{
+	struct str value = http_value(&response->head, FIELD_CONTENT_LOCATION);
+	struct uri base;
+	struct buf named, own;
+	bool is_own;
+
+	if (!value.at || !uri_parse(url, &base))
+		return false;
+	buf_init(&named, INVALIDATE_MAX_URL_BYTES);
+	buf_init(&own, INVALIDATE_MAX_URL_BYTES);
+	is_own = add_resolved(&named, &base, value) && uri_add(&own, &base) &&
+		 str_eq(buf_str(&named), buf_str(&own));
+	buf_fini(&named);
+	buf_fini(&own);
+	return is_own;
+}
+
 void invalidate_urls(struct str url, const struct http_response *response, struct buf *out)
 {
 	static const enum http_field_id fields[] = {FIELD_LOCATION, FIELD_CONTENT_LOCATION};

@@ -19,4 +19,7 @@ bool invalidate_is_due(enum http_method method, int status);
  * Appends to out; what does not fit is left out. */
 void invalidate_urls(struct str url, const struct http_response *response, struct buf *out);
 
+/* Does the response's Content-Location name url itself? (RFC 9110 §8.7) */
+bool invalidate_is_own_location(struct str url, const struct http_response *response);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/revalidate.h"
 
+#include "cache/cache_control.h"
 #include "cache/object.h"
 #include "cache/storable.h"
 #include "lib/base/check.h"
@@ -194,7 +195,6 @@ static bool is_kept_as_stored(enum http_field_id id)
 	case FIELD_CONTENT_LENGTH:
 	case FIELD_CONTENT_MD5:
 	case FIELD_CONTENT_RANGE:
-	case FIELD_CONTENT_TYPE:
 	case FIELD_SURROGATE_CONTROL:
 	case FIELD_TRANSFER_ENCODING:
 	case FIELD_VARY:
@@ -205,9 +205,26 @@ static bool is_kept_as_stored(enum http_field_id id)
 	}
 }
 
-static bool is_updating(const struct http_head *head, const struct http_field *field)
+/* What no-cache="..." or private="..." kept from being stored stays away: RFC 9111 §5.2.2.4. */
+static bool is_left_out(const struct object *old, struct str name)
 {
-	return !is_kept_as_stored(field->id) && storable_keeps_field(head, field);
+	struct str rest = old->head;
+	struct line line;
+
+	cut_status_line(&rest);
+	while (next_line(&rest, &line))
+		if ((str_eq_nocase(line.name, STR("Cache-Control")) ||
+		     str_eq_nocase(line.name, STR("CDN-Cache-Control"))) &&
+		    cache_control_value_names_field(line.value, name))
+			return true;
+	return false;
+}
+
+static bool is_updating(const struct object *old, const struct http_head *head,
+			const struct http_field *field)
+{
+	return !is_kept_as_stored(field->id) && storable_keeps_field(head, field) &&
+	       !is_left_out(old, http_field_name(head, field));
 }
 
 /* RFC 9111 §4.3.4: what names another representation updates nothing. */
@@ -232,7 +249,8 @@ static bool is_older(const struct object *old, const struct http_head *head, int
 	       date_parse(http_value(head, FIELD_DATE), now_s, &date_s) && date_s < stored_s;
 }
 
-static bool is_replaced(const struct line *line, const struct http_head *head)
+static bool is_replaced(const struct object *old, const struct line *line,
+			const struct http_head *head)
 {
 	const struct http_field *field = http_find_name(head, line->name, NULL);
 
@@ -240,7 +258,7 @@ static bool is_replaced(const struct line *line, const struct http_head *head)
 		return str_starts_with(line->value, STR("1"));
 	if (str_eq_nocase(line->name, STR("Date")))
 		return true; /* by the 304's, or by its arrival */
-	return field && is_updating(head, field);
+	return field && is_updating(old, head, field);
 }
 
 static void write_merged(const struct object *old, const struct http_head *head, int64_t now_s,
@@ -251,12 +269,12 @@ static void write_merged(const struct object *old, const struct http_head *head,
 
 	buf_add_str(out, cut_status_line(&rest));
 	while (next_line(&rest, &line))
-		if (!is_replaced(&line, head))
+		if (!is_replaced(old, &line, head))
 			buf_add_str(out, line.all);
 	if (!http_has(head, FIELD_DATE))
 		add_date(out, STR("Date"), now_s);
 	for (unsigned i = 0; i < head->nfields; i++)
-		if (is_updating(head, &head->fields[i]))
+		if (is_updating(old, head, &head->fields[i]))
 			add_field(out, http_field_name(head, &head->fields[i]),
 				  http_field_value(head, &head->fields[i]));
 }
@@ -282,7 +300,7 @@ static void keep_surrogate_facts(const struct freshness_facts *old, struct fresh
 
 /* The times of the merged head, with the Age that the 304 came with. */
 static bool read_merged_facts(const struct buf *merged, const struct http_head *head,
-			      struct str surrogate_id, int64_t request_time_s,
+			      const struct control_reader *reader, int64_t request_time_s,
 			      int64_t response_time_s, struct freshness_facts *facts)
 {
 	static const struct h1_limits limits = {.head_bytes = HEAD_MAX_BYTES};
@@ -299,14 +317,15 @@ static bool read_merged_facts(const struct buf *merged, const struct http_head *
 	ok = !text.is_full && h1_parse_response(&parser, text.at, text.len, &limits, HTTP_HEAD,
 						&response) == H1_DONE;
 	if (ok)
-		freshness_facts_read(&response, surrogate_id, request_time_s, response_time_s, facts);
+		freshness_facts_read(&response, reader, request_time_s, response_time_s, facts);
 	buf_fini(&text);
 	return ok;
 }
 
 enum revalidate_merge revalidate_merge(const struct object *old,
 				       const struct http_response *not_modified,
-				       struct str surrogate_id, int64_t request_time_s, int64_t response_time_s,
+				       const struct control_reader *reader, int64_t request_time_s,
+				       int64_t response_time_s,
 				       struct buf *new_head, struct freshness_facts *facts)
 {
 	const struct http_head *head = &not_modified->head;
@@ -321,7 +340,7 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 	write_merged(old, head, response_time_s, &merged);
 	/* Too large, or too many fields by now: better a new answer than half a head. */
 	if (!merged.is_full && buf_reserve(new_head, merged.len) &&
-	    read_merged_facts(&merged, head, surrogate_id, request_time_s, response_time_s,
+	    read_merged_facts(&merged, head, reader, request_time_s, response_time_s,
 			      facts)) {
 		if (old->facts.flags & FACT_SURROGATE && !http_has(head, FIELD_SURROGATE_CONTROL))
 			keep_surrogate_facts(&old->facts, facts);

@@ -70,9 +70,17 @@ struct candidate {
 
 /* ---- what speaks against it, whatever the status */
 
+/* RFC 9110 §9.3.3: an answer to POST that is what a GET of its URL would give, and says for how
+ * long. */
+static bool is_like_get(const struct candidate *c)
+{
+	return c->request->method == HTTP_POST && c->response->status == 200 &&
+	       c->policy->names_target && c->facts->expires_s != 0;
+}
+
 static bool is_not_get(const struct candidate *c)
 {
-	return c->request->method != HTTP_GET;
+	return c->request->method != HTTP_GET && !is_like_get(c);
 }
 
 static bool is_never_stored(const struct candidate *c)
@@ -100,8 +108,7 @@ static bool origin_forbids(const struct candidate *c)
 
 static bool is_private(const struct candidate *c)
 {
-	return c->control.flags & (CC_PRIVATE | CC_PRIVATE_FIELDS) &&
-	       !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
+	return c->control.flags & CC_PRIVATE && !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
 }
 
 /* RFC 9111 §3.5. (Squid counts no-cache among them as well.) */
@@ -153,7 +160,7 @@ static const struct {
 	bool (*holds)(const struct candidate *c);
 	const char *reason;
 } refusals[] = {
-	{is_not_get, "only answers to GET are stored"},
+	{is_not_get, "only answers to GET are stored, and to POST with its own URL and an expiry"},
 	{is_never_stored, "a status that is never stored"},
 	{is_not_understood, "must-understand, and the status is unknown"},
 	{client_forbids, "the request says no-store"},
@@ -258,7 +265,7 @@ enum storable_verdict storable_decide(const struct http_request *request,
 		.request = request, .response = response, .facts = facts, .policy = policy};
 
 	cache_control_read(&request->head, &c.wishes);
-	targeted_control_read(&response->head, policy->surrogate_id, &c.control);
+	targeted_control_read(&response->head, policy->reader, &c.control);
 	for (size_t i = 0; i < COUNT(refusals); i++) {
 		if (refusals[i].holds(&c)) {
 			*reason = refusals[i].reason;

@@ -15,6 +15,8 @@ enum storable_verdict {
 	STORABLE_NEGATIVE, /* for negative_ttl; storable_make_negative sets its times */
 };
 
+struct control_reader; /* cache/targeted_control.h */
+
 struct storable_policy {
 	const struct refresh_rule_values *rule;
 	int64_t minimum_expiry_s; /* minimum_expiry_time, 60 by default */
@@ -22,7 +24,8 @@ struct storable_policy {
 	uint64_t max_body_bytes;  /* of a declared length; 0: no bound */
 	uint64_t min_body_bytes;
 	bool ignore_cc; /* the port's: the client's Cache-Control does not count */
-	struct str surrogate_id; /* see cache/targeted_control.h */
+	const struct control_reader *reader; /* cache/targeted_control.h */
+	bool names_target; /* the response's Content-Location is the request's URL */
 };
 
 /* request: what the client asked (method, Authorization, Cache-Control). *reason is a static phrase

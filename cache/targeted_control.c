@@ -67,12 +67,14 @@ static void add_surrogate_age(struct cache_control *control, struct str value)
 	cache_control_set(control, STR("stale-if-error"), CACHE_CONTROL_SECONDS, (int64_t)stale_s);
 }
 
-static void add_surrogate_directive(struct cache_control *control, struct str directive)
+static void add_surrogate_directive(struct cache_control *control,
+                                    const struct control_reader *reader, struct str directive)
 {
 	size_t equals = str_find_char(directive, '=');
 	struct str name = str_trim(str_first(directive, equals));
 
-	if (str_eq_nocase(name, STR("no-store")))
+	if (str_eq_nocase(name, STR("no-store")) ||
+	    (reader->is_remote_surrogate && str_eq_nocase(name, STR("no-store-remote"))))
 		control->flags |= CC_NO_STORE | CC_PRESENT;
 	if (!str_eq_nocase(name, STR("max-age")))
 		return;
@@ -81,30 +83,39 @@ static void add_surrogate_directive(struct cache_control *control, struct str di
 }
 
 /* target empty: the directives that are for all surrogates. */
-static bool read_surrogate(const struct http_head *head, struct str target,
-                           struct cache_control *out)
+static void add_surrogate(const struct http_head *head, const struct control_reader *reader,
+                          struct str target, struct cache_control *control)
 {
 	struct http_list list = {0};
-	struct cache_control control = {0};
 	struct str element;
 
 	while (http_list_next(head, FIELD_SURROGATE_CONTROL, &list, &element)) {
 		size_t semicolon = str_find_char(element, ';');
 
 		if (str_eq(str_trim(str_from(element, semicolon + 1)), target))
-			add_surrogate_directive(&control, str_first(element, semicolon));
+			add_surrogate_directive(control, reader, str_first(element, semicolon));
 	}
+}
+
+static bool read_surrogate(const struct http_head *head, const struct control_reader *reader,
+                           struct cache_control *out)
+{
+	struct cache_control control = {0};
+
+	add_surrogate(head, reader, STR(""), &control);
+	if (reader->surrogate_id.len > 0)
+		add_surrogate(head, reader, reader->surrogate_id, &control);
 	if (!(control.flags & CC_PRESENT))
 		return false;
 	*out = control;
 	return true;
 }
 
-enum control_source targeted_control_read(const struct http_head *head, struct str surrogate_id,
+enum control_source targeted_control_read(const struct http_head *head,
+                                          const struct control_reader *reader,
                                           struct cache_control *out)
 {
-	if (http_has(head, FIELD_SURROGATE_CONTROL) &&
-	    (read_surrogate(head, surrogate_id, out) || read_surrogate(head, STR(""), out)))
+	if (http_has(head, FIELD_SURROGATE_CONTROL) && read_surrogate(head, reader, out))
 		return CONTROL_SURROGATE;
 	if (http_has(head, FIELD_CDN_CACHE_CONTROL) && read_cdn(head, out))
 		return CONTROL_CDN;

@@ -7,6 +7,7 @@
 #include "cache/object.h"
 #include "cache/revalidate.h"
 #include "cache/storable.h"
+#include "cache/targeted_control.h"
 #include "cache/vary.h"
 #include "lib/base/buf.h"
 #include "proxy/exchange.h"
@@ -21,9 +22,15 @@
 
 enum { HEAD_MAX_BYTES = 1 << 20 };
 
-static struct str surrogate_id(const struct fetch_order *order)
+static struct control_reader reader_of(const struct fetch_order *order)
 {
-	return str_of(snapshot_config(order->snapshot)->surrogate_id);
+	const struct config *config = snapshot_config(order->snapshot);
+
+	return (struct control_reader){
+		.surrogate_id = str_of(config->surrogate_id),
+		.is_remote_surrogate = config->surrogate_remote,
+		.ignores_vary_expires = config->vary_ignore_expire,
+	};
 }
 
 /* ---- the head that readers see */
@@ -115,10 +122,13 @@ static enum storable_verdict decide(const struct fetch_order *order,
                                     struct freshness_facts *facts, struct fetch_report *report)
 {
 	const struct config *config = snapshot_config(order->snapshot);
+	const struct control_reader reader = reader_of(order);
 	struct refresh_rule_values rule;
 	struct storable_policy policy = {
 		.rule = &rule,
-		.surrogate_id = surrogate_id(order),
+		.reader = &reader,
+		.names_target = order->exchange->request.method == HTTP_POST &&
+				invalidate_is_own_location(order->url, response),
 		.minimum_expiry_s = config->minimum_expiry_time_ms / 1000,
 		.negative_ttl_s = config->negative_ttl_ms / 1000,
 		.min_body_bytes = (uint64_t)config->minimum_object_size_bytes,
@@ -172,6 +182,7 @@ static bool is_out_of_date(const struct fetch_order *order)
 static struct object *renew(const struct fetch_order *order, struct object *old,
 			    const struct http_response *not_modified, int64_t request_time_s)
 {
+	const struct control_reader reader = reader_of(order);
 	struct server *server = order->worker->server;
 	struct object *renewed;
 	struct object_head head = {
@@ -183,8 +194,8 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 	struct buf lines;
 
 	buf_init(&lines, HEAD_MAX_BYTES);
-	switch (revalidate_merge(old, not_modified, surrogate_id(order), request_time_s, worker_now_s(order->worker),
-	                         &lines, &head.facts)) {
+	switch (revalidate_merge(old, not_modified, &reader, request_time_s,
+	                         worker_now_s(order->worker), &lines, &head.facts)) {
 	case REVALIDATE_MISMATCH:
 		buf_fini(&lines);
 		return NULL;
@@ -281,8 +292,8 @@ void fetch_store_note_removals(struct fetch_order *order)
 	order->removals = index_removals(order->worker->server->index, order->key);
 }
 
-static void place(struct fetch_storing *storing, const struct fetch_order *order,
-                  struct object *object, int64_t body_bytes)
+static void put_where_others_find_it(struct fetch_storing *storing, const struct fetch_order *order,
+                                     struct object *object, int64_t body_bytes)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct server *server = order->worker->server;
@@ -303,6 +314,21 @@ static void place(struct fetch_storing *storing, const struct fetch_order *order
 		object_keep(object, true);
 }
 
+/* What an unsafe request makes void goes first, unless its own answer takes the place. */
+static void place(struct fetch_storing *storing, const struct fetch_order *order,
+                  const struct http_response *response, struct object *object, int64_t body_bytes)
+{
+	struct fetch_order as_of_now = *order;
+
+	if (is_out_of_date(order))
+		return;
+	if (invalidate_is_due(order->exchange->request.method, response->status)) {
+		invalidate(order, response);
+		fetch_store_note_removals(&as_of_now);
+	}
+	put_where_others_find_it(storing, &as_of_now, object, body_bytes);
+}
+
 void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
                        const struct http_response *response, struct object *object,
                        struct fetch_report *report)
@@ -310,11 +336,13 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	int64_t response_time_s = report->answered_us / 1000000;
 	struct object_head head = {.status = response->status,
 	                           .body_bytes = body_bytes_of(response)};
+	const struct control_reader reader = reader_of(order);
 	struct buf lines, once, vary;
 	bool is_stored;
 
 	storing->worker = order->worker;
-	freshness_facts_read(response, surrogate_id(order), report->started_us / 1000000, response_time_s, &head.facts);
+	freshness_facts_read(response, &reader, report->started_us / 1000000, response_time_s,
+	                     &head.facts);
 	buf_init(&lines, HEAD_MAX_BYTES);
 	buf_init(&once, HEAD_MAX_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
@@ -333,10 +361,11 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	head.url = order->url;
 	head.vary = buf_str(&vary);
 	if (is_stored)
-		place(storing, order, object, head.body_bytes);
+		place(storing, order, response, object, head.body_bytes);
 	else if (!outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
-	invalidate(order, response);
+	if (!is_stored)
+		invalidate(order, response);
 	object_set_head(object, &head);
 	if (storing->key != 0 && !storing->is_kept)
 		storing->is_on_disk = disk_store(server_disk(order->worker->server, storing->key),

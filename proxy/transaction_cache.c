@@ -28,11 +28,13 @@ static enum transaction_state purge(struct transaction *t)
 	return reply_empty(t, n > 0 ? 200 : 404);
 }
 
-/* The answer to a request with a body may depend on it, which no key shows. */
-static bool has_body(const struct http_request *request)
+/* The answer to a request with a body may depend on it, which no key shows; but an answer to POST
+ * may say that it does not (RFC 9110 §9.3.3). */
+static bool may_depend_on_body(const struct http_request *request)
 {
-	return request->body == HTTP_BODY_CHUNKED ||
-	       (request->body == HTTP_BODY_LENGTH && request->content_length > 0);
+	return request->method != HTTP_POST &&
+	       (request->body == HTTP_BODY_CHUNKED ||
+	        (request->body == HTTP_BODY_LENGTH && request->content_length > 0));
 }
 
 enum transaction_state transaction_run_cache_access(struct transaction *t)
@@ -45,7 +47,7 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	verdict = access_ask(t, transaction_config(t)->cache, ACL_ALLOW, &result);
 	if (verdict == ACL_NEED)
 		return TRANSACTION_CACHE_ACCESS;
-	t->may_cache = verdict == ACL_ALLOW && !has_body(transaction_request(t));
+	t->may_cache = verdict == ACL_ALLOW && !may_depend_on_body(transaction_request(t));
 	t->key = index_key(t->worker->server->index, t->url);
 	if (!t->may_cache)
 		t->forward = FORWARD_BYPASS;

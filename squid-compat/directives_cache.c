@@ -60,7 +60,7 @@ const struct directive directives_cache[] = {
 	{.name = "minimum_expiry_time", .syntax = "TIME", .otherwise = "60 seconds",
 	 .verdict = HONOURED, TIME_MS(minimum_expiry_time_ms),
 	 .help = "replies that expire sooner are not stored"},
-	{.name = "vary_ignore_expire", .syntax = "on|off", .otherwise = "off", .verdict = NOT_YET,
+	{.name = "vary_ignore_expire", .syntax = "on|off", .otherwise = "off", .verdict = HONOURED,
 	 ON_OFF(vary_ignore_expire), .help = "keeps replies that vary though they expired at once"},
 	{.name = "collapsed_forwarding", .syntax = "on|off", .otherwise = "on", .verdict = HONOURED,
 	 ON_OFF(collapsed_forwarding),
@@ -99,8 +99,8 @@ const struct directive directives_cache[] = {
 	{.name = "httpd_accel_surrogate_id", .syntax = "WORD|none", .verdict = HONOURED,
 	 TEXT(surrogate_id), .help = "who we are in Surrogate-Capability"},
 	{.name = "http_accel_surrogate_remote", .syntax = "on|off", .otherwise = "off",
-	 .verdict = NOT_YET, ON_OFF(surrogate_remote),
-	 .help = "ignores Surrogate-Control of others"},
+	 .verdict = HONOURED, ON_OFF(surrogate_remote),
+	 .help = "no-store-remote in Surrogate-Control is for us too"},
 	{.name = NULL},
 };
 /* clang-format on */

@@ -10,12 +10,15 @@
 #include "cache/range.h"
 #include "cache/revalidate.h"
 #include "cache/storable.h"
+#include "cache/targeted_control.h"
 #include "cache/vary.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/http/h1.h"
 
 #define NOW INT64_C(784111777)
+
+static const struct control_reader US = {.surrogate_id = {"us", 2}};
 
 static const struct h1_limits limits = {.head_bytes = 65536, .target_bytes = 65536, .allow_no_host = true};
 
@@ -48,13 +51,14 @@ static void check_ranges(const struct http_head *head, uint64_t body_bytes)
 static void check_times(const struct http_request *request, const struct http_response *response,
 			struct freshness_facts *facts)
 {
-	struct storable_policy storable = {.rule = &refresh_rule_default, .minimum_expiry_s = 60};
+	struct storable_policy storable = {.rule = &refresh_rule_default, .minimum_expiry_s = 60,
+					  .reader = &US};
 	struct freshness_policy policy = {.max_stale_s = 604800};
 	struct freshness_answer answer;
 	struct cache_control control;
 	const char *reason = NULL;
 
-	freshness_facts_read(response, STR("us"), NOW - 1, NOW, facts);
+	freshness_facts_read(response, &US, NOW - 1, NOW, facts);
 	cache_control_read(&request->head, &control);
 	check(control.max_age_s >= 0 && control.max_age_s <= DELTA_SECONDS_MAX);
 	freshness_decide(facts, &refresh_rule_default, &policy,
@@ -99,7 +103,7 @@ static void check_revalidation(const struct http_request *request,
 	revalidate_304_head(object, &out);
 	buf_clear(&out);
 	/* Its own 304 never speaks of another representation, unless the head is at its limits. */
-	if (revalidate_merge(object, response, STR("us"), NOW, NOW, &out, &renewed) == REVALIDATE_MERGED)
+	if (revalidate_merge(object, response, &US, NOW, NOW, &out, &renewed) == REVALIDATE_MERGED)
 		check(str_starts_with(buf_str(&out), STR("HTTP/1.1 200 OK\r\n")));
 	object_unref(object);
 	buf_fini(&out);

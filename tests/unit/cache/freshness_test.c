@@ -6,6 +6,7 @@
 
 #include "cache/cache_control.h"
 #include "cache/freshness.h"
+#include "cache/targeted_control.h"
 #include "tests/support/messages.h"
 
 /* Sun, 06 Nov 1994 08:49:37 GMT */
@@ -13,6 +14,8 @@
 #define DATE_NOW "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 #define HOUR_AGO "Sun, 06 Nov 1994 07:49:37 GMT"
 #define IN_AN_HOUR "Sun, 06 Nov 1994 09:49:37 GMT"
+
+static const struct control_reader US = {.surrogate_id = {"us", 2}};
 
 /* RFC 9111 §4.2.1 lifetime, §4.2.3 age, §5.1, §5.3. What came at NOW, asked for 2 seconds before. */
 static void times_are_read_as_the_rfc_says(void **state)
@@ -59,7 +62,7 @@ static void times_are_read_as_the_rfc_says(void **state)
 		struct freshness_facts facts;
 
 		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, STR("us"), NOW - 2, NOW, &facts);
+		freshness_facts_read(&response, &US, NOW - 2, NOW, &facts);
 		if (freshness_age_s(&facts, NOW) != cases[i].age_s)
 			fail_msg("%s: age %lld", cases[i].lines,
 				 (long long)freshness_age_s(&facts, NOW));
@@ -76,7 +79,8 @@ static void directives_become_flags(void **state)
 		uint32_t flags;
 	} cases[] = {
 		{"Cache-Control: NO-CACHE\r\n", FACT_REVALIDATE_ALWAYS},
-		{"Cache-Control: no-cache=\"x\"\r\n", FACT_REVALIDATE_ALWAYS},
+		{"Cache-Control: no-cache=\"x\", private=\"y\"\r\n", 0},
+		{"Cache-Control: no-cache=\"\"\r\n", FACT_REVALIDATE_ALWAYS},
 		{"Cache-Control: private\r\n", FACT_REVALIDATE_ALWAYS},
 		{"Pragma: no-cache\r\n", FACT_REVALIDATE_ALWAYS},
 		{"Pragma: no-cache\r\nCache-Control: public\r\n", 0},
@@ -94,9 +98,39 @@ static void directives_become_flags(void **state)
 		struct freshness_facts facts;
 
 		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, STR("us"), NOW, NOW, &facts);
+		freshness_facts_read(&response, &US, NOW, NOW, &facts);
 		if (facts.flags != cases[i].flags)
 			fail_msg("%s: %x", cases[i].lines, facts.flags);
+	}
+}
+
+/* Squid: vary_ignore_expire */
+static void an_expires_that_equals_date_may_be_passed_over(void **state)
+{
+	static const struct control_reader lenient = {.ignores_vary_expires = true};
+	static const struct {
+		const char *lines;
+		const struct control_reader *reader;
+		bool is_explicit;
+	} cases[] = {
+		{"Date: " HOUR_AGO "\r\nExpires: " HOUR_AGO "\r\nVary: A\r\n", &lenient, false},
+		{"Date: " HOUR_AGO "\r\nExpires: " HOUR_AGO "\r\nVary: A\r\n", &US, true},
+		{"Date: " HOUR_AGO "\r\nExpires: " HOUR_AGO "\r\n", &lenient, true},
+		{"Date: " HOUR_AGO "\r\nExpires: " IN_AN_HOUR "\r\nVary: A\r\n", &lenient, true},
+		{"Date: " HOUR_AGO "\r\nExpires: " HOUR_AGO
+		 "\r\nVary: A\r\nCache-Control: max-age=0\r\n",
+		 &lenient, true},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[1000];
+		struct http_response response;
+		struct freshness_facts facts;
+
+		message_response(200, cases[i].lines, text, sizeof(text), &response);
+		freshness_facts_read(&response, cases[i].reader, NOW, NOW, &facts);
+		if ((facts.expires_s != 0) != cases[i].is_explicit)
+			fail_msg("%s", cases[i].lines);
 	}
 }
 
@@ -236,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_read_as_the_rfc_says),
 		cmocka_unit_test(directives_become_flags),
+		cmocka_unit_test(an_expires_that_equals_date_may_be_passed_over),
 		cmocka_unit_test(the_first_step_that_holds_decides),
 	};
 

@@ -76,11 +76,41 @@ static void the_urls_are_the_target_and_what_it_names(void **state)
 	}
 }
 
+/* RFC 9110 §8.7 */
+static void content_location_may_be_the_target_itself(void **state)
+{
+	static const struct {
+		const char *lines;
+		bool is_own;
+	} cases[] = {
+		{"Content-Location: http://www.example/a/b?c\r\n", true},
+		{"Content-Location: HTTP://WWW.example:80/a/b?c\r\n", true},
+		{"Content-Location: /a/b?c\r\n", true},
+		{"Content-Location: b?c\r\n", true},
+		{"Content-Location: /a/b\r\n", false},
+		{"Content-Location: https://www.example/a/b?c\r\n", false},
+		{"Content-Location: http://other.example/a/b?c\r\n", false},
+		{"Content-Location: \r\n", false},
+		{"Location: /a/b?c\r\n", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[1000];
+		struct http_response response;
+
+		message_response(200, cases[i].lines, text, sizeof(text), &response);
+		if (invalidate_is_own_location(STR("http://www.example/a/b?c"), &response) !=
+		    cases[i].is_own)
+			fail_msg("%s", cases[i].lines);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(success_of_unsafe_methods_invalidates),
 		cmocka_unit_test(the_urls_are_the_target_and_what_it_names),
+		cmocka_unit_test(content_location_may_be_the_target_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include "cache/object.h"
 #include "cache/revalidate.h"
+#include "cache/targeted_control.h"
 #include "tests/support/messages.h"
 
 #define NOW INT64_C(784111777) /* Sun, 06 Nov 1994 08:49:37 GMT */
@@ -13,6 +14,8 @@
 #define BEFORE "Sun, 06 Nov 1994 07:49:37 GMT"
 #define LONG_BEFORE "Sun, 06 Nov 1994 06:49:37 GMT"
 #define LATER "Sun, 06 Nov 1994 09:49:37 GMT"
+
+static const struct control_reader US = {.surrogate_id = {"us", 2}};
 
 /* As it was stored: a status line and lines. */
 static struct object *stored(int status, const char *lines)
@@ -22,7 +25,7 @@ static struct object *stored(int status, const char *lines)
 	struct object_head object_head = {.status = status, .url = STR("http://www.example/")};
 
 	message_response(status, lines, text, sizeof(text), &response);
-	freshness_facts_read(&response, STR("us"), NOW, NOW, &object_head.facts);
+	freshness_facts_read(&response, &US, NOW, NOW, &object_head.facts);
 	snprintf(head, sizeof(head), "HTTP/1.1 %d OK\r\n%s", status, lines);
 	object_head.head = str_of(head);
 	return object_create_whole(&object_head, STR("body"));
@@ -157,8 +160,12 @@ static void a_304_renews_the_head(void **state)
 		 "Date: " MADE "\r\nContent-Length: 9\r\nContent-Type: x/y\r\nVary: B\r\n"
 		 "Content-Encoding: gzip\r\n",
 		 REVALIDATE_MERGED,
-		 "Content-Length: 4\r\nContent-Type: text/plain\r\nVary: A\r\n"
-		 "Content-Encoding: br\r\nDate: " MADE "\r\n"},
+		 "Content-Length: 4\r\nVary: A\r\nContent-Encoding: br\r\nDate: " MADE
+		 "\r\nContent-Type: x/y\r\n"},
+		{"what was not stored of it does not come in by the 304",
+		 "Date: " BEFORE "\r\nCache-Control: no-cache=\"X-One\"\r\n",
+		 "Date: " MADE "\r\nX-One: 1\r\nX-Two: 2\r\n", REVALIDATE_MERGED,
+		 "Cache-Control: no-cache=\"X-One\"\r\nDate: " MADE "\r\nX-Two: 2\r\n"},
 		{"hop-by-hop and once-only fields are not taken over", "Date: " BEFORE "\r\n",
 		 "Date: " MADE "\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: a=b\r\nAge: 5\r\n",
 		 REVALIDATE_MERGED, "Date: " MADE "\r\n"},
@@ -186,7 +193,7 @@ static void a_304_renews_the_head(void **state)
 
 		buf_init(&head, 10000);
 		message_response(304, cases[i].fields, text, sizeof(text), &response);
-		verdict = revalidate_merge(object, &response, STR("us"), NOW, NOW, &head, &facts);
+		verdict = revalidate_merge(object, &response, &US, NOW, NOW, &head, &facts);
 		if (verdict != cases[i].verdict)
 			fail_msg("%s: %d", cases[i].what, verdict);
 		snprintf(expected, sizeof(expected), "HTTP/1.1 200 OK\r\n%s",
@@ -210,7 +217,7 @@ static void a_304_renews_the_times(void **state)
 	(void)state;
 	buf_init(&head, 10000);
 	message_response(304, "Date: " MADE "\r\nAge: 10\r\n", text, sizeof(text), &response);
-	assert_int_equal(revalidate_merge(object, &response, STR("us"), NOW, NOW, &head, &facts),
+	assert_int_equal(revalidate_merge(object, &response, &US, NOW, NOW, &head, &facts),
 			 REVALIDATE_MERGED);
 	assert_int_equal(facts.expires_s - NOW, 50);
 	assert_int_equal(freshness_age_s(&facts, NOW), 10);

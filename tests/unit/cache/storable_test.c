@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "cache/storable.h"
+#include "cache/targeted_control.h"
 #include "tests/support/messages.h"
 
 #define NOW INT64_C(784111777)
@@ -12,12 +13,15 @@
 #define LASTMOD "Last-Modified: Sun, 06 Nov 1993 08:49:37 GMT\r\n"
 #define FRESH "Cache-Control: max-age=600\r\n"
 
+static const struct control_reader US = {.surrogate_id = {"us", 2}};
 static const struct refresh_rule_values default_rule = {0, 259200, 20, 0, 0};
 static const struct refresh_rule_values lax_rule = {
 	0, 259200, 20, REFRESH_IGNORE_NO_STORE | REFRESH_IGNORE_PRIVATE | REFRESH_STORE_STALE, 0};
-static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false, {NULL, 0}};
-static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false, {NULL, 0}};
-static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true, {NULL, 0}};
+static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false, &US, false};
+static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false, &US, false};
+static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true, &US, false};
+static const struct storable_policy own_location = {&default_rule, 60,    0,   0,
+						    0,             false, &US, true};
 
 enum { NO = STORABLE_NO, YES = STORABLE_YES, NEGATIVE = STORABLE_NEGATIVE };
 
@@ -34,6 +38,12 @@ static void each_rule_decides_its_case(void **state)
 		{"GET", "", 200, DATE FRESH, &plain, YES},
 		{"HEAD", "", 200, DATE FRESH, &plain, NO},
 		{"POST", "Content-Length: 0\r\n", 200, DATE FRESH, &plain, NO},
+		/* RFC 9110 §9.3.3 */
+		{"POST", "Content-Length: 5\r\n", 200, DATE FRESH, &own_location, YES},
+		{"POST", "Content-Length: 5\r\n", 200, DATE LASTMOD, &own_location, NO},
+		{"POST", "Content-Length: 5\r\n", 201, DATE FRESH, &own_location, NO},
+		{"POST", "Cache-Control: no-store\r\n", 200, DATE FRESH, &own_location, NO},
+		{"PUT", "Content-Length: 5\r\n", 200, DATE FRESH, &own_location, NO},
 		{"GET", "Cache-Control: no-store\r\n", 200, DATE FRESH, &plain, NO},
 		{"GET", "Cache-Control: no-store\r\n", 200, DATE FRESH, &lax, YES}, /* ignore-cc */
 		{"GET", "", 200, DATE "Cache-Control: max-age=600, No-Store\r\n", &plain, NO},
@@ -44,7 +54,8 @@ static void each_rule_decides_its_case(void **state)
 		 NO},
 		{"GET", "", 299, DATE FRESH, &plain, YES},
 		{"GET", "", 200, DATE "Cache-Control: max-age=600, private\r\n", &plain, NO},
-		{"GET", "", 200, DATE "Cache-Control: max-age=600, private=\"x\"\r\n", &plain, NO},
+		{"GET", "", 200, DATE "Cache-Control: max-age=600, private=\"x\"\r\n", &plain, YES},
+		{"GET", "", 200, DATE "Cache-Control: max-age=600, private=\"\"\r\n", &plain, NO},
 		{"GET", "", 200, DATE "ETag: \"x\"\r\nCache-Control: max-age=600, private\r\n", &lax, YES},
 		{"GET", "", 200, DATE "ETag: \"x\"\r\nCache-Control: no-cache\r\n", &plain, YES},
 		{"GET", "", 200, DATE "Cache-Control: no-cache, max-age=600\r\n", &plain, NO},
@@ -108,7 +119,7 @@ static void each_rule_decides_its_case(void **state)
 			      &request);
 		message_response(cases[i].status, cases[i].lines, response_text, sizeof(response_text),
 			       &response);
-		freshness_facts_read(&response, STR("us"), NOW, NOW, &facts);
+		freshness_facts_read(&response, &US, NOW, NOW, &facts);
 		verdict = storable_decide(&request, &response, &facts, cases[i].policy, &reason);
 		if (verdict != cases[i].verdict || !reason)
 			fail_msg("%s %s %d %s: %d (%s)", cases[i].method, cases[i].wishes,

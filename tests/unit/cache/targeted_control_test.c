@@ -13,6 +13,8 @@ enum { ALL = CONTROL_FOR_ALL, CDN = CONTROL_CDN, SURROGATE = CONTROL_SURROGATE }
 
 #define CC "Cache-Control: max-age=7\n"
 
+static const struct control_reader US = {.surrogate_id = {"us", 2}};
+
 /* RFC 9213 §2: the targeted field that is valid decides alone. */
 static void the_most_targeted_field_decides(void **state)
 {
@@ -46,8 +48,11 @@ static void the_most_targeted_field_decides(void **state)
 	         CC_PRESENT | CC_MAX_AGE, 60, 0},
 		{CC "Surrogate-Control: max-age=60+30\n", SURROGATE,
 	         CC_PRESENT | CC_MAX_AGE | CC_STALE_WHILE_REVALIDATE | CC_STALE_IF_ERROR, 60, 30},
-		{CC "Surrogate-Control: no-store, max-age=60;us\n", SURROGATE,
+		{CC "Surrogate-Control: max-age=5, max-age=60;us\n", SURROGATE,
 	         CC_PRESENT | CC_MAX_AGE, 60, 0},
+		{CC "Surrogate-Control: no-store, max-age=60;us\n", SURROGATE,
+	         CC_PRESENT | CC_NO_STORE | CC_MAX_AGE, 60, 0},
+		{CC "Surrogate-Control: no-store-remote\n", ALL, CC_PRESENT | CC_MAX_AGE, 7, 0},
 		{CC "Surrogate-Control: no-store, max-age=60;them\n", SURROGATE,
 	         CC_PRESENT | CC_NO_STORE, 0, 0},
 		{CC "Surrogate-Control: max-age=x\n", SURROGATE, CC_PRESENT | CC_MAX_AGE, 0, 0},
@@ -61,7 +66,7 @@ static void the_most_targeted_field_decides(void **state)
 		int source;
 
 		head_of_lines(&head, cases[i].lines);
-		source = (int)targeted_control_read(&head, STR("us"), &control);
+		source = (int)targeted_control_read(&head, &US, &control);
 		if (source != cases[i].source || control.flags != cases[i].flags ||
 		    control.max_age_s != cases[i].max_age_s ||
 		    control.stale_while_revalidate_s != cases[i].stale_s)
@@ -70,10 +75,27 @@ static void the_most_targeted_field_decides(void **state)
 	}
 }
 
+/* Edge Architecture 1.0: remote ones do not store, others do. */
+static void no_store_remote_is_for_remote_surrogates(void **state)
+{
+	static const struct control_reader remote = {.surrogate_id = {"us", 2},
+	                                             .is_remote_surrogate = true};
+	struct cache_control control;
+	struct http_head head;
+
+	(void)state;
+	head_of_lines(&head, CC "Surrogate-Control: no-store-remote, max-age=9\n");
+	assert_int_equal(targeted_control_read(&head, &remote, &control), CONTROL_SURROGATE);
+	assert_int_equal(control.flags, CC_PRESENT | CC_NO_STORE | CC_MAX_AGE);
+	assert_int_equal(targeted_control_read(&head, &US, &control), CONTROL_SURROGATE);
+	assert_int_equal(control.flags, CC_PRESENT | CC_MAX_AGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_most_targeted_field_decides),
+		cmocka_unit_test(no_store_remote_is_for_remote_surrogates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
