@@ -49,7 +49,8 @@ struct object_watch; /* opaque */
 struct object_head {
 	int status;
 	struct str head;   /* "HTTP/1.1 200 OK\r\n" and the end-to-end fields, each with its CRLF,
-			      without Age, Set-Cookie and the empty line: what a hit sends first */
+			      without Age, Set-Cookie and the empty line, a Via last: what a hit
+			      sends first */
 	struct str head_once; /* Set-Cookie fields and the like: for who asked for it only */
 	struct str url;    /* the key, as text */
 	struct str vary;   /* cache/vary.h's record of what it answers; empty: any request */

@@ -223,7 +223,8 @@ static bool is_left_out(const struct object *old, struct str name)
 static bool is_updating(const struct object *old, const struct http_head *head,
 			const struct http_field *field)
 {
-	return !is_kept_as_stored(field->id) && storable_keeps_field(head, field) &&
+	return !is_kept_as_stored(field->id) && field->id != FIELD_VIA &&
+	       storable_keeps_field(head, field) &&
 	       !is_left_out(old, http_field_name(head, field));
 }
 
@@ -258,7 +259,25 @@ static bool is_replaced(const struct object *old, const struct line *line,
 		return str_starts_with(line->value, STR("1"));
 	if (str_eq_nocase(line->name, STR("Date")))
 		return true; /* by the 304's, or by its arrival */
+	if (str_eq_nocase(line->name, STR("Via")))
+		return true; /* written last */
 	return field && is_updating(old, head, field);
+}
+
+/* A Via stands last in a stored head: the 304's, or the stored one. */
+static void add_via(const struct object *old, const struct http_head *head, struct buf *out)
+{
+	const struct http_field *field = NULL;
+	struct str via = stored_value(old, FIELD_VIA);
+
+	if (!http_has(head, FIELD_VIA) && via.at)
+		add_field(out, STR("Via"), via);
+	while ((field = http_find_next(head, FIELD_VIA, field)) != NULL) {
+		buf_add_str(out, field == http_find(head, FIELD_VIA) ? STR("Via: ") : STR(", "));
+		buf_add_str(out, http_field_value(head, field));
+	}
+	if (http_has(head, FIELD_VIA))
+		buf_add_str(out, STR("\r\n"));
 }
 
 static void write_merged(const struct object *old, const struct http_head *head, int64_t now_s,
@@ -277,6 +296,7 @@ static void write_merged(const struct object *old, const struct http_head *head,
 		if (is_updating(old, head, &head->fields[i]))
 			add_field(out, http_field_name(head, &head->fields[i]),
 				  http_field_value(head, &head->fields[i]));
+	add_via(old, head, out);
 }
 
 /* What counts once, and is not stored. */

@@ -43,6 +43,7 @@ static struct buf *line_of(const struct http_response *response, const struct ht
 	switch (field->id) {
 	case FIELD_CONTENT_LENGTH: /* the reply writes what it sends */
 	case FIELD_AGE:
+	case FIELD_VIA: /* comes last */
 		return NULL;
 	case FIELD_SURROGATE_CONTROL: /* for a surrogate before us, if there is one */
 		return has_surrogate ? once : NULL;
@@ -68,6 +69,19 @@ static void add_field(struct buf *out, const struct http_response *response, enu
 	buf_add_str(out, STR(": "));
 	buf_add_str(out, value);
 	buf_add_str(out, STR("\r\n"));
+}
+
+/* The last line, so that a reply can go on in it. */
+static void add_via(struct buf *out, const struct http_head *from)
+{
+	const struct http_field *field = NULL;
+
+	while ((field = http_find_next(from, FIELD_VIA, field)) != NULL) {
+		buf_add_str(out, field == http_find(from, FIELD_VIA) ? STR("Via: ") : STR(", "));
+		buf_add_str(out, http_field_value(from, field));
+	}
+	if (http_has(from, FIELD_VIA))
+		buf_add_str(out, STR("\r\n"));
 }
 
 static void write_heads(const struct fetch_order *order, const struct http_response *response,
@@ -98,6 +112,7 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 		buf_add_str(head, worker_date(order->worker));
 		buf_add_str(head, STR("\r\n"));
 	}
+	add_via(head, from);
 }
 
 /* ---- may it be stored, and where */

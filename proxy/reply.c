@@ -69,10 +69,28 @@ static bool acts_as_origin(const struct transaction *t)
 	return t->is_hit && t->exchange.port->is_act_as_origin;
 }
 
-/* A stored head, as this port shows it. */
+static struct str last_line(struct str head)
+{
+	size_t at = head.len > 0 ? head.len - 1 : 0;
+
+	while (at > 0 && head.at[at - 1] != '\n')
+		at--;
+	return str_from(head, at);
+}
+
+/* RFC 9110 §7.6.3: one Via, as in Squid. */
+static struct str open_via(struct transaction *t, struct str head)
+{
+	t->is_via_open = transaction_config(t)->via &&
+			 str_starts_with_nocase(last_line(head), STR("Via:"));
+	return t->is_via_open ? str_first(head, head.len - 2) : head;
+}
+
 struct str reply_shown_head(struct transaction *t, struct str head)
 {
-	return acts_as_origin(t) ? act_as_origin(head, worker_now_s(t->worker), &t->arena) : head;
+	if (acts_as_origin(t))
+		head = act_as_origin(head, worker_now_s(t->worker), &t->arena);
+	return open_via(t, head);
 }
 
 /* How the body goes out. Returns its length for Content-Length, or -1: no such line. */
@@ -100,10 +118,13 @@ static int64_t frame_body(struct transaction *t, int status)
 struct str reply_own_lines(struct transaction *t, int status, int64_t length, struct str extra)
 {
 	struct str x_cache = x_cache_lines(t);
-	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len + extra.len +
+	struct str via = t->is_via_open ? t->snapshot->via_joint : t->snapshot->via_line;
+	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len + via.len + extra.len +
 						      cache_status_bytes(t));
 	struct pen pen = {memory};
 
+	if (t->is_via_open)
+		pen_put(&pen, via);
 	if (t->is_hit) {
 		pen_put(&pen, acts_as_origin(t) ? STR("X-Cache-Age: ") : STR("Age: "));
 		pen_put_number(&pen, (uint64_t)freshness_age_s(&t->object->facts,
@@ -113,6 +134,8 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 	}
 	cache_status_write(t, &pen);
 	pen_put(&pen, x_cache);
+	if (!t->is_via_open)
+		pen_put(&pen, via);
 	pen_put(&pen, extra);
 	if (length >= 0) {
 		pen_put(&pen, STR("Content-Length: "));
@@ -222,13 +245,17 @@ void reply_open_reader(struct transaction *t, uint64_t offset)
 static enum transaction_state reply_whole(struct transaction *t)
 {
 	struct reply *reply = &t->exchange.reply;
-	struct str own = reply_own_lines(t, t->object->status, frame_body(t, t->object->status),
-					 STR(""));
+	struct str head = reply_shown_head(t, t->object->head);
+	size_t line = 0;
 
-	reply_add_piece(reply, reply_shown_head(t, t->object->head));
-	if (!t->is_hit)
+	if (!t->is_hit && t->object->head_once.len > 0) {
+		line = str_find_char(head, '\n') + 1;
+		reply_add_piece(reply, str_first(head, line));
 		reply_add_piece(reply, t->object->head_once);
-	reply_add_piece(reply, own);
+	}
+	reply_add_piece(reply, str_from(head, line));
+	reply_add_piece(reply, reply_own_lines(t, t->object->status,
+					       frame_body(t, t->object->status), STR("")));
 	if (reply->has_body)
 		reply_open_reader(t, 0);
 	return reply_finish(t, t->object->status);
@@ -323,6 +350,7 @@ static enum transaction_state finish_made(struct transaction *t, int status, str
 	reply->close_after |= t->is_refused;
 	buf_add_str(head, cache_status_line(t));
 	buf_add_str(head, x_cache_lines(t));
+	buf_add_str(head, t->snapshot->via_line);
 	buf_add_str(head, connection_line(t, status));
 	reply_add_piece(reply, arena_str(&t->arena, buf_str(head)));
 	reply_finish(t, status);

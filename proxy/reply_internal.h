@@ -12,7 +12,8 @@ void reply_add_piece(struct reply *reply, struct str piece);
  * negative, Transfer-Encoding, Connection and the empty line. */
 struct str reply_own_lines(struct transaction *transaction, int status, int64_t length,
                            struct str extra);
-/* A stored head, as this port shows it (act-as-origin). */
+/* A stored head, as this port shows it (act-as-origin). A received Via, which is its last line, loses
+ * its CRLF: the own lines, which must come next, go on with ours. */
 struct str reply_shown_head(struct transaction *transaction, struct str head);
 /* Opens the body's reader at offset. */
 void reply_open_reader(struct transaction *transaction, uint64_t offset);

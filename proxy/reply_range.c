@@ -81,9 +81,9 @@ static void add_head(struct transaction *t, struct str fields, struct str own)
 	struct reply *reply = &t->exchange.reply;
 
 	reply_add_piece(reply, STR("HTTP/1.1 206 Partial Content\r\n"));
-	reply_add_piece(reply, fields);
 	if (!t->is_hit)
 		reply_add_piece(reply, t->object->head_once);
+	reply_add_piece(reply, fields);
 	reply_add_piece(reply, own);
 	reply->has_body = true;
 }
@@ -91,9 +91,9 @@ static void add_head(struct transaction *t, struct str fields, struct str own)
 static enum transaction_state reply_one(struct transaction *t, const struct range_piece *piece,
                                         uint64_t length)
 {
-	struct str line = range_line(t, piece, length);
+	struct str line = range_line(t, piece, length), fields = fields_of(t);
 
-	add_head(t, fields_of(t), reply_own_lines(t, 206, (int64_t)piece->len, line));
+	add_head(t, fields, reply_own_lines(t, 206, (int64_t)piece->len, line));
 	t->exchange.reply.body_left = piece->len;
 	reply_open_reader(t, piece->first);
 	return reply_finish(t, 206);

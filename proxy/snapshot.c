@@ -54,6 +54,7 @@ static void make_lines(struct snapshot *snapshot)
 	snapshot->via_line = config->via
 				     ? owned(mem_printf("Via: %s\r\n", snapshot->via_value.at))
 				     : owned(mem_strdup(""));
+	snapshot->via_joint = owned(mem_printf(", %s\r\n", snapshot->via_value.at));
 	snapshot->cache_status = owned(mem_printf("Cache-Status: \"%s\"", host));
 	snapshot->cache_status_hit =
 		owned(mem_printf("%s;hit;ttl=", snapshot->cache_status.at));
@@ -63,9 +64,8 @@ static void make_lines(struct snapshot *snapshot)
 	for (int hit = 0; hit < 2; hit++)
 		for (int look = 0; look < LOOKUP_OUTCOMES; look++)
 			snapshot->reply_lines[hit][look] = owned(mem_printf(
-				"X-Cache: %s from %s\r\nX-Cache-Lookup: %s from %s:%u\r\n%s",
-				found[hit], host, looked[look], host, first_port(config),
-				snapshot->via_line.at));
+				"X-Cache: %s from %s\r\nX-Cache-Lookup: %s from %s:%u\r\n",
+				found[hit], host, looked[look], host, first_port(config)));
 }
 
 static void free_lines(struct snapshot *snapshot)
@@ -74,6 +74,7 @@ static void free_lines(struct snapshot *snapshot)
 	free_str(snapshot->via_value);
 	free_str(snapshot->via_mark);
 	free_str(snapshot->via_line);
+	free_str(snapshot->via_joint);
 	free_str(snapshot->cache_status);
 	free_str(snapshot->cache_status_hit);
 	free_str(snapshot->surrogate_line);

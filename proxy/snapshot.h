@@ -37,12 +37,13 @@ struct snapshot {
 	struct config *config;
 	struct server *server;
 
-	/* "X-Cache: HIT from HOST\r\nX-Cache-Lookup: HIT from HOST:PORT\r\nVia: 1.1 HOST (...)\r\n" */
+	/* "X-Cache: HIT from HOST\r\nX-Cache-Lookup: HIT from HOST:PORT\r\n" */
 	struct str reply_lines[2][LOOKUP_OUTCOMES]; /* [is a hit][outcome] */
 	/* "Cache-Status: \"HOST\"" and what a hit puts behind it, up to its number of seconds */
 	struct str cache_status, cache_status_hit;
 	struct str via_line;           /* "Via: 1.1 HOST (bobtail/0.1.0)\r\n"; empty: via off */
 	struct str via_value;          /* "1.1 HOST (bobtail/0.1.0)" */
+	struct str via_joint;          /* ", 1.1 HOST (bobtail/0.1.0)\r\n": behind a received one */
 	struct str via_mark;           /* " HOST (": in a received Via it means a loop */
 	struct str software;           /* "bobtail/0.1.0" or "bobtail" */
 	struct str surrogate_line;     /* "Surrogate-Capability: ID=\"Surrogate/1.0\"\r\n" */

@@ -57,6 +57,7 @@ struct transaction {
 	unsigned waiting; /* enum waiting */
 	bool is_begun, is_reply_ready, is_running, is_refused;
 	bool was_rewritten, may_cache, may_lead, has_joined, is_loop, is_hit, is_from_disk;
+	bool is_via_open;       /* the reply's head so far ends in a Via without its CRLF */
 	bool is_range_withheld; /* the origin did not see the client's Range */
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
