@@ -131,3 +131,25 @@ bool range_lowest(struct str value, uint64_t *first)
 	*first = lowest;
 	return lowest != UINT64_MAX;
 }
+
+bool content_range_read(struct str value, struct content_range *out)
+{
+	struct str unit, range;
+	struct content_range read;
+	size_t slash, dash;
+
+	value = str_trim(value);
+	if (!str_word(&value, &unit) || !str_eq_nocase(unit, STR("bytes")))
+		return false;
+	range = str_trim(value);
+	slash = str_find_char(range, '/');
+	dash = str_find_char(range, '-');
+	if (dash > slash || !str_to_u64(str_first(range, dash), &read.first) ||
+	    !str_to_u64(str_first(str_from(range, dash + 1), slash - dash - 1), &read.last) ||
+	    !str_to_u64(str_from(range, slash + 1), &read.length))
+		return false;
+	if (read.first > read.last || read.last >= read.length)
+		return false;
+	*out = read;
+	return true;
+}

@@ -35,4 +35,13 @@ void range_plan(struct str value, uint64_t body_bytes, struct range_plan *plan);
  * order. */
 bool range_lowest(struct str value, uint64_t *first);
 
+/* What a 206 with one part carries: bytes first to last of length. RFC 9110 §14.4. */
+struct content_range {
+	uint64_t first, last, length; /* first <= last < length */
+};
+
+/* "bytes FIRST-LAST/LENGTH". False, *out untouched: anything else, also an unknown length ("*") and
+ * the form of a 416. */
+bool content_range_read(struct str value, struct content_range *out);
+
 #endif

@@ -139,6 +139,12 @@ enum revalidate_answer revalidate_answer(const struct http_request *request,
 	return REVALIDATE_SEND_WHOLE;
 }
 
+/* A date is strong enough if it is over when the response was made (RFC 9110 §8.8.2.2). */
+static bool has_strong_date(const struct object *object)
+{
+	return object->facts.modified_s != 0 && object->facts.modified_s < object->facts.date_s;
+}
+
 bool revalidate_range_holds(const struct http_request *request, const struct object *object)
 {
 	struct str value = http_value(&request->head, FIELD_IF_RANGE);
@@ -149,9 +155,30 @@ bool revalidate_range_holds(const struct http_request *request, const struct obj
 		return true;
 	if (etag.opaque.at)
 		return is_same_etag(etag, read_etag(stored_value(object, FIELD_ETAG)), true);
-	/* A date is strong enough if it is over when the response was made (§8.8.2.2). */
 	return request_date(request, FIELD_IF_RANGE, object, &date_s) &&
-	       date_s == object->facts.modified_s && date_s < object->facts.date_s;
+	       date_s == object->facts.modified_s && has_strong_date(object);
+}
+
+struct str revalidate_strong_validator(const struct object *object)
+{
+	struct str text = stored_value(object, FIELD_ETAG);
+	struct etag etag = read_etag(text);
+
+	if (text.at)
+		return etag.is_weak ? STR_NONE : etag.opaque;
+	return has_strong_date(object) ? stored_value(object, FIELD_LAST_MODIFIED) : STR_NONE;
+}
+
+bool revalidate_is_same_strongly(const struct object *object, const struct http_response *response)
+{
+	struct str validator = revalidate_strong_validator(object);
+	struct str etag = http_value(&response->head, FIELD_ETAG);
+
+	if (!validator.at)
+		return false;
+	if (stored_value(object, FIELD_ETAG).at)
+		return str_eq(etag, validator);
+	return !etag.at && str_eq(http_value(&response->head, FIELD_LAST_MODIFIED), validator);
 }
 
 /* ---- asking the origin */

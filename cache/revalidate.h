@@ -30,6 +30,15 @@ enum revalidate_answer revalidate_answer(const struct http_request *request,
 /* RFC 9110 §13.1.5: does If-Range let a Range be answered (true also without If-Range)? */
 bool revalidate_range_holds(const struct http_request *request, const struct object *object);
 
+/* What If-Range may name to ask for more of the stored representation: its strong entity tag, or,
+ * where it has no tag at all, its Last-Modified if that is strong (RFC 9110 §8.8.2.2, §13.1.5). A
+ * part of the object's head; at NULL: it has neither. */
+struct str revalidate_strong_validator(const struct object *object);
+
+/* Are response and the stored one parts of the same representation, by that validator? RFC 9111
+ * §3.4, RFC 9110 §15.3.7.3. */
+bool revalidate_is_same_strongly(const struct object *object, const struct http_response *response);
+
 /* "If-Modified-Since: ...\r\nIf-None-Match: ...\r\n" for the origin: Last-Modified or else the
  * stored Date, and the ETag, weak ones too. Writes one of them at least. */
 void revalidate_request_fields(const struct object *object, struct buf *out);

@@ -22,7 +22,7 @@ static const struct status_row {
 	bool displaces; /* the stored answer, even when it is not stored itself (Squid) */
 } statuses[] = {
 	{200, CLASS_CACHEABLE, true},  {203, CLASS_CACHEABLE, true},  {204, CLASS_DATED, false},
-	{206, CLASS_NEVER, false},     {300, CLASS_CACHEABLE, true},  {301, CLASS_CACHEABLE, true},
+	{206, CLASS_CACHEABLE, false}, {300, CLASS_CACHEABLE, true},  {301, CLASS_CACHEABLE, true},
 	{302, CLASS_EXPLICIT, true},   {303, CLASS_EXPLICIT, true},   {304, CLASS_NEVER, false},
 	{305, CLASS_NEGATIVE, false},  {307, CLASS_EXPLICIT, false},  {308, CLASS_CACHEABLE, false},
 	{400, CLASS_NEGATIVE, false},  {401, CLASS_NEVER, false},     {403, CLASS_NEGATIVE, true},
@@ -131,7 +131,11 @@ static bool never_ends(const struct candidate *c)
 
 static bool is_partial(const struct candidate *c)
 {
-	return http_has(&c->response->head, FIELD_CONTENT_RANGE);
+	bool is_part = c->response->status == 206;
+
+	if (is_part && c->policy->takes_parts && c->request->method == HTTP_GET)
+		return false;
+	return is_part || http_has(&c->response->head, FIELD_CONTENT_RANGE);
 }
 
 static bool is_too_large(const struct candidate *c)
@@ -169,7 +173,7 @@ static const struct {
 	{is_for_one_user, "the request has Authorization, and nothing says it is for all"},
 	{varies_by_all, "Vary: *"},
 	{never_ends, "multipart/x-mixed-replace"},
-	{is_partial, "Content-Range"},
+	{is_partial, "a part of a response"},
 	{is_too_large, "larger than maximum_object_size"},
 	{is_too_small, "smaller than minimum_object_size"},
 	{is_never_usable, "to be revalidated always, but without a validator"},

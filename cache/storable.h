@@ -26,6 +26,7 @@ struct storable_policy {
 	bool ignore_cc; /* the port's: the client's Cache-Control does not count */
 	const struct control_reader *reader; /* cache/targeted_control.h */
 	bool names_target; /* the response's Content-Location is the request's URL */
+	bool takes_parts; /* a 206 may be kept as a part of a response; otherwise it is not */
 };
 
 /* request: what the client asked (method, Authorization, Cache-Control). *reason is a static phrase

@@ -9,6 +9,7 @@ static const struct str reasons[FORWARD_REASONS] = {
 	[FORWARD_BYPASS] = {";fwd=bypass", 11},     [FORWARD_METHOD] = {";fwd=method", 11},
 	[FORWARD_URI_MISS] = {";fwd=uri-miss", 13}, [FORWARD_VARY_MISS] = {";fwd=vary-miss", 14},
 	[FORWARD_REQUEST] = {";fwd=request", 12},   [FORWARD_STALE] = {";fwd=stale", 10},
+	[FORWARD_PARTIAL] = {";fwd=partial", 12},
 };
 
 static void put_forward(const struct transaction *t, struct pen *pen)

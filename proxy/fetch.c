@@ -32,6 +32,7 @@ static void fetch_free(struct fetch *fetch)
 		object_forget_producer(fetch->object);
 	object_unref(fetch->object);
 	object_unref(fetch->order.stored);
+	fetch_drop_fill(fetch);
 	snapshot_unref(fetch->order.snapshot);
 	buf_fini(&fetch->head);
 	buf_fini(&fetch->input);
@@ -66,6 +67,12 @@ void fetch_end_lead(struct fetch *fetch)
 	index_remove(fetch->order.worker->server->index, placeholder);
 	object_abort(placeholder, ECANCELED);
 	object_unref(placeholder);
+}
+
+void fetch_drop_fill(struct fetch *fetch)
+{
+	partial_unref(fetch->order.fill.partial);
+	fetch->order.fill.partial = NULL;
 }
 
 /* Ends the producing side; the struct goes when its transaction lets go of it too. */
@@ -193,6 +200,8 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	snapshot_ref(order->snapshot);
 	if (order->stored)
 		object_ref(order->stored);
+	if (order->fill.partial)
+		partial_ref(order->fill.partial);
 	fetch->wake_task.run = wake_owner;
 	fetch->run_task.run = run_again;
 	timer_init(&fetch->timer, timer_fired);

@@ -14,6 +14,7 @@
 
 #include "lib/http/message.h"
 #include "lib/net/addr.h"
+#include "proxy/fetch_part.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/error_page.h"
 #include "squid-compat/log_tags.h"
@@ -42,6 +43,7 @@ struct fetch_order {
 	struct str user;        /* for login=*:pass */
 	struct object *stored;  /* to be revalidated; NULL: none */
 	bool withholds_range;   /* Range and If-Range are not passed on */
+	struct fetch_fill fill; /* to be filled: asked for by a Range of ours */
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
 	bool leads;        /* others that ask for the same wait for this answer's head */

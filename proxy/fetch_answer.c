@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "cache/object.h"
+#include "cache/partial_table.h"
 #include "lib/base/check.h"
 #include "proxy/fetch_internal.h"
+#include "proxy/server.h"
 #include "proxy/unshared.h"
 
 /* ---- HEAD */
@@ -72,6 +74,28 @@ static enum fetch_state not_modified(struct fetch *fetch, struct str rest)
 	return end_of_body(fetch, rest.len == 0);
 }
 
+/* The origin has another representation by now than the one that was to be filled, or does not
+ * send what it was asked for: asks for what the client asked for. */
+static enum fetch_state not_filled(struct fetch *fetch)
+{
+	struct fetch_order *order = &fetch->order;
+
+	partial_table_forget(order->worker->server->parts, order->key, order->url);
+	fetch_drop_fill(fetch);
+	fetch->candidate--; /* the same once more */
+	fetch->naddrs = fetch->addr = 0;
+	return fetch_try_next(fetch);
+}
+
+static bool is_misfit(const struct fetch *fetch)
+{
+	const struct fetch_fill *fill = &fetch->order.fill;
+	int status = fetch->response.status;
+
+	return fill->partial &&
+	       (status == 416 || (status == 206 && !fetch_part_fits(fill, &fetch->response)));
+}
+
 static enum fetch_state answered(struct fetch *fetch, struct str rest)
 {
 	struct http_response *response = &fetch->response;
@@ -82,6 +106,10 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	begin_answer_body(fetch);
 	if (response->status == 304 && fetch->order.stored)
 		return not_modified(fetch, rest);
+	if (is_misfit(fetch))
+		return not_filled(fetch);
+	if (response->status != 206)
+		fetch_drop_fill(fetch);
 	fetch->object = new_object(fetch);
 	fetch->is_producing = true;
 	object_reader_open(&fetch->first, fetch->object, 0, fetch_loop(fetch), NULL, NULL);
@@ -89,6 +117,8 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	if (fetch->placeholder && !fetch->storing.is_kept)
 		unshared_add(fetch->order.worker->unshared, fetch->order.key,
 		             worker_now_s(fetch->order.worker));
+	if (fetch->order.fill.partial)
+		fetch_part_append_before(&fetch->order.fill, fetch->object);
 	fetch_end_lead(fetch);
 	fetch_tell_owner(fetch, FETCH_ANSWERED);
 	return take_body(fetch, rest);

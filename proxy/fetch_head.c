@@ -26,7 +26,7 @@ enum field_use {
 	USE_CREDENTIALS, /* by the peer's login= */
 	USE_PROXY_CREDENTIALS,
 	USE_CONDITION,   /* dropped when a stored response is revalidated */
-	USE_RANGE,       /* dropped when the whole is asked for */
+	USE_RANGE,       /* dropped when the whole is asked for, or a range of ours */
 	USE_VALIDATOR,   /* the same, and by cache_miss_revalidate */
 	USE_FRONT_END,   /* dropped when the peer's option sets it */
 	USE_HOPS,        /* Max-Forwards: counted down, where it means something */
@@ -114,7 +114,7 @@ static bool is_kept(struct writer *w, const struct http_field *field)
 	case USE_CONDITION:
 		return !w->order->stored;
 	case USE_RANGE:
-		return !w->order->withholds_range;
+		return !w->order->withholds_range && !w->order->fill.partial;
 	case USE_VALIDATOR:
 		return keeps_validators(w);
 	case USE_FORWARDED:
@@ -395,6 +395,8 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 	add_request_line(&w);
 	if (order->stored)
 		revalidate_request_fields(order->stored, out);
+	if (order->fill.partial)
+		fetch_part_write_request(&order->fill, out);
 	add_client_fields(&w);
 	if (w.config->via && may_make(&w, FIELD_VIA))
 		add_via(&w);

@@ -120,6 +120,8 @@ enum fetch_state fetch_fail_with(struct fetch *fetch, int status, enum error_nam
 /* Whoever waits for this fetch looks at what it has brought, and goes his own way if that is nothing
  * for him. */
 void fetch_end_lead(struct fetch *fetch);
+/* The answer is made of what the origin sends alone. */
+void fetch_drop_fill(struct fetch *fetch);
 
 /* ---- fetch_connect.c */
 enum fetch_state fetch_run_select(struct fetch *fetch);

@@ -5,6 +5,7 @@
 #include "cache/index.h"
 #include "cache/invalidate.h"
 #include "cache/object.h"
+#include "cache/partial_table.h"
 #include "cache/revalidate.h"
 #include "cache/storable.h"
 #include "cache/targeted_control.h"
@@ -22,7 +23,7 @@
 
 enum { HEAD_MAX_BYTES = 1 << 20 };
 
-static struct control_reader reader_of(const struct fetch_order *order)
+struct control_reader fetch_store_reader(const struct fetch_order *order)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 
@@ -47,6 +48,7 @@ static struct buf *line_of(const struct http_response *response, const struct ht
 		return NULL;
 	case FIELD_SURROGATE_CONTROL: /* for a surrogate before us, if there is one */
 		return has_surrogate ? once : NULL;
+	case FIELD_CONTENT_RANGE: /* of this part: stored, it may become another */
 	case FIELD_SET_COOKIE:
 	case FIELD_SET_COOKIE2:
 		return once;
@@ -100,7 +102,7 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 		struct buf *line = line_of(response, &from->fields[i], is_stored, has_surrogate,
 		                           head, once);
 
-		if (!line)
+		if (!line || (order->fill.partial && from->fields[i].id == FIELD_CONTENT_RANGE))
 			continue;
 		buf_add_str(line, http_field_name(from, &from->fields[i]));
 		buf_add_str(line, STR(": "));
@@ -137,7 +139,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
                                     struct freshness_facts *facts, struct fetch_report *report)
 {
 	const struct config *config = snapshot_config(order->snapshot);
-	const struct control_reader reader = reader_of(order);
+	const struct control_reader reader = fetch_store_reader(order);
 	struct refresh_rule_values rule;
 	struct storable_policy policy = {
 		.rule = &rule,
@@ -149,6 +151,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
 		.min_body_bytes = (uint64_t)config->minimum_object_size_bytes,
 		.max_body_bytes = order->snapshot->max_stored_bytes,
 		.ignore_cc = order->exchange->port->is_ignore_cc,
+		.takes_parts = true,
 	};
 	enum storable_verdict verdict;
 
@@ -197,7 +200,7 @@ static bool is_out_of_date(const struct fetch_order *order)
 static struct object *renew(const struct fetch_order *order, struct object *old,
 			    const struct http_response *not_modified, int64_t request_time_s)
 {
-	const struct control_reader reader = reader_of(order);
+	const struct control_reader reader = fetch_store_reader(order);
 	struct server *server = order->worker->server;
 	struct object *renewed;
 	struct object_head head = {
@@ -344,6 +347,19 @@ static void place(struct fetch_storing *storing, const struct fetch_order *order
 	put_where_others_find_it(storing, &as_of_now, object, body_bytes);
 }
 
+/* False: it is not stored. */
+static bool place_part(struct fetch_storing *storing, const struct fetch_order *order,
+                       const struct http_response *response, struct fetch_report *report,
+                       const struct object_head *head, struct object *object)
+{
+	if (!fetch_part_begin(&storing->part, order, response, report, head)) {
+		report->storable_reason = "a part that cannot be stored";
+		return false;
+	}
+	object_keep(object, true);
+	return true;
+}
+
 void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
                        const struct http_response *response, struct object *object,
                        struct fetch_report *report)
@@ -351,7 +367,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	int64_t response_time_s = report->answered_us / 1000000;
 	struct object_head head = {.status = response->status,
 	                           .body_bytes = body_bytes_of(response)};
-	const struct control_reader reader = reader_of(order);
+	const struct control_reader reader = fetch_store_reader(order);
 	struct buf lines, once, vary;
 	bool is_stored;
 
@@ -366,19 +382,23 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 		is_stored = false;
 		report->storable_reason = "its Vary cannot be kept";
 	}
-	report->is_storable = is_stored;
 	write_heads(order, response, is_stored, &lines, &once);
 	if (order->exchange->request.method == HTTP_HEAD)
 		add_field(&once, response, FIELD_CONTENT_LENGTH);
 	add_field(&once, response, FIELD_AGE);
 	head.head = buf_str(&lines);
-	head.head_once = buf_str(&once);
 	head.url = order->url;
 	head.vary = buf_str(&vary);
-	if (is_stored)
+	if (order->fill.partial)
+		fetch_part_merge(order, response, report, &head, &lines, &once);
+	head.head_once = buf_str(&once);
+	if (is_stored && head.status == 206)
+		is_stored = place_part(storing, order, response, report, &head, object);
+	else if (is_stored)
 		place(storing, order, response, object, head.body_bytes);
 	else if (!outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
+	report->is_storable = is_stored;
 	if (!is_stored)
 		invalidate(order, response);
 	object_set_head(object, &head);
@@ -404,6 +424,8 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 	struct server *server = storing->worker->server;
 	struct disk *disk;
 
+	if (storing->part.about && length_of(object) > storing->part.span.len)
+		fetch_store_forget(storing, object);
 	if (!storing->is_counted || !storing->is_kept)
 		return;
 	if (length_of(object) <= (uint64_t)config->maximum_object_size_in_memory_bytes)
@@ -422,8 +444,13 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 	struct server *server = storing->worker->server;
 	struct disk *disk = server_disk(server, storing->key);
 
-	(void)order;
+	if (order->fill.partial)
+		fetch_part_append_behind(&order->fill, object);
 	object_finish(object);
+	if (storing->part.about)
+		fetch_part_finish(&storing->part, order, object);
+	if (storing->is_kept || storing->is_on_disk)
+		partial_table_forget(server->parts, storing->key, object->url);
 	if (!storing->is_kept)
 		return;
 	/* Removed meanwhile (a purge): what it holds is out of date, on disk as well. */
@@ -436,6 +463,9 @@ void fetch_store_forget(struct fetch_storing *storing, struct object *object)
 	if (storing->is_kept)
 		index_remove(storing->worker->server->index, object);
 	storing->is_kept = false;
+	if (storing->part.about)
+		object_keep(object, false);
+	fetch_part_drop(&storing->part);
 }
 
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
@@ -445,6 +475,7 @@ void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *
 	if (storing->is_kept)
 		index_remove(storing->worker->server->index, object);
 	object_abort(object, error);
+	fetch_part_drop(&storing->part);
 }
 
 bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch_order *order,
@@ -453,7 +484,7 @@ bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch
 	const struct config *config = snapshot_config(order->snapshot);
 	int64_t have = (int64_t)length_of(object), left = object->body_bytes - have;
 
-	if (!storing->is_kept && !storing->is_on_disk)
+	if (!storing->is_kept && !storing->is_on_disk && !storing->part.about)
 		return false;
 	if (config->quick_abort_min_bytes < 0)
 		return true;

@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cache/targeted_control.h"
 #include "lib/http/message.h"
+#include "proxy/fetch_part.h"
 
 struct fetch_order;
 struct fetch_report;
@@ -21,7 +23,11 @@ struct fetch_storing {
 	bool is_kept;    /* the whole body stays in memory */
 	bool is_on_disk; /* handed to the disk tier as it comes */
 	bool is_counted; /* the length is not known: watch it grow */
+	struct fetch_part part; /* it is no whole response */
 };
+
+/* How this configuration reads targeted fields. */
+struct control_reader fetch_store_reader(const struct fetch_order *order);
 
 /* The request leaves now: what is removed from now on makes its answer void. */
 void fetch_store_note_removals(struct fetch_order *order);

@@ -265,6 +265,8 @@ enum transaction_state reply_object(struct transaction *t)
 {
 	struct range_plan plan;
 
+	if (t->part.span.len > 0)
+		return reply_part(t);
 	if (http_has(&t->exchange.request.head, FIELD_RANGE) && reply_plan_range(t, &plan))
 		return reply_range(t, &plan);
 	return reply_whole(t);

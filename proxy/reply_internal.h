@@ -27,5 +27,7 @@ enum transaction_state reply_made_empty(struct transaction *transaction, int sta
 /* False: the request has no Range that counts for this object, or it is not worth it. */
 bool reply_plan_range(const struct transaction *transaction, struct range_plan *plan);
 enum transaction_state reply_range(struct transaction *transaction, const struct range_plan *plan);
+/* transaction->part, of which the object has these bytes. */
+enum transaction_state reply_part(struct transaction *transaction);
 
 #endif

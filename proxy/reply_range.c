@@ -88,15 +88,23 @@ static void add_head(struct transaction *t, struct str fields, struct str own)
 	reply->has_body = true;
 }
 
+/* offset: where the piece begins in the object. */
 static enum transaction_state reply_one(struct transaction *t, const struct range_piece *piece,
-                                        uint64_t length)
+                                        uint64_t length, uint64_t offset)
 {
 	struct str line = range_line(t, piece, length), fields = fields_of(t);
 
 	add_head(t, fields, reply_own_lines(t, 206, (int64_t)piece->len, line));
 	t->exchange.reply.body_left = piece->len;
-	reply_open_reader(t, piece->first);
+	reply_open_reader(t, offset);
 	return reply_finish(t, 206);
+}
+
+enum transaction_state reply_part(struct transaction *t)
+{
+	const struct range_piece piece = {t->part.span.first, t->part.span.len};
+
+	return reply_one(t, &piece, t->part.length, t->part.offset);
 }
 
 /* ---- multipart/byteranges, RFC 9110 §14.6 */
@@ -199,6 +207,6 @@ enum transaction_state reply_range(struct transaction *t, const struct range_pla
 			t, 416,
 			arena_printf(&t->arena, "Content-Range: bytes */%" PRIu64 "\r\n", length));
 	if (plan->npieces == 1)
-		return reply_one(t, &plan->pieces[0], length);
+		return reply_one(t, &plan->pieces[0], length, plan->pieces[0].first);
 	return reply_several(t, plan, length);
 }

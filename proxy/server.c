@@ -5,6 +5,7 @@
 
 #include "cache/disk.h"
 #include "cache/index.h"
+#include "cache/partial_table.h"
 #include "helpers/auth_basic.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
@@ -19,7 +20,7 @@
 #include "squid-compat/config.h"
 #include "squid-compat/machine.h"
 
-enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 64 << 20 };
+enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 64 << 20, PARTS_SHARE = 8 };
 
 struct disk *server_disk(const struct server *server, uint64_t key)
 {
@@ -72,6 +73,12 @@ static void open_disk(struct server *server, const struct cache_dir *dir)
 	server->ndisks++;
 }
 
+/* What is not whole gets a small share beside cache_mem. */
+static size_t parts_bytes(const struct config *config)
+{
+	return (size_t)config->cache_mem_bytes / PARTS_SHARE;
+}
+
 /* Keys are one number for memory and all disks: the first disk's seed is everybody's. */
 static void open_cache(struct server *server, const struct config *config)
 {
@@ -80,6 +87,7 @@ static void open_cache(struct server *server, const struct config *config)
 	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
 				     server->ndisks > 0 ? disk_seed(server->disks[0])
 							: random_u64());
+	server->parts = partial_table_create(parts_bytes(config));
 }
 
 /* ---- workers */
@@ -164,6 +172,7 @@ void server_reconfigure(struct server *server, struct config *config)
 	struct snapshot *snapshot = snapshot_create(server, config);
 
 	index_set_max_bytes(server->index, (size_t)config->cache_mem_bytes);
+	partial_table_set_max_bytes(server->parts, parts_bytes(config));
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_post_snapshot(server->workers[i], snapshot);
 	snapshot_retire(server->current);
@@ -199,6 +208,7 @@ void server_stop(struct server *server)
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_destroy(server->workers[i]);
 	index_destroy(server->index);
+	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
 	peer_table_destroy(server->peers);
 }

@@ -16,6 +16,7 @@ struct config;
 struct disk;
 struct index;
 struct log_writer;
+struct partial_table;
 struct peer_table;
 struct snapshot;
 struct worker;
@@ -26,6 +27,7 @@ struct server {
 	struct worker *workers[SERVER_MAX_WORKERS];
 	unsigned nworkers;
 	struct index *index;
+	struct partial_table *parts; /* responses that are not whole */
 	struct disk *disks[SERVER_MAX_DISKS];
 	unsigned ndisks;
 	struct peer_table *peers;

@@ -341,6 +341,7 @@ static void release(struct transaction *t)
 	object_reader_close(&t->exchange.reply.reader);
 	object_reader_close(&t->hold);
 	fetch_detach(t->fetch);
+	transaction_drop_part(t);
 	object_unref(t->object);
 	if (t->is_begun)
 		snapshot_unref(t->snapshot);

@@ -167,8 +167,10 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 	if (!t->object && ask_disk(t))
 		return TRANSACTION_LOOKUP;
 	if (!t->object) {
+		if (transaction_find_part(t))
+			return TRANSACTION_DECIDE;
 		t->may_lead = !t->has_joined;
-		t->forward = miss_reason(t);
+		t->forward = t->fill.partial ? FORWARD_PARTIAL : miss_reason(t);
 		return TRANSACTION_FETCH;
 	}
 	promote(t);
@@ -264,9 +266,17 @@ static bool hold(struct transaction *t)
 	return object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
 }
 
+/* A part is not renewed as it is: the answer to a new request joins it. */
+static bool is_stale_part(const struct transaction *t)
+{
+	return t->part.span.len > 0 && t->freshness.verdict != FRESHNESS_FRESH;
+}
+
 enum transaction_state transaction_run_decide(struct transaction *t)
 {
 	decide_freshness(t);
+	if (is_stale_part(t))
+		t->freshness.verdict = FRESHNESS_MISS;
 	t->lookup = LOOKUP_HIT;
 	switch (t->freshness.verdict) {
 	case FRESHNESS_FRESH:
@@ -303,6 +313,7 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 	}
 	if (t->has_joined) /* it was stale at once */
 		unshared_add(t->worker->unshared, t->key, worker_now_s(t->worker));
+	transaction_drop_part(t);
 	object_unref(t->object);
 	t->object = NULL;
 	return TRANSACTION_FETCH;

@@ -32,7 +32,7 @@ static bool is_within_offset_limit(struct transaction *t)
 
 /* The whole is asked for, and the part that the client wants cut out of it here: when a stored
  * response is validated, and where range_offset_limit says so. */
-static bool withholds_range(struct transaction *t)
+bool transaction_withholds_range(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);
 
@@ -72,7 +72,8 @@ static void start_fetch(struct transaction *t)
 		.log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL,
 		.user = t->user,
 		.stored = t->is_revalidation_due ? t->object : NULL,
-		.withholds_range = withholds_range(t),
+		.withholds_range = transaction_withholds_range(t),
+		.fill = t->fill,
 		.key = t->key,
 		.may_store = t->may_cache,
 		.leads = may_lead(t),
@@ -80,7 +81,7 @@ static void start_fetch(struct transaction *t)
 		.owner = t,
 	};
 
-	t->is_range_withheld = order.withholds_range;
+	t->is_range_withheld = order.withholds_range || order.fill.partial;
 	t->tag = LOG_TCP_MISS;
 	t->fetch = fetch_start(&order);
 }

@@ -48,6 +48,12 @@ enum waiting {
 	WAIT_DISK = 1 << 3,
 };
 
+/* Bytes span of length, which lie in an object from offset on. */
+struct transaction_part {
+	struct partial_span span;
+	uint64_t offset, length;
+};
+
 /* One worker's. From the worker's spare ones: what a request leaves unset is zero. */
 struct transaction {
 	struct list node; /* worker->spare */
@@ -83,6 +89,8 @@ struct transaction {
 	struct auth_query auth;
 	struct resolver_query name;
 	struct disk_query disk;
+	struct transaction_part part; /* object has these bytes of a response: part.span.len > 0 */
+	struct fetch_fill fill;       /* what the fetch is to complete; a reference */
 
 	enum log_tag tag;
 	enum lookup_outcome lookup;
@@ -124,7 +132,16 @@ enum transaction_state transaction_run_lookup(struct transaction *transaction);
 enum transaction_state transaction_run_join(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
 
+/* ---- transaction_part.c: what is stored of a response that is not whole */
+/* Looks for it. True: all that the request asks for is there, and t->object with t->part is it.
+ * False: t->fill says what the origin is to be asked for, if that helps. */
+bool transaction_find_part(struct transaction *transaction);
+/* Neither is to be used. */
+void transaction_drop_part(struct transaction *transaction);
+
 /* ---- transaction_fetch.c */
+/* May the client's Range be kept from the origin, by range_offset_limit? */
+bool transaction_withholds_range(struct transaction *transaction);
 enum transaction_state transaction_run_fetch(struct transaction *transaction);
 
 /* ---- access.c: asks an access list, fetching the facts it lacks. ACL_NEED: wait, run again. */

@@ -48,6 +48,14 @@ static void check_ranges(const struct http_head *head, uint64_t body_bytes)
 	}
 }
 
+static void check_content_range(const struct http_head *head)
+{
+	struct content_range range;
+
+	if (content_range_read(http_value(head, FIELD_CONTENT_RANGE), &range))
+		check(range.first <= range.last && range.last < range.length);
+}
+
 static void check_times(const struct http_request *request, const struct http_response *response,
 			struct freshness_facts *facts)
 {
@@ -98,6 +106,8 @@ static void check_revalidation(const struct http_request *request,
 	object = object_create_whole(&head, STR("body"));
 	revalidate_answer(request, object);
 	revalidate_range_holds(request, object);
+	if (revalidate_strong_validator(object).at)
+		revalidate_is_same_strongly(object, response);
 	revalidate_request_fields(object, &out);
 	check(out.len > 0);
 	revalidate_304_head(object, &out);
@@ -145,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		check_vary(&response);
 		check_ranges(&response.head, 100);
 		check_ranges(&response.head, UINT64_MAX);
+		check_content_range(&response.head);
 		check_times(&request, &response, &facts);
 		check_revalidation(&request, &response, &facts);
 		check_invalidation(&response);

@@ -82,11 +82,57 @@ static void without_the_field_all_is_sent(void **state)
 	assert_int_equal(plan.verdict, RANGE_WHOLE);
 }
 
+/* RFC 9110 §14.4 */
+static void content_range_is_read_or_refused(void **state)
+{
+	static const struct {
+		const char *value;
+		bool is_good;
+		struct content_range range;
+	} cases[] = {
+		{"bytes 0-4/10", true, {0, 4, 10}},
+		{"BYTES 9-9/10", true, {9, 9, 10}},
+		{" bytes\t 0-0/1 ", true, {0, 0, 1}},
+		{"bytes 0-18446744073709551613/18446744073709551615", true,
+		 {0, UINT64_MAX - 2, UINT64_MAX}},
+		{"bytes 0-4/*", false, {0}},
+		{"bytes */10", false, {0}},
+		{"bytes 5-4/10", false, {0}},
+		{"bytes 0-10/10", false, {0}},
+		{"bytes 0-0/0", false, {0}},
+		{"bytes 0-4/18446744073709551616", false, {0}},
+		{"bytes 99999999999999999999-4/10", false, {0}},
+		{"bytes -4/10", false, {0}},
+		{"bytes 0-/10", false, {0}},
+		{"bytes 0-4", false, {0}},
+		{"bytes 0-4/", false, {0}},
+		{"bytes 0 - 4/10", false, {0}},
+		{"bytes 0-4/10/11", false, {0}},
+		{"bytes 0/4-10", false, {0}},
+		{"bytes=0-4/10", false, {0}},
+		{"bytes 0-4/10, bytes 5-6/10", false, {0}},
+		{"lines 0-4/10", false, {0}},
+		{"bytes", false, {0}},
+		{"", false, {0}},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct content_range range = {0};
+
+		if (content_range_read(str_of(cases[i].value), &range) != cases[i].is_good ||
+		    range.first != cases[i].range.first || range.last != cases[i].range.last ||
+		    range.length != cases[i].range.length)
+			fail_msg("%s", cases[i].value);
+	}
+	assert_false(content_range_read(STR_NONE, &(struct content_range){0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_value_has_its_plan),
 		cmocka_unit_test(without_the_field_all_is_sent),
+		cmocka_unit_test(content_range_is_read_or_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

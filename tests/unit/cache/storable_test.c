@@ -17,11 +17,12 @@ static const struct control_reader US = {.surrogate_id = {"us", 2}};
 static const struct refresh_rule_values default_rule = {0, 259200, 20, 0, 0};
 static const struct refresh_rule_values lax_rule = {
 	0, 259200, 20, REFRESH_IGNORE_NO_STORE | REFRESH_IGNORE_PRIVATE | REFRESH_STORE_STALE, 0};
-static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false, &US, false};
-static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false, &US, false};
-static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true, &US, false};
+static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false, &US, false, false};
+static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false, &US, false, false};
+static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true, &US, false, false};
 static const struct storable_policy own_location = {&default_rule, 60,    0,   0,
-						    0,             false, &US, true};
+						    0,             false, &US, true, false};
+static const struct storable_policy parts = {&default_rule, 60, 0, 0, 0, false, &US, false, true};
 
 enum { NO = STORABLE_NO, YES = STORABLE_YES, NEGATIVE = STORABLE_NEGATIVE };
 
@@ -101,6 +102,9 @@ static void each_rule_decides_its_case(void **state)
 		{"GET", "", 200, DATE "Cache-Control: s-maxage=0, stale-if-error=60\r\n", &plain, NO},
 		{"GET", "", 503, DATE, &negative, NEGATIVE},
 		{"GET", "", 206, DATE FRESH, &plain, NO},
+		{"GET", "", 206, DATE FRESH "Content-Range: bytes 0-1/2\r\n", &parts, YES},
+		{"GET", "", 206, DATE "Cache-Control: private\r\n", &parts, NO},
+		{"GET", "", 200, DATE FRESH "Content-Range: bytes 0-1/2\r\n", &parts, NO},
 		{"GET", "", 304, DATE FRESH, &plain, NO},
 		{"GET", "", 401, DATE FRESH, &plain, NO},
 		{"GET", "", 429, DATE FRESH, &negative, NO},
