@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache/schema.h"
+#include "cache/tags.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/hash.h"
@@ -13,15 +14,17 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_COMMIT] = "COMMIT",
 	[ROW_PIECE] = "INSERT INTO chunk(id, crc, data) VALUES (?1, ?2, ?3)",
 	[ROW_OBJECT] = "INSERT INTO object(id, url, vary, status, type, size, stored, date, expires,"
-		       " modified, etag, flags, on_error, on_stale, header, crc) VALUES"
-		       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+		       " modified, etag, flags, on_error, on_stale, header, crc, tags, decision) VALUES"
+		       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"
+		       " ?18)",
 	[ROW_USAGE] = "INSERT INTO usage(id, key, size, used) VALUES (?1, ?2, ?3, ?4)",
 	[ROW_SAME] = "SELECT u.id FROM usage u JOIN object o ON o.id = u.id"
 		     " WHERE u.key = ?1 AND o.url = ?2 AND o.vary IS ?3",
 	[ROW_BY_KEY] = "SELECT id FROM usage WHERE key = ?1",
 	[ROW_UPDATE] = "UPDATE object SET status = ?4, type = ?5, stored = ?7, date = ?8, expires = ?9,"
 		       " modified = ?10, etag = ?11, flags = ?12, on_error = ?13, on_stale = ?14,"
-		       " header = ?15, crc = ?16 WHERE id = ?1",
+		       " header = ?15, crc = ?16, tags = ?17, decision = coalesce(?18, decision)"
+		       " WHERE id = ?1",
 	[ROW_DELETE_OBJECT] = "DELETE FROM object WHERE id = ?1",
 	[ROW_DELETE_USAGE] = "DELETE FROM usage WHERE id = ?1",
 	[ROW_DELETE_PIECES] = "DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2",
@@ -166,7 +169,20 @@ static void bind_time(sqlite3_stmt *stmt, int at, int64_t time_s)
 		sqlite3_bind_null(stmt, at);
 }
 
-/* ?1, ?4, ?5 and ?7 to ?16, which ROW_OBJECT and ROW_UPDATE share. */
+static void bind_tags(sqlite3_stmt *stmt, int at, struct str head)
+{
+	struct buf tags;
+
+	buf_init(&tags, TAGS_MAX_BYTES);
+	tags_read(head, &tags);
+	if (tags.len > 0)
+		sqlite3_bind_text(stmt, at, tags.at, (int)tags.len, SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_null(stmt, at);
+	buf_fini(&tags);
+}
+
+/* ?1, ?4, ?5 and ?7 to ?18, which ROW_OBJECT and ROW_UPDATE share. */
 static void bind_head(sqlite3_stmt *stmt, uint64_t id, struct object *object)
 {
 	const struct freshness_facts *facts = &object->facts;
@@ -186,6 +202,8 @@ static void bind_head(sqlite3_stmt *stmt, uint64_t id, struct object *object)
 	sqlite3_bind_text(stmt, 15, object->head.at ? object->head.at : "", (int)object->head.len,
 			  SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 16, hash_crc32c(object->head.at, object->head.len));
+	bind_tags(stmt, 17, object->head);
+	bind_text(stmt, 18, object->decision);
 }
 
 int rows_add_object(struct disk_rows *rows, uint64_t id, uint64_t key, struct object *object,

@@ -294,7 +294,8 @@ static bool is_beyond_max_stale(const struct question *q)
 
 static bool is_expiry_overridden(const struct question *q)
 {
-	return rule_has(q, REFRESH_OVERRIDE_EXPIRE) && q->staleness.basis == BY_EXPIRES &&
+	return rule_has(q, REFRESH_OVERRIDE_EXPIRE) &&
+	       !(q->facts->flags & FACT_MARKED_STALE) && q->staleness.basis == BY_EXPIRES &&
 	       q->staleness.age_s < q->rule->min_s;
 }
 

@@ -21,6 +21,7 @@ enum freshness_fact {
 	FACT_STALE_IF_ERROR = 1 << 4,         /* stale_if_error_s counts */
 	FACT_STALE_WHILE_REVALIDATE = 1 << 5, /* stale_while_revalidate_s counts */
 	FACT_NEGATIVE = 1 << 6,               /* lives for negative_ttl and is never revalidated */
+	FACT_MARKED_STALE = 1 << 8,           /* by a purge: override-expire does not revive it */
 	FACT_SURROGATE = 1 << 7,              /* by Surrogate-Control, which is not stored */
 };
 

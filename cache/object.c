@@ -118,7 +118,8 @@ static struct str put(char **at, struct str s)
 static struct object_chunk *copy_head(struct object *object, const struct object_head *head,
 				      size_t body_bytes)
 {
-	size_t texts = head->head.len + head->head_once.len + head->url.len + head->vary.len;
+	size_t texts = head->head.len + head->head_once.len + head->url.len + head->vary.len +
+		       head->decision.len;
 	size_t before = body_bytes > 0 ? sizeof(struct object_chunk) + body_bytes : 0;
 	struct object_chunk *chunk = NULL;
 	char *at;
@@ -138,6 +139,8 @@ static struct object_chunk *copy_head(struct object *object, const struct object
 	object->head = put(&at, head->head);
 	object->head_once = put(&at, head->head_once);
 	object->vary = put(&at, head->vary);
+	object->decision = put(&at, head->decision);
+	object->since = head->since;
 	if (!object->url_) /* else others may be reading it */
 		object->url = put(&at, head->url);
 	return chunk;

@@ -56,6 +56,8 @@ struct object_head {
 	struct str vary;   /* cache/vary.h's record of what it answers; empty: any request */
 	int64_t body_bytes; /* known length of the body (0: there is none, as for HEAD), or -1 */
 	struct freshness_facts facts; /* times and directives, cache/freshness.h */
+	struct str decision; /* why it may be stored, for people; may be empty */
+	uint64_t since;      /* purge_list_now (cache/purge.h) from before it was asked for */
 };
 
 struct object {
@@ -68,6 +70,8 @@ struct object {
 	struct str head, head_once, url, vary;
 	int64_t body_bytes;
 	struct freshness_facts facts;
+	struct str decision;
+	uint64_t since;
 	uint64_t key;              /* the fingerprint it is indexed under; 0: never indexed */
 	_Atomic(uint64_t) disk_id; /* its row in the store; 0: none */
 	/* the index's (cache/index.c): written under the lock of its shard; what is atomic is read

@@ -6,11 +6,22 @@
 
 #include "lib/base/check.h"
 
+#define PURGE_LOG \
+	"CREATE TABLE purge_log (               -- the last purges; the view purged shows it\n" \
+	"  id      INTEGER PRIMARY KEY AUTOINCREMENT,\n" \
+	"  at      INTEGER NOT NULL,\n" \
+	"  who     TEXT    NOT NULL,            -- a client's address, a user, or sqlite3\n" \
+	"  how     TEXT    NOT NULL,            -- deleted, stale\n" \
+	"  what    TEXT    NOT NULL,            -- url, host, prefix, regex, tag, where; and its text\n" \
+	"  objects INTEGER NOT NULL,            -- rows of this file\n" \
+	"  ms      INTEGER                      -- time taken; NULL: not known\n" \
+	") STRICT"
+
 /* What a person may type is let through by triggers, which fire on every connection but ours
- * (SQLITE_DBCONFIG_ENABLE_TRIGGER): each row that goes leaves a line in `purge`, written when its
- * usage row goes, whichever table it was deleted from. What would make rows contradict each other
- * is refused. A refusal's text is shown to who typed it. */
-static const char *const statements[] = {
+ * (SQLITE_DBCONFIG_ENABLE_TRIGGER): each row that goes or is marked stale leaves a line in `purge`,
+ * whichever table or view it was deleted from. What would make rows contradict each other is
+ * refused. A refusal's text is shown to who typed it. docs/CACHE.md explains all of it. */
+static const char *const tables[] = {
 	"CREATE TABLE meta (\n"
 	"  name  TEXT    PRIMARY KEY,           -- seed: of the keys; next_id: above every id in use\n"
 	"  value INTEGER NOT NULL\n"
@@ -34,7 +45,7 @@ static const char *const statements[] = {
 	"  on_stale INTEGER NOT NULL,           -- stale-while-revalidate, seconds\n"
 	"  header   TEXT    NOT NULL,           -- status line and fields\n"
 	"  crc      INTEGER NOT NULL,           -- CRC-32C of header\n"
-	"  tags     TEXT,                       -- Surrogate-Key, Cache-Tag\n"
+	"  tags     TEXT,                       -- Surrogate-Key, Cache-Tag: each with a space behind\n"
 	"  decision TEXT                        -- why it was stored\n"
 	") STRICT",
 
@@ -62,47 +73,72 @@ static const char *const statements[] = {
 	"  object_id INTEGER NOT NULL,\n"
 	"  key       INTEGER NOT NULL,\n"
 	"  what      TEXT    NOT NULL,          -- deleted, changed\n"
-	"  who       TEXT,\n"
-	"  at        INTEGER NOT NULL DEFAULT (unixepoch())\n"
+	"  who       TEXT,                      -- NULL: a shell\n"
+	"  at        INTEGER NOT NULL DEFAULT (unixepoch()),\n"
+	"  url       TEXT\n"
 	") STRICT",
 
+	PURGE_LOG,
+};
+
+#define EXPIRE_TRIGGER(view)                                                                       \
+	"CREATE TRIGGER " view "_expire INSTEAD OF UPDATE OF expires ON " view " BEGIN\n"           \
+	"  UPDATE object SET expires = CASE typeof(new.expires) WHEN 'text'\n"                     \
+	"    THEN unixepoch(new.expires, 'utc') ELSE CAST(new.expires AS INTEGER) END\n"           \
+	"  WHERE id = old.id;\n"                                                                   \
+	"END"
+#define DELETE_TRIGGER(view)                                                                       \
+	"CREATE TRIGGER " view "_delete INSTEAD OF DELETE ON " view " BEGIN\n"                      \
+	"  DELETE FROM object WHERE id = old.id;\n"                                                \
+	"END"
+#define REFUSE_TRIGGER(table, when, reason)                                                        \
+	"CREATE TRIGGER " table "_" when " BEFORE " when " ON " table " BEGIN\n"                    \
+	"  SELECT RAISE(ABORT, '" reason "');\n"                                                   \
+	"END"
+
+/* Made anew by each migration. */
+static const char *const views[] = {
 	"CREATE TRIGGER object_deleted AFTER DELETE ON object BEGIN\n"
+	"  INSERT INTO purge(object_id, key, what, url)\n"
+	"    SELECT id, key, 'deleted', old.url FROM usage WHERE id = old.id;\n"
 	"  DELETE FROM usage WHERE id = old.id;\n"
 	"END",
 	"CREATE TRIGGER usage_deleted AFTER DELETE ON usage BEGIN\n"
-	"  INSERT INTO purge(object_id, key, what) VALUES (old.id, old.key, 'deleted');\n"
+	"  INSERT INTO purge(object_id, key, what, url)\n"
+	"    SELECT old.id, old.key, 'deleted', url FROM object WHERE id = old.id;\n"
 	"  DELETE FROM object WHERE id = old.id;\n"
 	"END",
-	"CREATE TRIGGER object_changed AFTER UPDATE OF expires ON object BEGIN\n"
-	"  INSERT INTO purge(object_id, key, what)\n"
-	"    SELECT id, key, 'changed' FROM usage WHERE id = new.id;\n"
-	"  UPDATE object SET flags = flags | 1 WHERE id = new.id AND expires <= unixepoch();\n"
+	"CREATE TRIGGER object_changed AFTER UPDATE OF expires, flags ON object BEGIN\n"
+	"  INSERT INTO purge(object_id, key, what, url)\n"
+	"    SELECT id, key, 'changed', new.url FROM usage WHERE id = new.id;\n"
+	"  UPDATE object SET flags = flags | 256\n" /* FACT_MARKED_STALE */
+	"    WHERE id = new.id AND expires <= unixepoch() AND expires IS NOT old.expires;\n"
 	"END",
 
-	"CREATE TRIGGER object_insert BEFORE INSERT ON object BEGIN\n"
-	"  SELECT RAISE(ABORT, 'only the proxy adds objects');\n"
-	"END",
+	REFUSE_TRIGGER("object", "insert", "only the proxy adds objects"),
 	"CREATE TRIGGER object_update BEFORE UPDATE OF id, url, method, vary, status, type, size, stored,\n"
-	"    date, modified, etag, on_error, on_stale, header, crc ON object BEGIN\n"
-	"  SELECT RAISE(ABORT, 'only expires, flags, tags and decision may be changed');\n"
+	"    date, modified, etag, on_error, on_stale, header, crc, tags ON object BEGIN\n"
+	"  SELECT RAISE(ABORT, 'only expires, flags and decision may be changed');\n"
 	"END",
-	"CREATE TRIGGER usage_insert BEFORE INSERT ON usage BEGIN\n"
-	"  SELECT RAISE(ABORT, 'only the proxy adds objects');\n"
-	"END",
+	REFUSE_TRIGGER("usage", "insert", "only the proxy adds objects"),
 	"CREATE TRIGGER usage_update BEFORE UPDATE OF id, key, size ON usage BEGIN\n"
 	"  SELECT RAISE(ABORT, 'only used and hits may be changed');\n"
 	"END",
-	"CREATE TRIGGER chunk_insert BEFORE INSERT ON chunk BEGIN\n"
-	"  SELECT RAISE(ABORT, 'only the proxy writes bodies');\n"
-	"END",
-	"CREATE TRIGGER chunk_update BEFORE UPDATE ON chunk BEGIN\n"
-	"  SELECT RAISE(ABORT, 'only the proxy writes bodies');\n"
-	"END",
-	"CREATE TRIGGER chunk_delete BEFORE DELETE ON chunk BEGIN\n"
-	"  SELECT RAISE(ABORT, 'delete from cache or object: the bodies follow');\n"
-	"END",
+	REFUSE_TRIGGER("chunk", "insert", "only the proxy writes bodies"),
+	REFUSE_TRIGGER("chunk", "update", "only the proxy writes bodies"),
+	REFUSE_TRIGGER("chunk", "delete", "delete from cache or object: the bodies follow"),
+	REFUSE_TRIGGER("meta", "insert", "meta is the proxy''s own"),
+	REFUSE_TRIGGER("meta", "update", "meta is the proxy''s own"),
+	REFUSE_TRIGGER("meta", "delete", "meta is the proxy''s own"),
+	REFUSE_TRIGGER("orphan", "insert", "orphan is the proxy''s own"),
+	REFUSE_TRIGGER("orphan", "update", "orphan is the proxy''s own"),
+	REFUSE_TRIGGER("orphan", "delete", "orphan is the proxy''s own"),
+	REFUSE_TRIGGER("purge", "update", "purge is read and emptied by the proxy"),
+	REFUSE_TRIGGER("purge", "delete", "purge is read and emptied by the proxy"),
+	REFUSE_TRIGGER("purge_log", "insert", "purge_log is written by the proxy"),
+	REFUSE_TRIGGER("purge_log", "update", "purge_log is written by the proxy"),
 
-	"CREATE VIEW cache AS                   -- what a person wants to see\n"
+	"CREATE VIEW cache AS                   -- what is cached\n"
 	"SELECT o.id,\n"
 	"       o.status,\n"
 	"       CASE WHEN o.expires IS NULL THEN 'heuristic'\n"
@@ -116,20 +152,42 @@ static const char *const statements[] = {
 	"       substr(substr(o.url, instr(o.url, '://') + 3), 1,\n"
 	"              instr(substr(o.url, instr(o.url, '://') + 3) || '/', '/') - 1) AS host,\n"
 	"       o.url,\n"
-	"       o.vary\n"
+	"       o.vary,\n"
+	"       o.tags\n"
 	"FROM object o JOIN usage u USING (id)",
-	"CREATE TRIGGER cache_delete INSTEAD OF DELETE ON cache BEGIN\n"
-	"  DELETE FROM object WHERE id = old.id;\n"
-	"END",
-	"CREATE TRIGGER cache_expire INSTEAD OF UPDATE OF expires ON cache BEGIN\n"
-	"  UPDATE object SET expires = CASE typeof(new.expires) WHEN 'text'\n"
-	"    THEN unixepoch(new.expires, 'utc') ELSE CAST(new.expires AS INTEGER) END\n"
-	"  WHERE id = old.id;\n"
-	"END",
+	DELETE_TRIGGER("cache"),
+	EXPIRE_TRIGGER("cache"),
 	"CREATE TRIGGER cache_update INSTEAD OF UPDATE OF id, status, state, size, hits, last_used, stored,\n"
-	"    type, host, url, vary ON cache BEGIN\n"
+	"    type, host, url, vary, tags ON cache BEGIN\n"
 	"  SELECT RAISE(ABORT, 'only expires may be changed');\n"
 	"END",
+
+	"CREATE VIEW expiring AS                -- what expires, the next first\n"
+	"SELECT c.id, c.expires, o.expires - unixepoch() AS seconds, c.hits, c.size, c.url\n"
+	"FROM cache c JOIN object o USING (id) WHERE o.expires > unixepoch() ORDER BY o.expires",
+	DELETE_TRIGGER("expiring"),
+	EXPIRE_TRIGGER("expiring"),
+
+	"CREATE VIEW biggest AS                 -- what takes most room\n"
+	"SELECT id, size, hits, type, state, expires, url FROM cache ORDER BY size DESC",
+	DELETE_TRIGGER("biggest"),
+	EXPIRE_TRIGGER("biggest"),
+
+	"CREATE VIEW hottest AS                 -- what is asked for most\n"
+	"SELECT id, hits, last_used, size, state, expires, url FROM cache WHERE hits > 0\n"
+	"ORDER BY hits DESC",
+	DELETE_TRIGGER("hottest"),
+	EXPIRE_TRIGGER("hottest"),
+
+	"CREATE VIEW tag AS                     -- a line per tag of an object\n"
+	"WITH RECURSIVE word(id, tag, rest) AS (\n"
+	"  SELECT id, NULL, tags FROM object WHERE tags IS NOT NULL\n"
+	"  UNION ALL\n"
+	"  SELECT id, substr(rest, 1, instr(rest, ' ') - 1), substr(rest, instr(rest, ' ') + 1)\n"
+	"  FROM word WHERE instr(rest, ' ') > 0)\n"
+	"SELECT w.tag, w.id, o.size, o.url FROM word w JOIN object o USING (id)\n"
+	"WHERE w.tag IS NOT NULL",
+	DELETE_TRIGGER("tag"),
 
 	"CREATE VIEW content AS                 -- a body in one piece (binary: CAST(text AS BLOB))\n"
 	"SELECT o.id, o.url, o.type,\n"
@@ -137,9 +195,7 @@ static const char *const statements[] = {
 	"        FROM (SELECT data FROM chunk WHERE chunk.id BETWEEN o.id << 20 AND o.id << 20 | 1048575\n"
 	"              ORDER BY chunk.id)) AS text\n"
 	"FROM object o",
-	"CREATE TRIGGER content_delete INSTEAD OF DELETE ON content BEGIN\n"
-	"  DELETE FROM object WHERE id = old.id;\n"
-	"END",
+	DELETE_TRIGGER("content"),
 
 	"CREATE VIEW host AS                    -- a line per site\n"
 	"SELECT host, count(*) AS objects, round(sum(size) / 1e6, 1) AS MB, sum(hits) AS hits,\n"
@@ -149,6 +205,13 @@ static const char *const statements[] = {
 	"  DELETE FROM cache WHERE host = old.host;\n"
 	"END",
 
+	"CREATE VIEW purged AS                  -- what was purged, when and by whom, the last first\n"
+	"SELECT id, datetime(at, 'unixepoch', 'localtime') AS at, who, how, what, objects, ms\n"
+	"FROM purge_log ORDER BY id DESC",
+	"CREATE TRIGGER purged_delete INSTEAD OF DELETE ON purged BEGIN\n"
+	"  DELETE FROM purge_log WHERE id = old.id;\n"
+	"END",
+
 	"CREATE VIEW summary AS\n"
 	"SELECT count(*) AS objects, round(coalesce(sum(o.size), 0) / 1e6, 1) AS body_MB,\n"
 	"       coalesce(sum(u.hits), 0) AS hits,\n"
@@ -156,6 +219,13 @@ static const char *const statements[] = {
 	"       datetime(min(u.used), 'unixepoch', 'localtime') AS coldest\n"
 	"FROM object o JOIN usage u USING (id)",
 };
+
+/* From version n + 1 to the next. Views and triggers are dropped before and made anew behind. */
+static const char *const migrations[] = {
+	"ALTER TABLE purge ADD COLUMN url TEXT;" PURGE_LOG,
+};
+
+_Static_assert(COUNT(migrations) == SCHEMA_VERSION - 1, "a step for each older version");
 
 static void setup(void)
 {
@@ -197,15 +267,24 @@ int schema_number(sqlite3 *db, const char *sql, int64_t *out)
 	return rc;
 }
 
+static int run_all(sqlite3 *db, const char *const *sql, size_t n)
+{
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; i < n && rc == SQLITE_OK; i++)
+		rc = schema_run(db, sql[i]);
+	return rc;
+}
+
 static int make_tables(sqlite3 *db, uint64_t seed)
 {
 	char *tail = sqlite3_mprintf("INSERT INTO meta VALUES ('seed', %lld), ('next_id', 1);"
 				     "PRAGMA application_id=%d; PRAGMA user_version=%d",
 				     (long long)seed, SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
-	int rc = SQLITE_OK;
+	int rc = run_all(db, tables, COUNT(tables));
 
-	for (size_t i = 0; i < COUNT(statements) && rc == SQLITE_OK; i++)
-		rc = schema_run(db, statements[i]);
+	if (rc == SQLITE_OK)
+		rc = run_all(db, views, COUNT(views));
 	if (rc == SQLITE_OK)
 		rc = tail ? schema_run(db, tail) : SQLITE_NOMEM;
 	sqlite3_free(tail);
@@ -223,6 +302,64 @@ int schema_create(sqlite3 *db, uint64_t seed)
 	if (rc == SQLITE_OK)
 		rc = schema_run(db, "COMMIT");
 	if (rc != SQLITE_OK)
+		schema_run(db, "ROLLBACK");
+	return rc;
+}
+
+/* ---- older versions */
+
+/* All views, or all triggers: the names come first, since a statement that reads them is in the way. */
+static int drop_all(sqlite3 *db, const char *type)
+{
+	enum { MAX_BYTES = 16384 };
+	char select[128];
+	char *drops = sqlite3_mprintf("");
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	sqlite3_snprintf(sizeof(select), select,
+			 "SELECT name FROM sqlite_schema WHERE type = '%s'", type);
+	rc = sqlite3_prepare_v2(db, select, -1, &stmt, NULL);
+	while (rc == SQLITE_OK && drops && strlen(drops) < MAX_BYTES &&
+	       (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		drops = sqlite3_mprintf("%zDROP %s IF EXISTS \"%w\";", drops, type,
+					sqlite3_column_text(stmt, 0));
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	if (rc == SQLITE_DONE)
+		rc = drops ? schema_run(db, drops) : SQLITE_NOMEM;
+	sqlite3_free(drops);
+	return rc;
+}
+
+static int run_migrations(sqlite3 *db, int64_t version)
+{
+	char pragma[64];
+	int rc = drop_all(db, "trigger");
+
+	if (rc == SQLITE_OK)
+		rc = drop_all(db, "view");
+	if (rc == SQLITE_OK)
+		rc = run_all(db, migrations + (version - 1),
+			     (size_t)(SCHEMA_VERSION - version));
+	if (rc == SQLITE_OK)
+		rc = run_all(db, views, COUNT(views));
+	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version=%d", SCHEMA_VERSION);
+	return rc == SQLITE_OK ? schema_run(db, pragma) : rc;
+}
+
+/* All steps in one transaction: an older version's file stays one if any fails. */
+static int migrate(sqlite3 *db, int64_t version)
+{
+	int rc = version > 0 ? schema_run(db, "BEGIN IMMEDIATE") : SQLITE_NOTFOUND;
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = run_migrations(db, version);
+	if (rc == SQLITE_OK)
+		rc = schema_run(db, "COMMIT");
+	if (rc != SQLITE_OK && !sqlite3_get_autocommit(db))
 		schema_run(db, "ROLLBACK");
 	return rc;
 }
@@ -248,11 +385,12 @@ static int touch_tables(sqlite3 *db)
 		"SELECT value FROM meta WHERE name='seed'",
 		"SELECT value FROM meta WHERE name='next_id'",
 		("SELECT count(*) FROM (SELECT id,url,method,vary,status,type,size,stored,date,"
-		 "expires,modified,etag,flags,on_error,on_stale,header,crc FROM object LIMIT 1)"),
+		 "expires,modified,etag,flags,on_error,on_stale,header,crc,tags,decision FROM object LIMIT 1)"),
 		"SELECT count(*) FROM (SELECT id,key,size,used,hits FROM usage LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id,crc FROM chunk LIMIT 1)",
 		"SELECT count(*) FROM (SELECT id FROM orphan LIMIT 1)",
-		"SELECT count(*) FROM (SELECT id,object_id,key,what FROM purge LIMIT 1)",
+		"SELECT count(*) FROM (SELECT id,object_id,key,what,url FROM purge LIMIT 1)",
+		"SELECT count(*) FROM (SELECT id,at,who,how,what,objects,ms FROM purge_log LIMIT 1)",
 	};
 	int64_t n;
 	int rc = SQLITE_OK;
@@ -282,11 +420,13 @@ static enum schema_state look_inside(sqlite3 *db, const char *path, struct err_t
 			(long long)version, SCHEMA_VERSION);
 		return SCHEMA_NEWER;
 	}
+	if (rc == SQLITE_OK && version < SCHEMA_VERSION && sqlite3_db_readonly(db, "main") == 0)
+		rc = migrate(db, version);
 	if (rc == SQLITE_OK)
 		rc = touch_tables(db);
 	if (rc == SQLITE_OK)
 		return SCHEMA_OURS;
-	err_say(why, "%s: %s", path, sqlite3_errmsg(db));
+	err_say(why, "%s: %s", path, sqlite3_errstr(rc));
 	return state_of_code(rc);
 }
 

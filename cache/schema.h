@@ -11,7 +11,7 @@
 #include "lib/base/err.h"
 
 enum {
-	SCHEMA_VERSION = 1,
+	SCHEMA_VERSION = 2, /* an older file is migrated when it is opened, in one transaction */
 	SCHEMA_APPLICATION_ID = 0x48434143, /* "HCAC" */
 	SCHEMA_PAGE_BYTES = 8192,
 	SCHEMA_PIECE_BITS = 20, /* chunk.id = object.id << 20 | piece */

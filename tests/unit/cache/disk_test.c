@@ -391,6 +391,8 @@ static void a_purge_by_sql_takes_effect(void **state)
 		"DELETE FROM usage",
 		"DELETE FROM content",
 		"DELETE FROM host",
+		"DELETE FROM biggest WHERE size > 10",
+		"DELETE FROM expiring",
 	};
 	struct object *object;
 
@@ -403,7 +405,7 @@ static void a_purge_by_sql_takes_effect(void **state)
 	object = fixture_find(&fx, "http://www.example/p", NULL);
 	assert_non_null(object);
 	assert_true(object->facts.expires_s <= clock_wall_s());
-	assert_true(object->facts.flags & FACT_REVALIDATE_ALWAYS);
+	assert_true(object->facts.flags & FACT_MARKED_STALE);
 	object_unref(object);
 	sql_takes_effect("UPDATE cache SET expires = '2001-01-01 00:00:00'", false);
 }
@@ -418,6 +420,20 @@ static void sql_that_would_break_rows_is_refused(void **state)
 		"UPDATE cache SET url = 'x'",
 		"UPDATE cache SET state = 'stale'",
 		"UPDATE usage SET key = 1",
+		"UPDATE object SET tags = 'x '",
+		"UPDATE OR REPLACE usage SET id = id + 1",
+		"REPLACE INTO usage SELECT * FROM usage",
+		"INSERT INTO cache(url) VALUES ('http://www.example/q')",
+		"UPDATE summary SET objects = 0",
+		"DELETE FROM summary",
+		"UPDATE host SET objects = 0",
+		"UPDATE biggest SET size = 0",
+		"UPDATE content SET text = ''",
+		"DELETE FROM meta",
+		"UPDATE meta SET value = 1",
+		"INSERT INTO orphan VALUES (1)",
+		"DELETE FROM purge WHERE 1; INSERT INTO purge_log(what) VALUES ('x')",
+		"INSERT INTO purge_log VALUES (1, 1, 'me', 'deleted', 'x', 1, 1)",
 		"DELETE FROM chunk",
 		"UPDATE chunk SET data = x''",
 	};
