@@ -110,10 +110,10 @@ static void fill_stretches(struct partial *partial, const struct partial *old,
 	add_stretch(partial, fresh, first, end);
 }
 
-static struct object *copy_of(const struct partial *partial, int status, struct str head,
-			      const struct partial_span *span)
+/* An object to be filled with len bytes and finished. */
+static struct object *begin_copy(const struct object *about, int status, struct str head,
+				 uint64_t len)
 {
-	const struct object *about = partial->about;
 	struct object *copy = object_create(NULL, NULL, NULL, 0);
 
 	object_keep(copy, true);
@@ -123,9 +123,26 @@ static struct object *copy_of(const struct partial *partial, int status, struct 
 				      .url = about->url,
 				      .vary = about->vary,
 				      .facts = about->facts,
-				      .body_bytes = (int64_t)span->len,
+				      .body_bytes = (int64_t)len,
 			      });
+	return copy;
+}
+
+static struct object *copy_of(const struct partial *partial, int status, struct str head,
+			      const struct partial_span *span)
+{
+	struct object *copy = begin_copy(partial->about, status, head, span->len);
+
 	partial_append(partial, span, copy);
+	object_finish(copy);
+	return copy;
+}
+
+struct object *partial_copy(const struct object *about, struct object *from, uint64_t len)
+{
+	struct object *copy = begin_copy(about, 206, about->head, len);
+
+	append_from(from, 0, len, copy);
 	object_finish(copy);
 	return copy;
 }

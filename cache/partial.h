@@ -77,6 +77,9 @@ static inline struct partial_span partial_all(const struct partial *partial)
 struct object *partial_object(const struct partial *partial, int status,
 			      const struct partial_span *wanted, uint64_t *offset);
 
+/* A whole object with about's head and the first len bytes of from, which has them all still. */
+struct object *partial_copy(const struct object *about, struct object *from, uint64_t len);
+
 /* Appends the bytes of span, all of which are there, to an object that is being produced. */
 void partial_append(const struct partial *partial, const struct partial_span *span,
 		    struct object *into);

@@ -254,22 +254,67 @@ void fetch_part_drop(struct fetch_part *part)
 	part->about = NULL;
 }
 
+static void add(const struct fetch_part *part, const struct fetch_order *order,
+                struct object *object)
+{
+	struct partial *partial =
+		partial_table_add(server_of(order)->parts, order->key, part->about, part->length,
+	                          order->removals, &part->span, object);
+	struct partial_span all, missing;
+
+	if (partial) {
+		all = partial_all(partial);
+		if (!partial_missing(partial, &all, &missing))
+			make_whole(order, partial);
+	}
+	partial_unref(partial);
+}
+
 void fetch_part_finish(struct fetch_part *part, const struct fetch_order *order,
                        struct object *object)
 {
-	struct partial_span all, missing;
-	struct partial *partial;
-
 	if (object_is_whole(object) && object_length(object) == part->span.len &&
-	    !is_out_of_date(order)) {
-		partial = partial_table_add(server_of(order)->parts, order->key, part->about,
-		                            part->length, order->removals, &part->span, object);
-		if (partial) {
-			all = partial_all(partial);
-			if (!partial_missing(partial, &all, &missing))
-				make_whole(order, partial);
-		}
-		partial_unref(partial);
-	}
+	    !is_out_of_date(order))
+		add(part, order, object);
 	fetch_part_drop(part);
+}
+
+/* An incomplete 200 is a part from its beginning on. */
+static bool is_cut_whole(const struct object *object)
+{
+	return object->status == 200 && object->body_bytes > 0;
+}
+
+static void make_cut_part(struct fetch_part *part, const struct object *object)
+{
+	struct object_head head = {
+		.status = 206, .url = object->url, .vary = object->vary, .facts = object->facts};
+	struct buf lines;
+
+	buf_init(&lines, HEAD_MAX_BYTES);
+	buf_add_str(&lines, object->head);
+	set_status_line(&lines, 206);
+	head.head = buf_str(&lines);
+	part->about = object_create_whole(&head, STR(""));
+	part->length = (uint64_t)object->body_bytes;
+	buf_fini(&lines);
+}
+
+void fetch_part_salvage(struct fetch_part *part, const struct fetch_order *order,
+                        struct object *object)
+{
+	uint64_t len = object_length(object);
+	struct object *came;
+
+	if (len == 0 || is_out_of_date(order) || !revalidate_strong_validator(object).at ||
+	    !partial_table_takes(server_of(order)->parts, len))
+		return;
+	if (!part->about && is_cut_whole(object))
+		make_cut_part(part, object);
+	if (!part->about || (part->span.len > 0 && len >= part->span.len))
+		return;
+	part->span.len = len;
+	came = partial_copy(part->about, object, len);
+	add(part, order, came);
+	object_unref(came);
 }

@@ -56,6 +56,10 @@ bool fetch_part_begin(struct fetch_part *part, const struct fetch_order *order,
 /* The object is complete: it becomes a stretch; what is whole by that becomes an object like any. */
 void fetch_part_finish(struct fetch_part *part, const struct fetch_order *order,
                        struct object *object);
+/* The object, kept so far, is about to be cut short: what came of it stays as a stretch, if the rest
+ * may be asked for later. Also for one that was to be whole (part is empty). RFC 9111 §3.3. */
+void fetch_part_salvage(struct fetch_part *part, const struct fetch_order *order,
+                        struct object *object);
 /* It is not kept after all. */
 void fetch_part_drop(struct fetch_part *part);
 

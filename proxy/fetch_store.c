@@ -471,9 +471,10 @@ void fetch_store_forget(struct fetch_storing *storing, struct object *object)
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
                        struct object *object, int error)
 {
-	(void)order;
 	if (storing->is_kept)
 		index_remove(storing->worker->server->index, object);
+	if (storing->is_kept || storing->part.about)
+		fetch_part_salvage(&storing->part, order, object);
 	object_abort(object, error);
 	fetch_part_drop(&storing->part);
 }
