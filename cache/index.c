@@ -390,6 +390,21 @@ static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct 
 	return n;
 }
 
+unsigned index_variants(struct index *index, uint64_t key, struct str url, struct object **out,
+			unsigned max)
+{
+	struct shard *shard = shard_of(index, key);
+	unsigned n = 0;
+
+	lock_take(&shard->lock);
+	for (struct object *object = first_of(shard, key); object && n < max;
+	     object = next_of(object))
+		if (is_at(object, key, url) && object->index_.place == PLACE_STORED)
+			out[n++] = object_ref(object);
+	lock_drop(&shard->lock);
+	return n;
+}
+
 bool index_insert_inflight(struct index *index, uint64_t key, struct str url, struct object *object)
 {
 	struct shard *shard = shard_of(index, key);

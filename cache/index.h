@@ -47,6 +47,11 @@ bool index_is_hot(const struct object *object);
 /* Is anything under that URL, for whatever request? */
 bool index_has_url(struct index *index, uint64_t key, struct str url);
 
+/* The whole stored ones under that URL, newest first, for whatever request: a reference to each, which
+ * the caller drops. Returns how many, at most max. */
+unsigned index_variants(struct index *index, uint64_t key, struct str url, struct object **out,
+			unsigned max);
+
 /* Puts an object that is to be fetched (OBJECT_EMPTY) under url, which it copies. Index it before
  * its producer starts. False, and nothing done: INDEX_MAX_VARIANTS fetches of that URL are under
  * way. */

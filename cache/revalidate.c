@@ -199,17 +199,37 @@ static void add_date(struct buf *out, struct str name, int64_t time_s)
 	add_field(out, name, str_of(text));
 }
 
-void revalidate_request_fields(const struct object *object, struct buf *out)
+bool revalidate_has_etag(const struct object *object)
 {
-	struct str modified = stored_value(object, FIELD_LAST_MODIFIED);
-	struct str etag = stored_value(object, FIELD_ETAG);
+	return read_etag(stored_value(object, FIELD_ETAG)).opaque.at;
+}
+
+/* Returns how many stand there by now. */
+static unsigned add_etag(struct buf *out, const struct object *object, unsigned n)
+{
+	if (!revalidate_has_etag(object))
+		return n;
+	buf_add_str(out, n > 0 ? STR(", ") : STR("If-None-Match: "));
+	buf_add_str(out, stored_value(object, FIELD_ETAG));
+	return n + 1;
+}
+
+void revalidate_request_fields(const struct object *object, struct object *const *others,
+			       unsigned nothers, struct buf *out)
+{
+	struct str modified = object ? stored_value(object, FIELD_LAST_MODIFIED) : STR_NONE;
+	unsigned n = 0;
 
 	if (modified.len > 0)
 		add_field(out, STR("If-Modified-Since"), modified);
-	else
+	else if (object)
 		add_date(out, STR("If-Modified-Since"), object->facts.date_s);
-	if (read_etag(etag).opaque.at)
-		add_field(out, STR("If-None-Match"), etag);
+	if (object)
+		n = add_etag(out, object, n);
+	for (unsigned i = 0; i < nothers; i++)
+		n = add_etag(out, others[i], n);
+	if (n > 0)
+		buf_add_str(out, STR("\r\n"));
 }
 
 /* ---- a 304 of the origin */
@@ -267,6 +287,13 @@ static bool is_mismatch(const struct object *old, const struct http_head *head)
 		return !is_same_etag(etag, stored, false);
 	return !etag.is_weak && !str_eq(http_value(head, FIELD_LAST_MODIFIED),
 					stored_value(old, FIELD_LAST_MODIFIED));
+}
+
+bool revalidate_is_meant(const struct object *object, const struct http_response *not_modified)
+{
+	struct etag etag = read_etag(http_value(&not_modified->head, FIELD_ETAG));
+
+	return is_same_etag(etag, read_etag(stored_value(object, FIELD_ETAG)), !etag.is_weak);
 }
 
 static bool is_older(const struct object *old, const struct http_head *head, int64_t now_s)
@@ -398,6 +425,11 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 	return verdict;
 }
 
+static uint64_t body_bytes_of(const struct object *object)
+{
+	return object->body_bytes >= 0 ? (uint64_t)object->body_bytes : object_length(object);
+}
+
 bool revalidate_head_matches(const struct object *old, const struct http_response *head_answer)
 {
 	const struct http_head *head = &head_answer->head;
@@ -409,7 +441,7 @@ bool revalidate_head_matches(const struct object *old, const struct http_respons
 		return false;
 	if (modified.at && !str_eq(modified, stored_value(old, FIELD_LAST_MODIFIED)))
 		return false;
-	return !length.at || (str_to_u64(length, &bytes) && bytes == object_length(old));
+	return !length.at || (str_to_u64(length, &bytes) && bytes == body_bytes_of(old));
 }
 
 /* ---- a 304 to a client */

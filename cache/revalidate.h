@@ -40,8 +40,14 @@ struct str revalidate_strong_validator(const struct object *object);
 bool revalidate_is_same_strongly(const struct object *object, const struct http_response *response);
 
 /* "If-Modified-Since: ...\r\nIf-None-Match: ...\r\n" for the origin: Last-Modified or else the
- * stored Date, and the ETag, weak ones too. Writes one of them at least. */
-void revalidate_request_fields(const struct object *object, struct buf *out);
+ * stored Date, and the ETags, weak ones too, of it and of the other variants (RFC 9111 §4.3.1). object
+ * NULL: none of them answers the request as yet, so that there is no date. */
+void revalidate_request_fields(const struct object *object, struct object *const *others,
+			       unsigned nothers, struct buf *out);
+bool revalidate_has_etag(const struct object *object);
+
+/* Does a 304 speak of this one, among several (RFC 9111 §4.3.4)? By its ETag; without one, never. */
+bool revalidate_is_meant(const struct object *object, const struct http_response *not_modified);
 
 enum revalidate_merge {
 	REVALIDATE_MERGED,   /* *new_head and *facts describe the renewed object */

@@ -187,6 +187,21 @@ bool vary_record(const struct http_response *response, const struct http_head *r
 	return true;
 }
 
+bool vary_record_again(struct str record, const struct http_head *request, struct buf *out)
+{
+	size_t from = out->len;
+	struct str line;
+
+	while (record.len > 0 && str_split(&record, '\n', &line)) {
+		if (line.len > 0 && (!add_line(out, line_name(line), request) ||
+		                     out->len - from > VARY_MAX_BYTES)) {
+			out->len = from;
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Cuts want, a normal value, off *rest if the normal form of s is what it begins with. */
 static bool skip_normal_value(struct str *rest, struct str s)
 {

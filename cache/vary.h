@@ -24,6 +24,9 @@ enum { VARY_MAX_NAMES = 32, VARY_MAX_BYTES = 8192 };
 bool vary_record(const struct http_response *response, const struct http_head *request,
 		 struct buf *out);
 
+/* The same names with the values of another request, which the same response answers. Appends to out. */
+bool vary_record_again(struct str record, const struct http_head *request, struct buf *out);
+
 /* Does the variant with this record answer the request? */
 bool vary_matches(struct str record, const struct http_head *request);
 

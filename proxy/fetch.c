@@ -17,6 +17,16 @@ static void fetch_run(struct fetch *fetch);
 
 /* ---- ends */
 
+void fetch_drop_conditions(struct fetch *fetch)
+{
+	struct fetch_order *order = &fetch->order;
+
+	object_unref(order->stored);
+	order->stored = NULL;
+	while (order->nvariants > 0)
+		object_unref(order->variants[--order->nvariants]);
+}
+
 static void fetch_free(struct fetch *fetch)
 {
 	struct worker *worker = fetch->order.worker;
@@ -31,7 +41,7 @@ static void fetch_free(struct fetch *fetch)
 	if (fetch->object)
 		object_forget_producer(fetch->object);
 	object_unref(fetch->object);
-	object_unref(fetch->order.stored);
+	fetch_drop_conditions(fetch);
 	fetch_drop_fill(fetch);
 	snapshot_unref(fetch->order.snapshot);
 	buf_fini(&fetch->head);
@@ -202,6 +212,8 @@ struct fetch *fetch_start(const struct fetch_order *order)
 		object_ref(order->stored);
 	if (order->fill.partial)
 		partial_ref(order->fill.partial);
+	for (unsigned i = 0; i < order->nvariants; i++)
+		object_ref(order->variants[i]);
 	fetch->wake_task.run = wake_owner;
 	fetch->run_task.run = run_again;
 	timer_init(&fetch->timer, timer_fired);

@@ -28,6 +28,8 @@ struct peer;
 struct snapshot;
 struct worker;
 
+enum { FETCH_MAX_VARIANTS = 8 };
+
 /* What to fetch. All is borrowed until the head is there (fetch_outcome says other than PENDING) or
  * fetch_detach; exchange until the request's body was read. */
 struct fetch_order {
@@ -42,6 +44,10 @@ struct fetch_order {
 	                           off); STR_NONE: the URL's */
 	struct str user;        /* for login=*:pass */
 	struct object *stored;  /* to be revalidated; NULL: none */
+	/* Other variants, whose ETags go along: a 304 may name one of them. */
+	struct object *variants[FETCH_MAX_VARIANTS];
+	unsigned nvariants;
+	struct object *known;   /* for HEAD: stored, though it does not answer; NULL: none */
 	bool withholds_range;   /* Range and If-Range are not passed on */
 	struct fetch_fill fill; /* to be filled: asked for by a Range of ours */
 	uint64_t key;           /* 0: neither stored nor shared */
@@ -98,6 +104,12 @@ void fetch_detach(struct fetch *fetch);
 
 /* The worker stops: fetches that nobody waits for end, and their objects are cut short. */
 void fetch_stop_all(struct worker *worker);
+
+/* Does the request go out with conditions of ours? */
+static inline bool fetch_order_is_conditional(const struct fetch_order *order)
+{
+	return order->stored || order->nvariants > 0;
+}
 
 /* The head of the request for that peer (NULL: direct), up to and with the empty line. */
 struct buf;

@@ -59,12 +59,11 @@ static struct object *new_object(struct fetch *fetch)
 /* A 304 to our own condition: the stored object, with a new head. */
 static enum fetch_state not_modified(struct fetch *fetch, struct str rest)
 {
-	struct object *renewed = fetch_renew_stored(&fetch->order, &fetch->response,
+	struct object *renewed = fetch_renew_meant(&fetch->order, &fetch->response,
 	                                            fetch->report.started_us / 1000000);
 
 	if (!renewed) { /* it speaks of something else: ask without a condition */
-		object_unref(fetch->order.stored);
-		fetch->order.stored = NULL;
+		fetch_drop_conditions(fetch);
 		fetch->candidate--; /* the same once more */
 		fetch->naddrs = fetch->addr = 0;
 		return fetch_try_next(fetch);
@@ -104,7 +103,7 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	fetch->report.answered_us = loop_wall_us(fetch_loop(fetch));
 	buf_fini(&fetch->head);
 	begin_answer_body(fetch);
-	if (response->status == 304 && fetch->order.stored)
+	if (response->status == 304 && fetch_order_is_conditional(&fetch->order))
 		return not_modified(fetch, rest);
 	if (is_misfit(fetch))
 		return not_filled(fetch);
@@ -129,7 +128,7 @@ static bool is_unasked_304(const struct fetch *fetch)
 {
 	const struct http_head *asked = &fetch_request(fetch)->head;
 
-	return fetch->response.status == 304 && !fetch->order.stored &&
+	return fetch->response.status == 304 && !fetch_order_is_conditional(&fetch->order) &&
 	       !http_has(asked, FIELD_IF_NONE_MATCH) && !http_has(asked, FIELD_IF_MODIFIED_SINCE);
 }
 

@@ -99,7 +99,8 @@ static bool keeps_validators(const struct writer *w)
 	bool is_cacheable = w->order->may_store && cache_key_is_method_served(w->request->method) &&
 	                    !http_has(&w->request->head, FIELD_AUTHORIZATION);
 
-	return !w->order->stored && (w->config->cache_miss_revalidate || !is_cacheable);
+	return !fetch_order_is_conditional(w->order) &&
+	       (w->config->cache_miss_revalidate || !is_cacheable);
 }
 
 static bool is_kept(struct writer *w, const struct http_field *field)
@@ -112,7 +113,7 @@ static bool is_kept(struct writer *w, const struct http_field *field)
 	case USE_PROXY_CREDENTIALS:
 		return w->peer && !w->peer->is_originserver && passes_login(w->peer);
 	case USE_CONDITION:
-		return !w->order->stored;
+		return !fetch_order_is_conditional(w->order);
 	case USE_RANGE:
 		return !w->order->withholds_range && !w->order->fill.partial;
 	case USE_VALIDATOR:
@@ -393,8 +394,8 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 	};
 
 	add_request_line(&w);
-	if (order->stored)
-		revalidate_request_fields(order->stored, out);
+	if (fetch_order_is_conditional(order))
+		revalidate_request_fields(order->stored, order->variants, order->nvariants, out);
 	if (order->fill.partial)
 		fetch_part_write_request(&order->fill, out);
 	add_client_fields(&w);

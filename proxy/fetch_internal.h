@@ -117,6 +117,9 @@ enum fetch_state fetch_fail(struct fetch *fetch);
 enum fetch_state fetch_fail_with(struct fetch *fetch, int status, enum error_name error,
                                  int number);
 
+/* What is stored takes no part any more. */
+void fetch_drop_conditions(struct fetch *fetch);
+
 /* Whoever waits for this fetch looks at what it has brought, and goes his own way if that is nothing
  * for him. */
 void fetch_end_lead(struct fetch *fetch);

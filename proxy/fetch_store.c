@@ -224,12 +224,15 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 		break;
 	}
 	head.head = buf_str(&lines);
-	renewed = object_create_renewed(old, &head);
+	/* Of a body that is not all here, the head is renewed where it lies. */
+	renewed = object_is_whole(old) ? object_create_renewed(old, &head)
+				       : object_create_whole(&head, STR(""));
 	renewed->disk_id = old->disk_id;
 	buf_fini(&lines);
 	if (order->key == 0)
 		return renewed;
-	index_insert(server->index, order->key, renewed);
+	if (object_is_whole(old))
+		index_insert(server->index, order->key, renewed);
 	if (is_out_of_date(order)) {
 		index_remove(server->index, renewed);
 		return renewed;
@@ -239,27 +242,93 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 	return renewed;
 }
 
-struct object *fetch_renew_stored(const struct fetch_order *order,
-                                  const struct http_response *not_modified, int64_t request_time_s)
+/* ---- which one a 304 speaks of: RFC 9111 §4.3.4 */
+
+static struct object *find_meant(const struct fetch_order *order,
+				 const struct http_response *not_modified)
 {
-	return renew(order, order->stored, not_modified, request_time_s);
+	if (order->stored &&
+	    (order->nvariants == 0 || revalidate_is_meant(order->stored, not_modified)))
+		return order->stored;
+	for (unsigned i = 0; i < order->nvariants; i++)
+		if (revalidate_is_meant(order->variants[i], not_modified))
+			return order->variants[i];
+	return NULL;
 }
 
-/* RFC 9111 §4.3.5: what a 200 to HEAD says about the stored answer to GET. True: that may stay. Of what
- * is not in memory nothing is known here. */
+/* A variant that the origin chose for this request as well: stored for it too. NULL: it cannot be. */
+static struct object *store_again(const struct fetch_order *order, struct object *variant)
+{
+	struct server *server = order->worker->server;
+	struct disk *disk = server_disk(server, order->key);
+	struct object_head head = {
+		.status = variant->status,
+		.head = variant->head,
+		.url = variant->url,
+		.body_bytes = variant->body_bytes,
+		.facts = variant->facts,
+	};
+	struct object *again;
+	struct buf vary;
+
+	buf_init(&vary, VARY_MAX_BYTES * 2);
+	if (!vary_record_again(variant->vary, &order->exchange->request.head, &vary)) {
+		buf_fini(&vary);
+		return NULL;
+	}
+	head.vary = buf_str(&vary);
+	again = object_create_renewed(variant, &head);
+	buf_fini(&vary);
+	index_insert(server->index, order->key, again);
+	if (is_out_of_date(order))
+		index_remove(server->index, again);
+	else if (disk)
+		disk_store(disk, again, order->key);
+	return again;
+}
+
+struct object *fetch_renew_meant(const struct fetch_order *order,
+                                 const struct http_response *not_modified, int64_t request_time_s)
+{
+	struct object *meant = find_meant(order, not_modified);
+	struct object *renewed, *again;
+
+	if (!meant)
+		return NULL;
+	renewed = renew(order, meant, not_modified, request_time_s);
+	for (unsigned i = 0; renewed && i < order->nvariants; i++)
+		if (order->variants[i] != meant &&
+		    revalidate_is_meant(order->variants[i], not_modified))
+			object_unref(renew(order, order->variants[i], not_modified, request_time_s));
+	if (!renewed || vary_matches(meant->vary, &order->exchange->request.head))
+		return renewed;
+	again = store_again(order, renewed);
+	object_unref(renewed);
+	return again;
+}
+
+/* ---- what HEAD tells */
+
+static struct object *find_known(const struct fetch_order *order)
+{
+	struct object *known = order->stored ? order->stored : order->known;
+
+	return known ? object_ref(known)
+		     : index_find(order->worker->server->index, order->key, order->url,
+				  &order->exchange->request.head);
+}
+
+/* RFC 9111 §4.3.5: what a 200 to HEAD says about the stored answer to GET. True: that may stay. */
 static bool outlives_head(const struct fetch_order *order, const struct http_response *response,
 			  int64_t request_time_s)
 {
-	struct index *index = order->worker->server->index;
-	const struct http_head *asked = &order->exchange->request.head;
 	struct object *old, *renewed = NULL;
 	bool is_comparable;
 
 	if (order->exchange->request.method != HTTP_HEAD || response->status != 200)
 		return false;
-	old = order->stored ? object_ref(order->stored)
-			    : index_find(index, order->key, order->url, asked);
-	is_comparable = old && object_is_whole(old);
+	old = find_known(order);
+	is_comparable = old && (object_is_whole(old) || old->disk_id != 0);
 	if (is_comparable && revalidate_head_matches(old, response))
 		renewed = renew(order, old, response, request_time_s);
 	object_unref(renewed);

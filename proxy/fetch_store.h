@@ -50,9 +50,10 @@ void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *
 bool fetch_store_goes_on(const struct fetch_storing *storing, const struct fetch_order *order,
                          struct object *object);
 
-/* A 304 to our condition: the stored object with a renewed head, in its place in memory and on disk
- * (a reference that the caller drops); NULL when it speaks of another representation. */
-struct object *fetch_renew_stored(const struct fetch_order *order,
-                                  const struct http_response *not_modified, int64_t request_time_s);
+/* A 304 to our conditions: the stored object that it speaks of with a renewed head, in its place in
+ * memory and on disk (a reference that the caller drops); NULL when that is none of them. A variant
+ * that did not answer the request so far does from now on. */
+struct object *fetch_renew_meant(const struct fetch_order *order,
+                                 const struct http_response *not_modified, int64_t request_time_s);
 
 #endif

@@ -343,6 +343,7 @@ static void release(struct transaction *t)
 	fetch_detach(t->fetch);
 	transaction_drop_part(t);
 	object_unref(t->object);
+	object_unref(t->known);
 	if (t->is_begun)
 		snapshot_unref(t->snapshot);
 	arena_fini(&t->arena);

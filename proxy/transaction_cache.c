@@ -158,7 +158,8 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 	if (t->waiting)
 		return TRANSACTION_LOOKUP;
 	t->lookup = LOOKUP_MISS;
-	if (is_reload(t)) {
+	/* What HEAD brings is compared with what is stored. */
+	if (is_reload(t) && transaction_request(t)->method != HTTP_HEAD) {
 		t->forward = FORWARD_REQUEST;
 		return TRANSACTION_FETCH;
 	}
@@ -314,7 +315,14 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 	if (t->has_joined) /* it was stale at once */
 		unshared_add(t->worker->unshared, t->key, worker_now_s(t->worker));
 	transaction_drop_part(t);
-	object_unref(t->object);
+	if (is_reload(t)) { /* HEAD's look-up is no look-up */
+		t->lookup = LOOKUP_MISS;
+		t->forward = FORWARD_REQUEST;
+	}
+	if (transaction_request(t)->method == HTTP_HEAD && t->object->status == 200)
+		t->known = t->object;
+	else
+		object_unref(t->object);
 	t->object = NULL;
 	return TRANSACTION_FETCH;
 }

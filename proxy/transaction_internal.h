@@ -82,6 +82,7 @@ struct transaction {
 	struct auth_answer *auth_answer;
 
 	struct object *object; /* what the reply is made of; a reference */
+	struct object *known;  /* for HEAD: what is stored, though it does not answer; a reference */
 	struct object_reader hold; /* keeps the beginning of object until the reply reads it */
 	struct freshness_answer freshness;
 	struct fetch *fetch;

@@ -108,7 +108,7 @@ static void check_revalidation(const struct http_request *request,
 	revalidate_range_holds(request, object);
 	if (revalidate_strong_validator(object).at)
 		revalidate_is_same_strongly(object, response);
-	revalidate_request_fields(object, &out);
+	revalidate_request_fields(object, &object, 1, &out);
 	check(out.len > 0);
 	revalidate_304_head(object, &out);
 	buf_clear(&out);

@@ -455,7 +455,7 @@ static void ask_again(struct rig *rig)
 static struct object *renew(struct rig *rig, const char *lines)
 {
 	message_response(304, lines, rig->text, sizeof(rig->text), &rig->response);
-	return fetch_renew_stored(&rig->base.order, &rig->response,
+	return fetch_renew_meant(&rig->base.order, &rig->response,
 	                          worker_now_s(rig->base.base.worker));
 }
 
