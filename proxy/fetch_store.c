@@ -507,6 +507,18 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 	storing->is_kept = false;
 }
 
+/* Into memory; what all of it is too small for (cache_mem 0) is for the disk alone. False: it was removed
+ * meanwhile (a purge), or is not whole: what it holds is not for the disk either. */
+static bool index_whole(struct index *index, const struct fetch_order *order, uint64_t key,
+			struct object *object)
+{
+	uint64_t max_bytes = (uint64_t)snapshot_config(order->snapshot)->cache_mem_bytes;
+
+	if (object_is_whole(object) && object_memory_bytes(object) > max_bytes)
+		return index_remove(index, object);
+	return index_insert(index, key, object);
+}
+
 void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order *order,
                         struct object *object)
 {
@@ -522,8 +534,7 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 		partial_table_forget(server->parts, storing->key, object->url);
 	if (!storing->is_kept)
 		return;
-	/* Removed meanwhile (a purge): what it holds is out of date, on disk as well. */
-	if (index_insert(server->index, storing->key, object) && disk)
+	if (index_whole(server->index, order, storing->key, object) && disk)
 		disk_store(disk, object, storing->key);
 }
 

@@ -42,6 +42,7 @@ void process_init(void)
 	mallopt(M_ARENA_MAX, MALLOC_ARENAS);
 	tzset(); /* the files may be out of reach later */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
 }
 
 int process_take_signals(const int *signals, unsigned nsignals)
