@@ -192,7 +192,7 @@ enum err disk_open_database(const char *path, uint64_t max_bytes, uint64_t seed,
 		}
 	} else if (state != SCHEMA_OURS) {
 		err_say(why, "%s", reason.at);
-		return ERR_DISK;
+		return state == SCHEMA_FOREIGN || state == SCHEMA_NEWER ? ERR_INPUT : ERR_DISK;
 	}
 	*db = opened;
 	return ERR_OK;
@@ -214,9 +214,25 @@ static enum err make_directory(const char *path, struct err_text *why)
 	if (fs.f_type == NFS_SUPER_MAGIC || (uint32_t)fs.f_type == 0xff534d42u ||
 	    (uint32_t)fs.f_type == 0xfe534d42u) {
 		err_say(why, "%s lies on a network file system", path);
-		return ERR_DISK;
+		return ERR_INPUT;
 	}
 	return ERR_OK;
+}
+
+/* Somebody may have deleted the file that our lock is on: then it keeps nobody out. */
+static bool is_locked(const struct disk *disk, const char *path)
+{
+	struct stat held, there;
+
+	return disk->lock_fd >= 0 && fstat(disk->lock_fd, &held) == 0 && stat(path, &there) == 0 &&
+	       held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+}
+
+static void drop_lock(struct disk *disk)
+{
+	if (disk->lock_fd >= 0)
+		close(disk->lock_fd);
+	disk->lock_fd = -1;
 }
 
 static enum err take_lock(struct disk *disk, struct err_text *why)
@@ -224,16 +240,29 @@ static enum err take_lock(struct disk *disk, struct err_text *why)
 	char *path = mem_printf("%s.lock", disk->path);
 	enum err err = ERR_OK;
 
+	if (is_locked(disk, path)) {
+		mem_free(path);
+		return ERR_OK;
+	}
+	drop_lock(disk);
 	disk->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (disk->lock_fd < 0) {
 		err_say(why, "cannot open %s: %s", path, strerror(errno));
 		err = ERR_DISK;
 	} else if (flock(disk->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		err_say(why, "%s is in use by another process", disk->path);
+		drop_lock(disk);
 		err = ERR_DISK;
 	}
 	mem_free(path);
 	return err;
+}
+
+enum err disk_hold_directory(struct disk *disk, struct err_text *why)
+{
+	enum err err = make_directory(disk->directory, why);
+
+	return err == ERR_OK ? take_lock(disk, why) : err;
 }
 
 static struct disk *create(const struct disk_config *config)
@@ -260,11 +289,9 @@ static struct disk *create(const struct disk_config *config)
 /* Directory, lock, database and seed. */
 static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why)
 {
-	enum err err = make_directory(disk->directory, why);
+	enum err err = disk_hold_directory(disk, why);
 	int64_t seed = 0;
 
-	if (err == ERR_OK)
-		err = take_lock(disk, why);
 	if (err == ERR_OK)
 		err = disk_open_database(disk->path, disk->config.max_bytes, 0, db, why);
 	if (err != ERR_OK)
@@ -272,21 +299,38 @@ static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why
 	if (schema_number(*db, "SELECT value FROM meta WHERE name = 'seed'", &seed) != SQLITE_OK) {
 		err_say(why, "%s has no seed", disk->path);
 		sqlite3_close(*db);
+		*db = NULL;
 		return ERR_DISK;
 	}
 	disk->seed = (uint64_t)seed;
 	return ERR_OK;
 }
 
+/* Serving goes on without the disk, and the writer opens it when it can. */
+static void begin_without(struct disk *disk, const struct err_text *why)
+{
+	disk->seed = random_u64() | 1;
+	atomic_store_explicit(&disk->state, DISK_OFF, memory_order_relaxed);
+	log_say(1, "Disk cache %s is not used for now, trying again by itself: %s", disk->path,
+		why->at);
+}
+
 enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why)
 {
 	struct disk *disk;
+	struct err_text reason = {""};
 	sqlite3 *db = NULL;
 	enum err err;
 
 	schema_setup_once();
 	disk = create(config);
-	err = open_files(disk, &db, why);
+	err = open_files(disk, &db, &reason);
+	if (err == ERR_DISK && config->is_patient) {
+		begin_without(disk, &reason);
+		err = ERR_OK;
+	}
+	if (err != ERR_OK)
+		err_say(why, "%s", reason.at);
 	if (err == ERR_OK)
 		err = disk_writer_start(disk, db, &disk->writer, why);
 	if (err == ERR_OK)
@@ -295,7 +339,7 @@ enum err disk_open(const struct disk_config *config, struct disk **out, struct e
 		err = disk_reader_start(disk, &disk->readers[i], why);
 	if (err != ERR_OK) {
 		disk_close(disk);
-		return err;
+		return ERR_DISK;
 	}
 	*out = disk;
 	return ERR_OK;
@@ -309,8 +353,7 @@ void disk_close(struct disk *disk)
 	for (int i = 0; i < DISK_NREADERS; i++)
 		disk_reader_stop(disk->readers[i]);
 	disk_writer_stop(disk->writer);
-	if (disk->lock_fd >= 0)
-		close(disk->lock_fd);
+	drop_lock(disk);
 	disk_index_destroy(disk->index);
 	lock_fini(&disk->shared.lock);
 	mem_free(disk->directory);
@@ -342,7 +385,8 @@ uint64_t disk_seed(const struct disk *disk)
 
 bool disk_may_have(struct disk *disk, uint64_t key)
 {
-	if (disk_state(disk) == DISK_OFF)
+	if (disk_state(disk) == DISK_OFF ||
+	    atomic_load_explicit(&disk->nstalled, memory_order_relaxed) == DISK_NREADERS)
 		return false;
 	/* Pairs with the writer's release after the last entry. */
 	return atomic_load_explicit(&disk->is_loading, memory_order_acquire) ||
@@ -353,6 +397,7 @@ void disk_lookup(struct disk *disk, struct disk_query *query)
 {
 	struct disk_job *job = mem_zalloc(sizeof(*job));
 	unsigned turn = atomic_fetch_add_explicit(&disk->next_reader, 1, memory_order_relaxed);
+	struct disk_reader *reader = disk->readers[turn % DISK_NREADERS];
 
 	list_init(&job->node);
 	lock_init(&job->shared.lock);
@@ -362,7 +407,9 @@ void disk_lookup(struct disk *disk, struct disk_query *query)
 	job->keep_bytes = query->keep_bytes;
 	query->nhits = 0;
 	query->job_ = job;
-	disk_reader_post(disk->readers[turn % DISK_NREADERS], job);
+	if (disk_reader_is_stalled(reader))
+		reader = disk->readers[(turn + 1) % DISK_NREADERS];
+	disk_reader_post(reader, job);
 }
 
 void disk_query_cancel(struct disk_query *query)
@@ -375,6 +422,16 @@ void disk_query_cancel(struct disk_query *query)
 	job->shared.query = NULL;
 	lock_drop(&job->shared.lock);
 	query->job_ = NULL;
+}
+
+void disk_query_give_up(struct disk_query *query)
+{
+	struct disk_job *job = query->job_;
+
+	if (!job)
+		return;
+	disk_reader_note_stall(job->reader);
+	disk_query_cancel(query);
 }
 
 /* ---- changes */

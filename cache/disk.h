@@ -30,6 +30,7 @@ struct disk_config {
 	uint64_t min_object_bytes; /* smaller and larger bodies are not stored; */
 	uint64_t max_object_bytes; /* max 0: a fourth of the cap */
 	bool no_store;             /* hits are served, nothing is added */
+	bool is_patient;           /* what may pass is no error: DISK_OFF, trying again by itself */
 	uint64_t queue_bytes;      /* what may wait for the writer; 0: 8 MiB */
 	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
 	 * May be NULL. From the writer thread; may not call into the disk. */
@@ -39,7 +40,8 @@ struct disk_config {
 
 /* Opens or makes the database, locks it (cache.db.lock) and starts one writer and two reader
  * threads; a damaged file is renamed to cache.db.damaged first. Refuses (ERR_DISK) a database that
- * is another program's, or newer than this one, a second process, a network file system. On failure
+ * is another program's, or newer than this one, a second process, a network file system. A patient one
+ * waits until the second process, a read-only or missing directory and the like have gone. On failure
  * *out is untouched, nothing stays open, and why holds the sentence for cache.log. */
 enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why);
 
@@ -77,6 +79,9 @@ struct disk_query {
 void disk_lookup(struct disk *disk, struct disk_query *query);
 /* done will not be called any more. From query->loop's thread; fine when there is none under way. */
 void disk_query_cancel(struct disk_query *query);
+/* The same, since the answer has not come for so long that the device must hang: who could answer is
+ * not asked again until this answer is there. */
+void disk_query_give_up(struct disk_query *query);
 
 /* Stores object, which replaces older ones of the same key, URL and vary record. Takes a reference of
  * its own. COMPLETE objects are read in place (cheapest: prefer to call when a kept body is

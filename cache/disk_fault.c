@@ -3,14 +3,19 @@
  * the log; nothing here makes a caller of the disk tier wait or fail. */
 #include "cache/disk_writer_internal.h"
 
-#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "cache/key.h"
 #include "lib/base/check.h"
+#include "lib/base/heap.h"
 #include "lib/base/log.h"
 
 enum {
-	RETRY_MS = 30000,
+	FIRST_RETRY_MS = 1000,
+	RETRY_MS = 30000, /* what retries come to, when they are in vain: twice the last each time */
+	CALM_MS = 60000,  /* so long without a fault, and retries begin anew */
+	LOOK_AGAIN_MS = 1000, /* at what costs next to nothing */
 	BUSY_RETRY_MS = 50,
 	BUSY_PATIENCE_MS = 2000, /* then it is worth a line in the log */
 	REST_MS = 600000,        /* after too many new starts */
@@ -42,6 +47,20 @@ void writer_pause(struct disk_writer *writer, const char *reason, int64_t retry_
 {
 	writer->retry_ms = loop_now_ms(writer->loop) + retry_in_ms;
 	set_state(writer, DISK_PAUSED, reason);
+}
+
+static int64_t next_retry_ms(struct disk_writer *writer)
+{
+	int64_t now_ms = loop_now_ms(writer->loop);
+
+	if (writer->failed_ms == 0 || now_ms - writer->failed_ms > CALM_MS)
+		writer->pause_ms = FIRST_RETRY_MS;
+	else
+		writer->pause_ms *= 2;
+	if (writer->pause_ms > RETRY_MS)
+		writer->pause_ms = RETRY_MS;
+	writer->failed_ms = now_ms;
+	return writer->pause_ms;
 }
 
 static void rest(struct disk_writer *writer, const char *reason, int64_t retry_in_ms)
@@ -108,6 +127,76 @@ int writer_adopt(struct disk_writer *writer, sqlite3 *db)
 	return rc;
 }
 
+/* What lies beside a file that moved away is not the log of the file that took its place: SQLite
+ * would write it into that one. */
+static void remove_companions(struct disk_writer *writer)
+{
+	const struct {
+		const char *suffix;
+		uint64_t inode;
+	} files[] = {{"-wal", writer->wal_inode}, {"-shm", writer->shm_inode}};
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		char *path;
+
+		if (files[i].inode == 0 || upkeep_inode(writer, files[i].suffix) != files[i].inode)
+			continue;
+		path = mem_printf("%s%s", writer->disk->path, files[i].suffix);
+		unlink(path);
+		mem_free(path);
+	}
+}
+
+static void key_of_url(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const uint64_t *seed = sqlite3_user_data(context);
+	const char *url = (const char *)sqlite3_value_text(values[0]);
+	size_t len = (size_t)sqlite3_value_bytes(values[0]);
+
+	(void)nvalues;
+	sqlite3_result_int64(context, (int64_t)cache_key_fingerprint((struct str){url, url ? len : 0},
+								     *seed));
+}
+
+/* Keys in memory are by the seed that was there first: those in a file of another one are made anew. */
+static int take_seed(struct disk_writer *writer, sqlite3 *db)
+{
+	uint64_t *seed = &writer->disk->seed;
+	int64_t old = 0;
+	int rc = schema_number(db, "SELECT value FROM meta WHERE name = 'seed'", &old);
+	char *sql;
+
+	if (rc != SQLITE_OK || (uint64_t)old == *seed)
+		return rc;
+	rc = sqlite3_create_function(db, "key_of_url", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, seed,
+				     key_of_url, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	sql = sqlite3_mprintf("BEGIN IMMEDIATE;"
+			      "UPDATE usage SET key = key_of_url(url) FROM object"
+			      " WHERE object.id = usage.id;"
+			      "UPDATE meta SET value = %lld WHERE name = 'seed'; COMMIT",
+			      (long long)*seed);
+	rc = sql ? schema_run(db, sql) : SQLITE_NOMEM;
+	sqlite3_free(sql);
+	return rc;
+}
+
+/* After a rest: does the device write, and sync, again? A commit alone syncs nothing. */
+static bool is_device_well(sqlite3 *db)
+{
+	int rc = schema_run(db, "UPDATE meta SET value = value WHERE name = 'next_id'");
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY;
+}
+
+void writer_rest(struct disk_writer *writer, const char *reason)
+{
+	rest(writer, reason, next_retry_ms(writer));
+}
+
 void writer_reopen(struct disk_writer *writer)
 {
 	struct disk *disk = writer->disk;
@@ -116,8 +205,25 @@ void writer_reopen(struct disk_writer *writer)
 
 	rows_close(&writer->rows);
 	forget_file(writer);
+	if (upkeep_inode(writer, "") != writer->inode)
+		remove_companions(writer);
+	if (disk_hold_directory(disk, &why) != ERR_OK) {
+		rest(writer, why.at, LOOK_AGAIN_MS);
+		return;
+	}
 	if (disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, &why) != ERR_OK) {
-		rest(writer, why.at, RETRY_MS);
+		writer_rest(writer, why.at);
+		return;
+	}
+	if (disk_state(disk) == DISK_OFF && !is_device_well(db)) {
+		err_say(&why, "%s", sqlite3_errmsg(db));
+		sqlite3_close(db);
+		writer_rest(writer, why.at);
+		return;
+	}
+	if (take_seed(writer, db) != SQLITE_OK) {
+		sqlite3_close(db);
+		rest(writer, "its keys cannot be made those of memory", RETRY_MS);
 		return;
 	}
 	if (writer_adopt(writer, db) != SQLITE_OK) {
@@ -141,11 +247,27 @@ static bool is_hopeless(struct disk_writer *writer, int64_t now_ms)
 	return oldest != 0 && now_ms - oldest < REST_MS;
 }
 
+/* Damage may be the device's, which is gone for a while, or the file is another one now. */
+static bool may_set_aside(struct disk_writer *writer, struct err_text *why)
+{
+	sqlite3 *db;
+	enum schema_state state =
+		schema_open_writer(writer->disk->path, writer->disk->config.max_bytes, &db, why);
+
+	sqlite3_close(db);
+	return state == SCHEMA_OURS || state == SCHEMA_DAMAGED || state == SCHEMA_EMPTY;
+}
+
 void writer_replace(struct disk_writer *writer, const char *reason)
 {
 	struct disk *disk = writer->disk;
+	struct err_text why = {""};
 
 	rows_close(&writer->rows);
+	if (!may_set_aside(writer, &why)) {
+		writer_rest(writer, why.at);
+		return;
+	}
 	if (is_hopeless(writer, loop_now_ms(writer->loop))) {
 		forget_file(writer);
 		rest(writer, reason, REST_MS);
@@ -161,7 +283,6 @@ void writer_replace(struct disk_writer *writer, const char *reason)
 void writer_fault(struct disk_writer *writer, int code)
 {
 	const char *reason = sqlite3_errstr(code);
-	int64_t retry_ms = RETRY_MS;
 
 	rows_rollback(&writer->rows);
 	disk_count(writer->disk, COUNT_FAULTS, 1);
@@ -171,7 +292,7 @@ void writer_fault(struct disk_writer *writer, int code)
 		wait_for_lock(writer);
 		return;
 	case SQLITE_FULL:
-		writer_pause(writer, reason, retry_ms);
+		writer_pause(writer, reason, next_retry_ms(writer));
 		return;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -184,15 +305,15 @@ void writer_fault(struct disk_writer *writer, int code)
 		if (code == SQLITE_IOERR_SHORT_READ)
 			writer_replace(writer, reason);
 		else if (code == SQLITE_IOERR_WRITE)
-			writer_pause(writer, reason, retry_ms);
+			writer_pause(writer, reason, next_retry_ms(writer));
 		else if (upkeep_file_has_moved(writer))
 			writer_reopen(writer);
 		else
-			rest(writer, reason, retry_ms);
+			writer_rest(writer, reason);
 	}
 }
 
-/* Room for the batch, the log and others' needs. */
+/* Room for the batch, the log and others' needs; a little more to begin again. */
 static bool has_room(struct disk_writer *writer)
 {
 	enum { SPARE_BYTES = 64 << 20 };
@@ -201,6 +322,8 @@ static bool has_room(struct disk_writer *writer)
 
 	if (spare > SPARE_BYTES)
 		spare = SPARE_BYTES;
+	if (disk_state(writer->disk) != DISK_NORMAL)
+		spare += spare / 4;
 	return statvfs(writer->disk->directory, &fs) != 0 ||
 	       (uint64_t)fs.f_bavail * fs.f_frsize >= spare;
 }
@@ -211,6 +334,6 @@ bool writer_may_write(struct disk_writer *writer)
 		return false;
 	if (has_room(writer))
 		return true;
-	writer_pause(writer, "the disk is nearly full", RETRY_MS);
+	writer_pause(writer, "the disk is nearly full", LOOK_AGAIN_MS);
 	return false;
 }

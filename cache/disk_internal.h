@@ -64,7 +64,7 @@ struct disk {
 	/* immutable after disk_open */
 	struct disk_config config;
 	char *directory, *path;
-	int lock_fd;
+	int lock_fd; /* the writer's, once that runs */
 	uint64_t seed;
 	struct disk_index *index;
 	struct disk_writer *writer;
@@ -73,6 +73,7 @@ struct disk {
 	/* any thread, relaxed unless said: readings and counters */
 	_Atomic(int) state;         /* enum disk_state; the writer's to set */
 	atomic_bool is_loading;     /* release by the writer after the last insert, acquire in look-ups */
+	atomic_uint nstalled;       /* of the readers: all of them, and nobody is asked */
 	atomic_uint generation;     /* of the file: readers open it anew when it changed */
 	atomic_uint next_reader;
 	_Atomic(uint64_t) next_seq;
@@ -120,6 +121,8 @@ enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loo
 bool disk_queue_charge(struct disk *disk, uint64_t nbytes);
 void disk_queue_release(struct disk *disk, uint64_t nbytes);
 
+/* Makes the directory where it is missing, and holds the lock in it (again, when it was deleted). */
+enum err disk_hold_directory(struct disk *disk, struct err_text *why);
 /* Moves a file that is not sound to cache.db.damaged, and its companions away. */
 void disk_set_aside(const char *path);
 /* Opens the writing connection, setting a damaged file aside and making tables in an empty one (by

@@ -34,12 +34,36 @@ static int take_id(struct disk_writer *writer, uint64_t *out)
 
 int writer_remove(struct disk_writer *writer, uint64_t key, uint64_t id)
 {
-	bool is_pinned = disk_is_pinned(writer->disk, id);
+	struct disk_removal removal = {
+		.key = key,
+		.id = id,
+		.was_indexed = disk_index_remove(writer->disk->index, key, id),
+		.is_pinned = disk_is_pinned(writer->disk, id),
+	};
 
-	disk_index_remove(writer->disk->index, key, id);
-	if (is_pinned)
-		writer_doom(writer, id);
-	return rows_remove(&writer->rows, id, is_pinned);
+	if (writer->nremovals == writer->removals_cap) {
+		writer->removals_cap = writer->removals_cap ? writer->removals_cap * 2 : 16;
+		writer->removals = mem_realloc(writer->removals,
+					       writer->removals_cap * sizeof(*writer->removals));
+	}
+	writer->removals[writer->nremovals++] = removal;
+	return rows_remove(&writer->rows, id, removal.is_pinned);
+}
+
+void writer_settle_removals(struct disk_writer *writer, bool committed)
+{
+	struct disk *disk = writer->disk;
+
+	for (size_t i = 0; i < writer->nremovals; i++) {
+		const struct disk_removal *removal = &writer->removals[i];
+
+		if (committed && removal->is_pinned)
+			writer_doom(writer, removal->id);
+		else if (!committed && removal->was_indexed &&
+			 !disk_is_doubted(disk, removal->key, 0))
+			disk_index_insert(disk->index, removal->key, removal->id);
+	}
+	writer->nremovals = 0;
 }
 
 /* ---- stores */

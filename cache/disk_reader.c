@@ -27,6 +27,7 @@ struct disk_reader {
 	struct timer tick;
 	int64_t used_ms;
 	int64_t retry_ms; /* when the file could not be opened */
+	atomic_bool is_stalled; /* relaxed; set by who waits for it, cleared here */
 	struct mail stop;
 };
 
@@ -94,6 +95,7 @@ static void on_fault(void *owner, int code)
 	reader->retry_ms = loop_now_ms(reader->loop) + TICK_MS;
 	item = disk_item_create(ITEM_FAULT, 0);
 	item->code = code;
+	item->generation = reader->generation;
 	disk_writer_post(reader->disk->writer, item);
 }
 
@@ -117,12 +119,12 @@ static bool open_source(struct disk_reader *reader)
 		return false;
 	end_streams(reader);
 	disk_source_close(&reader->source);
+	reader->generation = generation;
 	rc = disk_source_open(&reader->source, disk->path);
 	if (rc != SQLITE_OK) {
 		on_fault(reader, rc);
 		return false;
 	}
-	reader->generation = generation;
 	return true;
 }
 
@@ -229,6 +231,31 @@ static void answer(struct disk_reader *reader, struct disk_job *job)
 	disk_job_answer(job);
 }
 
+/* ---- a device that hangs */
+
+bool disk_reader_is_stalled(struct disk_reader *reader)
+{
+	return atomic_load_explicit(&reader->is_stalled, memory_order_relaxed);
+}
+
+void disk_reader_note_stall(struct disk_reader *reader)
+{
+	struct disk *disk = reader->disk;
+
+	if (!atomic_exchange_explicit(&reader->is_stalled, true, memory_order_relaxed) &&
+	    atomic_fetch_add_explicit(&disk->nstalled, 1, memory_order_relaxed) + 1 == DISK_NREADERS)
+		log_say(1, "Disk cache %s does not answer: hits are fetched for now", disk->path);
+}
+
+static void end_stall(struct disk_reader *reader)
+{
+	struct disk *disk = reader->disk;
+
+	if (atomic_exchange_explicit(&reader->is_stalled, false, memory_order_relaxed) &&
+	    atomic_fetch_sub_explicit(&disk->nstalled, 1, memory_order_relaxed) == DISK_NREADERS)
+		log_say(1, "Disk cache %s answers again", disk->path);
+}
+
 /* ---- the queue */
 
 static void run(struct loop_task *task)
@@ -242,6 +269,8 @@ static void run(struct loop_task *task)
 	reader->used_ms = loop_now_ms(reader->loop);
 	while (clock_mono_ms() <= end_ms && (node = list_pop_front(&reader->jobs)))
 		answer(reader, CONTAINER(node, struct disk_job, node));
+	if (disk_reader_is_stalled(reader))
+		end_stall(reader);
 	if (is_batch && reader->source.db && !sqlite3_get_autocommit(reader->source.db))
 		schema_run(reader->source.db, "COMMIT");
 	if (!list_is_empty(&reader->jobs))
@@ -271,6 +300,7 @@ static void on_tick(struct timer *timer)
 {
 	struct disk_reader *reader = CONTAINER(timer, struct disk_reader, tick);
 
+	end_stall(reader); /* who waited may have been the slow one */
 	LIST_EACH_SAFE(node, &reader->streams)
 		disk_stream_tick(CONTAINER(node, struct disk_stream, node));
 	if (list_is_empty(&reader->streams) &&

@@ -30,6 +30,11 @@ enum err disk_reader_start(struct disk *disk, struct disk_reader **out, struct e
 void disk_reader_stop(struct disk_reader *reader);
 void disk_reader_post(struct disk_reader *reader, struct disk_job *job);
 
+/* An answer of its has not come for long: it hangs in the system. It counts among disk->nstalled until
+ * it has answered. Any thread, before disk_reader_stop. */
+void disk_reader_note_stall(struct disk_reader *reader);
+bool disk_reader_is_stalled(struct disk_reader *reader);
+
 /* Gives the answer to the asking thread, which frees the job. */
 void disk_job_answer(struct disk_job *job);
 

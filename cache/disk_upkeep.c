@@ -19,7 +19,8 @@ enum {
 	FLUSH_ROWS = 10000,
 	CHECKPOINT_PAGES = (8 << 20) / SCHEMA_PAGE_BYTES,
 	TRUNCATE_PAGES = (16 << 20) / SCHEMA_PAGE_BYTES,
-	WAL_MAX_PAGES = (256 << 20) / SCHEMA_PAGE_BYTES,
+	WAL_MAX_BYTES = 256 << 20,
+	WAL_LEAST_BYTES = 32 << 20,
 };
 
 void writer_doom(struct disk_writer *writer, uint64_t id)
@@ -298,15 +299,34 @@ static void checkpoint(struct disk_writer *writer, int mode)
 		writer_fault(writer, rc);
 }
 
+/* The log may take 256 MiB, or half as much as a small cache. */
+static int wal_max_pages(struct disk_writer *writer)
+{
+	uint64_t bytes = writer->disk->config.max_bytes / 2;
+
+	if (bytes > WAL_MAX_BYTES)
+		bytes = WAL_MAX_BYTES;
+	if (bytes < WAL_LEAST_BYTES)
+		bytes = WAL_LEAST_BYTES;
+	return (int)(bytes / SCHEMA_PAGE_BYTES);
+}
+
+/* False: somebody reads an old state without end, so that the log cannot be written back. */
+static bool is_log_bounded(struct disk_writer *writer)
+{
+	if (writer->wal_pages >= CHECKPOINT_PAGES)
+		checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+	if (!writer->rows.db || writer->wal_pages <= wal_max_pages(writer))
+		return true;
+	writer_pause(writer, "a program that reads cache.db without end keeps its log from"
+			     " being written back", LOOK_MS);
+	return false;
+}
+
 void upkeep_after_commit(struct disk_writer *writer)
 {
 	writer->active_ms = loop_now_ms(writer->loop);
-	if (writer->wal_pages < CHECKPOINT_PAGES)
-		return;
-	checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
-	if (writer->rows.db && writer->wal_pages > WAL_MAX_PAGES)
-		writer_pause(writer, "a program that reads cache.db without end keeps its log from"
-				     " being written back", LOOK_MS);
+	is_log_bounded(writer);
 }
 
 /* A file that was larger than its cap now allows gives its free pages back, a few at a time. */
@@ -337,9 +357,9 @@ static void tidy_when_idle(struct disk_writer *writer)
 
 /* ---- is the file still there? */
 
-static uint64_t inode_of_wal(struct disk_writer *writer)
+uint64_t upkeep_inode(struct disk_writer *writer, const char *suffix)
 {
-	char *path = mem_printf("%s-wal", writer->disk->path);
+	char *path = mem_printf("%s%s", writer->disk->path, suffix);
 	struct stat st;
 	uint64_t inode = stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
 
@@ -370,11 +390,13 @@ static void look_for_file(struct disk_writer *writer)
 		writer_reopen(writer);
 		return;
 	}
-	inode = inode_of_wal(writer);
-	if (writer->wal_inode != 0 && inode != writer->wal_inode)
+	inode = upkeep_inode(writer, "-wal");
+	if (writer->wal_inode != 0 && inode != writer->wal_inode) {
 		writer_replace(writer, "its -wal file was removed");
-	else
-		writer->wal_inode = inode;
+		return;
+	}
+	writer->wal_inode = inode;
+	writer->shm_inode = upkeep_inode(writer, "-shm");
 }
 
 /* ---- the clockwork */
@@ -384,7 +406,9 @@ void upkeep_start(struct disk_writer *writer)
 	struct disk *disk = writer->disk;
 	uint64_t used;
 
-	writer->wal_inode = 0;
+	writer->inode = upkeep_inode(writer, "");
+	writer->wal_inode = upkeep_inode(writer, "-wal");
+	writer->shm_inode = upkeep_inode(writer, "-shm");
 	writer->wal_pages = 1; /* whatever an earlier process left */
 	writer->load_at = 0;
 	writer->data_version = -1;
@@ -401,7 +425,7 @@ static void probe(struct disk_writer *writer)
 {
 	int rc;
 
-	if (!writer_may_write(writer))
+	if (!writer_may_write(writer) || !is_log_bounded(writer) || !writer->rows.db)
 		return;
 	rc = rows_begin(&writer->rows);
 	if (rc == SQLITE_OK)

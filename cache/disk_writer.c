@@ -70,6 +70,7 @@ static void fail_batch(struct disk_writer *writer, int code)
 	}
 	if (failed)
 		item_settle(writer, failed, false);
+	writer_settle_removals(writer, false);
 	writer_fault(writer, code);
 }
 
@@ -114,6 +115,7 @@ void writer_run_batch(struct disk_writer *writer)
 	}
 	writer->id_limit_committed = writer->id_limit;
 	disk_count(writer->disk, COUNT_COMMITS, 1);
+	writer_settle_removals(writer, true);
 	settle_all(writer, true);
 	writer_is_well(writer);
 	upkeep_after_commit(writer);
@@ -215,7 +217,9 @@ static void on_mail(struct mail *mail)
 		finish(writer);
 		return;
 	case ITEM_FAULT:
-		if (writer->rows.db)
+		/* Of a file that has been replaced meanwhile it says nothing of interest. */
+		if (writer->rows.db && item->generation ==
+		    atomic_load_explicit(&writer->disk->generation, memory_order_relaxed))
 			writer_fault(writer, item->code);
 		mem_free(item);
 		return;
@@ -238,6 +242,7 @@ static void writer_destroy(struct disk_writer *writer)
 	rows_close(&writer->rows);
 	loop_destroy(writer->loop);
 	mem_free(writer->doomed.at);
+	mem_free(writer->removals);
 	mem_free(writer);
 }
 
@@ -264,7 +269,7 @@ enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **
 	enum { READ_BYTES = 4096 }; /* the loop wants a buffer; nothing is read here */
 	struct disk_writer *writer = writer_create(disk);
 	enum err err = ERR_DISK;
-	int rc = writer_adopt(writer, db);
+	int rc = db ? writer_adopt(writer, db) : SQLITE_OK;
 
 	if (rc != SQLITE_OK) {
 		err_say(why, "%s: %s", disk->path, sqlite3_errstr(rc));
@@ -273,7 +278,8 @@ enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **
 	writer->loop = loop_create(READ_BYTES, why);
 	if (!writer->loop)
 		goto fail;
-	upkeep_start(writer);
+	if (db)
+		upkeep_start(writer);
 	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + TICK_MS);
 	err = disk_thread_start(&writer->thread, "disk-writer", writer->loop, why);
 	if (err != ERR_OK) {

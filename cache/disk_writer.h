@@ -45,7 +45,8 @@ struct disk_item {
 	struct list node;
 	struct disk_writer *writer;
 	enum disk_item_kind kind;
-	int code;                 /* FAULT: SQLite's */
+	int code;                 /* FAULT: SQLite's, */
+	unsigned generation;      /* and of which file */
 	struct disk_store *store; /* STORE to ABORT */
 	struct object *object;    /* UPDATE: a reference */
 	uint64_t key, id;         /* UPDATE, REMOVE, REMOVE_KEY */
@@ -56,7 +57,7 @@ struct disk_item {
 	char bytes[]; /* PIECE */
 };
 
-/* Takes db over. On failure *out is untouched. */
+/* Takes db over; NULL: none could be opened, it tries again by itself. On failure *out is untouched. */
 enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **out,
 			   struct err_text *why);
 /* Commits what is queued, ends the thread, closes. Accepts NULL. */

@@ -20,6 +20,12 @@ struct disk_ids {
 	size_t n, cap;
 };
 
+/* What the transaction under way removes. */
+struct disk_removal {
+	uint64_t key, id;
+	bool was_indexed, is_pinned;
+};
+
 struct disk_writer {
 	struct disk *disk;
 	struct loop *loop;
@@ -37,6 +43,8 @@ struct disk_writer {
 	uint64_t batch_bytes;
 	unsigned batch_objects;
 	uint64_t next_id, id_limit, id_limit_committed; /* of ids handed out, and what `meta` says */
+	struct disk_removal *removals;
+	size_t nremovals, removals_cap;
 
 	/* upkeep */
 	struct timer tick;
@@ -48,11 +56,12 @@ struct disk_writer {
 	bool has_purge_rows;
 	struct disk_ids doomed; /* whose pieces are to go */
 	int wal_pages;          /* after the last commit; 0: all of it is in the database */
-	uint64_t wal_inode;
+	uint64_t inode, wal_inode, shm_inode; /* of cache.db and what lies beside it; 0: not seen yet */
 	int64_t active_ms, flushed_ms, looked_ms;
 
 	/* faults */
 	int64_t retry_ms, busy_since_ms; /* 0: not set */
+	int64_t pause_ms, failed_ms;     /* the last wait before a retry, and when that was */
 	int64_t recreated_ms[NRECREATIONS];
 
 	char piece[DISK_PIECE_BYTES];
@@ -67,6 +76,8 @@ void item_settle(struct disk_writer *writer, struct disk_item *item, bool commit
 bool item_is_lasting(const struct disk_item *item);
 /* The row goes now; its pieces when nobody reads them any more. */
 int writer_remove(struct disk_writer *writer, uint64_t key, uint64_t id);
+/* After the transaction: what it removed and did not commit is found again. */
+void writer_settle_removals(struct disk_writer *writer, bool committed);
 void store_fail(struct disk_writer *writer, struct disk_store *store);
 
 /* ---- disk_writer.c */
@@ -84,6 +95,8 @@ void writer_reopen(struct disk_writer *writer);
 /* False: no transaction now. */
 bool writer_may_write(struct disk_writer *writer);
 void writer_pause(struct disk_writer *writer, const char *reason, int64_t retry_in_ms);
+/* No database is open: DISK_OFF, and another try soon. */
+void writer_rest(struct disk_writer *writer, const char *reason);
 /* Sets the file aside and makes an empty one. */
 void writer_replace(struct disk_writer *writer, const char *reason);
 /* Reads from a file just opened what the writer must know. An SQLite code. */
@@ -97,6 +110,8 @@ int upkeep_evict(struct disk_writer *writer); /* in the open transaction */
 void upkeep_flush_hits(struct disk_writer *writer);
 /* Another file stands under the name, or none. Says so in the log. */
 bool upkeep_file_has_moved(struct disk_writer *writer);
+/* The inode of cache.db with suffix behind its name; 0: there is none. */
+uint64_t upkeep_inode(struct disk_writer *writer, const char *suffix);
 void upkeep_after_commit(struct disk_writer *writer);
 void writer_doom(struct disk_writer *writer, uint64_t id);
 

@@ -460,6 +460,8 @@ enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlit
 		goto fail;
 	}
 	sqlite3_extended_result_codes(opened, 1);
+	/* What is not ours is not even tidied up when we close it. */
+	sqlite3_db_config(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_busy_timeout(opened, 1000); /* recovery after a crash, or a shell at work */
 	state = look_inside(opened, path, why);
 	if (state != SCHEMA_EMPTY && state != SCHEMA_OURS)
@@ -475,6 +477,7 @@ enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlit
 		state = state_of_code(rc);
 		goto fail;
 	}
+	sqlite3_db_config(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	sqlite3_busy_timeout(opened, 0); /* from now on the queue waits, not the thread */
 	*db = opened;
 	return state;

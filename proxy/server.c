@@ -56,6 +56,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir)
 		.queue_bytes = queue_bytes(),
 		.max_object_bytes = dir->max_object_bytes < 0 ? 0 : (uint64_t)dir->max_object_bytes,
 		.no_store = dir->is_read_only,
+		.is_patient = true,
 		.on_removed = disk_removed,
 		.owner = server,
 	};

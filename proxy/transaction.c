@@ -334,8 +334,10 @@ static void release(struct transaction *t)
 {
 	struct worker *worker = t->worker;
 
-	if (t->waiting & WAIT_DISK)
+	if (t->waiting & WAIT_DISK) {
+		timer_cancel(&t->disk_timer);
 		disk_query_cancel(&t->disk);
+	}
 	helper_request_fini(&t->rewrite);
 	access_cancel(t);
 	object_reader_close(&t->exchange.reply.reader);

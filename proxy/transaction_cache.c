@@ -58,15 +58,29 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	return TRANSACTION_LOOKUP;
 }
 
-enum { FILE_MIN_BYTES = 32768 }; /* of a body for which sendfile pays */
+enum {
+	FILE_MIN_BYTES = 32768,  /* of a body for which sendfile pays */
+	DISK_PATIENCE_MS = 1000, /* then its answer is not worth the wait */
+};
 
 static void disk_done(struct disk_query *query, struct object *object)
 {
 	struct transaction *t = CONTAINER(query, struct transaction, disk);
 
+	timer_cancel(&t->disk_timer);
 	t->waiting &= ~(unsigned)WAIT_DISK;
 	t->object = object;
 	t->is_from_disk = object != NULL;
+	transaction_resume(t);
+}
+
+/* The device hangs: the origin is asked. */
+static void disk_is_late(struct timer *timer)
+{
+	struct transaction *t = CONTAINER(timer, struct transaction, disk_timer);
+
+	disk_query_give_up(&t->disk);
+	t->waiting &= ~(unsigned)WAIT_DISK;
 	transaction_resume(t);
 }
 
@@ -86,6 +100,8 @@ static bool ask_disk(struct transaction *t)
 		.done = disk_done,
 	};
 	t->waiting |= WAIT_DISK;
+	timer_init(&t->disk_timer, disk_is_late);
+	timer_set(t->worker->loop, &t->disk_timer, loop_now_ms(t->worker->loop) + DISK_PATIENCE_MS);
 	disk_lookup(disk, &t->disk);
 	return true;
 }

@@ -90,6 +90,7 @@ struct transaction {
 	struct auth_query auth;
 	struct resolver_query name;
 	struct disk_query disk;
+	struct timer disk_timer; /* while its answer is awaited */
 	struct transaction_part part; /* object has these bytes of a response: part.span.len > 0 */
 	struct fetch_fill fill;       /* what the fetch is to complete; a reference */
 

@@ -45,7 +45,7 @@ def free_ports(count, first=20000, last=31999):
 class Proxy:
     """A proxy that runs with the text of a squid.conf; `with` ends it and removes its folder."""
 
-    def __init__(self, config, port):
+    def __init__(self, config, port, command=None):
         self.folder = tempfile.mkdtemp(prefix="bobtail-test.")
         os.chmod(self.folder, 0o777)  # started as root, the proxy becomes another user
         self.config = os.path.join(self.folder, "squid.conf")
@@ -54,7 +54,7 @@ class Proxy:
         self.log = os.path.join(self.folder, "output")
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
-                [*shlex.split(COMMAND), self.config], stdout=output, stderr=output
+                [*shlex.split(command or COMMAND), self.config], stdout=output, stderr=output
             )
         self._wait_for(port)
 
@@ -77,7 +77,7 @@ class Proxy:
     def is_alive(self):
         return self.process.poll() is None
 
-    def stop(self):
+    def end(self):
         if self.is_alive():
             self.process.send_signal(signal.SIGINT)
             try:
@@ -85,6 +85,9 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
