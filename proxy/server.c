@@ -15,6 +15,7 @@
 #include "proxy/log_writer.h"
 #include "proxy/peer_table.h"
 #include "proxy/snapshot.h"
+#include "proxy/tls_table.h"
 #include "proxy/worker.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
@@ -149,6 +150,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->started_us = clock_wall_us();
 	server->peers = peer_table_create();
 	server->users = auth_users_create();
+	server->tls = tls_table_create();
 	for (unsigned i = 0; i < n; i++) {
 		enum err err = make_worker(server, config, why);
 
@@ -211,5 +213,6 @@ void server_stop(struct server *server)
 	index_destroy(server->index);
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
+	tls_table_destroy(server->tls);
 	peer_table_destroy(server->peers);
 }

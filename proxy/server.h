@@ -19,6 +19,7 @@ struct log_writer;
 struct partial_table;
 struct peer_table;
 struct snapshot;
+struct tls_table;
 struct worker;
 
 enum { SERVER_MAX_DISKS = 16, SERVER_MAX_WORKERS = 64 };
@@ -33,6 +34,7 @@ struct server {
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
 	struct log_writer *log;
+	struct tls_table *tls;    /* proxy/tls_table.h */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
 	struct background_table background;

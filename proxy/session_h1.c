@@ -67,37 +67,6 @@ static enum session_state begin_transaction(struct session *session, const char 
 	return SESSION_AWAIT_REPLY;
 }
 
-/* Answers what cannot be served; nothing behind it on this connection means anything. */
-static enum session_state refuse(struct session *session, const struct refusal *refusal)
-{
-	session->is_keep_alive = false;
-	session->is_body_broken = true;
-	session->exchange->is_body_read = true;
-	session->is_head_sent = session->is_end_sent = false;
-	transaction_begin_refused(session->transaction, refusal);
-	buf_fini(&session->input);
-	return SESSION_AWAIT_REPLY;
-}
-
-static enum session_state refuse_head(struct session *session, const char *bytes, size_t len)
-{
-	const struct h1_error_info *info = h1_error_info(session->parser.error);
-	bool is_too_large = info->status == 431 || info->status == 414;
-	struct h1_request_line line;
-	bool has_line = h1_read_request_line(bytes, len, &line);
-
-	session->exchange->request_bytes = len;
-	return refuse(session, &(struct refusal){
-				       .status = info->status,
-				       .error = info->squid_error,
-				       .why = info->text,
-				       .url = is_too_large ? "error:request-too-large"
-	                                                   : "error:invalid-request",
-				       .line = has_line ? &line : NULL,
-				       .keeps_url = is_too_large,
-			       });
-}
-
 static void prepare_transaction(struct session *session)
 {
 	if (session->transaction)
@@ -115,6 +84,37 @@ static void prepare_transaction(struct session *session)
 	else
 		listener_local(session->listener, stream_fd(&session->stream),
 		               &session->exchange->local);
+}
+
+enum session_state session_refuse(struct session *session, const struct refusal *refusal)
+{
+	prepare_transaction(session);
+	session->is_keep_alive = false;
+	session->is_body_broken = true;
+	session->exchange->is_body_read = true;
+	session->is_head_sent = session->is_end_sent = false;
+	transaction_begin_refused(session->transaction, refusal);
+	buf_fini(&session->input);
+	return SESSION_AWAIT_REPLY;
+}
+
+static enum session_state refuse_head(struct session *session, const char *bytes, size_t len)
+{
+	const struct h1_error_info *info = h1_error_info(session->parser.error);
+	bool is_too_large = info->status == 431 || info->status == 414;
+	struct h1_request_line line;
+	bool has_line = h1_read_request_line(bytes, len, &line);
+
+	session->exchange->request_bytes = len;
+	return session_refuse(session, &(struct refusal){
+				       .status = info->status,
+				       .error = info->squid_error,
+				       .why = info->text,
+				       .url = is_too_large ? "error:request-too-large"
+	                                                   : "error:invalid-request",
+				       .line = has_line ? &line : NULL,
+				       .keeps_url = is_too_large,
+			       });
 }
 
 static enum session_state parse_head(struct session *session, const char *bytes, size_t len)
@@ -278,6 +278,7 @@ static const struct step {
 	[SESSION_DRAIN] = {"drain", run_drain},
 	[SESSION_LINGER] = {"linger", run_linger},
 	[SESSION_PROXY_HEADER] = {"proxy-header", session_run_proxy_header},
+	[SESSION_HANDSHAKE] = {"handshake", session_run_handshake},
 };
 
 static enum deadline which_deadline(const struct session *session)
@@ -288,6 +289,7 @@ static enum deadline which_deadline(const struct session *session)
 		[SESSION_DRAIN] = DEADLINE_DRAIN,
 		[SESSION_LINGER] = DEADLINE_LINGER,
 		[SESSION_PROXY_HEADER] = DEADLINE_FIRST_BYTE,
+		[SESSION_HANDSHAKE] = DEADLINE_HANDSHAKE,
 	};
 
 	if (session->state != SESSION_READ_HEAD)
@@ -301,7 +303,9 @@ static enum deadline which_deadline(const struct session *session)
 static void set_deadline(struct session *session)
 {
 	const struct config *config = snapshot_config(session->snapshot);
+	int64_t handshake_ms = config->request_start_timeout_ms;
 	const int64_t wait_ms[] = {
+		[DEADLINE_HANDSHAKE] = handshake_ms < HANDSHAKE_MS ? handshake_ms : HANDSHAKE_MS,
 		[DEADLINE_FIRST_BYTE] = config->request_start_timeout_ms,
 		[DEADLINE_IDLE] = config->client_idle_pconn_timeout_ms,
 		[DEADLINE_HEAD] = config->request_timeout_ms,
@@ -404,7 +408,7 @@ static void timer_fired(struct timer *timer)
 		session_destroy(session);
 		return;
 	}
-	session->state = (uint8_t)refuse(session, &late);
+	session->state = (uint8_t)session_refuse(session, &late);
 	session_run(session);
 }
 
@@ -425,7 +429,8 @@ void session_h1_start(struct worker *worker, struct listener *listener, int fd,
 	session->opened_ms = loop_now_ms(worker->loop);
 	session->snapshot = snapshot_ref(worker_snapshot(worker));
 	session->port = port;
-	if (session->port && session->port->needs_proxy_header)
+	session->state = (uint8_t)(port->is_tls ? SESSION_HANDSHAKE : SESSION_READ_HEAD);
+	if (port->needs_proxy_header)
 		session->state = SESSION_PROXY_HEADER;
 	buf_init(&session->input, INPUT_MAX_BYTES);
 	timer_init(&session->timer, timer_fired);

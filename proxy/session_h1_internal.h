@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/session_h1_internal.h: the struct that session_h1.c (states and ends), session_h1_proxy.c
- * (the PROXY header), session_h1_body.c (the exchange that a transaction sees) and
+ * (the PROXY header), session_h1_tls.c (the handshake), session_h1_body.c (the exchange that a transaction sees) and
  * session_h1_write.c (the reply) share. */
 #ifndef PROXY_SESSION_H1_INTERNAL_H
 #define PROXY_SESSION_H1_INTERNAL_H
@@ -21,12 +21,14 @@ enum session_state {
 	SESSION_DRAIN,
 	SESSION_LINGER,
 	SESSION_PROXY_HEADER, /* the first, where the port requires one */
+	SESSION_HANDSHAKE,    /* the first or second, where the port speaks TLS */
 	SESSION_CLOSED,
 };
 
 /* What bounds the present wait; the table of names is in set_deadline. */
 enum deadline {
 	DEADLINE_NONE,
+	DEADLINE_HANDSHAKE,
 	DEADLINE_FIRST_BYTE,
 	DEADLINE_IDLE,
 	DEADLINE_HEAD,
@@ -43,6 +45,7 @@ enum {
 	LINGER_MAX_BYTES = 1048576,
 	LINGER_MS = 2000,
 	DRAIN_MS = 5000,
+	HANDSHAKE_MS = 30000, /* at most; request_start_timeout may be shorter */
 	WRITE_MAX_BYTES = 262144, /* of a body in one write */
 	BODY_IOV = 8,
 	SENDFILE_MIN_BYTES = 16384, /* below, a copy is cheaper */
@@ -87,8 +90,14 @@ ssize_t session_read_some(struct session *session, char **at, size_t *len);
 /* The peer closed, or the socket failed, while a head was awaited. */
 enum session_state session_end_of_input(struct session *session);
 
+/* Answers what cannot be served; nothing behind it on this connection means anything. */
+enum session_state session_refuse(struct session *session, const struct refusal *refusal);
+
 /* ---- session_h1_proxy.c */
 enum session_state session_run_proxy_header(struct session *session);
+
+/* ---- session_h1_tls.c */
+enum session_state session_run_handshake(struct session *session);
 
 /* ---- session_h1_body.c */
 extern const struct exchange_ops session_exchange_ops;

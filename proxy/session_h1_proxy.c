@@ -77,7 +77,7 @@ enum session_state session_run_proxy_header(struct session *session)
 		switch (proxy_header_parse(at, len, &header)) {
 		case PROXY_HEADER_DONE:
 			take(session, &header, at, len);
-			return SESSION_READ_HEAD;
+			return session->port->is_tls ? SESSION_HANDSHAKE : SESSION_READ_HEAD;
 		case PROXY_HEADER_ERROR:
 			return refuse(session, "it does not begin with a PROXY header");
 		case PROXY_HEADER_MORE:

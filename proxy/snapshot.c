@@ -11,6 +11,7 @@
 #include "proxy/header_additions.h"
 #include "proxy/peer_table.h"
 #include "proxy/server.h"
+#include "proxy/tls_table.h"
 #include "proxy/worker.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
@@ -188,6 +189,17 @@ static void find_peers(struct snapshot *snapshot)
 			peer_table_get(snapshot->server->peers, peer->name);
 }
 
+static void set_tls_ports(struct snapshot *snapshot)
+{
+	const struct ports *ports = snapshot->config->ports;
+
+	snapshot->tls_ports = mem_array(ports->n, sizeof(struct tls_port *));
+	for (const struct port *port = ports->first; port; port = port->next)
+		if (port->is_tls)
+			snapshot->tls_ports[port->index] = tls_table_set_port(
+				snapshot->server->tls, port, &port->tls_files, false);
+}
+
 /* Squid: maximum_object_size is but the default of the cache_dir lines behind it. */
 static uint64_t max_stored_bytes(const struct config *config)
 {
@@ -219,6 +231,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->request_additions = header_additions_create(config->request_headers);
 	snapshot->reply_additions = header_additions_create(config->reply_headers);
 	find_peers(snapshot);
+	set_tls_ports(snapshot);
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
@@ -266,6 +279,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	mem_free(snapshot->rewrite_response);
 	mem_free(snapshot->rewrite_response_text);
 	mem_free(snapshot->peers);
+	mem_free(snapshot->tls_ports);
 	header_additions_destroy(snapshot->request_additions);
 	header_additions_destroy(snapshot->reply_additions);
 	free_lines(snapshot);

@@ -22,6 +22,7 @@ struct helper_reply;
 struct peer_state;
 struct port;
 struct server;
+struct tls_port;
 struct url_rewrite_policy;
 
 /* How the look-up went, for X-Cache-Lookup. */
@@ -55,6 +56,7 @@ struct snapshot {
 	uint64_t max_stored_bytes;     /* of a body, in memory or on some disk; 0: no limit */
 
 	struct peer_state **peers;     /* by peer->index; shared, outside the snapshot */
+	struct tls_port **tls_ports;   /* by port->index, NULL: speaks no TLS; shared as well */
 	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */
 	struct auth_basic *auth;         /* NULL: none */
 	struct helper_pool *auth_pool;   /* behind auth */

@@ -150,8 +150,6 @@ static void open_or_keep(struct sockets *sockets, const struct port *port)
 {
 	struct listening *listening = find(sockets, port);
 
-	if (port->is_tls) /* the configuration's own messages say so */
-		return;
 	if (listening)
 		listening->is_gone = false;
 	else

@@ -3,8 +3,7 @@
  * what stays the same keeps its sockets, what is new is opened before what has gone is closed.
  *
  * Each port has one socket for each worker (SO_REUSEPORT). Before the first one the address is
- * probed without it, so that another program on it is noticed. https_port lines are not opened. One
- * thread's. */
+ * probed without it, so that another program on it is noticed. One thread's. */
 #ifndef PROXY_SOCKETS_H
 #define PROXY_SOCKETS_H
 #include <stdbool.h>

@@ -15,7 +15,7 @@
 #include "squid-compat/source.h"
 #include "squid-compat/world.h"
 
-enum kind { KIND_READ, KIND_EXPAND, KIND_RESOLVE, KIND_MAY, KIND_READ_FILE };
+enum kind { KIND_READ, KIND_EXPAND, KIND_RESOLVE, KIND_MAY, KIND_READ_FILE, KIND_LIST };
 
 struct entry {
 	uint32_t kind;
@@ -139,6 +139,13 @@ static enum err record_read(void *user, const char *path, struct buf *out, struc
 }
 
 /* Names are kept with a NUL behind each. */
+static struct str keep_names(const struct source_names *names, struct buf *out)
+{
+	for (size_t i = 0; i < names->n; i++)
+		buf_add(out, names->at[i], strlen(names->at[i]) + 1);
+	return buf_str(out);
+}
+
 static enum err record_expand(void *user, const char *pattern, struct source_names *out,
                               struct err_text *why)
 {
@@ -147,12 +154,9 @@ static enum err record_expand(void *user, const char *pattern, struct source_nam
 	struct buf names;
 
 	buf_init(&names, TRANSCRIPT_MAX_BYTES);
-	if (err == ERR_OK)
-		for (size_t i = 0; i < out->n; i++)
-			buf_add(&names, out->at[i], strlen(out->at[i]) + 1);
 	err_say(why, "%s", reason.at);
 	keep(user, KIND_EXPAND, 0, pattern, err,
-	     err == ERR_OK ? buf_str(&names) : str_of(reason.at));
+	     err == ERR_OK ? keep_names(out, &names) : str_of(reason.at));
 	buf_fini(&names);
 	return err;
 }
@@ -183,6 +187,18 @@ static int record_read_file(const char *path, struct buf *out)
 	return error;
 }
 
+static int record_list(const char *path, struct source_names *out)
+{
+	int error = world_system.list(path, out);
+	struct buf names;
+
+	buf_init(&names, TRANSCRIPT_MAX_BYTES);
+	keep(current, KIND_LIST, 0, path, error,
+	     error == 0 ? keep_names(out, &names) : STR_NONE);
+	buf_fini(&names);
+	return error;
+}
+
 static uint16_t service(const char *name)
 {
 	return world_system.service(name);
@@ -194,6 +210,7 @@ void transcript_record(struct transcript *transcript, struct config_options *opt
 		.resolve = record_resolve,
 		.may = record_may,
 		.read_file = record_read_file,
+		.list = record_list,
 		.service = service,
 	};
 
@@ -279,12 +296,23 @@ static int replay_read_file(const char *path, struct buf *out)
 	return result == 0 && !buf_add_str(out, value) ? EFBIG : result;
 }
 
+static int replay_list(const char *path, struct source_names *out)
+{
+	struct str value = STR_NONE;
+	int result = ENOENT;
+
+	if (find(KIND_LIST, 0, path, &result, &value) && result == 0)
+		take_names(value, out);
+	return result;
+}
+
 void transcript_replay(struct transcript *transcript, struct config_options *options)
 {
 	static const struct world world = {
 		.resolve = replay_resolve,
 		.may = replay_may,
 		.read_file = replay_read_file,
+		.list = replay_list,
 		.service = service,
 	};
 

@@ -40,6 +40,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 		mem_free(worker);
 		return NULL;
 	}
+	tls_gate_init(&worker->tls_gate, worker->loop);
 	buf_init(&worker->url_scratch, URL_MAX_BYTES);
 	worker->origins = origin_pool_create(worker);
 	worker->turns = peer_turns_create();
@@ -61,6 +62,7 @@ void worker_destroy(struct worker *worker)
 	unshared_destroy(worker->unshared);
 	resolver_destroy(worker->resolver);
 	snapshot_unref(worker->snapshot);
+	tls_gate_fini(&worker->tls_gate);
 	loop_destroy(worker->loop);
 	mem_free(worker);
 }

@@ -15,6 +15,7 @@
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
+#include "lib/net/tls_gate.h"
 
 struct listener_socket;
 struct origin_pool;
@@ -45,6 +46,7 @@ struct worker {
 	struct origin_pool *origins;
 	struct peer_turns *turns;  /* round-robin */
 	struct unshared *unshared; /* collapsed forwarding */
+	struct tls_gate tls_gate;
 	struct list listeners;
 	struct list sessions;
 	unsigned nsessions;

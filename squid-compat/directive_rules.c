@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Handlers of directives that other modules read: they join those with the snapshot. */
-#include <gnutls/gnutls.h>
 #include <string.h>
 
-#include "lib/base/buf.h"
+#include "lib/net/tls_certificate.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
@@ -166,58 +165,59 @@ static const struct port *last_port(const struct ports *ports)
 	return port;
 }
 
-enum { MAX_PEM_BYTES = 1 << 20 };
-
-/* NULL, or why the pair cannot be used. */
-static const char *load_pair(gnutls_certificate_credentials_t credentials, const struct buf *cert,
-                             const struct buf *key)
+static enum err try_pair(const struct tls_pair_files *pair, struct err_text *why)
 {
-	const gnutls_datum_t pair[] = {
-		{(unsigned char *)cert->at, (unsigned)cert->len},
-		{(unsigned char *)key->at, (unsigned)key->len},
-	};
-	int status = gnutls_certificate_set_x509_key_mem(credentials, &pair[0], &pair[1],
-	                                                 GNUTLS_X509_FMT_PEM);
+	const struct tls_pem pem = {pair->cert.bytes, pair->key.bytes, STR_NONE};
+	struct tls_certificate *certificate;
+	enum err err = tls_certificate_create(&pem, &certificate, why);
 
-	return status < 0 ? gnutls_strerror(status) : NULL;
+	if (err == ERR_OK)
+		tls_certificate_unref(certificate);
+	return err;
 }
 
-/* NULL, or why TLS cannot be spoken with them. The files are read as all others are: whoever reads for
- * somebody else has to see these too. */
-static const char *try_pair(const struct world *world, const char *cert_path, const char *key_path)
+/* Squid does not start without the certificate. Here it may come later: one that an ACME client has
+ * still to fetch, by way of this very program. -k parse says what Squid's does. */
+static void miss_certificate(struct reading *reading, const struct port *port)
 {
-	gnutls_certificate_credentials_t credentials;
-	const char *why = NULL;
-	struct buf cert, key;
-	int error;
+	char place[ADDR_TEXT_BYTES];
 
-	if (gnutls_certificate_allocate_credentials(&credentials) < 0)
-		return "out of memory";
-	buf_init(&cert, MAX_PEM_BYTES);
-	buf_init(&key, MAX_PEM_BYTES);
-	error = world->read_file(cert_path, &cert);
-	if (error == 0)
-		error = world->read_file(key_path, &key);
-	why = error ? strerror(error) : load_pair(credentials, &cert, &key);
-	buf_fini(&cert);
-	buf_fini(&key);
-	gnutls_certificate_free_credentials(credentials);
-	return why;
+	addr_text(&port->addr, place);
+	if (port->tls.pairs)
+		report_say(reading->report, REPORT_WARNING,
+		           "'HTTPS_port %s' missing certificate in '%s'", place,
+		           port->tls.pairs->cert.at);
+	if (reading->options->is_parse_only)
+		report_say(reading->report, REPORT_FATAL,
+		           "No valid signing certificate configured for HTTPS_port %s", place);
+	else
+		report_say(reading->report, REPORT_WARNING,
+		           "No valid signing certificate configured for HTTPS_port %s: until there "
+		           "is one, each handshake there ends with an alert",
+		           place);
 }
 
-/* Are certificate and key a pair that TLS can be spoken with? */
-static void check_certificate(struct reading *reading, const struct port *port)
+static void check_certificates(struct reading *reading, const struct port *port)
 {
-	const struct str *key = port->tls.key.len ? &port->tls.key : &port->tls.cert;
-	const char *why = try_pair(reading->world, port->tls.cert.at, key->at);
+	unsigned ngood = 0;
 
-	if (!why)
-		return;
-	report_say(reading->report, REPORT_ERROR, "unable to load certificate file '%s': %s",
-	           port->tls.cert.at, why);
-	report_say(reading->report, REPORT_FATAL,
-	           "No valid signing certificate configured for HTTPS_port %.*s",
-	           STR_ARG(port->spec));
+	for (const struct tls_pair_files *pair = port->tls_files.pairs; pair; pair = pair->next) {
+		struct err_text why;
+
+		if (pair->cert.error || pair->key.error)
+			continue; /* tls_options_check said so */
+		if (try_pair(pair, &why) == ERR_OK)
+			ngood++;
+		else
+			report_say(reading->report, REPORT_ERROR,
+			           "unable to load certificate file '%s': %s", pair->cert.path.at,
+			           why.at);
+	}
+	if (port->tls_files.dir_error)
+		report_say(reading->report, REPORT_ERROR, "unable to list tls-cert-dir=%s: %s",
+		           port->tls.cert_dir.at, strerror(port->tls_files.dir_error));
+	if (ngood == 0)
+		miss_certificate(reading, port);
 }
 
 void parse_http_port(struct reading *reading, const struct directive *directive,
@@ -230,13 +230,8 @@ void parse_http_port(struct reading *reading, const struct directive *directive,
 	(void)directive;
 	ports_parse(ports, words, reading->report);
 	port = last_port(ports);
-	if (ports->n == nports || !port->is_tls)
-		return;
-	if (port->tls.cert.len)
-		check_certificate(reading, port);
-	report_say(reading->report, REPORT_WARNING,
-	           "the TLS port %.*s is not opened: Bobtail does not speak TLS yet",
-	           STR_ARG(port->spec));
+	if (ports->n > nports && port->is_tls)
+		check_certificates(reading, port);
 }
 
 void parse_cache_peer(struct reading *reading, const struct directive *directive,

@@ -8,7 +8,7 @@ const struct directive directives_network[] = {
 	 .verdict = HONOURED, .parse = parse_http_port, .help = "a port to listen on"},
 	{.name = "https_port", .syntax = "[HOST:]PORT [option...]", .verdict = HONOURED,
 	 .parse = parse_http_port,
-	 .help = "a port to listen on with TLS: read and checked, not opened yet"},
+	 .help = "a port to listen on with TLS"},
 	{.name = "tcp_outgoing_tos", .aliases = "tcp_outgoing_ds tcp_outgoing_dscp",
 	 .syntax = "TOS [!]ACL...", .verdict = NOT_YET, .parse = parse_value_if,
 	 .help = "DSCP towards peers"},

@@ -443,8 +443,7 @@ static void finish(struct reading_peer *reading)
 	peer->is_tls = (peer->is_tls || peer->tls.is_required) && !reading->is_tls_off;
 	if (!peer->is_tls)
 		return;
-	tls_options_check(&peer->tls, TLS_LINE_PEER, peer->host.at, reading->peers->world_,
-			  reading->report);
+	tls_options_check(&peer->tls, TLS_LINE_PEER, reading->peers->world_, reading->report);
 	leave_unused(reading, "TLS to peers");
 }
 

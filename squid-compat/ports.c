@@ -8,6 +8,7 @@
 
 #include "lib/base/check.h"
 #include "squid-compat/ports_url.h"
+#include "squid-compat/tls_priority.h"
 
 /* One line being read. */
 struct reading_port {
@@ -377,7 +378,6 @@ static void read_address(struct reading_port *reading, struct str spec)
 static void finish(struct reading_port *reading)
 {
 	struct port *port = reading->port;
-	char text[ADDR_TEXT_BYTES], place[ADDR_TEXT_BYTES + 16];
 
 	if (port->defaultsite.at && !port_cut_site(port->defaultsite, &port->site_host,
 						   &port->site_port)) {
@@ -388,20 +388,22 @@ static void finish(struct reading_port *reading)
 	}
 	if (!port->is_tls || reading->is_bad)
 		return;
-	if (!port->tls.cert.at) {
+	if (!port->tls.pairs && !port->tls.cert_dir.at) {
 		bad(reading, "https_port requires a cert= parameter");
 		return;
 	}
-	snprintf(place, sizeof(place), "HTTPS_port %s", addr_text(&port->addr, text));
-	tls_options_check(&port->tls, TLS_LINE_PORT, place, reading->ports->world_,
-			  reading->report);
+	tls_options_check(&port->tls, TLS_LINE_PORT, reading->ports->world_, reading->report);
+	port->tls_priorities = tls_priority(&port->tls, TLS_LINE_PORT, reading->ports->arena_,
+					    reading->report);
+	tls_files_read(&port->tls, reading->ports->world_, reading->ports->arena_,
+		       &port->tls_files);
 }
 
 static void append(struct ports *ports, struct port *port)
 {
 	*ports->last_ = port;
 	ports->last_ = &port->next;
-	ports->n++;
+	port->index = ports->n++;
 }
 
 void ports_init(struct ports *ports, struct arena *arena, const struct world *world)

@@ -14,6 +14,7 @@
 #include "lib/base/arena.h"
 #include "lib/net/addr.h"
 #include "squid-compat/report.h"
+#include "squid-compat/tls_files.h"
 #include "squid-compat/tls_options.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
@@ -59,6 +60,9 @@ struct port {
 	enum port_pmtu pmtu;
 	struct port_keepalive keepalive;
 	struct tls_options tls;
+	struct str tls_priorities;  /* of GnuTLS; with a NUL behind it */
+	struct tls_files tls_files; /* as they were when the line was read */
+	unsigned index;          /* 0.. in the order of the file */
 	struct port *next;       /* in the order of the file */
 };
 

@@ -19,6 +19,7 @@ struct taking {
 	struct tls_options *options;
 	struct str name, value;
 	bool has_value;
+	enum tls_line line;
 	const char *directive;
 	struct arena *arena;
 	struct report *report;
@@ -28,7 +29,7 @@ struct row {
 	const char *name;
 	unsigned lines; /* ON_... */
 	void (*take)(const struct taking *taking, const struct row *row);
-	size_t slot;         /* of take_text */
+	size_t slot;         /* of take_text, take_of_pair */
 	const char *instead; /* deprecated: what to write */
 };
 
@@ -44,28 +45,43 @@ static void take_text(const struct taking *taking, const struct row *row)
 	*slot = arena_str(taking->arena, taking->value);
 }
 
-/* The first certificate is the one that is used. */
+/* Ports have as many as they like, and show the one that the client asks for. */
 static void take_cert(const struct taking *taking, const struct row *row)
 {
-	if (taking->options->cert.at) {
+	struct tls_options *options = taking->options;
+	struct tls_pair *pair;
+
+	(void)row;
+	if (options->pairs && taking->line == TLS_LINE_PEER) {
 		report_say(taking->report, REPORT_ERROR,
 			   "multiple certificates in %s: '%.*s' is ignored", taking->directive,
 			   STR_ARG(taking->value));
 		return;
 	}
-	take_text(taking, row);
+	pair = arena_zalloc(taking->arena, sizeof(*pair));
+	pair->cert = arena_str(taking->arena, taking->value);
+	if (options->last_pair_)
+		options->last_pair_->next = pair;
+	else
+		options->pairs = pair;
+	options->last_pair_ = pair;
 }
 
-static void take_key(const struct taking *taking, const struct row *row)
+/* key= and tls-ocsp= are about the certificate before them. */
+static void take_of_pair(const struct taking *taking, const struct row *row)
 {
-	if (!taking->options->cert.at) {
+	struct tls_pair *pair = taking->options->last_pair_;
+	struct str *slot;
+
+	if (!pair) {
 		report_say(taking->report, REPORT_FATAL,
 			   "%s: %.*s= option requires a preceding certificate option",
 			   taking->directive, STR_ARG(taking->name));
 		return;
 	}
-	if (!taking->options->key.at)
-		take_text(taking, row);
+	slot = (struct str *)(void *)((char *)pair + row->slot);
+	if (!slot->at)
+		*slot = arena_str(taking->arena, taking->value);
 }
 
 static void take_ca_file(const struct taking *taking, const struct row *row)
@@ -272,14 +288,17 @@ static void take_no_npn(const struct taking *taking, const struct row *row)
 }
 
 #define TEXT(member) offsetof(struct tls_options, member)
+#define OF_PAIR(member) offsetof(struct tls_pair, member)
 
 static const struct row rows[] = {
-	{"tls-cert", ON_BOTH, take_cert, TEXT(cert), NULL},
-	{"cert", ON_PORT, take_cert, TEXT(cert), NULL},
-	{"sslcert", ON_PEER, take_cert, TEXT(cert), NULL},
-	{"tls-key", ON_BOTH, take_key, TEXT(key), NULL},
-	{"key", ON_PORT, take_key, TEXT(key), NULL},
-	{"sslkey", ON_PEER, take_key, TEXT(key), NULL},
+	{"tls-cert", ON_BOTH, take_cert, 0, NULL},
+	{"cert", ON_PORT, take_cert, 0, NULL},
+	{"sslcert", ON_PEER, take_cert, 0, NULL},
+	{"tls-key", ON_BOTH, take_of_pair, OF_PAIR(key), NULL},
+	{"key", ON_PORT, take_of_pair, OF_PAIR(key), NULL},
+	{"sslkey", ON_PEER, take_of_pair, OF_PAIR(key), NULL},
+	{"tls-ocsp", ON_PORT, take_of_pair, OF_PAIR(ocsp), NULL},
+	{"tls-cert-dir", ON_PORT, take_text, TEXT(cert_dir), NULL},
 	{"tls-cipher", ON_BOTH, take_text, TEXT(cipher), NULL},
 	{"cipher", ON_PORT, take_text, TEXT(cipher), NULL},
 	{"sslcipher", ON_PEER, take_text, TEXT(cipher), NULL},
@@ -331,6 +350,7 @@ enum tls_verdict tls_options_take(struct tls_options *options, enum tls_line lin
 		.name = str_first(word, equals),
 		.value = str_from(word, equals + 1),
 		.has_value = equals < word.len,
+		.line = line,
 		.directive = directive,
 		.arena = arena,
 		.report = report,
@@ -357,36 +377,38 @@ static int unreadable(struct str path, const struct world *world)
 	return path.at ? world->may(path.at, R_OK) : 0;
 }
 
-static void check_cert(const struct tls_options *options, enum tls_line line, const char *place,
-		       const struct world *world, struct report *report)
+/* Without its certificate a peer cannot be told who we are. A port's may come later, and is looked for
+ * until it does (Squid: fatal). */
+static void check_pair(const struct tls_pair *pair, enum tls_line line, const struct world *world,
+		       struct report *report)
 {
-	int error = unreadable(options->cert, world);
+	enum report_class what = line == TLS_LINE_PEER ? REPORT_FATAL : REPORT_ERROR;
+	int error = unreadable(pair->cert, world);
 
-	if (error && line == TLS_LINE_PEER) {
-		report_say(report, REPORT_FATAL, "Failed to acquire SSL certificate '%s': %s",
-			   options->cert.at, strerror(error));
-	} else if (error) {
-		report_say(report, REPORT_ERROR, "unable to load certificate file '%s': %s",
-			   options->cert.at, strerror(error));
-		report_say(report, REPORT_WARNING, "'%s' missing certificate in '%s'", place,
-			   options->cert.at);
-		report_say(report, REPORT_FATAL, "No valid signing certificate configured for %s",
-			   place);
-	}
-	error = unreadable(options->key, world);
 	if (error)
-		report_say(report, REPORT_FATAL, "Failed to acquire SSL private key '%s': %s",
-			   options->key.at, strerror(error));
+		report_say(report, what,
+			   line == TLS_LINE_PEER ? "Failed to acquire SSL certificate '%s': %s"
+						 : "unable to load certificate file '%s': %s",
+			   pair->cert.at, strerror(error));
+	error = unreadable(pair->key, world);
+	if (error)
+		report_say(report, what, "Failed to acquire SSL private key '%s': %s",
+			   pair->key.at, strerror(error));
+	error = unreadable(pair->ocsp, world);
+	if (error)
+		report_say(report, REPORT_ERROR, "unable to load OCSP answer '%s': %s",
+			   pair->ocsp.at, strerror(error));
 }
 
-void tls_options_check(const struct tls_options *options, enum tls_line line, const char *place,
+void tls_options_check(const struct tls_options *options, enum tls_line line,
 		       const struct world *world, struct report *report)
 {
 	size_t colon = str_find_char(options->dh, ':');
 	struct str dh_file = str_from(options->dh, colon == options->dh.len ? 0 : colon + 1);
 	int error;
 
-	check_cert(options, line, place, world, report);
+	for (const struct tls_pair *pair = options->pairs; pair; pair = pair->next)
+		check_pair(pair, line, world, report);
 	if (unreadable(options->clientca, world))
 		report_say(report, REPORT_FATAL, "Unable to read client CAs from file: %s",
 			   options->clientca.at);

@@ -27,9 +27,19 @@ enum {
 
 enum { TLS_MAX_CA_FILES = 16 };
 
+/* A certificate and its key. */
+struct tls_pair {
+	struct str cert;
+	struct str key;  /* STR_NONE: in the same file */
+	struct str ocsp; /* tls-ocsp=, ours: what is stapled; STR_NONE: CERT.ocsp, if there is one */
+	struct tls_pair *next;
+};
+
 /* Absent texts are STR_NONE. All texts have a NUL behind them. */
 struct tls_options {
-	struct str cert, key;    /* the first pair; key falls back to cert */
+	struct tls_pair *pairs;  /* as they stand; the first is the default. Peers: one */
+	struct str cert_dir;     /* tls-cert-dir=, ours: a folder of more */
+	struct tls_pair *last_pair_;
 	struct str cipher;       /* OpenSSL cipher list, TLS 1.2 and below */
 	struct str options;      /* "NO_SSLv3,NO_TLSv1": the names that are known */
 	struct str clientca;     /* turns client certificates on */
@@ -65,9 +75,8 @@ enum tls_verdict tls_options_take(struct tls_options *options, enum tls_line lin
 				  const char *directive, struct arena *arena,
 				  struct report *report);
 
-/* At the end of the line: that the files named exist. Only where TLS is really used. place: as
- * Squid calls it, "HTTPS_port [::]:443" or the peer's host. */
-void tls_options_check(const struct tls_options *options, enum tls_line line, const char *place,
+/* At the end of the line: that the files named exist. Only where TLS is really used. */
+void tls_options_check(const struct tls_options *options, enum tls_line line,
 		       const struct world *world, struct report *report);
 
 #endif

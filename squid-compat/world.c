@@ -2,13 +2,18 @@
 #include "squid-compat/world.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/heap.h"
 #include "lib/net/resolver.h"
+#include "squid-compat/source.h"
 
 static int system_may(const char *path, int mode)
 {
@@ -49,6 +54,27 @@ static int system_read_file(const char *path, struct buf *out)
 	return error;
 }
 
+static int is_entry(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int system_list(const char *path, struct source_names *out)
+{
+	struct dirent **found;
+	int n = scandir(path, &found, is_entry, alphasort);
+
+	if (n < 0)
+		return errno;
+	*out = (struct source_names){mem_array((size_t)n, sizeof(char *)), (size_t)n};
+	for (int i = 0; i < n; i++) {
+		out->at[i] = mem_strdup(found[i]->d_name);
+		free(found[i]);
+	}
+	free(found);
+	return 0;
+}
+
 static uint16_t system_service(const char *name)
 {
 	struct servent entry, *found = NULL;
@@ -63,5 +89,6 @@ const struct world world_system = {
 	.resolve = resolver_blocking,
 	.may = system_may,
 	.read_file = system_read_file,
+	.list = system_list,
 	.service = system_service,
 };

@@ -10,6 +10,8 @@
 #include "lib/base/buf.h"
 #include "lib/net/addr.h"
 
+struct source_names; /* squid-compat/source.h */
+
 struct world {
 	/* The addresses of name, each with port; returns how many (0: it does not resolve). */
 	unsigned (*resolve)(const char *name, uint16_t port, struct addr *addrs, unsigned max);
@@ -17,6 +19,9 @@ struct world {
 	int (*may)(const char *path, int mode);
 	/* Appends the file's bytes to out (bounded by out's maximum); 0 or an errno. */
 	int (*read_file)(const char *path, struct buf *out);
+	/* The names in a folder, sorted, without "." and ".."; 0 or an errno. The caller frees them
+	 * with source_names_fini. */
+	int (*list)(const char *path, struct source_names *out);
 	/* The port of a service ("http", tcp); 0: unknown. */
 	uint16_t (*service)(const char *name);
 };

@@ -27,6 +27,7 @@ struct loop {
 	int64_t wall_us;
 	char *read_buffer;
 	size_t read_bytes;
+	char *scratch; /* NULL: nobody has asked for it yet */
 	_Atomic(pthread_t) owner;
 	atomic_bool is_stopping;
 	struct mailbox mailbox;
@@ -70,6 +71,7 @@ void loop_destroy(struct loop *loop)
 		close(loop->epoll);
 	mailbox_fini(&loop->mailbox);
 	mem_free(loop->read_buffer);
+	mem_free(loop->scratch);
 	mem_free(loop);
 }
 
@@ -94,6 +96,13 @@ char *loop_read_buffer(struct loop *loop, size_t *size)
 {
 	*size = loop->read_bytes;
 	return loop->read_buffer;
+}
+
+char *loop_scratch(struct loop *loop)
+{
+	if (!loop->scratch)
+		loop->scratch = mem_alloc(LOOP_SCRATCH_BYTES);
+	return loop->scratch;
 }
 
 static bool control(struct loop *loop, struct loop_fd *watch, int operation, uint32_t events)

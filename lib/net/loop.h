@@ -35,6 +35,10 @@ int64_t loop_wall_us(const struct loop *loop); /* since 1970 */
  * callback returns, or at the next read. */
 char *loop_read_buffer(struct loop *loop, size_t *size);
 
+/* LOOP_SCRATCH_BYTES for a transport's own use within one call: two TLS records at least. */
+enum { LOOP_SCRATCH_BYTES = 36864 };
+char *loop_scratch(struct loop *loop);
+
 /* A descriptor, registered once (edge-triggered, in and out) and never re-armed. */
 struct loop_fd {
 	int fd;

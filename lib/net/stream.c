@@ -6,7 +6,39 @@
 #include <sys/ioctl.h>
 
 #include "lib/base/check.h"
+#include "lib/base/heap.h"
 #include "lib/net/stream_internal.h"
+
+ssize_t stream_wait_for_edge(struct stream *stream)
+{
+	if (!stream->watch_.is_watched_ && !loop_watch(stream->loop, &stream->watch_))
+		return -errno;
+	return STREAM_WAIT;
+}
+
+void stream_rest_advance(struct stream_rest *rest, size_t n)
+{
+	rest->left -= n;
+	while (rest->first < rest->niov && n >= rest->iov[rest->first].iov_len)
+		n -= rest->iov[rest->first++].iov_len;
+	if (n > 0 && rest->first < rest->niov) {
+		struct iovec *iov = &rest->iov[rest->first];
+
+		iov->iov_base = (char *)iov->iov_base + n;
+		iov->iov_len -= n;
+	}
+}
+
+struct stream_rest *stream_rest_create(const struct iovec *iov, int niov, size_t total,
+                                       size_t sent)
+{
+	struct stream_rest *rest = mem_alloc(sizeof(*rest) + (size_t)niov * sizeof(*iov));
+
+	*rest = (struct stream_rest){.total = total, .left = total, .niov = niov};
+	memcpy(rest->iov, iov, (size_t)niov * sizeof(*iov));
+	stream_rest_advance(rest, sent);
+	return rest;
+}
 
 ssize_t stream_read(struct stream *stream, void *into, size_t size)
 {
@@ -37,12 +69,12 @@ size_t stream_unsent(const struct stream *stream)
 {
 	int queued = 0;
 
-	if (!stream->rest_ || stream->rest_->left == 0)
+	if (!stream->rest_ || stream->rest_->left + stream->rest_->queued == 0)
 		return 0;
 	/* The kernel takes more only when a third of its queue is free: too coarse a sign of life. */
 	if (ioctl(stream->watch_.fd, SIOCOUTQ, &queued) < 0)
 		queued = 0;
-	return stream->rest_->left + (size_t)queued;
+	return stream->rest_->left + stream->rest_->queued + (size_t)queued;
 }
 
 int stream_connect_result(struct stream *stream)
@@ -58,13 +90,8 @@ void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *ow
 
 bool stream_is_stale(struct stream *stream)
 {
-	char byte;
-
 	check(stream->ops);
-	if (stream->has_ended_ || stream->has_hung_up_)
-		return true;
-	return recv(stream->watch_.fd, &byte, 1, MSG_PEEK) >= 0 ||
-	       (errno != EAGAIN && errno != EINTR);
+	return stream->has_ended_ || stream->has_hung_up_ || stream->ops->is_stale(stream);
 }
 
 void stream_watch(struct stream *stream)
@@ -101,14 +128,14 @@ void stream_reset(struct stream *stream)
 		return;
 	/* If it fails, the peer gets an orderly end instead. */
 	setsockopt(stream->watch_.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	stream->has_hung_up_ = true; /* no orderly end before it */
 	stream_close(stream);
 }
 
 void stream_shutdown_write(struct stream *stream)
 {
 	check(stream->ops && !stream->rest_);
-	/* Fails only on a connection that is gone already, as the next read tells. */
-	shutdown(stream->watch_.fd, SHUT_WR);
+	stream->ops->shutdown_write(stream);
 }
 
 int stream_fd(const struct stream *stream)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/net/stream.h: bytes to and from a peer, over plain TCP today (TLS later), as operations that
+/* lib/net/stream.h: bytes to and from a peer, over plain TCP or TLS (stream_tls.h), as operations that
  * end at once or later. State machines see this and no file descriptors.
  *
  * An operation that cannot end at once returns STREAM_WAIT; when it may go on, the owner's wake is
@@ -21,6 +21,7 @@ enum { STREAM_MAX_IOV = 16 };
 
 struct stream_file;
 struct stream_rest; /* what an unfinished write has left; from the heap */
+struct stream_tls;
 
 struct stream {
 	const struct stream_ops *ops; /* NULL: not open */
@@ -30,19 +31,22 @@ struct stream {
 	/* private to the implementations */
 	struct loop_fd watch_;
 	struct stream_rest *rest_; /* NULL when no write waits or is to be collected */
+	struct stream_tls *tls_;   /* NULL: plain TCP */
 	int connect_error_;        /* -errno */
 	bool is_readable_;         /* a read may find something: false once one came up short */
 	bool has_ended_, has_hung_up_;
 	bool is_connecting_;
 };
 
-/* What a transport implements (stream_tcp.c; TLS later). */
+/* What a transport implements (stream_tcp.c, stream_tls.c). */
 struct stream_ops {
 	ssize_t (*read)(struct stream *stream, void *into, size_t size);
 	ssize_t (*writev)(struct stream *stream, const struct iovec *iov, int niov);
 	/* NULL: this transport cannot. */
 	ssize_t (*send_file)(struct stream *stream, const struct iovec *iov, int niov,
 	                     const struct stream_file *file);
+	bool (*is_stale)(struct stream *stream);
+	void (*shutdown_write)(struct stream *stream);
 	void (*close)(struct stream *stream);
 };
 

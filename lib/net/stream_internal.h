@@ -8,10 +8,23 @@
 struct stream_rest {
 	size_t total; /* of the whole write */
 	size_t left;  /* bytes to go; 0 when done or failed */
+	size_t queued; /* made of those that have gone, and not sent yet (TLS) */
 	int error;    /* -errno, or 0 */
 	struct stream_file file; /* what is left of it, behind the pieces; len 0: nothing */
 	int first, niov;
 	struct iovec iov[]; /* from first to niov: what is left */
 };
+
+/* A write of total bytes of which sent are gone already; the iov array is copied. */
+struct stream_rest *stream_rest_create(const struct iovec *iov, int niov, size_t total,
+                                       size_t sent);
+/* Takes n bytes off the front of what is left. The file has moved on by itself. */
+void stream_rest_advance(struct stream_rest *rest, size_t n);
+
+/* Registers with the loop, if that is not done: STREAM_WAIT, or -errno. */
+ssize_t stream_wait_for_edge(struct stream *stream);
+
+/* The transport is plain TCP from now on; the descriptor and what is known of it stay. */
+void stream_use_tcp(struct stream *stream);
 
 #endif

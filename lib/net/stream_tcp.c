@@ -18,19 +18,12 @@
 #include "lib/base/heap.h"
 #include "lib/net/stream_internal.h"
 
-static ssize_t wait_for_edge(struct stream *stream)
-{
-	if (!stream->watch_.is_watched_ && !loop_watch(stream->loop, &stream->watch_))
-		return -errno;
-	return STREAM_WAIT;
-}
-
 static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
 {
 	ssize_t n;
 
 	if (!stream->is_readable_)
-		return wait_for_edge(stream);
+		return stream_wait_for_edge(stream);
 	do
 		n = recv(stream->watch_.fd, into, size, 0);
 	while (n < 0 && errno == EINTR);
@@ -40,7 +33,7 @@ static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
 		stream->has_ended_ = true;
 	if (n < (ssize_t)size && !stream->has_ended_)
 		stream->is_readable_ = false;
-	return n < 0 ? wait_for_edge(stream) : n;
+	return n < 0 ? stream_wait_for_edge(stream) : n;
 }
 
 /* How many bytes the kernel takes now, 0 if none; or -errno. */
@@ -96,30 +89,6 @@ static ssize_t send_both(struct stream *stream, const struct iovec *iov, int nio
 	return n < 0 ? n : sent + n;
 }
 
-/* Takes n bytes off the front of what is left. The file has moved on by itself. */
-static void rest_advance(struct stream_rest *rest, size_t n)
-{
-	rest->left -= n;
-	while (rest->first < rest->niov && n >= rest->iov[rest->first].iov_len)
-		n -= rest->iov[rest->first++].iov_len;
-	if (n > 0 && rest->first < rest->niov) {
-		struct iovec *iov = &rest->iov[rest->first];
-
-		iov->iov_base = (char *)iov->iov_base + n;
-		iov->iov_len -= n;
-	}
-}
-
-static struct stream_rest *rest_create(const struct iovec *iov, int niov, size_t total, size_t sent)
-{
-	struct stream_rest *rest = mem_alloc(sizeof(*rest) + (size_t)niov * sizeof(*iov));
-
-	*rest = (struct stream_rest){.total = total, .left = total, .niov = niov};
-	memcpy(rest->iov, iov, (size_t)niov * sizeof(*iov));
-	rest_advance(rest, sent);
-	return rest;
-}
-
 /* Goes on with a write; true when it ended, well or not. */
 static bool rest_continue(struct stream *stream)
 {
@@ -133,7 +102,7 @@ static bool rest_continue(struct stream *stream)
 		rest->error = (int)n;
 		rest->left = 0;
 	} else {
-		rest_advance(rest, (size_t)n);
+		stream_rest_advance(rest, (size_t)n);
 	}
 	return rest->left == 0;
 }
@@ -167,9 +136,9 @@ static ssize_t tcp_writev(struct stream *stream, const struct iovec *iov, int ni
 	sent = send_some(stream, iov, niov, 0);
 	if (sent < 0 || (size_t)sent == total)
 		return sent;
-	result = wait_for_edge(stream);
+	result = stream_wait_for_edge(stream);
 	if (result == STREAM_WAIT)
-		stream->rest_ = rest_create(iov, niov, total, (size_t)sent);
+		stream->rest_ = stream_rest_create(iov, niov, total, (size_t)sent);
 	return result;
 }
 
@@ -186,12 +155,26 @@ static ssize_t tcp_send_file(struct stream *stream, const struct iovec *iov, int
 	sent = send_both(stream, iov, niov, &left);
 	if (sent < 0 || (size_t)sent == total)
 		return sent;
-	result = wait_for_edge(stream);
+	result = stream_wait_for_edge(stream);
 	if (result == STREAM_WAIT) {
-		stream->rest_ = rest_create(iov, niov, total, (size_t)sent);
+		stream->rest_ = stream_rest_create(iov, niov, total, (size_t)sent);
 		stream->rest_->file = left;
 	}
 	return result;
+}
+
+static bool tcp_is_stale(struct stream *stream)
+{
+	char byte;
+
+	return recv(stream->watch_.fd, &byte, 1, MSG_PEEK) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
+}
+
+static void tcp_shutdown_write(struct stream *stream)
+{
+	/* Fails only on a connection that is gone already, as the next read tells. */
+	shutdown(stream->watch_.fd, SHUT_WR);
 }
 
 static void tcp_close(struct stream *stream)
@@ -206,6 +189,8 @@ static const struct stream_ops tcp_ops = {
 	.read = tcp_read,
 	.writev = tcp_writev,
 	.send_file = tcp_send_file,
+	.is_stale = tcp_is_stale,
+	.shutdown_write = tcp_shutdown_write,
 	.close = tcp_close,
 };
 
@@ -241,17 +226,23 @@ static void tcp_ready(struct loop_fd *watch, uint32_t events)
 		stream->wake(stream->owner); /* may close the stream, and free it */
 }
 
+void stream_use_tcp(struct stream *stream)
+{
+	stream->ops = &tcp_ops;
+	stream->watch_.ready = tcp_ready;
+}
+
 void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),
                      void *owner)
 {
 	*stream = (struct stream){
-		.ops = &tcp_ops,
 		.loop = loop,
 		.wake = wake,
 		.owner = owner,
-		.watch_ = {.fd = fd, .ready = tcp_ready},
+		.watch_ = {.fd = fd},
 		.is_readable_ = true, /* perhaps: the first read tells */
 	};
+	stream_use_tcp(stream);
 }
 
 /* A socket that has begun to connect; *is_connected if that is all. -1: errno says why. */
@@ -293,7 +284,7 @@ int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct ad
 		return 0;
 	stream->is_readable_ = false;
 	stream->is_connecting_ = true;
-	result = wait_for_edge(stream);
+	result = stream_wait_for_edge(stream);
 	if (result == STREAM_WAIT)
 		return 0;
 	stream_close(stream);

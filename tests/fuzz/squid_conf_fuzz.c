@@ -40,6 +40,13 @@ static int read_nothing(const char *path, struct buf *out)
 	return ENOENT;
 }
 
+static int list_nothing(const char *path, struct source_names *out)
+{
+	(void)path;
+	(void)out;
+	return ENOENT;
+}
+
 static uint16_t know_no_service(const char *name)
 {
 	(void)name;
@@ -50,6 +57,7 @@ static const struct world nowhere = {
 	.resolve = resolve_nothing,
 	.may = may_nothing,
 	.read_file = read_nothing,
+	.list = list_nothing,
 	.service = know_no_service,
 };
 

@@ -97,6 +97,13 @@ static inline int test_read_file(const char *path, struct buf *out)
 	return buf_printf(out, "<p>file %s: %%c %%%%</p>\n", path) ? 0 : EFBIG;
 }
 
+static inline int test_list(const char *path, struct source_names *out)
+{
+	(void)path;
+	(void)out;
+	return ENOENT;
+}
+
 static inline uint16_t test_service(const char *name)
 {
 	return strcmp(name, "http") == 0 ? 80 : 0;
@@ -106,6 +113,7 @@ static const struct world test_world = {
 	.resolve = test_resolve,
 	.may = test_may,
 	.read_file = test_read_file,
+	.list = test_list,
 	.service = test_service,
 };
 

@@ -36,6 +36,7 @@ static const struct world fixture_world = {
 	.resolve = test_resolve,
 	.may = test_may,
 	.read_file = fixture_read_file,
+	.list = test_list,
 	.service = test_service,
 };
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lib/net/stream_tls.h: streams over TLS (GnuTLS). A connected TCP stream becomes one; then a
+ * handshake, by stream_handshake; then stream.h's operations go on as before, on plain bytes.
+ *
+ * Whole flights are read and written: bytes are received into the loop's scratch and what TLS makes
+ * is gathered, so a full handshake costs three reads and two writes, and a request one of each. A
+ * server's session begins with the client's first bytes: a connection that sends nothing, or sends
+ * plain text, costs nothing. Between two requests nothing is held but GnuTLS's own session.
+ *
+ * Threads: one loop's. */
+#ifndef NET_STREAM_TLS_H
+#define NET_STREAM_TLS_H
+#include "lib/base/buf.h"
+#include "lib/base/str.h"
+#include "lib/net/stream.h"
+#include "lib/net/tls.h"
+#include "lib/net/tls_gate.h"
+
+enum { STREAM_PLAIN = -100001 }; /* no errno has this value */
+
+/* The stream, connected and over TCP, speaks TLS as a server: takes a reference to it. already:
+ * bytes that were read from it before; copied. The gate must outlive the stream. */
+void stream_serve_tls(struct stream *stream, struct tls_server *server, struct tls_gate *gate,
+                      struct str already);
+
+/* As a client: name is asked for, and must be in the certificate. */
+void stream_connect_tls(struct stream *stream, struct tls_client *client, struct str name);
+
+/* Goes on with the handshake. 0: it is done (or the stream is no TLS stream); STREAM_WAIT;
+ * STREAM_PLAIN: the client speaks no TLS (stream_drop_tls gives its bytes); or -errno: it failed, an
+ * alert was sent, stream_tls_why tells. */
+int stream_handshake(struct stream *stream);
+
+/* Over TCP from now on. Bytes that were received and not decrypted are added to unread, unless that
+ * is NULL. */
+void stream_drop_tls(struct stream *stream, struct buf *unread);
+
+bool stream_is_tls(const struct stream *stream);
+
+/* What the peer and we agreed on by ALPN: "h2", "http/1.1"; empty: nothing, or no TLS. Valid while
+ * the stream is open. */
+struct str stream_tls_alpn(const struct stream *stream);
+
+/* Why it broke, as a phrase for a log. Valid until the next operation. */
+const char *stream_tls_why(const struct stream *stream);
+
+/* What is known behind the handshake. All texts are NUL-terminated. */
+struct tls_facts {
+	const char *version; /* "TLS/1.3" */
+	const char *cipher;  /* "TLS_AES_128_GCM_SHA256" */
+	char sni[256];       /* what the client asked for; empty: nothing */
+	bool is_resumed;
+};
+/* False, and *out untouched: no TLS, or no handshake yet. */
+bool stream_tls_facts(const struct stream *stream, struct tls_facts *out);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/net/tls_certificate.h"
+
+#include <gnutls/ocsp.h>
+#include <gnutls/x509.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+
+enum { MAX_NAMES = 1024, MAX_NAME_BYTES = 256 };
+
+struct tls_certificate {
+	atomic_uint refs_;
+	gnutls_pcert_st chain[TLS_MAX_CHAIN];
+	unsigned nchain;
+	gnutls_privkey_t key;
+	gnutls_ocsp_data_st ocsp; /* of the first of the chain; exptime 0: there is none */
+	struct str *names;
+	size_t nnames;
+	int64_t expires_s;
+	gnutls_pk_algorithm_t algorithm;
+};
+
+static gnutls_datum_t datum(struct str text)
+{
+	return (gnutls_datum_t){(unsigned char *)(uintptr_t)text.at, (unsigned)text.len};
+}
+
+/* ---- the parts */
+
+static enum err take_chain(struct tls_certificate *certificate, struct str pem,
+                           struct err_text *why)
+{
+	gnutls_datum_t text = datum(pem);
+	unsigned n = TLS_MAX_CHAIN;
+	int status = gnutls_pcert_list_import_x509_raw(certificate->chain, &n, &text,
+	                                               GNUTLS_X509_FMT_PEM, 0);
+
+	if (status < 0) {
+		err_say(why, "no certificate in it can be read: %s", gnutls_strerror(status));
+		return ERR_INPUT;
+	}
+	certificate->nchain = n;
+	return ERR_OK;
+}
+
+static enum err take_key(struct tls_certificate *certificate, struct str pem, struct err_text *why)
+{
+	gnutls_datum_t text = datum(pem);
+	int status = gnutls_privkey_init(&certificate->key);
+
+	check(status == 0);
+	status = gnutls_privkey_import_x509_raw(certificate->key, &text, GNUTLS_X509_FMT_PEM, NULL,
+	                                        0);
+	if (status == GNUTLS_E_DECRYPTION_FAILED)
+		err_say(why, "the private key needs a password, which it cannot be given");
+	else if (status < 0)
+		err_say(why, "no private key can be read: %s", gnutls_strerror(status));
+	return status < 0 ? ERR_INPUT : ERR_OK;
+}
+
+/* Do the key and the first of the chain belong together? */
+static enum err match(const struct tls_certificate *certificate, struct err_text *why)
+{
+	unsigned char of_key[64], of_chain[64];
+	size_t key_len = sizeof(of_key), chain_len = sizeof(of_chain);
+	gnutls_pubkey_t half;
+	bool is_pair;
+
+	check(gnutls_pubkey_init(&half) == 0);
+	is_pair = gnutls_pubkey_import_privkey(half, certificate->key, 0, 0) == 0 &&
+	          gnutls_pubkey_get_key_id(half, 0, of_key, &key_len) == 0 &&
+	          gnutls_pubkey_get_key_id(certificate->chain[0].pubkey, 0, of_chain, &chain_len) ==
+	                  0 &&
+	          key_len == chain_len && memcmp(of_key, of_chain, key_len) == 0;
+	gnutls_pubkey_deinit(half);
+	if (!is_pair)
+		err_say(why, "the private key is not that of the certificate");
+	return is_pair ? ERR_OK : ERR_INPUT;
+}
+
+/* ---- what the first of the chain says of itself */
+
+static void add_name(struct tls_certificate *certificate, const char *text, size_t len)
+{
+	certificate->names = mem_realloc(certificate->names, (certificate->nnames + 1) *
+	                                                             sizeof(*certificate->names));
+	certificate->names[certificate->nnames++] =
+		(struct str){str_dup((struct str){text, len}), len};
+}
+
+static void take_names(struct tls_certificate *certificate, gnutls_x509_crt_t crt)
+{
+	char name[MAX_NAME_BYTES];
+	size_t len;
+
+	for (unsigned i = 0; i < MAX_NAMES; i++) {
+		int type;
+
+		len = sizeof(name);
+		type = gnutls_x509_crt_get_subject_alt_name(crt, i, name, &len, NULL);
+		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+			break;
+		if (type == GNUTLS_SAN_DNSNAME)
+			add_name(certificate, name, len);
+	}
+	len = sizeof(name);
+	if (certificate->nnames == 0 &&
+	    gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) == 0)
+		add_name(certificate, name, len);
+}
+
+static int import_ocsp(gnutls_ocsp_resp_t answer, struct str bytes)
+{
+	gnutls_datum_t text = datum(bytes);
+
+	if (str_starts_with(bytes, STR("-----")))
+		return gnutls_ocsp_resp_import2(answer, &text, GNUTLS_X509_FMT_PEM);
+	return gnutls_ocsp_resp_import2(answer, &text, GNUTLS_X509_FMT_DER);
+}
+
+/* NULL: it is a good answer, for until_s. */
+static const char *judge_ocsp(gnutls_ocsp_resp_t answer, gnutls_x509_crt_t crt, time_t *until)
+{
+	unsigned status;
+
+	if (gnutls_ocsp_resp_get_status(answer) != GNUTLS_OCSP_RESP_SUCCESSFUL)
+		return "it says that the responder failed";
+	if (gnutls_ocsp_resp_check_crt(answer, 0, crt) != 0)
+		return "it is about another certificate";
+	if (gnutls_ocsp_resp_get_single(answer, 0, NULL, NULL, NULL, NULL, &status, NULL, until,
+	                                NULL, NULL) != 0)
+		return "it cannot be read";
+	if (status != GNUTLS_OCSP_CERT_GOOD)
+		return "it does not say that the certificate is good";
+	if (*until == (time_t)-1)
+		return "it does not say until when it holds";
+	return *until <= time(NULL) ? "it has expired" : NULL;
+}
+
+static void take_ocsp(struct tls_certificate *certificate, gnutls_x509_crt_t crt, struct str bytes,
+                      struct err_text *why)
+{
+	gnutls_ocsp_resp_t answer;
+	const char *fault = "it cannot be read";
+	time_t until = 0;
+
+	if (bytes.len == 0)
+		return;
+	check(gnutls_ocsp_resp_init(&answer) == 0);
+	if (import_ocsp(answer, bytes) == 0)
+		fault = judge_ocsp(answer, crt, &until);
+	if (!fault && gnutls_ocsp_resp_export2(answer, &certificate->ocsp.response,
+	                                       GNUTLS_X509_FMT_DER) == 0)
+		certificate->ocsp.exptime = until;
+	else
+		err_say(why, "the OCSP answer is not stapled: %s", fault ? fault : "no memory");
+	gnutls_ocsp_resp_deinit(answer);
+}
+
+static enum err take_rest(struct tls_certificate *certificate, struct str ocsp,
+                          struct err_text *why)
+{
+	gnutls_x509_crt_t crt;
+	int status = gnutls_pcert_export_x509(&certificate->chain[0], &crt);
+
+	if (status < 0) {
+		err_say(why, "the certificate cannot be read: %s", gnutls_strerror(status));
+		return ERR_INPUT;
+	}
+	take_names(certificate, crt);
+	certificate->expires_s = gnutls_x509_crt_get_expiration_time(crt);
+	certificate->algorithm = gnutls_pubkey_get_pk_algorithm(certificate->chain[0].pubkey, NULL);
+	take_ocsp(certificate, crt, ocsp, why);
+	gnutls_x509_crt_deinit(crt);
+	return ERR_OK;
+}
+
+/* ---- the whole */
+
+enum err tls_certificate_create(const struct tls_pem *pem, struct tls_certificate **out,
+                                struct err_text *why)
+{
+	struct tls_certificate *certificate = mem_zalloc(sizeof(*certificate));
+	enum err err;
+
+	atomic_init(&certificate->refs_, 1);
+	err = take_chain(certificate, pem->cert, why);
+	if (err == ERR_OK)
+		err = take_key(certificate, pem->key, why);
+	if (err == ERR_OK)
+		err = match(certificate, why);
+	if (err == ERR_OK)
+		err = take_rest(certificate, pem->ocsp, why);
+	if (err == ERR_OK)
+		*out = certificate;
+	else
+		tls_certificate_unref(certificate);
+	return err;
+}
+
+struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate)
+{
+	atomic_fetch_add_explicit(&certificate->refs_, 1, memory_order_relaxed);
+	return certificate;
+}
+
+void tls_certificate_unref(struct tls_certificate *certificate)
+{
+	/* Release what this thread did with it; whoever is last acquires what all did. */
+	if (!certificate ||
+	    atomic_fetch_sub_explicit(&certificate->refs_, 1, memory_order_acq_rel) > 1)
+		return;
+	for (unsigned i = 0; i < certificate->nchain; i++)
+		gnutls_pcert_deinit(&certificate->chain[i]);
+	if (certificate->key)
+		gnutls_privkey_deinit(certificate->key);
+	for (size_t i = 0; i < certificate->nnames; i++)
+		mem_free((void *)(uintptr_t)certificate->names[i].at);
+	mem_free(certificate->names);
+	gnutls_free(certificate->ocsp.response.data);
+	mem_free(certificate);
+}
+
+size_t tls_certificate_count_names(const struct tls_certificate *certificate)
+{
+	return certificate->nnames;
+}
+
+struct str tls_certificate_name(const struct tls_certificate *certificate, size_t i)
+{
+	check(i < certificate->nnames);
+	return certificate->names[i];
+}
+
+int64_t tls_certificate_expires_s(const struct tls_certificate *certificate)
+{
+	return certificate->expires_s;
+}
+
+gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *certificate)
+{
+	return certificate->algorithm;
+}
+
+/* GnuTLS takes pointers that are not const, and changes nothing. */
+void tls_certificate_show(const struct tls_certificate *certificate, int64_t now_s,
+                          gnutls_pcert_st **chain, unsigned *nchain, gnutls_privkey_t *key,
+                          gnutls_ocsp_data_st **ocsp, unsigned *nocsp)
+{
+	struct tls_certificate *shown = (struct tls_certificate *)certificate;
+
+	*chain = shown->chain;
+	*nchain = shown->nchain;
+	*key = shown->key;
+	*ocsp = &shown->ocsp;
+	*nocsp = shown->ocsp.exptime > now_s ? 1 : 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lib/net/tls_internal.h: between tls.c (what TLS is spoken with) and stream_tls.c (the speaking).
+ */
+#ifndef NET_TLS_INTERNAL_H
+#define NET_TLS_INTERNAL_H
+#include <gnutls/gnutls.h>
+
+#include "lib/net/tls.h"
+
+/* What the callbacks of a session find: its session pointer. One of the two is set. */
+struct tls_side {
+	struct tls_server *server; /* references */
+	struct tls_client *client;
+	char *name; /* a client: whose certificate it must be, and what is asked for; owned */
+	char *why;  /* the peer's certificate was refused; owned; NULL: it was not */
+};
+
+/* A session with all set but its transport. NULL: no memory. */
+gnutls_session_t tls_session_create(struct tls_side *side);
+
+/* Behind a handshake as the server: a ticket for the client, where it can have one. */
+void tls_session_send_ticket(gnutls_session_t session, const struct tls_side *side);
+
+/* A client whose session got a ticket remembers it for the next. */
+void tls_session_remember(gnutls_session_t session, const struct tls_side *side);
+
+void tls_side_fini(struct tls_side *side);
+
+#endif

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""https_port: which certificate is shown, versions, resumption, large bodies, plain text, renewal."""
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+import bobtail
+import certificates
+from small_origin import Origin
+
+bobtail.skip_without_program()
+certificates.skip_without_openssl()
+
+FOLDER = tempfile.mkdtemp(prefix="bobtail-tls.")
+os.chmod(FOLDER, 0o755)
+CA = certificates.Authority(FOLDER)
+HTTPS, HTTP, EMPTY, ORIGIN = bobtail.free_ports(4)
+DIR = os.path.join(FOLDER, "more")
+LATER = os.path.join(FOLDER, "later.pem")
+
+CONFIG = f"""
+http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
+https_port 127.0.0.1:{HTTPS} accel defaultsite=a.example tls-cert={{a}} tls-key={{a_key}} tls-cert={{wild}} tls-key={{wild_key}} tls-cert-dir={DIR}
+https_port 127.0.0.1:{EMPTY} accel defaultsite=a.example tls-cert={LATER}
+cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver
+http_access allow all
+cache_mem 16 MB
+access_log none
+cache_log {{log}}
+pid_filename none
+visible_hostname proxy.test
+workers 2
+shutdown_lifetime 1 second
+"""
+
+
+def context(version=None):
+    made = ssl.create_default_context(cafile=CA.pem)
+    if version:
+        made.minimum_version = made.maximum_version = version
+    return made
+
+
+def connect(name, port=HTTPS, made=None, session=None):
+    plain = socket.create_connection(("127.0.0.1", port), 20)
+    return (made or context()).wrap_socket(plain, server_hostname=name, session=session)
+
+
+def ask(connection, path="/", host="a.example", body=b""):
+    """One request over a connection that stays; the answer's body."""
+    method = "POST" if body else "GET"
+    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n"
+    if body:
+        head += f"Content-Length: {len(body)}\r\n"
+    connection.sendall(head.encode() + b"\r\n")
+    if body:
+        connection.sendall(body)
+    got = b""
+    while b"\r\n\r\n" not in got:
+        piece = connection.recv(65536)
+        assert piece, f"the connection ended within a head: {got!r}"
+        got += piece
+    answer, _, rest = got.partition(b"\r\n\r\n")
+    length = next(int(line.split(b":")[1]) for line in answer.split(b"\r\n")
+                  if line.lower().startswith(b"content-length:"))
+    while len(rest) < length:
+        piece = connection.recv(1 << 20)
+        assert piece, "the connection ended within a body"
+        rest += piece
+    return rest
+
+
+def common_name(connection):
+    return dict(part[0] for part in connection.getpeercert()["subject"])["commonName"]
+
+
+def serial(connection):
+    return connection.getpeercert()["serialNumber"]
+
+
+def eventually(what, condition, seconds=20):
+    """The condition holds within some time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except (OSError, AssertionError):
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"this did not come about: {what}")
+
+
+def shows_the_certificate_that_a_client_names():
+    for asked, expected in (("a.example", "a.example"), ("A.EXAMPLE", "a.example"),
+                            ("x.wild.example", "*.wild.example"), ("deep.example", "deep.example"),
+                            ("one.example", "one.example"), ("two.example", "two.example")):
+        with connect(asked) as connection:
+            assert common_name(connection) == expected, (asked, common_name(connection))
+            assert ask(connection, "/10") == b"x" * 10
+    made = context()
+    made.check_hostname = False
+    for asked in ("unknown.example", "deep.x.wild.example", None):
+        with connect(asked, made=made) as connection:
+            assert common_name(connection) == "a.example", asked
+
+
+def speaks_tls_12_and_13_alone():
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+        with connect("a.example", made=context(version)) as connection:
+            assert connection.version() == name
+            assert ask(connection, "/100") == b"x" * 100
+    old = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{HTTPS}", "-tls1_1",
+                          "-cipher", "ALL@SECLEVEL=0"], stdin=subprocess.DEVNULL,
+                         capture_output=True, timeout=30, check=False)
+    assert b"protocol version" in old.stderr, old.stderr
+
+
+def sessions_go_on():
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        made = context(version)
+        with connect("a.example", made=made) as connection:
+            ask(connection, "/10")
+            session = connection.session
+            assert not connection.session_reused
+        for _ in range(4):  # whichever worker gets it
+            with connect("a.example", made=made, session=session) as connection:
+                ask(connection, "/10")
+                assert connection.session_reused, version
+
+
+def negotiates_http_1_1():
+    made = context()
+    made.set_alpn_protocols(["http/1.1"])
+    with connect("a.example", made=made) as connection:
+        assert connection.selected_alpn_protocol() == "http/1.1"
+
+
+def passes_large_bodies_both_ways():
+    with connect("a.example") as connection:
+        for size in (0, 1, 16384, 16385, 1000000, 30000000):
+            assert len(ask(connection, f"/{size}")) == size
+        for size in (1, 16384, 100000, 20000000):
+            assert ask(connection, "/", body=b"y" * size) == b"%d" % size
+
+
+def waits_for_a_slow_reader():
+    with connect("a.example") as connection:
+        connection.sendall(b"GET /8000000 HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+        time.sleep(0.5)
+        got = 0
+        while piece := connection.recv(100000):
+            got += len(piece)
+        assert got > 8000000, got
+
+
+def takes_a_hello_byte_by_byte():
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context().wrap_bio(incoming, outgoing, server_hostname="a.example")
+    with socket.create_connection(("127.0.0.1", HTTPS), 20) as plain:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                hello = outgoing.read()
+                for at in range(len(hello)):
+                    plain.sendall(hello[at:at + 1])
+                incoming.write(plain.recv(65536))
+        plain.sendall(outgoing.read())
+
+
+def says_when_it_is_done():
+    with connect("a.example") as connection:
+        connection.sendall(b"GET /10 HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+        got = b""
+        while piece := connection.recv(65536):  # an end without close_notify would raise
+            got += piece
+        assert got.endswith(b"x" * 10)
+
+
+def tells_a_plain_client_what_is_wrong():
+    with socket.create_connection(("127.0.0.1", HTTPS), 20) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        got = b""
+        while piece := plain.recv(65536):
+            got += piece
+    assert got.startswith(b"HTTP/1.1 400 "), got
+    assert b"https" in got.lower(), got
+
+
+def other_bytes_do_no_harm():
+    for junk in (b"\x16\x03\x01\xff\xff" + b"\0" * 100, b"\x80" * 5000, b"\x16\x03\x01\x00\x05hello",
+                 b"\x15\x03\x03\x00\x02\x02\x28", b"\n"):
+        with socket.create_connection(("127.0.0.1", HTTPS), 20) as plain:
+            plain.sendall(junk)
+            plain.shutdown(socket.SHUT_WR)
+            while plain.recv(65536):
+                pass
+
+
+def many_handshakes_at_once():
+    failures = []
+
+    def one():
+        try:
+            with connect("a.example") as connection:
+                assert ask(connection, "/10") == b"x" * 10
+        except (OSError, AssertionError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[:3]
+
+
+TESTS = [shows_the_certificate_that_a_client_names, speaks_tls_12_and_13_alone, sessions_go_on,
+         negotiates_http_1_1, passes_large_bodies_both_ways, waits_for_a_slow_reader,
+         takes_a_hello_byte_by_byte, says_when_it_is_done, tells_a_plain_client_what_is_wrong,
+         other_bytes_do_no_harm, many_handshakes_at_once]
+
+
+def make_certificates():
+    os.mkdir(DIR)
+    made = {}
+    made["a"], made["a_key"] = CA.issue("a", ["a.example"])
+    made["wild"], made["wild_key"] = CA.issue("wild", ["*.wild.example"],
+                                              kind="rsa")
+    cert, key = CA.issue("one", ["one.example"])
+    with open(os.path.join(DIR, "one.pem"), "wb") as out:
+        for part in (cert, key):
+            with open(part, "rb") as file:
+                out.write(file.read())
+    cert, key = CA.issue("two", ["two.example"])
+    os.mkdir(os.path.join(DIR, "two.example"))
+    shutil.copy(cert, os.path.join(DIR, "two.example", "fullchain.pem"))
+    shutil.copy(key, os.path.join(DIR, "two.example", "privkey.pem"))
+    CA.issue("deep", ["deep.example"])
+    for ending in ("pem", "key"):
+        shutil.copy(CA.path(f"deep.{ending}"),
+                    os.path.join(DIR, "0deep." + {"pem": "crt", "key": "key"}[ending]))
+    return made
+
+
+def main():
+    names = make_certificates()
+    names["log"] = os.path.join(FOLDER, "cache.log")
+    os.chmod(FOLDER, 0o777)
+    with Origin(ORIGIN), bobtail.Proxy(CONFIG.format(**names), HTTP) as proxy:
+        for test in TESTS:
+            test()
+            assert proxy.is_alive(), f"{test.__name__}: the proxy died:\n{proxy.output()}"
+            print("ok", test.__name__)
+
+
+try:
+    main()
+finally:
+    shutil.rmtree(FOLDER, ignore_errors=True)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Certificates for a test, made by the openssl program as they are wanted."""
+import os
+import shutil
+import subprocess
+import sys
+
+SKIP = 77
+
+
+def skip_without_openssl():
+    if not shutil.which("openssl"):
+        print("skipped: there is no openssl")
+        sys.exit(SKIP)
+
+
+def run(*args, **options):
+    done = subprocess.run(["openssl", *args], capture_output=True, check=False, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"openssl {args[0]}: {done.stderr.decode()}")
+    return done.stdout
+
+
+class Authority:
+    """A CA of its own in a folder: `pem` is its certificate, `issue` makes others."""
+
+    def __init__(self, folder, name="ca"):
+        self.folder = folder
+        self.name = name
+        self.pem = self.path(f"{name}.pem")
+        self.key = self.path(f"{name}.key")
+        run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", self.key, "-out", self.pem, "-days", "30", "-subj", f"/CN={name} of the test")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def issue(self, file, names, subject=None, kind="ec", days=30):
+        """Writes FILE.pem and FILE.key, for host names (or addresses); returns both paths."""
+        cert, key, request = self.path(f"{file}.pem"), self.path(f"{file}.key"), self.path(f"{file}.csr")
+        key_options = (["-newkey", "rsa:2048"] if kind == "rsa" else
+                       ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        run("req", *key_options, "-nodes", "-keyout", key, "-out", request,
+            "-subj", subject or f"/CN={names[0]}")
+        alternatives = ",".join(
+            ("IP:" if name.replace(".", "").isdigit() or ":" in name else "DNS:") + name
+            for name in names)
+        extensions = self.path(f"{file}.ext")
+        with open(extensions, "w", encoding="ascii") as out:
+            out.write(f"subjectAltName={alternatives}\n" if names else "basicConstraints=CA:FALSE\n")
+        run("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.key, "-CAcreateserial",
+            "-days", str(days), "-extfile", extensions, "-out", cert)
+        os.chmod(key, 0o644)  # started as root, the proxy becomes another user
+        return cert, key
