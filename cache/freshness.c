@@ -334,38 +334,43 @@ static bool always(const struct question *q)
 static const struct step {
 	bool (*holds)(const struct question *q);
 	enum freshness_verdict verdict;
-	const char *reason;
+	const char *reason, *source;
 } steps[] = {
-	{is_offline, FRESHNESS_FRESH, "offline_mode"},
-	{is_reload_skipping_lookup, FRESHNESS_MISS, "the client reloads (no-cache)"},
-	{must_always_ask, FRESHNESS_MUST_REVALIDATE, "no-cache, or private and kept"},
-	{must_ask_when_stale, FRESHNESS_MUST_REVALIDATE, "stale, with must-revalidate or s-maxage"},
-	{is_ims_refreshed, FRESHNESS_REVALIDATE, "refresh-ims"},
-	{is_reload_into_ims, FRESHNESS_REVALIDATE, "reload-into-ims"},
-	{is_reload, FRESHNESS_MISS, "the client reloads (no-cache)"},
-	{is_too_old_for_client, FRESHNESS_REVALIDATE, "the client's max-age"},
-	{is_spent_negative, FRESHNESS_MISS, "negative_ttl has passed"},
-	{takes_client_stale, FRESHNESS_SERVE_STALE, "the client's max-stale"},
-	{is_fresh, FRESHNESS_FRESH, NULL},
-	{is_beyond_max_stale, FRESHNESS_MUST_REVALIDATE, "stale beyond max_stale"},
-	{may_renew_meanwhile, FRESHNESS_SERVE_AND_RENEW, "stale-while-revalidate"},
-	{is_expiry_overridden, FRESHNESS_SERVE_STALE, "override-expire"},
-	{is_lastmod_overridden, FRESHNESS_SERVE_STALE, "override-lastmod"},
-	{is_beyond_stale_if_error, FRESHNESS_MUST_REVALIDATE, "stale beyond its stale-if-error"},
+	{is_offline, FRESHNESS_FRESH, "offline_mode", "squid.conf"},
+	{is_reload_skipping_lookup, FRESHNESS_MISS, "the client reloads (no-cache)",
+	 "RFC 9111 5.2.1.4"},
+	{must_always_ask, FRESHNESS_MUST_REVALIDATE, "no-cache, or private and kept",
+	 "RFC 9111 5.2.2.4"},
+	{must_ask_when_stale, FRESHNESS_MUST_REVALIDATE, "stale, with must-revalidate or s-maxage",
+	 "RFC 9111 5.2.2.2, 5.2.2.8, 5.2.2.10"},
+	{is_ims_refreshed, FRESHNESS_REVALIDATE, "refresh-ims", "squid.conf"},
+	{is_reload_into_ims, FRESHNESS_REVALIDATE, "reload-into-ims", "squid.conf"},
+	{is_reload, FRESHNESS_MISS, "the client reloads (no-cache)", "RFC 9111 5.2.1.4"},
+	{is_too_old_for_client, FRESHNESS_REVALIDATE, "the client's max-age", "RFC 9111 5.2.1.1"},
+	{is_spent_negative, FRESHNESS_MISS, "negative_ttl has passed", "squid.conf"},
+	{takes_client_stale, FRESHNESS_SERVE_STALE, "the client's max-stale", "RFC 9111 5.2.1.2"},
+	{is_fresh, FRESHNESS_FRESH, NULL, "RFC 9111 4.2"},
+	{is_beyond_max_stale, FRESHNESS_MUST_REVALIDATE, "stale beyond max_stale", "squid.conf"},
+	{may_renew_meanwhile, FRESHNESS_SERVE_AND_RENEW, "stale-while-revalidate", "RFC 5861 3"},
+	{is_expiry_overridden, FRESHNESS_SERVE_STALE, "override-expire", "squid.conf"},
+	{is_lastmod_overridden, FRESHNESS_SERVE_STALE, "override-lastmod", "squid.conf"},
+	{is_beyond_stale_if_error, FRESHNESS_MUST_REVALIDATE, "stale beyond its stale-if-error",
+	 "RFC 5861 4"},
 	{is_beyond_client_stale_if_error, FRESHNESS_MUST_REVALIDATE,
-	 "stale beyond the client's stale-if-error"},
-	{always, FRESHNESS_REVALIDATE, NULL},
+	 "stale beyond the client's stale-if-error", "RFC 5861 4"},
+	{always, FRESHNESS_REVALIDATE, NULL, "RFC 9111 4.3"},
 };
 
-void freshness_decide(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
-		      const struct freshness_policy *policy,
-		      const struct freshness_request *request, int64_t now_s,
-		      struct freshness_answer *answer)
+static struct question ask(const struct freshness_facts *facts,
+			   const struct refresh_rule_values *rule,
+			   const struct freshness_policy *policy,
+			   const struct freshness_request *request, int64_t now_s)
 {
 	static const struct cache_control no_wishes;
 	const struct cache_control *control = request->control ? request->control : &no_wishes;
 	int64_t min_fresh_s = control->flags & CC_MIN_FRESH ? control->min_fresh_s : 0;
-	struct question q = {
+
+	return (struct question){
 		.facts = facts,
 		.rule = rule,
 		.policy = policy,
@@ -373,18 +378,43 @@ void freshness_decide(const struct freshness_facts *facts, const struct refresh_
 		.control = control,
 		.staleness = find_staleness(facts, rule, now_s, min_fresh_s),
 	};
+}
+
+static const char *reason_of(const struct question *q, const struct step *step)
+{
+	if (step->reason)
+		return step->reason;
+	return is_fresh(q) ? fresh_reasons[q->staleness.basis] : stale_reasons[q->staleness.basis];
+}
+
+void freshness_decide(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
+		      const struct freshness_policy *policy,
+		      const struct freshness_request *request, int64_t now_s,
+		      struct freshness_answer *answer)
+{
+	struct question q = ask(facts, rule, policy, request, now_s);
 	const struct step *step = steps;
 
 	while (!step->holds(&q))
 		step++;
 	*answer = (struct freshness_answer){
 		.verdict = step->verdict,
-		.reason = step->reason,
+		.reason = reason_of(&q, step),
 		.age_s = freshness_age_s(facts, now_s),
 		.left_s = freshness_left_s(facts, rule, now_s),
 		.is_explicit = q.staleness.basis == BY_EXPIRES,
 	};
-	if (!step->reason)
-		answer->reason = is_fresh(&q) ? fresh_reasons[q.staleness.basis]
-					      : stale_reasons[q.staleness.basis];
+}
+
+void freshness_explain(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
+		       const struct freshness_policy *policy,
+		       const struct freshness_request *request, int64_t now_s,
+		       freshness_tell_fn *tell, void *user)
+{
+	struct question q = ask(facts, rule, policy, request, now_s);
+	const struct step *step = steps;
+
+	for (; !step->holds(&q); step++)
+		tell(user, false, reason_of(&q, step), step->source);
+	tell(user, true, reason_of(&q, step), step->source);
 }

@@ -101,6 +101,14 @@ void freshness_decide(const struct freshness_facts *facts, const struct refresh_
 		      const struct freshness_request *request, int64_t now_s,
 		      struct freshness_answer *answer);
 
+/* The rules that freshness_decide would ask, in their order, each with where it comes from (an RFC's
+ * section, or "squid.conf"); the last one holds and decides. The texts are static. */
+typedef void freshness_tell_fn(void *user, bool holds, const char *rule, const char *source);
+void freshness_explain(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
+		       const struct freshness_policy *policy,
+		       const struct freshness_request *request, int64_t now_s,
+		       freshness_tell_fn *tell, void *user);
+
 /* Seconds of freshness left at now_s, by the response and the rule alone; negative: stale for so
  * long. For "is it worth storing" (minimum_expiry_time) and for expiry times on disk. */
 int64_t freshness_left_s(const struct freshness_facts *facts,

@@ -17,6 +17,7 @@ static const struct control_verb verbs[] = {
 	{"rotate", 0, 0, run_rotate},
 	{"shutdown", 0, 0, control_shutdown},
 	{"purge", 1, 1, control_run_purge},
+	{"why", 1, CONTROL_MAX_WORDS - 1, control_run_why},
 };
 
 const struct control_verb *control_verb_find(struct str name)

@@ -13,4 +13,7 @@ void control_run_counters(struct control_call *call);
 /* control_purge.c */
 void control_run_purge(struct control_call *call);
 
+/* control_why.c */
+void control_run_why(struct control_call *call);
+
 #endif

@@ -25,6 +25,7 @@ static const struct refresh_rule otherwise = {
 	.percent = 20,
 	.max_s = 3 * SECONDS_OF_DAY,
 	.max_stale_s = -1,
+	.text = "no line matches: 0 20% 4320",
 };
 
 struct refresh_rules *refresh_rules_create(void)
@@ -36,8 +37,10 @@ void refresh_rules_destroy(struct refresh_rules *rules)
 {
 	if (rules == NULL)
 		return;
-	for (size_t i = 0; i < rules->n; i++)
+	for (size_t i = 0; i < rules->n; i++) {
 		regex_destroy(rules->patterns[i].regex);
+		mem_free((char *)rules->patterns[i].rule.text);
+	}
 	mem_free(rules->patterns);
 	mem_free(rules);
 }
@@ -139,6 +142,17 @@ static void add_rule(struct refresh_rules *rules, struct regex *regex,
 	rules->options |= rule->options;
 }
 
+/* The line and where it stands; the caller's to free. */
+static char *copy_line(const struct words *words, const struct report *report)
+{
+	const char *file;
+	int line;
+
+	report_place(report, &file, &line);
+	return mem_printf("%s:%d: %.*s", file ? file : "configuration", line,
+	                  STR_ARG(words->line));
+}
+
 /* Steps over -i and +i. */
 static size_t parse_flags(const struct words *words, unsigned *flags)
 {
@@ -182,6 +196,7 @@ void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
 		           STR_ARG(words->at[at].text), why.at);
 		return;
 	}
+	rule.text = copy_line(words, report);
 	add_rule(rules, regex, &rule);
 }
 

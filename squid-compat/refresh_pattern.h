@@ -26,6 +26,7 @@ struct refresh_rule {
 	double percent;      /* 20 for 20% */
 	int64_t max_stale_s; /* -1: not given, the directive max_stale holds */
 	unsigned options;    /* enum refresh_option, ored */
+	const char *text;    /* "FILE:LINE: refresh_pattern ...", for people */
 };
 
 struct refresh_rules; /* opaque */

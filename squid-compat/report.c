@@ -69,6 +69,12 @@ void report_at(struct report *report, const char *file, int line, const char *di
 	report->is_kept = false;
 }
 
+void report_place(const struct report *report, const char **file, int *line)
+{
+	*file = report->file;
+	*line = report->line;
+}
+
 void report_included_from(struct report *report, const char *included_from)
 {
 	replace(&report->included_from, included_from);

@@ -45,6 +45,9 @@ void report_at(struct report *report, const char *file, int line, const char *di
 /* What follows the line's number in Squid's "included from"; NULL or "": nothing. */
 void report_included_from(struct report *report, const char *included_from);
 
+/* The place that messages are about now; *file NULL: the whole. Borrowed until report_at. */
+void report_place(const struct report *report, const char **file, int *line);
+
 /* The sentence, without class, file or line. */
 void report_say(struct report *report, enum report_class what, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -34,6 +34,13 @@ static const struct ctl_command commands[] = {
 	 .min_words = 1,
 	 .max_words = 1,
 	 .run = ctl_run_purge},
+	{.name = "why",
+	 .syntax = "URL [-H 'NAME: VALUE']...",
+	 .summary = "what the cache has for URL, and which rule decides whether it serves",
+	 .options = ctl_why_options,
+	 .min_words = 1,
+	 .max_words = 1,
+	 .run = ctl_run_why},
 };
 
 const struct ctl_command *ctl_commands(unsigned *n)

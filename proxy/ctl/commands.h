@@ -17,6 +17,10 @@ int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_rotate(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_shutdown(struct ctl *ctl, const struct ctl_args *args);
 
+/* why.c */
+extern const struct ctl_option ctl_why_options[];
+int ctl_run_why(struct ctl *ctl, const struct ctl_args *args);
+
 /* purge.c */
 int ctl_run_purge(struct ctl *ctl, const struct ctl_args *args);
 
