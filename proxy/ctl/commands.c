@@ -41,6 +41,11 @@ static const struct ctl_command commands[] = {
 	 .min_words = 1,
 	 .max_words = 1,
 	 .run = ctl_run_why},
+	{.name = "warm",
+	 .syntax = "--from FILE [option]...",
+	 .summary = "fetch what is not stored yet of a list of URLs, an access log or a sitemap",
+	 .options = ctl_warm_options,
+	 .run = ctl_run_warm},
 };
 
 const struct ctl_command *ctl_commands(unsigned *n)

@@ -21,6 +21,10 @@ int ctl_run_shutdown(struct ctl *ctl, const struct ctl_args *args);
 extern const struct ctl_option ctl_why_options[];
 int ctl_run_why(struct ctl *ctl, const struct ctl_args *args);
 
+/* warm.c */
+extern const struct ctl_option ctl_warm_options[];
+int ctl_run_warm(struct ctl *ctl, const struct ctl_args *args);
+
 /* purge.c */
 int ctl_run_purge(struct ctl *ctl, const struct ctl_args *args);
 
