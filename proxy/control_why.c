@@ -166,6 +166,8 @@ static void say_object(struct why *why, const struct object *object)
 	control_say(why->call, "status = %d", object->status);
 	control_say(why->call, "body_bytes = %" PRId64, object->body_bytes);
 	say_variant(why, object->vary);
+	if (object->decision.len > 0)
+		control_say(why->call, "decision = stored: %.*s", STR_ARG(object->decision));
 	say_time(why, "stored", object->facts.arrived_s);
 	say_freshness(why, object);
 	why->facts.status = object->status;

@@ -208,6 +208,7 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 		.url = old->url,
 		.vary = old->vary,
 		.body_bytes = old->body_bytes,
+		.decision = old->decision,
 	};
 	struct buf lines;
 
@@ -468,6 +469,8 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	else if (!outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
 	report->is_storable = is_stored;
+	if (is_stored)
+		head.decision = str_of(report->storable_reason);
 	if (!is_stored)
 		invalidate(order, response);
 	object_set_head(object, &head);

@@ -172,7 +172,7 @@ static bool read_native(struct url_list *list, struct str line)
 		if (i == METHOD)
 			method = word;
 	}
-	if (!is_url(word))
+	if (!is_url(word) || method.at[0] == '"')
 		return false;
 	if (str_eq(method, STR("GET")))
 		add(list, word);

@@ -98,6 +98,7 @@ def ask_all(port, config):
 
     answer = why(config, base + "/fresh")
     expect("found in memory", says(answer, "found", "memory"), answer)
+    expect("why it was stored", says(answer, "decision", "stored: explicit expiry"), answer)
     expect("fresh by its expiry", says(answer, "reason", "explicit expiry"), answer)
     expect("the deciding rule is told", says(answer, "rule", "yes: its explicit expiry"), answer)
     expect("others are told", says(answer, "rule", "no: offline_mode (squid.conf)"), answer)
