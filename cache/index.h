@@ -41,7 +41,7 @@ uint64_t index_key(const struct index *index, struct str url);
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
 
-/* Has it been asked for more than once since it came, as far as eviction's counter goes? */
+/* Has it been asked for again since it came, as far as eviction's counter goes? */
 bool index_is_hot(const struct object *object);
 
 /* Is anything under that URL, for whatever request? */

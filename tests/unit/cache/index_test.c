@@ -164,6 +164,37 @@ static void memory_is_bounded_and_hits_protect(void **state)
 	index_destroy(index);
 }
 
+static void a_scan_pushes_out_nothing_that_is_asked_for(void **state)
+{
+	struct index *index = index_create(1, 400000, 7);
+	char text[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		assert_true(put(index, url_of(100 + i, text), "", 1000));
+		for (unsigned k = 0; i % 100 == 0 && k < 50; k++)
+			if (!find(index, url_of(k, text), ""))
+				assert_true(i == 0 && put(index, url_of(k, text), "", 1000));
+	}
+	index_destroy(index);
+}
+
+static void small_ones_outlive_large_ones(void **state)
+{
+	struct index *index = index_create(1, 4 << 20, 7);
+	char text[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(put(index, url_of(i, text), "", 1000));
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(put(index, url_of(100 + i, text), "", 200000));
+	for (unsigned i = 0; i < 100; i++)
+		assert_non_null(find(index, url_of(i, text), ""));
+	assert_null(find(index, url_of(100, text), ""));
+	index_destroy(index);
+}
+
 static void what_is_fetched_can_be_joined(void **state)
 {
 	struct index *index = index_create(1, 1 << 20, 7);
@@ -488,6 +519,8 @@ int main(void)
 		cmocka_unit_test(variants_stand_side_by_side_and_the_newest_of_one_record_wins),
 		cmocka_unit_test(the_oldest_of_too_many_variants_goes),
 		cmocka_unit_test(memory_is_bounded_and_hits_protect),
+		cmocka_unit_test(a_scan_pushes_out_nothing_that_is_asked_for),
+		cmocka_unit_test(small_ones_outlive_large_ones),
 		cmocka_unit_test(what_is_fetched_can_be_joined),
 		cmocka_unit_test(a_stored_answer_is_preferred_to_waiting_for_a_head),
 		cmocka_unit_test(what_was_removed_in_flight_is_not_stored),
