@@ -9,7 +9,8 @@
 
 enum {
 	NSHARDS = 64,
-	FIRST_SLOTS = 16,
+	FIRST_SLOTS = 64,
+	GROWTH = 4, /* by a fourth; FIRST_SLOTS / GROWTH different first sizes */
 	/* rest: id 40 | counter 2 | seen 2 | pending 20; 0: an empty slot */
 	PENDING_BITS = 20,
 	SEEN_SHIFT = PENDING_BITS,
@@ -183,11 +184,19 @@ static bool is_crowded_locked(const struct shard *shard)
 	return shard->shared.nused + 1 > (uint64_t)shard->shared.nslots * 4 / 5;
 }
 
+/* The shards begin with sizes that are spread over one step of growth, so that they never grow all at
+ * once: the whole goes on in small segments, and its fill stays the same. */
+static uint32_t first_slots(unsigned shard)
+{
+	return FIRST_SLOTS + shard * (FIRST_SLOTS / GROWTH) / NSHARDS;
+}
+
 /* Only the writer grows a shard, so what it saw of the size without the lock still holds. */
-static void grow(struct shard *shard)
+static void grow(struct disk_index *index, struct shard *shard)
 {
 	uint32_t old_n = shard->shared.nslots;
-	uint32_t new_n = old_n ? old_n + old_n / 2 : FIRST_SLOTS;
+	uint32_t new_n = old_n ? old_n + old_n / GROWTH
+			       : first_slots((unsigned)(shard - index->shards));
 	struct entry *slots = mem_array(new_n, sizeof(*slots));
 	struct entry *old = shard->shared.slots;
 
@@ -212,7 +221,7 @@ void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id)
 	crowded = is_crowded_locked(shard);
 	lock_drop(&shard->shared.lock);
 	if (crowded)
-		grow(shard);
+		grow(index, shard);
 	lock_take(&shard->shared.lock);
 	if (!find_locked(shard, key, id))
 		put_locked(shard, (struct entry){key, id << ID_SHIFT});

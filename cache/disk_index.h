@@ -2,9 +2,10 @@
 /* cache/disk_index.h: what is on disk, in memory: 16 bytes an object, so that a look-up that misses
  * asks nobody.
  *
- * 64 shards by the key's upper bits, each an open table of (key, id) that grows by half at 80 %
- * fill: 20 to 30 bytes an object. Beside the id lie a small counter for eviction (SIEVE: a hit
- * raises it, the passing hand lowers it), hits seen since the start, and hits not yet in the file.
+ * 64 shards by the key's upper bits, each an open table of (key, id) that grows by a fourth at 80 %
+ * fill, at another moment than the others: some 22 bytes an object, and no more than a few percent of
+ * all of it at once. Beside the id lie a small counter for eviction (SIEVE: a hit raises it, the
+ * passing hand lowers it), hits seen since the start, and hits not yet in the file.
  *
  * Threads: any may look, hit and remove; only one (the writer) inserts and clears. A call holds one
  * shard's lock at a time and allocates without it. */

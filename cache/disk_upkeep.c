@@ -3,6 +3,7 @@
  * evicts, checkpoints, writes hit counts, and looks whether the file is still there. */
 #include "cache/disk_writer_internal.h"
 
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "lib/base/check.h"
@@ -70,6 +71,10 @@ void upkeep_load(struct disk_writer *writer)
 	}
 	/* Pairs with the acquire in disk_may_have: whoever sees it sees all entries. */
 	atomic_store_explicit(&disk->is_loading, false, memory_order_release);
+	/* The pages that were read are not needed again, and leave holes all over a heap that is small
+	 * still: later on, trimming it would take the workers' time. */
+	sqlite3_db_release_memory(writer->rows.db);
+	malloc_trim(0);
 }
 
 static int on_wal(void *owner, sqlite3 *db, const char *name, int npages)

@@ -17,7 +17,7 @@
 #include "lib/base/log.h"
 #include "squid-compat/config.h"
 
-enum { MALLOC_ARENAS = 2 };
+enum { MALLOC_ARENAS = 2, MALLOC_MMAP_BYTES = 128 << 10 };
 
 static int open_null(void)
 {
@@ -40,6 +40,8 @@ void process_init(void)
 {
 	fill_standard_descriptors();
 	mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+	/* Fixed: by itself it would rise, and large tables that grow leave holes in the heap. */
+	mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
 	tzset(); /* the files may be out of reach later */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk */
