@@ -268,10 +268,10 @@ static bool is_left_out(const struct object *old, struct str name)
 }
 
 static bool is_updating(const struct object *old, const struct http_head *head,
-			const struct http_field *field)
+			const struct http_field *field, const struct control_reader *reader)
 {
 	return !is_kept_as_stored(field->id) && field->id != FIELD_VIA &&
-	       storable_keeps_field(head, field) &&
+	       storable_keeps_field(head, field, reader) &&
 	       !is_left_out(old, http_field_name(head, field));
 }
 
@@ -305,7 +305,7 @@ static bool is_older(const struct object *old, const struct http_head *head, int
 }
 
 static bool is_replaced(const struct object *old, const struct line *line,
-			const struct http_head *head)
+			const struct http_head *head, const struct control_reader *reader)
 {
 	const struct http_field *field = http_find_name(head, line->name, NULL);
 
@@ -315,7 +315,7 @@ static bool is_replaced(const struct object *old, const struct line *line,
 		return true; /* by the 304's, or by its arrival */
 	if (str_eq_nocase(line->name, STR("Via")))
 		return true; /* written last */
-	return field && is_updating(old, head, field);
+	return field && is_updating(old, head, field, reader);
 }
 
 /* A Via stands last in a stored head: the 304's, or the stored one. */
@@ -334,20 +334,20 @@ static void add_via(const struct object *old, const struct http_head *head, stru
 		buf_add_str(out, STR("\r\n"));
 }
 
-static void write_merged(const struct object *old, const struct http_head *head, int64_t now_s,
-			 struct buf *out)
+static void write_merged(const struct object *old, const struct http_head *head,
+			 const struct control_reader *reader, int64_t now_s, struct buf *out)
 {
 	struct str rest = old->head;
 	struct line line;
 
 	buf_add_str(out, cut_status_line(&rest));
 	while (next_line(&rest, &line))
-		if (!is_replaced(old, &line, head))
+		if (!is_replaced(old, &line, head, reader))
 			buf_add_str(out, line.all);
 	if (!http_has(head, FIELD_DATE))
 		add_date(out, STR("Date"), now_s);
 	for (unsigned i = 0; i < head->nfields; i++)
-		if (is_updating(old, head, &head->fields[i]))
+		if (is_updating(old, head, &head->fields[i], reader))
 			add_field(out, http_field_name(head, &head->fields[i]),
 				  http_field_value(head, &head->fields[i]));
 	add_via(old, head, out);
@@ -411,7 +411,7 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 	if (is_older(old, head, response_time_s))
 		return REVALIDATE_IGNORED;
 	buf_init(&merged, HEAD_MAX_BYTES);
-	write_merged(old, head, response_time_s, &merged);
+	write_merged(old, head, reader, response_time_s, &merged);
 	/* Too large, or too many fields by now: better a new answer than half a head. */
 	if (!merged.is_full && buf_reserve(new_head, merged.len) &&
 	    read_merged_facts(&merged, head, reader, request_time_s, response_time_s,

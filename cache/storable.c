@@ -293,13 +293,17 @@ void storable_make_negative(struct freshness_facts *facts, int64_t negative_ttl_
 	facts->flags |= FACT_NEGATIVE;
 }
 
-bool storable_keeps_field(const struct http_head *head, const struct http_field *field)
+bool storable_keeps_field(const struct http_head *head, const struct http_field *field,
+			  const struct control_reader *reader)
 {
 	switch (field->id) {
 	case FIELD_AGE:
+		return false;
 	case FIELD_SET_COOKIE:
 	case FIELD_SET_COOKIE2:
-		return false;
+		if (!reader->keeps_cookies)
+			return false;
+		/* fall through */
 	default:
 		return !http_is_hop_by_hop(head, field) &&
 		       !cache_control_names_field(head, http_field_name(head, field));

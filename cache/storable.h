@@ -38,9 +38,11 @@ enum storable_verdict storable_decide(const struct http_request *request,
 
 void storable_make_negative(struct freshness_facts *facts, int64_t negative_ttl_s);
 
-/* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age,
- * Set-Cookie and what private="..." or no-cache="..." names. RFC 9111 §3.1, §5.2.2.4, §5.2.2.7. */
-bool storable_keeps_field(const struct http_head *head, const struct http_field *field);
+/* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age, Set-Cookie
+ * (unless the reader keeps cookies) and what private="..." or no-cache="..." names. RFC 9111 §3.1,
+ * §5.2.2.4, §5.2.2.7. */
+bool storable_keeps_field(const struct http_head *head, const struct http_field *field,
+			  const struct control_reader *reader);
 
 /* An answer to a GET with this status takes the place of the stored one even if it is not stored
  * itself. Squid: 200 203 300 301 302 303 403 404 405 410. */

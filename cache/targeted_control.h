@@ -16,6 +16,7 @@ struct cache_control; /* cache/cache_control.h */
 struct control_reader {
 	struct str surrogate_id;   /* who we are in Surrogate-Capability */
 	bool is_remote_surrogate;  /* http_accel_surrogate_remote: no-store-remote is for us too */
+	bool keeps_cookies;        /* replay_set_cookie: Set-Cookie is a field like any */
 	bool ignores_vary_expires; /* vary_ignore_expire, see freshness_facts_read */
 };
 

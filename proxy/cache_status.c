@@ -4,6 +4,7 @@
 #include "proxy/pen.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction_internal.h"
+#include "squid-compat/config.h"
 
 static const struct str reasons[FORWARD_REASONS] = {
 	[FORWARD_BYPASS] = {";fwd=bypass", 11},     [FORWARD_METHOD] = {";fwd=method", 11},
@@ -36,9 +37,30 @@ static void put_ttl(const struct transaction *t, struct pen *pen)
 	pen_put_number(pen, (uint64_t)(left_s < 0 ? -left_s : left_s));
 }
 
+static bool is_keyed(const struct transaction *t)
+{
+	return transaction_config(t)->cache_status_key && t->key != 0;
+}
+
+/* A structured field's string knows printable ASCII alone. RFC 8941 §3.3.3. */
+static void put_key(const struct transaction *t, struct pen *pen)
+{
+	pen_put(pen, STR(";key=\""));
+	for (size_t i = 0; i < t->url.len; i++) {
+		char c = t->url.at[i];
+
+		if (c == '"' || c == '\\')
+			pen_put(pen, STR("\\"));
+		if (c >= ' ' && c <= '~')
+			pen_put(pen, (struct str){&c, 1});
+	}
+	pen_put(pen, STR("\""));
+}
+
 size_t cache_status_bytes(const struct transaction *t)
 {
-	return t->snapshot->cache_status_hit.len + CACHE_STATUS_BYTES;
+	return t->snapshot->cache_status_hit.len + CACHE_STATUS_BYTES +
+	       (is_keyed(t) ? 2 * t->url.len : 0);
 }
 
 void cache_status_write(const struct transaction *t, struct pen *pen)
@@ -50,6 +72,8 @@ void cache_status_write(const struct transaction *t, struct pen *pen)
 		pen_put(pen, t->snapshot->cache_status);
 		put_forward(t, pen);
 	}
+	if (is_keyed(t))
+		put_key(t, pen);
 	if (t->error != ERROR_NONE) {
 		pen_put(pen, STR(";detail="));
 		pen_put(pen, str_of(error_name_text(t->error)));

@@ -24,7 +24,8 @@ enum forward_reason {
 /* More than cache_status_write needs besides the snapshot's own text. */
 enum { CACHE_STATUS_BYTES = 160 };
 
-/* The whole line, with its CRLF. A reply that was made here names its error. */
+/* The whole line, with its CRLF. A reply that was made here names its error; with cache_status_key on,
+ * the URL that it is looked up by is shown. */
 void cache_status_write(const struct transaction *transaction, struct pen *pen);
 size_t cache_status_bytes(const struct transaction *transaction);
 

@@ -30,6 +30,7 @@ struct control_reader fetch_store_reader(const struct fetch_order *order)
 	return (struct control_reader){
 		.surrogate_id = str_of(config->surrogate_id),
 		.is_remote_surrogate = config->surrogate_remote,
+		.keeps_cookies = config->replay_set_cookie,
 		.ignores_vary_expires = config->vary_ignore_expire,
 	};
 }
@@ -39,7 +40,8 @@ struct control_reader fetch_store_reader(const struct fetch_order *order)
 /* Which of its lines a field belongs to: shared by all readers, for the first one only, or neither.
  */
 static struct buf *line_of(const struct http_response *response, const struct http_field *field,
-                           bool is_stored, bool has_surrogate, struct buf *head, struct buf *once)
+                           const struct control_reader *reader, bool is_stored,
+                           bool has_surrogate, struct buf *head, struct buf *once)
 {
 	switch (field->id) {
 	case FIELD_CONTENT_LENGTH: /* the reply writes what it sends */
@@ -49,15 +51,17 @@ static struct buf *line_of(const struct http_response *response, const struct ht
 	case FIELD_SURROGATE_CONTROL: /* for a surrogate before us, if there is one */
 		return has_surrogate ? once : NULL;
 	case FIELD_CONTENT_RANGE: /* of this part: stored, it may become another */
+		return once;
 	case FIELD_SET_COOKIE:
 	case FIELD_SET_COOKIE2:
-		return once;
+		return is_stored && storable_keeps_field(&response->head, field, reader) ? head
+		                                                                         : once;
 	default:
 		break;
 	}
 	if (http_is_hop_by_hop(&response->head, field))
 		return NULL;
-	return is_stored && !storable_keeps_field(&response->head, field) ? once : head;
+	return is_stored && !storable_keeps_field(&response->head, field, reader) ? once : head;
 }
 
 /* A field that a reply made here has, and one that only passes through keeps as it came. */
@@ -89,6 +93,7 @@ static void add_via(struct buf *out, const struct http_head *from)
 static void write_heads(const struct fetch_order *order, const struct http_response *response,
                         bool is_stored, struct buf *head, struct buf *once)
 {
+	const struct control_reader reader = fetch_store_reader(order);
 	const struct http_head *from = &response->head;
 	bool has_surrogate =
 		http_has(&order->exchange->request.head, FIELD_SURROGATE_CAPABILITY);
@@ -99,7 +104,7 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 	buf_add_str(head, str_of(http_reason(response->status)));
 	buf_add_str(head, STR("\r\n"));
 	for (unsigned i = 0; i < from->nfields; i++) {
-		struct buf *line = line_of(response, &from->fields[i], is_stored, has_surrogate,
+		struct buf *line = line_of(response, &from->fields[i], &reader, is_stored, has_surrogate,
 		                           head, once);
 
 		if (!line || (order->fill.partial && from->fields[i].id == FIELD_CONTENT_RANGE))

@@ -155,6 +155,8 @@ struct config {
 	bool refresh_all_ims;
 	bool reload_into_ims;
 	bool vary_ignore_expire;
+	bool replay_set_cookie; /* ours */
+	bool cache_status_key; /* ours: Cache-Status shows the key */
 	bool surrogate_remote; /* http_accel_surrogate_remote */
 
 	/* Names. */

@@ -81,7 +81,7 @@ static void write_stored(const struct http_head *head, struct buf *out)
 {
 	buf_add_str(out, STR("HTTP/1.1 200 OK\r\n"));
 	for (unsigned i = 0; i < head->nfields; i++) {
-		if (!storable_keeps_field(head, &head->fields[i]))
+		if (!storable_keeps_field(head, &head->fields[i], &US))
 			continue;
 		buf_add_str(out, http_field_name(head, &head->fields[i]));
 		buf_add_str(out, STR(": "));
