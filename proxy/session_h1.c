@@ -201,7 +201,7 @@ static enum session_state run_read_head(struct session *session)
 
 /* Squid, half_closed_clients off: a client that sends no more has gone, unless it still owes a
  * body. */
-static bool client_is_gone(const struct session *session)
+bool session_client_is_gone(const struct session *session)
 {
 	return stream_has_hung_up(&session->stream) ||
 	       (stream_has_ended(&session->stream) && session->exchange->is_body_read &&
@@ -212,7 +212,7 @@ static enum session_state run_await_reply(struct session *session)
 {
 	if (transaction_has_reply(session->transaction))
 		return SESSION_WRITE_REPLY;
-	if (client_is_gone(session))
+	if (session_client_is_gone(session))
 		return SESSION_CLOSED;
 	stream_watch(&session->stream);
 	transaction_body_wake(session->transaction);

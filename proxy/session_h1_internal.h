@@ -87,6 +87,8 @@ void session_end_transaction(struct session *session);
 /* Reads once: into the shared buffer when nothing is kept, else behind what is. All bytes so far
  * lie at *at then, *len of them. */
 ssize_t session_read_some(struct session *session, char **at, size_t *len);
+/* As far as seen: nobody waits for the reply any more. */
+bool session_client_is_gone(const struct session *session);
 /* The peer closed, or the socket failed, while a head was awaited. */
 enum session_state session_end_of_input(struct session *session);
 

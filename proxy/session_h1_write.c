@@ -241,10 +241,17 @@ enum session_state session_run_write_reply(struct session *session)
 {
 	enum session_state next = write_reply(session);
 
-	if (next == SESSION_WRITE_REPLY && !session->exchange->is_body_read) {
-		/* An answer may begin, and wait, before the request's body is at its end. */
+	bool is_writing, is_uploading;
+
+	if (next != SESSION_WRITE_REPLY)
+		return next;
+	is_writing = stream_is_writing(&session->stream);
+	is_uploading = !session->exchange->is_body_read;
+	if (!is_writing && session_client_is_gone(session))
+		return SESSION_CLOSED; /* while the origin is slow */
+	if (!is_writing || is_uploading)
 		stream_watch(&session->stream);
+	if (is_uploading) /* an answer may begin, and wait, before the request's body is at its end */
 		transaction_body_wake(session->transaction);
-	}
-	return next;
+	return SESSION_WRITE_REPLY;
 }
