@@ -14,6 +14,7 @@
 
 #include "cache/disk_feed.h"
 #include "cache/disk_internal.h"
+#include "cache/disk_pages.h"
 #include "cache/disk_reader.h"
 #include "cache/disk_writer.h"
 #include "lib/base/check.h"
@@ -280,6 +281,7 @@ static struct disk *create(const struct disk_config *config)
 	atomic_init(&disk->next_seq, 1);
 	atomic_init(&disk->is_loading, true);
 	lock_init(&disk->shared.lock);
+	lock_init(&disk->door.lock);
 	list_init(&disk->shared.pins);
 	list_init(&disk->shared.doubts);
 	list_init(&disk->shared.stores);
@@ -323,6 +325,7 @@ enum err disk_open(const struct disk_config *config, struct disk **out, struct e
 	enum err err;
 
 	schema_setup_once();
+	disk_pages_setup_once();
 	disk = create(config);
 	err = open_files(disk, &db, &reason);
 	if (err == ERR_DISK && config->is_patient) {
@@ -356,6 +359,7 @@ void disk_close(struct disk *disk)
 	drop_lock(disk);
 	disk_index_destroy(disk->index);
 	lock_fini(&disk->shared.lock);
+	lock_fini(&disk->door.lock);
 	mem_free(disk->directory);
 	mem_free(disk->path);
 	mem_free(disk);
@@ -548,6 +552,7 @@ void disk_stats(struct disk *disk, struct disk_stats *out)
 		.queued_bytes = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed),
 		.lookups = reading(disk, COUNT_LOOKUPS),
 		.hits = reading(disk, COUNT_HITS),
+		.read_now = reading(disk, COUNT_READ_NOW),
 		.stored = reading(disk, COUNT_STORED),
 		.stored_bytes = reading(disk, COUNT_STORED_BYTES),
 		.refused = reading(disk, COUNT_REFUSED),

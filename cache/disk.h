@@ -75,6 +75,14 @@ struct disk_query {
 	struct disk_job *job_;
 };
 
+enum disk_now {
+	DISK_NOW_FOUND, /* *object: as for done, complete */
+	DISK_NOW_MISS,
+	DISK_NOW_ASK, /* that would have to wait: disk_lookup */
+};
+/* The answer at once, when the system has all of it in memory: no wait, no other thread. Of the query,
+ * key, url and head are looked at, and nhits is set. Any thread. */
+enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struct object **object);
 /* done comes later, never from within this call. From query->loop's thread. */
 void disk_lookup(struct disk *disk, struct disk_query *query);
 /* done will not be called any more. From query->loop's thread; fine when there is none under way. */
@@ -114,7 +122,8 @@ struct disk_stats {
 	uint64_t objects;         /* in the index */
 	uint64_t used_bytes, max_bytes, index_bytes;
 	uint64_t queued_bytes;
-	uint64_t lookups, hits;   /* disk_lookup, and those that found something */
+	uint64_t lookups, hits;   /* answers, and those that found something */
+	uint64_t read_now;        /* hits by disk_lookup_now */
 	uint64_t stored, stored_bytes;
 	uint64_t refused;         /* disk_store said no */
 	uint64_t dropped;         /* accepted, but given up: aborted, a fault, too large */

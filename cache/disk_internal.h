@@ -18,6 +18,7 @@
 #include "lib/net/loop.h"
 
 struct disk_feed;
+struct disk_peek;
 struct disk_reader;
 struct disk_writer;
 
@@ -46,6 +47,7 @@ struct disk_doubt {
 enum disk_count {
 	COUNT_LOOKUPS,
 	COUNT_HITS,
+	COUNT_READ_NOW,
 	COUNT_STORED,
 	COUNT_STORED_BYTES,
 	COUNT_REFUSED,
@@ -85,6 +87,12 @@ struct disk {
 		struct list doubts; /* struct disk_doubt */
 		struct list stores; /* struct disk_store, all of them */
 	} shared;
+	/* how disk_lookup_now sees the file (cache/disk_peek.h) */
+	struct {
+		struct lock lock;
+		struct disk_peek *peek; /* NULL: not now */
+		bool is_taken;          /* by the reader that opens or closes it */
+	} door;
 };
 
 static inline void disk_count(struct disk *disk, enum disk_count which, uint64_t n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/disk_reader.h"
 
+#include "cache/disk_peek.h"
 #include "cache/disk_stream.h"
 #include "cache/disk_writer.h"
 #include "cache/vary.h"
@@ -21,6 +22,7 @@ struct disk_reader {
 	struct loop *loop;
 	pthread_t thread;
 	struct disk_source source;
+	struct disk_peek *peek; /* the door that this one opened */
 	unsigned generation; /* of the file that source has open */
 	struct list jobs, streams;
 	struct loop_task task;
@@ -28,6 +30,7 @@ struct disk_reader {
 	int64_t used_ms;
 	int64_t retry_ms; /* when the file could not be opened */
 	atomic_bool is_stalled; /* relaxed; set by who waits for it, cleared here */
+	int64_t door_ms;  /* when the door was no use, or cannot be opened */
 	struct mail stop;
 };
 
@@ -105,6 +108,27 @@ static void end_streams(struct disk_reader *reader)
 		disk_stream_destroy(CONTAINER(node, struct disk_stream, node));
 }
 
+static void close_source(struct disk_reader *reader)
+{
+	end_streams(reader);
+	disk_door_close(reader->disk, reader->peek);
+	reader->peek = NULL;
+	disk_source_close(&reader->source);
+}
+
+/* The asking threads see the file by this one's connection. */
+static void mind_door(struct disk_reader *reader)
+{
+	if (reader->peek && !disk_door_refresh(reader->peek)) {
+		disk_door_close(reader->disk, reader->peek);
+		reader->peek = NULL;
+		reader->door_ms = loop_now_ms(reader->loop) + TICK_MS;
+	}
+	if (!reader->peek && reader->source.db && loop_now_ms(reader->loop) >= reader->door_ms)
+		reader->peek =
+			disk_door_open(reader->disk, reader->source.db, reader->generation);
+}
+
 /* The connection is opened at first use, and again when the writer has opened another file. */
 static bool open_source(struct disk_reader *reader)
 {
@@ -117,8 +141,7 @@ static bool open_source(struct disk_reader *reader)
 		return true;
 	if (disk_state(disk) == DISK_OFF || loop_now_ms(reader->loop) < reader->retry_ms)
 		return false;
-	end_streams(reader);
-	disk_source_close(&reader->source);
+	close_source(reader);
 	reader->generation = generation;
 	rc = disk_source_open(&reader->source, disk->path);
 	if (rc != SQLITE_OK) {
@@ -273,6 +296,7 @@ static void run(struct loop_task *task)
 		end_stall(reader);
 	if (is_batch && reader->source.db && !sqlite3_get_autocommit(reader->source.db))
 		schema_run(reader->source.db, "COMMIT");
+	mind_door(reader);
 	if (!list_is_empty(&reader->jobs))
 		loop_defer(reader->loop, &reader->task);
 }
@@ -321,10 +345,9 @@ static void deliver_stop(struct mail *mail)
 
 	while ((node = list_pop_front(&reader->jobs)))
 		disk_job_answer(CONTAINER(node, struct disk_job, node));
-	end_streams(reader);
 	loop_task_cancel(&reader->task);
 	timer_cancel(&reader->tick);
-	disk_source_close(&reader->source);
+	close_source(reader);
 	loop_stop(reader->loop);
 }
 

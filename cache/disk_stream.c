@@ -102,15 +102,14 @@ static bool is_head(struct str head)
 	return true;
 }
 
-static bool is_sound(sqlite3_stmt *stmt, const struct disk_row *row)
+bool disk_row_is_sound(const struct disk_row *row, uint32_t head_crc)
 {
 	int64_t size = row->head.body_bytes;
 
 	return row->url.len <= DISK_MAX_HEAD_BYTES && row->vary.len <= DISK_MAX_HEAD_BYTES &&
 	       row->head.status >= 100 && row->head.status <= 999 && size >= 0 &&
 	       disk_npieces((uint64_t)size) <= 1 << SCHEMA_PIECE_BITS && is_head(row->head.head) &&
-	       hash_crc32c(row->head.head.at, row->head.head.len) ==
-		       (uint32_t)sqlite3_column_int64(stmt, COLUMN_HEADER_CRC);
+	       hash_crc32c(row->head.head.at, row->head.head.len) == head_crc;
 }
 
 static struct freshness_facts facts_of(sqlite3_stmt *stmt)
@@ -150,7 +149,9 @@ enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, str
 		.body_bytes = sqlite3_column_int64(stmt, COLUMN_SIZE),
 		.facts = facts_of(stmt),
 	};
-	return is_sound(stmt, row) ? DISK_ROW_FOUND : DISK_ROW_BAD;
+	return disk_row_is_sound(row, (uint32_t)sqlite3_column_int64(stmt, COLUMN_HEADER_CRC)) ?
+		       DISK_ROW_FOUND :
+		       DISK_ROW_BAD;
 }
 
 /* Is it piece number n of a body of that size, as it was stored? */

@@ -51,6 +51,8 @@ enum disk_row_verdict {
 	DISK_ROW_BAD,  /* it contradicts itself or its checksums */
 	DISK_ROW_FAULT, /* *code says why */
 };
+/* A row of which spans and numbers are set: may it be an object? head_crc: of its head. */
+bool disk_row_is_sound(const struct disk_row *row, uint32_t head_crc);
 /* Finds the row; the body's first piece is not looked at. The caller resets source->row. */
 enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, struct disk_row *row,
 				    int *code);

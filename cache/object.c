@@ -155,13 +155,13 @@ void object_set_url(struct object *object, uint64_t key, struct str url)
 	add_memory(object, url.len + 1);
 }
 
-void object_set_head(struct object *object, const struct object_head *head)
+/* With a chunk of chunk_bytes for the body, if not 0, beside the head. */
+static void set_head(struct object *object, const struct object_head *head, size_t chunk_bytes)
 {
 	struct object_wakes wakes = {0};
-	bool is_small = head->body_bytes > 0 && head->body_bytes <= OBJECT_CHUNK_BYTES;
 
 	check(object_state(object) == OBJECT_EMPTY);
-	object->last_ = copy_head(object, head, is_small ? (size_t)head->body_bytes : 0);
+	object->last_ = copy_head(object, head, chunk_bytes);
 	lock_take(&object->shared.lock);
 	object->shared.first = object->last_;
 	/* Release: pairs with object_state, so that readers see the head. */
@@ -169,6 +169,24 @@ void object_set_head(struct object *object, const struct object_head *head)
 	object_collect_wakes_locked(object, &wakes);
 	lock_drop(&object->shared.lock);
 	object_send_wakes(object, &wakes);
+}
+
+void object_set_head(struct object *object, const struct object_head *head)
+{
+	bool is_small = head->body_bytes > 0 && head->body_bytes <= OBJECT_CHUNK_BYTES;
+
+	set_head(object, head, is_small ? (size_t)head->body_bytes : 0);
+}
+
+struct object *object_create_blank(const struct object_head *head, char **body)
+{
+	struct object *object = object_create(NULL, NULL, NULL, 0);
+
+	check(head->body_bytes >= 0 && head->body_bytes <= UINT32_MAX);
+	atomic_store_explicit(&object->is_kept_, true, memory_order_relaxed);
+	set_head(object, head, (size_t)head->body_bytes);
+	*body = object->last_ ? object->last_->bytes : NULL;
+	return object;
 }
 
 struct object *object_create_renewed(struct object *old, const struct object_head *head)

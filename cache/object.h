@@ -135,6 +135,9 @@ void object_drop_held(void);
 
 /* A complete object with a body of its own in one piece: error pages, small answers made here. */
 struct object *object_create_whole(const struct object_head *head, struct str body);
+/* Room for a body of body_bytes in one piece, whole once the caller has filled *body and called
+ * object_commit and object_finish. */
+struct object *object_create_blank(const struct object_head *head, char **body);
 /* As old, which is complete, but with another head: what a 304 makes of it. The body is shared. */
 struct object *object_create_renewed(struct object *old, const struct object_head *head);
 

@@ -30,6 +30,7 @@ static void say_disk(struct control_call *call, struct disk *disk)
 	control_say(call, "disk.max_bytes = %" PRIu64, stats.max_bytes);
 	control_say(call, "disk.lookups = %" PRIu64, stats.lookups);
 	control_say(call, "disk.hits = %" PRIu64, stats.hits);
+	control_say(call, "disk.read_now = %" PRIu64, stats.read_now);
 	control_say(call, "disk.stored = %" PRIu64, stats.stored);
 	control_say(call, "disk.refused = %" PRIu64, stats.refused);
 	control_say(call, "disk.faults = %" PRIu64, stats.faults);

@@ -14,6 +14,7 @@
 #include "lib/net/resolver.h"
 #include "proxy/log_writer.h"
 #include "proxy/peer_table.h"
+#include "proxy/promotion.h"
 #include "proxy/snapshot.h"
 #include "proxy/tls_table.h"
 #include "proxy/worker.h"
@@ -86,6 +87,7 @@ static void open_cache(struct server *server, const struct config *config)
 {
 	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
 		open_disk(server, dir);
+	server->promotion = promotion_create((size_t)config->cache_mem_bytes);
 	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
 				     server->ndisks > 0 ? disk_seed(server->disks[0])
 							: random_u64());
@@ -210,6 +212,7 @@ void server_stop(struct server *server)
 		disk_close(server->disks[i]);
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_destroy(server->workers[i]);
+	promotion_destroy(server->promotion);
 	index_destroy(server->index);
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);

@@ -18,6 +18,7 @@ struct index;
 struct log_writer;
 struct partial_table;
 struct peer_table;
+struct promotion;
 struct snapshot;
 struct tls_table;
 struct worker;
@@ -31,6 +32,7 @@ struct server {
 	struct partial_table *parts; /* responses that are not whole */
 	struct disk *disks[SERVER_MAX_DISKS];
 	unsigned ndisks;
+	struct promotion *promotion; /* which hits on disk go to memory */
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
 	struct log_writer *log;

@@ -6,6 +6,7 @@
 #include "cache/object.h"
 #include "cache/vary.h"
 #include "proxy/background.h"
+#include "proxy/promotion.h"
 #include "proxy/refresh_values.h"
 #include "proxy/server.h"
 #include "proxy/transaction_internal.h"
@@ -84,9 +85,11 @@ static void disk_is_late(struct timer *timer)
 	transaction_resume(t);
 }
 
+/* True: the answer is under way, and not there at once. */
 static bool ask_disk(struct transaction *t)
 {
 	struct disk *disk = server_disk(t->worker->server, t->key);
+	enum disk_now answer;
 
 	if (!disk || t->was_disk_asked || !disk_may_have(disk, t->key))
 		return false;
@@ -99,6 +102,10 @@ static bool ask_disk(struct transaction *t)
 		.loop = t->worker->loop,
 		.done = disk_done,
 	};
+	answer = disk_lookup_now(disk, &t->disk, &t->object);
+	t->is_from_disk = answer == DISK_NOW_FOUND;
+	if (answer != DISK_NOW_ASK)
+		return false;
 	t->waiting |= WAIT_DISK;
 	timer_init(&t->disk_timer, disk_is_late);
 	timer_set(t->worker->loop, &t->disk_timer, loop_now_ms(t->worker->loop) + DISK_PATIENCE_MS);
@@ -106,11 +113,14 @@ static bool ask_disk(struct transaction *t)
 	return true;
 }
 
-/* A hit from disk that was one before goes to memory, if it fits there. */
+/* A hit from disk whose URL was one lately goes to memory, if it fits there. */
 static void promote(struct transaction *t)
 {
-	if (t->is_from_disk && t->disk.nhits > 0 && object_state(t->object) == OBJECT_COMPLETE)
-		index_insert(t->worker->server->index, t->key, t->object);
+	struct server *server = t->worker->server;
+
+	if (t->is_from_disk && object_state(t->object) == OBJECT_COMPLETE &&
+	    promotion_is_due(server->promotion, t->key))
+		index_insert(server->index, t->key, t->object);
 }
 
 /* A large body that is asked for again and again moves into a file: sent without a copy. */

@@ -225,6 +225,29 @@ static void make_head(struct http_head *head, char *bytes, size_t size, const ch
 	head->present_[FIELD_ACCEPT_LANGUAGE / 64] |= UINT64_C(1) << FIELD_ACCEPT_LANGUAGE % 64;
 }
 
+/* What can be answered at once is what the reader thread answered. */
+static void check_answer_at_once(struct disk_fixture *fixture, struct disk_query *query,
+				 const struct object *answer)
+{
+	struct object *object = NULL;
+
+	switch (disk_lookup_now(fixture->disk, query, &object)) {
+	case DISK_NOW_ASK:
+		return;
+	case DISK_NOW_MISS:
+		check(!answer);
+		return;
+	case DISK_NOW_FOUND:
+		check(answer && object_is_whole(object));
+		check(str_eq(object->head, answer->head) && str_eq(object->url, answer->url) &&
+		      str_eq(object->vary, answer->vary) && object->status == answer->status &&
+		      object->disk_id == answer->disk_id &&
+		      memcmp(&object->facts, &answer->facts, sizeof(object->facts)) == 0);
+		check(fixture_read(fixture, object) == answer->body_bytes);
+		return;
+	}
+}
+
 struct object *fixture_find(struct disk_fixture *fixture, const char *url,
 			    const char *accept_language)
 {
@@ -242,6 +265,7 @@ struct object *fixture_find(struct disk_fixture *fixture, const char *url,
 	disk_lookup(fixture->disk, &question.query);
 	while (!question.is_done)
 		loop_run(fixture->loop);
+	check_answer_at_once(fixture, &question.query, question.object);
 	return question.object;
 }
 

@@ -38,7 +38,8 @@ void fixture_settle(struct disk_fixture *fixture);
 /* Waits until the index is read. */
 void fixture_wait_loaded(struct disk_fixture *fixture);
 
-/* The answer, with a reference; NULL: a miss. accept_language may be NULL. */
+/* The answer, with a reference; NULL: a miss. One at once (disk_lookup_now) has to be the same.
+ * accept_language may be NULL. */
 struct object *fixture_find(struct disk_fixture *fixture, const char *url,
 			    const char *accept_language);
 /* Reads all of an object's body: its length if it is whole and the pattern, else -1. Drops the

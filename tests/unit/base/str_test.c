@@ -98,6 +98,31 @@ static void crc32c_matches_the_published_values(void **state)
 	assert_int_equal(hash_crc32c("123456789", 9), 0xE3069283u);
 }
 
+static uint32_t crc32c_by_bits(const unsigned char *at, size_t len)
+{
+	uint32_t crc = ~0u;
+
+	for (; len > 0; at++, len--) {
+		crc ^= *at;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82F63B78u : crc >> 1;
+	}
+	return ~crc;
+}
+
+/* Long ones are summed in parts side by side. */
+static void crc32c_of_any_length_is_that_of_its_bits(void **state)
+{
+	static const size_t lengths[] = {0, 1, 7, 8, 3071, 3072, 3073, 6144, 9999, 20000};
+	static unsigned char bytes[20000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+	for (size_t i = 0; i < COUNT(lengths); i++)
+		assert_int_equal(hash_crc32c(bytes, lengths[i]), crc32c_by_bits(bytes, lengths[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +131,7 @@ int main(void)
 		cmocka_unit_test(buffers_refuse_what_passes_their_bound),
 		cmocka_unit_test(arenas_give_aligned_memory_beyond_their_first_block),
 		cmocka_unit_test(crc32c_matches_the_published_values),
+		cmocka_unit_test(crc32c_of_any_length_is_that_of_its_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
