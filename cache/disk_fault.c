@@ -202,6 +202,7 @@ void writer_reopen(struct disk_writer *writer)
 	struct disk *disk = writer->disk;
 	struct err_text why = {""};
 	sqlite3 *db;
+	int rc;
 
 	rows_close(&writer->rows);
 	forget_file(writer);
@@ -221,13 +222,17 @@ void writer_reopen(struct disk_writer *writer)
 		writer_rest(writer, why.at);
 		return;
 	}
-	if (take_seed(writer, db) != SQLITE_OK) {
+	rc = take_seed(writer, db);
+	if (rc != SQLITE_OK)
 		sqlite3_close(db);
-		rest(writer, "its keys cannot be made those of memory", RETRY_MS);
+	else
+		rc = writer_adopt(writer, db);
+	if (rc != SQLITE_OK && writer_is_damage(rc)) {
+		writer_replace(writer, sqlite3_errstr(rc));
 		return;
 	}
-	if (writer_adopt(writer, db) != SQLITE_OK) {
-		rest(writer, "its tables cannot be read", RETRY_MS);
+	if (rc != SQLITE_OK) {
+		writer_rest(writer, sqlite3_errstr(rc));
 		return;
 	}
 	/* Pairs with the readers' load: they open the new file. */
@@ -280,6 +285,20 @@ void writer_replace(struct disk_writer *writer, const char *reason)
 	writer_reopen(writer);
 }
 
+bool writer_is_damage(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* a table is missing or another */
+	case SQLITE_SCHEMA:
+	case SQLITE_CONSTRAINT: /* rows that should not be there */
+		return true;
+	default:
+		return code == SQLITE_IOERR_SHORT_READ;
+	}
+}
+
 void writer_fault(struct disk_writer *writer, int code)
 {
 	const char *reason = sqlite3_errstr(code);
@@ -294,15 +313,8 @@ void writer_fault(struct disk_writer *writer, int code)
 	case SQLITE_FULL:
 		writer_pause(writer, reason, next_retry_ms(writer));
 		return;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_ERROR: /* a table is missing or another */
-	case SQLITE_SCHEMA:
-	case SQLITE_CONSTRAINT: /* rows that should not be there */
-		writer_replace(writer, reason);
-		return;
 	default:
-		if (code == SQLITE_IOERR_SHORT_READ)
+		if (writer_is_damage(code))
 			writer_replace(writer, reason);
 		else if (code == SQLITE_IOERR_WRITE)
 			writer_pause(writer, reason, next_retry_ms(writer));

@@ -6,6 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
+#include "lib/base/log.h"
 
 #include <unistd.h>
 
@@ -263,22 +264,39 @@ static struct disk_writer *writer_create(struct disk *disk)
 	return writer;
 }
 
+/* Damage that shows only now costs the file, as it does later. */
+static bool adopt_or_replace(struct disk_writer *writer, sqlite3 *db, struct err_text *why)
+{
+	struct disk *disk = writer->disk;
+	int rc = writer_adopt(writer, db);
+
+	if (rc != SQLITE_OK && writer_is_damage(rc)) {
+		log_say(1, "Disk cache %s is damaged (%s): setting it aside, starting an empty one",
+			disk->path, sqlite3_errstr(rc));
+		disk_set_aside(disk->path);
+		if (disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, why) !=
+		    ERR_OK)
+			return false;
+		rc = writer_adopt(writer, db);
+	}
+	if (rc != SQLITE_OK)
+		err_say(why, "%s: %s", disk->path, sqlite3_errstr(rc));
+	return rc == SQLITE_OK;
+}
+
 enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **out,
 			   struct err_text *why)
 {
 	enum { READ_BYTES = 4096 }; /* the loop wants a buffer; nothing is read here */
 	struct disk_writer *writer = writer_create(disk);
 	enum err err = ERR_DISK;
-	int rc = db ? writer_adopt(writer, db) : SQLITE_OK;
 
-	if (rc != SQLITE_OK) {
-		err_say(why, "%s: %s", disk->path, sqlite3_errstr(rc));
+	if (db && !adopt_or_replace(writer, db, why))
 		goto fail;
-	}
 	writer->loop = loop_create(READ_BYTES, why);
 	if (!writer->loop)
 		goto fail;
-	if (db)
+	if (writer->rows.db)
 		upkeep_start(writer);
 	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + TICK_MS);
 	err = disk_thread_start(&writer->thread, "disk-writer", writer->loop, why);

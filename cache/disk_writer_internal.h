@@ -86,6 +86,8 @@ void writer_run_batch(struct disk_writer *writer);
 void writer_drop_stores(struct disk_writer *writer);
 
 /* ---- disk_fault.c */
+/* Does the code say that the file is no good, whatever the device? */
+bool writer_is_damage(int code);
 /* Ends the transaction and does what the code asks for: wait, pause, go without, start anew. */
 void writer_fault(struct disk_writer *writer, int code);
 /* The file works: storing goes on. */
