@@ -29,6 +29,7 @@
 #include "proxy/process.h"
 #include "proxy/sockets.h"
 #include "proxy/startup.h"
+#include "proxy/tls_watch.h"
 #include "proxy/transcript.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
@@ -72,6 +73,8 @@ struct broker {
 	bool is_reload_due;
 	int64_t reloaded_ms;
 	struct timer restart_timer, reload_timer, kill_timer;
+	struct tls_watch tls_watch;
+	bool is_tls_renewed; /* since config was read: a new kid has to be told */
 	int status;
 };
 
@@ -138,6 +141,30 @@ static void give_changes(struct broker *broker)
 	}
 }
 
+/* ---- certificates */
+
+static bool give_tls_files(struct broker *broker)
+{
+	int fd = tls_watch_record(broker->config);
+	bool is_sent = fd >= 0 && channel_send(broker->channel.fd, CHANNEL_TLS_FILES, 0, NULL, &fd, 1);
+
+	if (!is_sent)
+		log_say(0, "ERROR: cannot pass the renewed certificates on: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return is_sent;
+}
+
+static bool tls_changed(void *owner)
+{
+	struct broker *broker = owner;
+
+	if (broker->next || broker->kid_state != KID_READY)
+		return false;
+	broker->is_tls_renewed = true;
+	return give_tls_files(broker);
+}
+
 /* ---- the kid */
 
 static _Noreturn void become_kid(struct broker *broker, int channel)
@@ -157,6 +184,8 @@ static void watch_kid(struct broker *broker, pid_t pid, int channel)
 		log_say(0, "ERROR: cannot watch the channel to the kid: %s", strerror(errno));
 	log_say(1, "Squid Parent: (squid-1) process %d started", (int)pid);
 	give_all_sockets(broker);
+	if (broker->is_tls_renewed)
+		give_tls_files(broker);
 	tell(broker, CHANNEL_SYNC, 0);
 }
 
@@ -278,6 +307,8 @@ static void reload_answered(struct broker *broker, bool is_ok)
 			give_changes(broker);
 		sockets_commit(&broker->sockets);
 		broker->config = broker->next;
+		broker->is_tls_renewed = false;
+		tls_watch_follow(&broker->tls_watch, broker->config);
 	} else {
 		sockets_revert(&broker->sockets);
 	}
@@ -418,6 +449,8 @@ static void on_restart(struct broker *broker)
 		sockets_commit(&broker->sockets);
 		config_unref(broker->config);
 		broker->config = config;
+		broker->is_tls_renewed = false;
+		tls_watch_follow(&broker->tls_watch, config);
 	}
 	broker->aim = AIM_RESTART;
 	stop_kid(broker, false);
@@ -547,6 +580,8 @@ static int run(struct broker *broker)
 	}
 	logging = broker;
 	log_set_sink(log_line);
+	tls_watch_init(&broker->tls_watch, broker->loop, tls_changed, broker);
+	tls_watch_follow(&broker->tls_watch, broker->config);
 	start_kid(broker);
 	loop_run(broker->loop);
 	log_set_sink(NULL);
@@ -563,6 +598,7 @@ static void clean_up(struct broker *broker)
 	timer_cancel(&broker->restart_timer);
 	timer_cancel(&broker->reload_timer);
 	timer_cancel(&broker->kill_timer);
+	tls_watch_stop(&broker->tls_watch);
 	sockets_fini(&broker->sockets);
 	if (broker->signals.is_watched_) {
 		loop_unwatch(broker->loop, &broker->signals);

@@ -17,6 +17,7 @@ enum channel_kind {
 	CHANNEL_SYNC,        /* answered by READY: all before it has been done */
 	CHANNEL_RELOAD,      /* answered by RELOADED; a descriptor of the parent's transcript */
 	CHANNEL_RELOAD_DONE, /* value: did it work; whatever became of it, on either side */
+	CHANNEL_TLS_FILES,   /* certificates and the like have changed; a descriptor of a transcript */
 	CHANNEL_ROTATE,
 	CHANNEL_DEBUG,
 	CHANNEL_STOP, /* value: at once */

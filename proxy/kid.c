@@ -17,7 +17,9 @@
 #include "proxy/control.h"
 #include "proxy/process.h"
 #include "proxy/serve.h"
+#include "proxy/server.h"
 #include "proxy/startup.h"
+#include "proxy/tls_watch.h"
 #include "proxy/transcript.h"
 #include "squid-compat/config.h"
 
@@ -75,6 +77,13 @@ static void on_reload_done(struct kid *kid, struct channel_message *message)
 	control_reload_done(kid->control, message->value != 0);
 }
 
+static void on_tls_files(struct kid *kid, struct channel_message *message)
+{
+	if (message->nfds > 0 && !serve_is_stopping(kid->serve))
+		tls_watch_replay(serve_config(kid->serve), serve_server(kid->serve)->tls,
+		                 message->fds[0]);
+}
+
 static void on_rotate(struct kid *kid, struct channel_message *message)
 {
 	(void)message;
@@ -106,6 +115,7 @@ static void (*const handlers[CHANNEL_KINDS])(struct kid *kid, struct channel_mes
 	[CHANNEL_SYNC] = on_sync,
 	[CHANNEL_RELOAD] = on_reload,
 	[CHANNEL_RELOAD_DONE] = on_reload_done,
+	[CHANNEL_TLS_FILES] = on_tls_files,
 	[CHANNEL_ROTATE] = on_rotate,
 	[CHANNEL_DEBUG] = on_debug,
 	[CHANNEL_STOP] = on_stop,

@@ -20,10 +20,13 @@
 #include "proxy/pid_file.h"
 #include "proxy/process.h"
 #include "proxy/serve.h"
+#include "proxy/server.h"
 #include "proxy/sockets.h"
 #include "proxy/startup.h"
+#include "proxy/tls_watch.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
+#include "squid-compat/world.h"
 
 enum { LOOP_READ_BYTES = 4096, RELOAD_SPACING_MS = 250 };
 
@@ -40,6 +43,7 @@ struct solo {
 	struct loop_fd signals;
 	struct timer reload_timer; /* a storm of SIGHUP is one reload now and then */
 	int64_t reloaded_ms;
+	struct tls_watch tls_watch;
 };
 
 /* ---- ports */
@@ -66,6 +70,18 @@ static void take_sockets_back(struct solo *solo)
 	}
 }
 
+/* ---- certificates */
+
+static bool tls_changed(void *owner)
+{
+	struct solo *solo = owner;
+
+	if (!serve_is_stopping(solo->serve))
+		tls_watch_renew(serve_config(solo->serve), serve_server(solo->serve)->tls,
+		                &world_system);
+	return true;
+}
+
 /* ---- reload */
 
 static bool take_config(struct solo *solo, struct config *config)
@@ -82,6 +98,7 @@ static bool take_config(struct solo *solo, struct config *config)
 	take_sockets_back(solo);
 	give_sockets(solo);
 	sockets_commit(&solo->sockets);
+	tls_watch_follow(&solo->tls_watch, serve_config(solo->serve));
 	return true;
 }
 
@@ -198,6 +215,7 @@ static void ended(void *owner)
 	struct solo *solo = owner;
 
 	timer_cancel(&solo->reload_timer);
+	tls_watch_stop(&solo->tls_watch);
 	control_destroy(solo->control);
 	solo->control = NULL;
 	loop_stop(solo->loop);
@@ -247,6 +265,8 @@ static enum err start(struct solo *solo, const struct command_line *line, struct
 			.shutdown = want_shutdown,
 			.owner = solo,
 		});
+	tls_watch_init(&solo->tls_watch, solo->loop, tls_changed, solo);
+	tls_watch_follow(&solo->tls_watch, serve_config(solo->serve));
 	notify_ready(&solo->notify, getpid());
 	return ERR_OK;
 }

@@ -88,6 +88,21 @@ void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *ow
 	stream->owner = owner;
 }
 
+void stream_move(struct stream *from, struct stream *to, void (*wake)(void *owner), void *owner)
+{
+	bool is_watched = from->watch_.is_watched_;
+
+	check(from->ops && !from->rest_);
+	loop_unwatch(from->loop, &from->watch_);
+	*to = *from;
+	*from = (struct stream){.watch_.fd = -1};
+	stream_set_owner(to, wake, owner);
+	if (to->tls_)
+		stream_tls_moved(to);
+	if (is_watched)
+		stream_watch(to);
+}
+
 bool stream_is_stale(struct stream *stream)
 {
 	check(stream->ops);

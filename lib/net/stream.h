@@ -107,6 +107,11 @@ bool stream_is_stale(struct stream *stream);
 /* Another owner for the same connection (an idle one that is taken from a pool). */
 void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *owner);
 
+/* The connection goes on in another struct, with what is known of it, for another owner; from is not
+ * open afterwards. No write may wait. Where it was registered it is so again, and what is there to be
+ * read is told. */
+void stream_move(struct stream *from, struct stream *to, void (*wake)(void *owner), void *owner);
+
 /* Asks for a wake when the peer sends or closes, without reading (for idle pooled connections and
  * for watching a client while its answer is awaited). What came before and was told already is not
  * told again. */

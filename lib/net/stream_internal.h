@@ -27,4 +27,7 @@ ssize_t stream_wait_for_edge(struct stream *stream);
 /* The transport is plain TCP from now on; the descriptor and what is known of it stay. */
 void stream_use_tcp(struct stream *stream);
 
+/* The stream lies where it is now. */
+void stream_tls_moved(struct stream *stream);
+
 #endif

@@ -586,6 +586,11 @@ int stream_handshake(struct stream *stream)
 	return tls->error ? tls->error : result;
 }
 
+void stream_tls_moved(struct stream *stream)
+{
+	stream->tls_->stream = stream;
+}
+
 /* ---- what was agreed on */
 
 bool stream_is_tls(const struct stream *stream)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""https_port: which certificate is shown, versions, resumption, large bodies, plain text, renewal."""
+"""https_port: which certificate is shown, versions, resumption, large bodies, plain text."""
 import os
 import shutil
 import socket
@@ -11,9 +11,11 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "..", "support"), HERE]
 import bobtail
 import certificates
+import client
 from small_origin import Origin
 
 bobtail.skip_without_program()
@@ -22,14 +24,12 @@ certificates.skip_without_openssl()
 FOLDER = tempfile.mkdtemp(prefix="bobtail-tls.")
 os.chmod(FOLDER, 0o755)
 CA = certificates.Authority(FOLDER)
-HTTPS, HTTP, EMPTY, ORIGIN = bobtail.free_ports(4)
+HTTPS, HTTP, ORIGIN = bobtail.free_ports(3)
 DIR = os.path.join(FOLDER, "more")
-LATER = os.path.join(FOLDER, "later.pem")
 
 CONFIG = f"""
 http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
 https_port 127.0.0.1:{HTTPS} accel defaultsite=a.example tls-cert={{a}} tls-key={{a_key}} tls-cert={{wild}} tls-key={{wild_key}} tls-cert-dir={DIR}
-https_port 127.0.0.1:{EMPTY} accel defaultsite=a.example tls-cert={LATER}
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver
 http_access allow all
 cache_mem 16 MB
@@ -43,60 +43,17 @@ shutdown_lifetime 1 second
 
 
 def context(version=None):
-    made = ssl.create_default_context(cafile=CA.pem)
-    if version:
-        made.minimum_version = made.maximum_version = version
-    return made
+    return client.context(CA, version)
 
 
-def connect(name, port=HTTPS, made=None, session=None):
-    plain = socket.create_connection(("127.0.0.1", port), 20)
-    return (made or context()).wrap_socket(plain, server_hostname=name, session=session)
+def connect(name, made=None, session=None):
+    return client.connect(made or context(), HTTPS, name, session)
 
 
-def ask(connection, path="/", host="a.example", body=b""):
-    """One request over a connection that stays; the answer's body."""
-    method = "POST" if body else "GET"
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n"
-    if body:
-        head += f"Content-Length: {len(body)}\r\n"
-    connection.sendall(head.encode() + b"\r\n")
-    if body:
-        connection.sendall(body)
-    got = b""
-    while b"\r\n\r\n" not in got:
-        piece = connection.recv(65536)
-        assert piece, f"the connection ended within a head: {got!r}"
-        got += piece
-    answer, _, rest = got.partition(b"\r\n\r\n")
-    length = next(int(line.split(b":")[1]) for line in answer.split(b"\r\n")
-                  if line.lower().startswith(b"content-length:"))
-    while len(rest) < length:
-        piece = connection.recv(1 << 20)
-        assert piece, "the connection ended within a body"
-        rest += piece
-    return rest
-
-
-def common_name(connection):
-    return dict(part[0] for part in connection.getpeercert()["subject"])["commonName"]
-
-
-def serial(connection):
-    return connection.getpeercert()["serialNumber"]
-
-
-def eventually(what, condition, seconds=20):
-    """The condition holds within some time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except (OSError, AssertionError):
-            pass
-        time.sleep(0.1)
-    raise AssertionError(f"this did not come about: {what}")
+def ask(connection, path="/", body=b""):
+    status, content = client.ask(connection, path, body=body)
+    assert status == 200, status
+    return content
 
 
 def shows_the_certificate_that_a_client_names():
@@ -104,13 +61,13 @@ def shows_the_certificate_that_a_client_names():
                             ("x.wild.example", "*.wild.example"), ("deep.example", "deep.example"),
                             ("one.example", "one.example"), ("two.example", "two.example")):
         with connect(asked) as connection:
-            assert common_name(connection) == expected, (asked, common_name(connection))
+            assert client.common_name(connection) == expected, (asked, client.common_name(connection))
             assert ask(connection, "/10") == b"x" * 10
     made = context()
     made.check_hostname = False
     for asked in ("unknown.example", "deep.x.wild.example", None):
         with connect(asked, made=made) as connection:
-            assert common_name(connection) == "a.example", asked
+            assert client.common_name(connection) == "a.example", asked
 
 
 def speaks_tls_12_and_13_alone():
@@ -164,12 +121,12 @@ def waits_for_a_slow_reader():
 
 def takes_a_hello_byte_by_byte():
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context().wrap_bio(incoming, outgoing, server_hostname="a.example")
+    speaker = context().wrap_bio(incoming, outgoing, server_hostname="a.example")
     with socket.create_connection(("127.0.0.1", HTTPS), 20) as plain:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while True:
             try:
-                client.do_handshake()
+                speaker.do_handshake()
                 break
             except ssl.SSLWantReadError:
                 hello = outgoing.read()
@@ -260,9 +217,10 @@ def main():
     os.chmod(FOLDER, 0o777)
     with Origin(ORIGIN), bobtail.Proxy(CONFIG.format(**names), HTTP) as proxy:
         for test in TESTS:
+            began = time.monotonic()
             test()
             assert proxy.is_alive(), f"{test.__name__}: the proxy died:\n{proxy.output()}"
-            print("ok", test.__name__)
+            print(f"ok {test.__name__} ({time.monotonic() - began:.1f} s)")
 
 
 try:

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/tls_watch.h"
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "proxy/tls_table.h"
+#include "proxy/transcript.h"
+#include "squid-compat/config.h"
+#include "squid-compat/ports.h"
+
+/* A look at thousands of files takes some milliseconds: it may be a hundredth of the time. */
+enum { INTERVAL_MS = 1000, MAX_INTERVAL_MS = 3000, SHARE = 100 };
+
+/* ---- watching */
+
+/* 0: there is nothing to watch. */
+static uint64_t stamp_of(const struct config *config)
+{
+	struct arena scratch;
+	uint64_t stamp = 0;
+
+	arena_init(&scratch, NULL, 0);
+	for (const struct port *port = config->ports->first; port; port = port->next)
+		if (port->is_tls)
+			stamp = stamp * 31 + tls_files_stamp(&port->tls, &scratch);
+	arena_fini(&scratch);
+	return stamp;
+}
+
+static void look(struct timer *timer)
+{
+	struct tls_watch *watch = CONTAINER(timer, struct tls_watch, timer_);
+	int64_t began_ms = clock_mono_ms(), now_ms, wait_ms;
+	uint64_t stamp = stamp_of(watch->config_);
+
+	if (stamp != watch->stamp_ && watch->changed(watch->owner))
+		watch->stamp_ = stamp;
+	now_ms = clock_mono_ms();
+	wait_ms = INTERVAL_MS + (now_ms - began_ms) * SHARE;
+	timer_set(watch->loop, &watch->timer_,
+	          now_ms + (wait_ms < MAX_INTERVAL_MS ? wait_ms : MAX_INTERVAL_MS));
+}
+
+void tls_watch_init(struct tls_watch *watch, struct loop *loop, bool (*changed)(void *owner),
+                    void *owner)
+{
+	*watch = (struct tls_watch){.loop = loop, .changed = changed, .owner = owner};
+	timer_init(&watch->timer_, look);
+}
+
+void tls_watch_stop(struct tls_watch *watch)
+{
+	if (watch->loop)
+		timer_cancel(&watch->timer_);
+}
+
+void tls_watch_follow(struct tls_watch *watch, const struct config *config)
+{
+	watch->config_ = config;
+	watch->stamp_ = stamp_of(config);
+	if (watch->stamp_ == 0)
+		timer_cancel(&watch->timer_);
+	else
+		timer_set(watch->loop, &watch->timer_, clock_mono_ms() + INTERVAL_MS);
+}
+
+/* ---- reading again */
+
+/* table NULL: only so that world sees what is read. */
+static void read_all(const struct config *config, const struct world *world,
+                     struct tls_table *table)
+{
+	for (const struct port *port = config->ports->first; port; port = port->next) {
+		struct tls_files files;
+		struct arena arena;
+
+		if (!port->is_tls)
+			continue;
+		arena_init(&arena, NULL, 0);
+		tls_files_read(&port->tls, world, &arena, &files);
+		if (table)
+			tls_table_set_port(table, port, &files, true);
+		arena_fini(&arena);
+	}
+}
+
+int tls_watch_record(const struct config *config)
+{
+	struct transcript *transcript = transcript_create();
+	struct config_options options = {.world = NULL};
+	int fd;
+
+	transcript_record(transcript, &options);
+	read_all(config, options.world, NULL);
+	fd = transcript_send(transcript);
+	transcript_destroy(transcript);
+	return fd;
+}
+
+void tls_watch_replay(const struct config *config, struct tls_table *table, int fd)
+{
+	struct transcript *transcript = transcript_receive(fd);
+	struct config_options options = {.world = NULL};
+
+	if (!transcript) {
+		log_say(0, "ERROR: the renewed certificates did not arrive; going on with the old "
+		           "ones");
+		return;
+	}
+	transcript_replay(transcript, &options);
+	read_all(config, options.world, table);
+	transcript_destroy(transcript);
+}
+
+void tls_watch_renew(const struct config *config, struct tls_table *table,
+                     const struct world *world)
+{
+	read_all(config, world, table);
+}
