@@ -17,39 +17,39 @@ static void lines_become_rules(void **state)
 		const char *said; /* NULL: nothing */
 	} cases[] = {
 		{"refresh_pattern . 10 50% 20",
-		 {10 * MINUTE, 20 * MINUTE, 50, -1, 0}, REPORT_NOTE, NULL},
-		{"refresh_pattern . 0 20 4320", {0, 3 * DAY, 20, -1, 0}, REPORT_NOTE, NULL},
-		{"refresh_pattern -i HTTP: 1 1% 1", {MINUTE, MINUTE, 1, -1, 0}, REPORT_NOTE, NULL},
+		 {10 * MINUTE, 20 * MINUTE, 50, -1, 0, NULL}, REPORT_NOTE, NULL},
+		{"refresh_pattern . 0 20 4320", {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_NOTE, NULL},
+		{"refresh_pattern -i HTTP: 1 1% 1", {MINUTE, MINUTE, 1, -1, 0, NULL}, REPORT_NOTE, NULL},
 		{"refresh_pattern -i +i ^http: 1 300% 1",
-		 {MINUTE, MINUTE, 300, -1, 0}, REPORT_NOTE, NULL},
+		 {MINUTE, MINUTE, 300, -1, 0, NULL}, REPORT_NOTE, NULL},
 		{"refresh_pattern . -5 20% 10",
-		 {0, 10 * MINUTE, 20, -1, 0}, REPORT_WARNING, "is negative"},
+		 {0, 10 * MINUTE, 20, -1, 0, NULL}, REPORT_WARNING, "is negative"},
 		{"refresh_pattern . 0 20% 525601",
-		 {0, YEAR, 20, -1, 0}, REPORT_WARNING, "cut to one year"},
-		{"refresh_pattern . 525600 20% 525600", {YEAR, YEAR, 20, -1, 0}, REPORT_NOTE, NULL},
+		 {0, YEAR, 20, -1, 0, NULL}, REPORT_WARNING, "cut to one year"},
+		{"refresh_pattern . 525600 20% 525600", {YEAR, YEAR, 20, -1, 0, NULL}, REPORT_NOTE, NULL},
 		{"refresh_pattern . 0 0% 1 override-expire override-lastmod reload-into-ims "
 		 "ignore-reload ignore-no-store ignore-private refresh-ims store-stale",
-		 {0, MINUTE, 0, -1, 0xff}, REPORT_NOTE, NULL},
+		 {0, MINUTE, 0, -1, 0xff, NULL}, REPORT_NOTE, NULL},
 		{"refresh_pattern . 0 0% 1 max-stale=5",
-		 {0, MINUTE, 0, 5 * MINUTE, 0}, REPORT_NOTE, NULL},
+		 {0, MINUTE, 0, 5 * MINUTE, 0, NULL}, REPORT_NOTE, NULL},
 		{"refresh_pattern . 0 0% 1 foo ignore-private",
-		 {0, MINUTE, 0, -1, REFRESH_OPTION_IGNORE_PRIVATE},
+		 {0, MINUTE, 0, -1, REFRESH_OPTION_IGNORE_PRIVATE, NULL},
 		 REPORT_ERROR, "refreshAddToList: Unknown option 'foo'"},
 		{"refresh_pattern . 0 0% 1 ignore-no-cache",
-		 {0, MINUTE, 0, -1, 0}, REPORT_WARNING,
+		 {0, MINUTE, 0, -1, 0, NULL}, REPORT_WARNING,
 		 "UPGRADE: refresh_pattern option 'ignore-no-cache' is obsolete. Remove it."},
 		{"refresh_pattern . 0 0% 1 ignore-auth",
-		 {0, MINUTE, 0, -1, 0}, REPORT_WARNING, "'ignore-auth' is obsolete"},
+		 {0, MINUTE, 0, -1, 0, NULL}, REPORT_WARNING, "'ignore-auth' is obsolete"},
 		/* no rule: the built-in one */
 		{"refresh_pattern (?:x) 1 1% 1",
-		 {0, 3 * DAY, 20, -1, 0}, REPORT_ERROR, "Invalid regular expression '(?:x)'"},
-		{"refresh_pattern . 1 1%", {0, 3 * DAY, 20, -1, 0}, REPORT_FATAL, "needs REGEX MIN"},
+		 {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_ERROR, "Invalid regular expression '(?:x)'"},
+		{"refresh_pattern . 1 1%", {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_FATAL, "needs REGEX MIN"},
 		{"refresh_pattern . 1 1% 1h",
-		 {0, 3 * DAY, 20, -1, 0}, REPORT_FATAL, "'1h' is no number of minutes"},
+		 {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_FATAL, "'1h' is no number of minutes"},
 		{"refresh_pattern . 1 % 1",
-		 {0, 3 * DAY, 20, -1, 0}, REPORT_FATAL, "'%' is no percentage"},
-		{"refresh_pattern ^ftp: 1 1% 1", {0, 3 * DAY, 20, -1, 0}, REPORT_NOTE, NULL},
-		{"refresh_pattern HTTP: 1 1% 1", {0, 3 * DAY, 20, -1, 0}, REPORT_NOTE, NULL},
+		 {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_FATAL, "'%' is no percentage"},
+		{"refresh_pattern ^ftp: 1 1% 1", {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_NOTE, NULL},
+		{"refresh_pattern HTTP: 1 1% 1", {0, 3 * DAY, 20, -1, 0, NULL}, REPORT_NOTE, NULL},
 	};
 	/* clang-format on */
 
@@ -69,6 +69,8 @@ static void lines_become_rules(void **state)
 			fail_msg("'%s': %lld %g %lld %lld %x", cases[i].line,
 			         (long long)rule->min_s, rule->percent, (long long)rule->max_s,
 			         (long long)rule->max_stale_s, rule->options);
+		if (!strstr(rule->text, cases[i].line) && !strstr(rule->text, "no line matches"))
+			fail_msg("'%s': its text is '%s'", cases[i].line, rule->text);
 		if (!config_lines_said(&lines, cases[i].what, cases[i].said))
 			fail_msg("'%s': '%s'", cases[i].line, config_lines_first(&lines));
 		config_lines_fini(&lines);
