@@ -10,6 +10,7 @@ import random
 import socket
 import socketserver
 import sys
+import tempfile
 import threading
 import time
 
@@ -287,6 +288,9 @@ def main():
     print(f"seed {SEED}")
     run("", SEED)
     run("maximum_object_size_in_memory 100 KB", SEED + 1000)
+    with tempfile.TemporaryDirectory(prefix="bobtail-test.") as folder:
+        os.chmod(folder, 0o777)  # started as root, the proxy becomes another user
+        run(f"maximum_object_size_in_memory 100 KB\ncache_dir ufs {folder} 100 16 256", SEED + 2000)
     print("every range and every whole had the right bytes")
 
 
