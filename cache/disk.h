@@ -11,18 +11,22 @@
  * these two. No lock is held across a system call. Ownership: said at each function. */
 #ifndef CACHE_DISK_H
 #define CACHE_DISK_H
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/base/list.h"
 #include "lib/base/str.h"
+#include "lib/net/loop.h"
 
 struct disk;      /* opaque */
 struct disk_job;  /* opaque */
 struct http_head; /* lib/http/message.h */
-struct loop;      /* lib/net/loop.h */
 struct object;    /* cache/object.h */
+struct purge;      /* cache/purge.h */
+struct purge_list;
 
 struct disk_config {
 	const char *directory;     /* made with mode 0750 when missing */
@@ -36,6 +40,9 @@ struct disk_config {
 	 * May be NULL. From the writer thread; may not call into the disk. */
 	void (*on_removed)(void *owner, uint64_t key, uint64_t id);
 	void *owner;
+	/* What was asked for before one of them is not stored after it; NULL: there are none. Outlives
+	 * the disk. */
+	struct purge_list *purges;
 };
 
 /* Opens or makes the database, locks it (cache.db.lock) and starts one writer and two reader
@@ -106,6 +113,36 @@ void disk_update_head(struct disk *disk, uint64_t id, struct object *object);
 unsigned disk_remove_all(struct disk *disk, uint64_t key);
 /* The same for one object. */
 void disk_remove(struct disk *disk, uint64_t key, uint64_t id);
+
+/* Walks through all rows, in slices between which others are served, and removes or marks what a purge
+ * means. The caller fills the first part and keeps it until done. */
+struct disk_purge {
+	struct purge *purge;
+	const char *who;   /* for purge_log, with what; borrowed */
+	const char *what;
+	uint64_t key;      /* PURGE_URL: where to look; else 0 */
+	struct loop *loop; /* done is called there */
+	void (*done)(struct disk_purge *job);
+	void *owner;
+	/* any thread, relaxed */
+	_Atomic(uint64_t) nseen, ntotal, nmatched;
+	_Atomic(bool) is_waiting; /* the file cannot be written now: it goes on when it can */
+	/* the answer's */
+	bool is_cut; /* the disk was closed before its end */
+	/* private */
+	struct mail mail_;
+	struct list node_;
+	struct disk *disk_;
+	uint64_t at_, limit_;
+	int64_t started_us_;
+};
+/* The purge stands on the list already. done comes later, also when the tier is off (then much
+ * later). */
+void disk_purge(struct disk *disk, struct disk_purge *job);
+
+/* A line for purge_log, which keeps the newest thousand. how: "deleted", "stale". */
+void disk_log_purge(struct disk *disk, const char *who, const char *how, const char *what,
+		    uint64_t objects);
 
 /* Adds hits that memory answered to an object's count, as when memory evicts it. */
 void disk_count_hits(struct disk *disk, uint64_t key, uint64_t id, unsigned nhits);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cache/purge.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 
@@ -169,11 +170,24 @@ static int replace_same(struct disk_writer *writer, struct disk_store *store)
 	return rc;
 }
 
+/* Was it asked for before a purge that means it? */
+static bool is_purged(struct disk_writer *writer, const struct object *object)
+{
+	struct purge_list *purges = writer->disk->config.purges;
+
+	return purges && purge_list_hits(purges, object->since, object->url, object->head);
+}
+
 /* The last piece is in: the rows make the object visible. */
 static int add_rows(struct disk_writer *writer, struct disk_store *store)
 {
-	int rc = replace_same(writer, store);
+	int rc;
 
+	if (is_purged(writer, store->object)) {
+		store_fail(writer, store);
+		return SQLITE_OK;
+	}
+	rc = replace_same(writer, store);
 	if (rc == SQLITE_OK)
 		rc = rows_add_object(&writer->rows, store->id, store->key, store->object,
 				     store->nbytes);
@@ -364,6 +378,21 @@ static void settle_remove_key(struct disk_writer *writer, struct disk_item *item
 		disk_count(writer->disk, COUNT_REMOVED, 1);
 }
 
+static int run_log_purge(struct disk_writer *writer, struct disk_item *item, bool *more)
+{
+	const char *who = item->bytes, *how = who + strlen(who) + 1, *what = how + strlen(how) + 1;
+
+	(void)more;
+	return rows_log_purge(&writer->rows, who, how, what, item->id, -1);
+}
+
+static void settle_nothing(struct disk_writer *writer, struct disk_item *item, bool committed)
+{
+	(void)writer;
+	(void)item;
+	(void)committed;
+}
+
 /* ---- the table */
 
 static int run_nothing(struct disk_writer *writer, struct disk_item *item, bool *more)
@@ -387,6 +416,7 @@ static const struct item_type {
 	[ITEM_UPDATE] = {run_update, settle_update, false},
 	[ITEM_REMOVE] = {run_remove, settle_remove, true},
 	[ITEM_REMOVE_KEY] = {run_remove_key, settle_remove_key, true},
+	[ITEM_LOG_PURGE] = {run_log_purge, settle_nothing, false},
 };
 
 int item_run(struct disk_writer *writer, struct disk_item *item, bool *more)

@@ -31,7 +31,19 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_ADD_ORPHAN] = "INSERT OR IGNORE INTO orphan(id) VALUES (?1)",
 	[ROW_DELETE_ORPHAN] = "DELETE FROM orphan WHERE id = ?1",
 	[ROW_ORPHANS] = "SELECT id FROM orphan",
-	[ROW_PURGED] = "SELECT id, object_id, key, what = 'deleted' FROM purge WHERE id > ?1 ORDER BY id",
+	[ROW_PURGED] = "SELECT id, object_id, key, what = 'deleted', who IS NULL, url FROM purge"
+		       " WHERE id > ?1 ORDER BY id",
+	/* What a purge looks at, some rows a time. */
+	[ROW_MATCHABLE] = "SELECT u.id, u.key, o.url, o.header FROM usage u JOIN object o ON o.id = u.id"
+			  " WHERE u.id > ?1 ORDER BY u.id LIMIT ?2",
+	[ROW_MATCHABLE_BY_KEY] = "SELECT u.id, u.key, o.url, o.header FROM usage u"
+				 " JOIN object o ON o.id = u.id WHERE u.key = ?1",
+	/* 256: FACT_MARKED_STALE */
+	[ROW_MARK_STALE] = "UPDATE object SET flags = flags | 256,"
+			   " expires = min(coalesce(expires, ?2), ?2) WHERE id = ?1",
+	[ROW_LOG_PURGE] = "INSERT INTO purge_log(at, who, how, what, objects, ms)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[ROW_TRIM_LOG] = "DELETE FROM purge_log WHERE id <= (SELECT max(id) FROM purge_log) - ?1",
 	[ROW_DELETE_PURGED] = "DELETE FROM purge WHERE id <= ?1",
 	[ROW_SWEEP] = "SELECT id, key, size FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[ROW_LOAD] = "SELECT id, key FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
@@ -237,6 +249,32 @@ int rows_update_head(struct disk_rows *rows, uint64_t id, struct object *object)
 	rc = run(stmt);
 	sqlite3_clear_bindings(stmt);
 	return rc;
+}
+
+static void bind_words(sqlite3_stmt *stmt, int at, const char *words)
+{
+	enum { MAX_BYTES = 4096 };
+	size_t len = strlen(words);
+
+	sqlite3_bind_text(stmt, at, words, len < MAX_BYTES ? (int)len : MAX_BYTES, SQLITE_STATIC);
+}
+
+int rows_log_purge(struct disk_rows *rows, const char *who, const char *how, const char *what,
+		   uint64_t objects, int64_t ms)
+{
+	enum { KEPT = 1000 };
+	sqlite3_stmt *stmt = rows_bind(rows, ROW_LOG_PURGE, (uint64_t)clock_wall_s(), 0);
+	int rc;
+
+	bind_words(stmt, 2, who);
+	bind_words(stmt, 3, how);
+	bind_words(stmt, 4, what);
+	sqlite3_bind_int64(stmt, 5, (int64_t)objects);
+	if (ms >= 0)
+		sqlite3_bind_int64(stmt, 6, ms);
+	rc = run(stmt);
+	sqlite3_clear_bindings(stmt);
+	return rc == SQLITE_OK ? rows_run(rows, ROW_TRIM_LOG, KEPT, 0) : rc;
 }
 
 static int collect(sqlite3_stmt *stmt, uint64_t *ids, unsigned max, unsigned *n)

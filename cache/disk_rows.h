@@ -27,6 +27,11 @@ enum row_statement {
 	ROW_ORPHANS,
 	ROW_PURGED,
 	ROW_DELETE_PURGED,
+	ROW_MATCHABLE,
+	ROW_MATCHABLE_BY_KEY,
+	ROW_MARK_STALE,
+	ROW_LOG_PURGE,
+	ROW_TRIM_LOG,
 	ROW_SWEEP,
 	ROW_LOAD,
 	ROW_HITS,
@@ -66,6 +71,10 @@ int rows_remove(struct disk_rows *rows, uint64_t id, bool keep_pieces);
 int rows_remove_pieces(struct disk_rows *rows, uint64_t id); /* and the note */
 int rows_add_orphan(struct disk_rows *rows, uint64_t id);
 int rows_delete_orphan(struct disk_rows *rows, uint64_t id);
+
+/* A line in purge_log; ms below 0: not known. */
+int rows_log_purge(struct disk_rows *rows, const char *who, const char *how, const char *what,
+		   uint64_t objects, int64_t ms);
 
 /* Statements that the caller steps: reset and bound to one or two numbers. */
 sqlite3_stmt *rows_bind(struct disk_rows *rows, enum row_statement which, uint64_t a, uint64_t b);

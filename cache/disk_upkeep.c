@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <sys/stat.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
@@ -98,12 +99,43 @@ static void doom_orphans(struct disk_writer *writer)
 
 /* ---- SQL typed elsewhere */
 
+/* What a shell did, for purge_log: how many rows and the first one's URL. */
+struct typed {
+	uint64_t n;
+	struct buf what;
+};
+
+static void note_typed(struct typed *typed, sqlite3_stmt *stmt)
+{
+	const char *url = (const char *)sqlite3_column_text(stmt, 5);
+
+	if (!sqlite3_column_int(stmt, 4))
+		return; /* who did it wrote the line already */
+	if (typed->n++ == 0)
+		buf_printf(&typed->what, "%s", url ? url : "?");
+}
+
+static void log_typed(struct disk *disk, struct typed *typed, const char *how)
+{
+	if (typed->n > 1)
+		buf_printf(&typed->what, " and %llu more", (unsigned long long)typed->n - 1);
+	buf_add_char(&typed->what, '\0');
+	if (typed->n > 0 && !typed->what.is_full)
+		disk_log_purge(disk, "sqlite3", how, typed->what.at, typed->n);
+	buf_fini(&typed->what);
+}
+
 /* Memory first, at once; the pieces follow in transactions of their own. */
 static void read_purged(struct disk_writer *writer)
 {
+	enum { MAX_WHAT_BYTES = 8192 };
 	struct disk *disk = writer->disk;
 	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_PURGED, writer->purge_seen, 0);
+	struct typed deleted = {0}, changed = {0};
 	int rc;
+
+	buf_init(&deleted.what, MAX_WHAT_BYTES);
+	buf_init(&changed.what, MAX_WHAT_BYTES);
 
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		uint64_t id = (uint64_t)sqlite3_column_int64(stmt, 1);
@@ -113,6 +145,7 @@ static void read_purged(struct disk_writer *writer)
 		writer->has_purge_rows = true;
 		if (!is_id(id))
 			continue;
+		note_typed(sqlite3_column_int(stmt, 3) ? &deleted : &changed, stmt);
 		if (sqlite3_column_int(stmt, 3)) {
 			disk_index_remove(disk->index, key, id);
 			disk_count(disk, COUNT_REMOVED, 1);
@@ -122,6 +155,8 @@ static void read_purged(struct disk_writer *writer)
 			disk->config.on_removed(disk->config.owner, key, id);
 	}
 	sqlite3_reset(stmt);
+	log_typed(disk, &deleted, "deleted");
+	log_typed(disk, &changed, "stale");
 	if (rc != SQLITE_DONE)
 		writer_fault(writer, rc);
 }
@@ -472,6 +507,8 @@ void upkeep_tick(struct disk_writer *writer)
 		upkeep_flush_hits(writer);
 	if (atomic_load_explicit(&writer->disk->is_loading, memory_order_relaxed))
 		loop_defer(writer->loop, &writer->load_task);
+	if (!list_is_empty(&writer->purges))
+		loop_defer(writer->loop, &writer->purge_task);
 	if (!list_is_empty(&writer->queue) && writer->batch_timer.deadline_ms == 0)
 		loop_defer(writer->loop, &writer->batch_task);
 }

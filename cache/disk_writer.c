@@ -158,6 +158,11 @@ static void on_tick(struct timer *timer)
 	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + TICK_MS);
 }
 
+static void on_purge_task(struct loop_task *task)
+{
+	purge_slice(CONTAINER(task, struct disk_writer, purge_task));
+}
+
 static void on_load_task(struct loop_task *task)
 {
 	upkeep_load(CONTAINER(task, struct disk_writer, load_task));
@@ -201,6 +206,7 @@ static void finish(struct disk_writer *writer)
 		item_settle(writer, take_front(writer), false);
 	loop_task_cancel(&writer->batch_task);
 	loop_task_cancel(&writer->load_task);
+	purge_cut_all(writer);
 	timer_cancel(&writer->batch_timer);
 	timer_cancel(&writer->tick);
 	rows_close(&writer->rows);
@@ -259,6 +265,9 @@ static struct disk_writer *writer_create(struct disk *disk)
 	list_init(&writer->load_task.node_);
 	writer->batch_task.run = on_batch_task;
 	writer->load_task.run = on_load_task;
+	list_init(&writer->purges);
+	list_init(&writer->purge_task.node_);
+	writer->purge_task.run = on_purge_task;
 	timer_init(&writer->batch_timer, on_batch_timer);
 	timer_init(&writer->tick, on_tick);
 	return writer;

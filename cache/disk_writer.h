@@ -21,6 +21,7 @@ enum disk_item_kind {
 	ITEM_UPDATE,
 	ITEM_REMOVE,
 	ITEM_REMOVE_KEY,
+	ITEM_LOG_PURGE,
 	ITEM_FAULT, /* a reader met what the writer should see to */
 	ITEM_STOP,
 };
@@ -54,7 +55,7 @@ struct disk_item {
 	uint64_t charged;
 	struct object_reader reader; /* STORE */
 	size_t len;
-	char bytes[]; /* PIECE */
+	char bytes[]; /* PIECE; LOG_PURGE: who, how and what, each with a NUL; id: of objects */
 };
 
 /* Takes db over; NULL: none could be opened, it tries again by itself. On failure *out is untouched. */

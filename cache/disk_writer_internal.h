@@ -54,6 +54,8 @@ struct disk_writer {
 	int64_t data_version;
 	uint64_t purge_seen; /* last row of `purge` that memory knows of */
 	bool has_purge_rows;
+	struct list purges; /* struct disk_purge, one at a time */
+	struct loop_task purge_task;
 	struct disk_ids doomed; /* whose pieces are to go */
 	int wal_pages;          /* after the last commit; 0: all of it is in the database */
 	uint64_t inode, wal_inode, shm_inode; /* of cache.db and what lies beside it; 0: not seen yet */
@@ -103,6 +105,10 @@ void writer_rest(struct disk_writer *writer, const char *reason);
 void writer_replace(struct disk_writer *writer, const char *reason);
 /* Reads from a file just opened what the writer must know. An SQLite code. */
 int writer_adopt(struct disk_writer *writer, sqlite3 *db);
+
+/* ---- disk_purge.c */
+void purge_slice(struct disk_writer *writer); /* goes on with the first on the list */
+void purge_cut_all(struct disk_writer *writer);
 
 /* ---- disk_upkeep.c */
 void upkeep_start(struct disk_writer *writer); /* a file was opened: loads the index, sweeps */

@@ -498,6 +498,67 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 	return !was_removed;
 }
 
+/* ---- walking */
+
+/* The next of nbuckets in an order that a doubling of the table keeps: the highest bit counts first.
+ * 0 at the end. */
+static uint64_t next_bucket(uint64_t bucket, size_t nbuckets)
+{
+	uint64_t bit = nbuckets >> 1;
+
+	while (bucket & bit) {
+		bucket &= ~bit;
+		bit >>= 1;
+	}
+	return bucket | bit;
+}
+
+/* Whole chains, as many as fit; *bucket is 0 at the end of the shard. */
+static unsigned visit_locked(struct shard *shard, uint64_t *bucket, struct object **out,
+			     unsigned max)
+{
+	enum { BUCKETS_A_LOCK = 512 };
+	struct table *table = atomic_load(&shard->table);
+	unsigned n = 0;
+
+	lock_check_held(&shard->lock);
+	for (int i = 0; i < BUCKETS_A_LOCK; i++) {
+		unsigned before = n;
+		struct object *object =
+			atomic_load(&table->buckets[*bucket & (table->nbuckets - 1)]);
+
+		for (; object && n < max; object = next_of(object))
+			out[n++] = object;
+		if (object && before > 0) { /* it has its turn with the next call */
+			n = before;
+			break;
+		}
+		*bucket = next_bucket(*bucket & (table->nbuckets - 1), table->nbuckets);
+		if (*bucket == 0)
+			break;
+	}
+	for (unsigned i = 0; i < n; i++)
+		object_ref(out[i]);
+	return n;
+}
+
+unsigned index_visit(struct index *index, uint64_t *cursor, struct object **out, unsigned max)
+{
+	enum { SHARD_BIT = 48 };
+	uint64_t nth = *cursor >> SHARD_BIT;
+	uint64_t bucket = *cursor & ((UINT64_C(1) << SHARD_BIT) - 1);
+	struct shard *shard = &index->shards[nth];
+	unsigned n;
+
+	lock_take(&shard->lock);
+	n = visit_locked(shard, &bucket, out, max);
+	lock_drop(&shard->lock);
+	if (bucket == 0)
+		nth = (nth + 1) % index->nshards;
+	*cursor = nth << SHARD_BIT | bucket;
+	return n;
+}
+
 void index_stats(const struct index *index, struct index_stats *out)
 {
 	*out = (struct index_stats){

@@ -75,6 +75,12 @@ unsigned index_removals(struct index *index, uint64_t key);
 /* The copy of a row of the disk tier that is no more (disk.h: on_removed). */
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id);
 
+/* Walks through all that is indexed, a stretch a call: references that the caller drops, up to max,
+ * which is at least INDEX_VISIT. *cursor is 0 at first, and again at the end (which may come with some
+ * objects, or none). What is there from the first call to the last is seen, perhaps twice. */
+enum { INDEX_VISIT = 1024 };
+unsigned index_visit(struct index *index, uint64_t *cursor, struct object **out, unsigned max);
+
 /* max_bytes changed (cache_mem at a reconfigure): evicts what is too much. */
 void index_set_max_bytes(struct index *index, size_t max_bytes);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,6 +215,17 @@ uid_t control_uid(const struct control_call *call)
 
 	getsockopt(call->watch.fd, SOL_SOCKET, SO_PEERCRED, &who, &len);
 	return who.uid;
+}
+
+char *control_who(const struct control_call *call)
+{
+	uid_t uid = control_uid(call);
+	struct passwd entry, *found = NULL;
+	char texts[4096];
+
+	getpwuid_r(uid, &entry, texts, sizeof(texts), &found);
+	return found ? mem_printf("bobtailctl %s", found->pw_name)
+		     : mem_printf("bobtailctl uid %u", (unsigned)uid);
 }
 
 struct serve *control_serve(const struct control_call *call)

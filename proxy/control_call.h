@@ -40,6 +40,8 @@ struct str control_word(const struct control_call *call, unsigned i);
 /* The value of a word NAME=VALUE; STR_NONE: there is none. */
 struct str control_option(const struct control_call *call, struct str name);
 uid_t control_uid(const struct control_call *call); /* who asks */
+/* "bobtailctl USER", for logs; the caller frees it. */
+char *control_who(const struct control_call *call);
 
 struct serve *control_serve(const struct control_call *call);
 struct server *control_server(const struct control_call *call);

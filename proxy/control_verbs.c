@@ -16,7 +16,7 @@ static const struct control_verb verbs[] = {
 	{"reconfigure", 0, 0, control_reload},
 	{"rotate", 0, 0, run_rotate},
 	{"shutdown", 0, 0, control_shutdown},
-	{"purge", 1, 1, control_run_purge},
+	{"purge", 2, 4, control_run_purge},
 	{"why", 1, CONTROL_MAX_WORDS - 1, control_run_why},
 };
 

@@ -54,6 +54,7 @@ struct fetch_order {
 	bool may_store;
 	bool leads;        /* others that ask for the same wait for this answer's head */
 	unsigned removals; /* index_removals(key) as the request left; the fetch's */
+	uint64_t since;    /* purge_list_now by then */
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */
 	void *owner;
 };

@@ -167,6 +167,7 @@ static struct object *make_about(const struct object_head *head, struct str line
 		.url = head->url,
 		.vary = head->vary,
 		.facts = *facts,
+		.since = head->since,
 	};
 
 	return object_create_whole(&about, STR(""));

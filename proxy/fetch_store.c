@@ -5,9 +5,11 @@
 #include "cache/index.h"
 #include "cache/invalidate.h"
 #include "cache/object.h"
+#include "cache/purge.h"
 #include "cache/partial_table.h"
 #include "cache/revalidate.h"
 #include "cache/storable.h"
+#include "cache/tags.h"
 #include "cache/targeted_control.h"
 #include "cache/vary.h"
 #include "lib/base/buf.h"
@@ -192,10 +194,25 @@ static int64_t body_bytes_of(const struct http_response *response)
 	}
 }
 
-/* A purge or the like after the request left: its answer may be of before. */
-static bool is_out_of_date(const struct fetch_order *order)
+/* What cannot be purged by its tags would stay for too long. */
+static bool has_sound_tags(struct str head)
 {
-	return index_removals(order->worker->server->index, order->key) != order->removals;
+	struct buf tags;
+	bool is_sound;
+
+	buf_init(&tags, TAGS_MAX_BYTES);
+	is_sound = tags_read(head, &tags);
+	buf_fini(&tags);
+	return is_sound;
+}
+
+/* A purge or the like after the request left: its answer may be of before. */
+static bool is_out_of_date(const struct fetch_order *order, struct str head)
+{
+	struct server *server = order->worker->server;
+
+	return index_removals(server->index, order->key) != order->removals ||
+	       purge_list_hits(server->purges, order->since, order->url, head);
 }
 
 /* ---- what confirms a stored one */
@@ -230,6 +247,7 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 		break;
 	}
 	head.head = buf_str(&lines);
+	head.since = order->since;
 	/* Of a body that is not all here, the head is renewed where it lies. */
 	renewed = object_is_whole(old) ? object_create_renewed(old, &head)
 				       : object_create_whole(&head, STR(""));
@@ -239,7 +257,7 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 		return renewed;
 	if (object_is_whole(old))
 		index_insert(server->index, order->key, renewed);
-	if (is_out_of_date(order)) {
+	if (is_out_of_date(order, renewed->head)) {
 		index_remove(server->index, renewed);
 		return renewed;
 	}
@@ -383,20 +401,21 @@ static void invalidate(const struct fetch_order *order, const struct http_respon
 void fetch_store_note_removals(struct fetch_order *order)
 {
 	order->removals = index_removals(order->worker->server->index, order->key);
+	order->since = purge_list_now(order->worker->server->purges);
 }
 
 static void put_where_others_find_it(struct fetch_storing *storing, const struct fetch_order *order,
-                                     struct object *object, int64_t body_bytes)
+                                     struct object *object, const struct object_head *head)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct server *server = order->worker->server;
 
-	storing->is_counted = body_bytes < 0;
-	storing->is_kept = body_bytes <= config->maximum_object_size_in_memory_bytes;
+	storing->is_counted = head->body_bytes < 0;
+	storing->is_kept = head->body_bytes <= config->maximum_object_size_in_memory_bytes;
 	if (storing->is_kept)
 		storing->is_kept =
 			index_insert_inflight(server->index, order->key, order->url, object);
-	if (is_out_of_date(order)) {
+	if (is_out_of_date(order, head->head)) {
 		fetch_store_forget(storing, object);
 		return;
 	}
@@ -409,17 +428,19 @@ static void put_where_others_find_it(struct fetch_storing *storing, const struct
 
 /* What an unsafe request makes void goes first, unless its own answer takes the place. */
 static void place(struct fetch_storing *storing, const struct fetch_order *order,
-                  const struct http_response *response, struct object *object, int64_t body_bytes)
+                  const struct http_response *response, struct object *object,
+                  const struct object_head *head)
 {
 	struct fetch_order as_of_now = *order;
 
-	if (is_out_of_date(order))
+	if (is_out_of_date(order, head->head))
 		return;
 	if (invalidate_is_due(order->exchange->request.method, response->status)) {
 		invalidate(order, response);
 		fetch_store_note_removals(&as_of_now);
+		as_of_now.since = order->since;
 	}
-	put_where_others_find_it(storing, &as_of_now, object, body_bytes);
+	put_where_others_find_it(storing, &as_of_now, object, head);
 }
 
 /* False: it is not stored. */
@@ -427,7 +448,8 @@ static bool place_part(struct fetch_storing *storing, const struct fetch_order *
                        const struct http_response *response, struct fetch_report *report,
                        const struct object_head *head, struct object *object)
 {
-	if (!fetch_part_begin(&storing->part, order, response, report, head)) {
+	if (is_out_of_date(order, head->head) ||
+	    !fetch_part_begin(&storing->part, order, response, report, head)) {
 		report->storable_reason = "a part that cannot be stored";
 		return false;
 	}
@@ -458,19 +480,24 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 		report->storable_reason = "its Vary cannot be kept";
 	}
 	write_heads(order, response, is_stored, &lines, &once);
+	if (is_stored && !has_sound_tags(buf_str(&lines))) {
+		is_stored = false;
+		report->storable_reason = "its tags cannot be kept";
+	}
 	if (order->exchange->request.method == HTTP_HEAD)
 		add_field(&once, response, FIELD_CONTENT_LENGTH);
 	add_field(&once, response, FIELD_AGE);
 	head.head = buf_str(&lines);
 	head.url = order->url;
 	head.vary = buf_str(&vary);
+	head.since = order->since;
 	if (order->fill.partial)
 		fetch_part_merge(order, response, report, &head, &lines, &once);
 	head.head_once = buf_str(&once);
 	if (is_stored && head.status == 206)
 		is_stored = place_part(storing, order, response, report, &head, object);
 	else if (is_stored)
-		place(storing, order, response, object, head.body_bytes);
+		place(storing, order, response, object, &head);
 	else if (!outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
 	report->is_storable = is_stored;

@@ -6,6 +6,7 @@
 #include "cache/disk.h"
 #include "cache/index.h"
 #include "cache/partial_table.h"
+#include "cache/purge.h"
 #include "helpers/auth_basic.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
@@ -61,6 +62,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir)
 		.is_patient = true,
 		.on_removed = disk_removed,
 		.owner = server,
+		.purges = server->purges,
 	};
 	struct err_text why;
 
@@ -150,6 +152,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	struct snapshot *snapshot;
 
 	server->started_us = clock_wall_us();
+	server->purges = purge_list_create();
 	server->peers = peer_table_create();
 	server->users = auth_users_create();
 	server->tls = tls_table_create();
@@ -217,5 +220,6 @@ void server_stop(struct server *server)
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
 	tls_table_destroy(server->tls);
+	purge_list_destroy(server->purges);
 	peer_table_destroy(server->peers);
 }

@@ -19,6 +19,7 @@ struct log_writer;
 struct partial_table;
 struct peer_table;
 struct promotion;
+struct purge_list;
 struct snapshot;
 struct tls_table;
 struct worker;
@@ -33,6 +34,7 @@ struct server {
 	struct disk *disks[SERVER_MAX_DISKS];
 	unsigned ndisks;
 	struct promotion *promotion; /* which hits on disk go to memory */
+	struct purge_list *purges; /* the last ones by pattern */
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
 	struct log_writer *log;

@@ -4,7 +4,9 @@
 #include "cache/index.h"
 #include "cache/key.h"
 #include "cache/object.h"
+#include "cache/purge.h"
 #include "cache/vary.h"
+#include "lib/base/heap.h"
 #include "proxy/background.h"
 #include "proxy/promotion.h"
 #include "proxy/refresh_values.h"
@@ -17,15 +19,28 @@
 
 /* ---- the cache */
 
+static void log_purge(struct transaction *t, struct disk *disk, unsigned n)
+{
+	char ip[ADDR_TEXT_BYTES];
+	char *who = mem_printf("PURGE from %s", addr_ip_text(&t->exchange.client, ip));
+	char *what = mem_printf("url %.*s", STR_ARG(t->url));
+
+	disk_log_purge(disk, who, "deleted", what, n);
+	mem_free(who);
+	mem_free(what);
+}
+
 static enum transaction_state purge(struct transaction *t)
 {
 	struct server *server = t->worker->server;
 	uint64_t key = index_key(server->index, t->url);
 	struct disk *disk = server_disk(server, key);
 	unsigned n = index_remove_all(server->index, key, t->url);
+	unsigned ndisk = disk ? disk_remove_all(disk, key) : 0;
 
-	if (disk)
-		n += disk_remove_all(disk, key);
+	n += ndisk;
+	if (disk && n > 0)
+		log_purge(t, disk, ndisk);
 	return reply_empty(t, n > 0 ? 200 : 404);
 }
 
@@ -94,6 +109,8 @@ static bool ask_disk(struct transaction *t)
 	if (!disk || t->was_disk_asked || !disk_may_have(disk, t->key))
 		return false;
 	t->was_disk_asked = true;
+	t->purges_seen = purge_list_now(t->worker->server->purges);
+	t->removals_seen = index_removals(t->worker->server->index, t->key);
 	t->disk = (struct disk_query){
 		.key = t->key,
 		.url = t->url,
@@ -113,14 +130,20 @@ static bool ask_disk(struct transaction *t)
 	return true;
 }
 
-/* A hit from disk whose URL was one lately goes to memory, if it fits there. */
+/* A hit from disk whose URL was one lately goes to memory, if it fits there; unless its row was read
+ * just before a purge. */
 static void promote(struct transaction *t)
 {
 	struct server *server = t->worker->server;
+	struct object *object = t->object;
 
-	if (t->is_from_disk && object_state(t->object) == OBJECT_COMPLETE &&
-	    promotion_is_due(server->promotion, t->key))
-		index_insert(server->index, t->key, t->object);
+	if (!t->is_from_disk || object_state(object) != OBJECT_COMPLETE ||
+	    !promotion_is_due(server->promotion, t->key))
+		return;
+	index_insert(server->index, t->key, object);
+	if (index_removals(server->index, t->key) != t->removals_seen ||
+	    purge_list_hits(server->purges, t->purges_seen, t->url, object->head))
+		index_remove(server->index, object);
 }
 
 /* A large body that is asked for again and again moves into a file: sent without a copy. */

@@ -66,6 +66,8 @@ struct transaction {
 	bool is_via_open;       /* the reply's head so far ends in a Via without its CRLF */
 	bool is_range_withheld; /* the origin did not see the client's Range */
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
+	uint64_t purges_seen;      /* purge_list_now when the disk was asked, */
+	unsigned removals_seen;    /* and index_removals */
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t start_us;
 

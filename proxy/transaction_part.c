@@ -4,6 +4,7 @@
 #include "cache/index.h"
 #include "cache/object.h"
 #include "cache/partial_table.h"
+#include "cache/purge.h"
 #include "cache/range.h"
 #include "cache/revalidate.h"
 #include "proxy/server.h"
@@ -75,6 +76,12 @@ bool transaction_find_part(struct transaction *t)
 		return false;
 	partial = partial_table_find(server->parts, t->key, t->url, &request->head,
 	                             index_removals(server->index, t->key));
+	if (partial && purge_list_hits(server->purges, partial->about->since, t->url,
+	                               partial->about->head)) {
+		partial_table_forget(server->parts, t->key, t->url);
+		partial_unref(partial);
+		partial = NULL;
+	}
 	if (partial && read_wish(t, partial, &wish)) {
 		is_all = !partial_missing(partial, &wish.window, &wish.missing);
 		if (is_all)

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/str.h"
+#include "proxy/ctl/purge.h"
 
 /* In the order of the overview. */
 static const struct ctl_command commands[] = {
@@ -29,9 +30,11 @@ static const struct ctl_command commands[] = {
 	 .summary = "stop, as SIGTERM does",
 	 .run = ctl_run_shutdown},
 	{.name = "purge",
-	 .syntax = "URL",
-	 .summary = "forget all variants of URL",
-	 .min_words = 1,
+	 .syntax = "URL | --host H | --prefix P | --regex R | --tag T | --where SQL"
+		   " [--soft] [--dry-run]",
+	 .summary = "forget what is cached, or mark it stale",
+	 .help = ctl_purge_help,
+	 .options = ctl_purge_options,
 	 .max_words = 1,
 	 .run = ctl_run_purge},
 	{.name = "why",

@@ -309,6 +309,45 @@ static void a_row_removed_on_disk_is_forgotten(void **state)
 }
 
 /* rss-idle: an empty index costs a few KiB. */
+/* Also when tables double between two calls. */
+static void a_walk_sees_all_that_stays(void **state)
+{
+	enum { FIRST = 2000, MORE = 20000 };
+	struct index *index = index_create(4, 64 << 20, 1);
+	static unsigned char seen[FIRST];
+	struct object *objects[INDEX_VISIT];
+	uint64_t cursor = 0;
+	char text[40];
+	unsigned n, added = FIRST;
+
+	(void)state;
+	memset(seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < FIRST; i++)
+		assert_true(put(index, url_of(i, text), "", 1));
+	do {
+		n = index_visit(index, &cursor, objects, INDEX_VISIT);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned number = 0;
+
+			/* url_of ends in the number. */
+			for (size_t at = 0; at < objects[i]->url.len; at++)
+				if (objects[i]->url.at[at] >= '0' && objects[i]->url.at[at] <= '9')
+					number = number * 10 + (unsigned)(objects[i]->url.at[at] - '0');
+				else
+					number = 0;
+			if (number < FIRST)
+				seen[number] = 1;
+			object_unref(objects[i]);
+		}
+		for (unsigned i = 0; i < 500 && added < MORE; i++)
+			assert_true(put(index, url_of(added++, text), "", 1));
+	} while (cursor != 0);
+	for (unsigned i = 0; i < FIRST; i++)
+		if (!seen[i])
+			fail_msg("number %u was not seen", i);
+	index_destroy(index);
+}
+
 static void an_empty_index_is_small(void **state)
 {
 	struct mallinfo2 before = mallinfo2(), after;
@@ -527,6 +566,7 @@ int main(void)
 		cmocka_unit_test(an_aborted_fetch_is_neither_found_nor_stored),
 		cmocka_unit_test(fetches_of_one_url_are_bounded),
 		cmocka_unit_test(a_row_removed_on_disk_is_forgotten),
+		cmocka_unit_test(a_walk_sees_all_that_stays),
 		cmocka_unit_test(an_empty_index_is_small),
 		cmocka_unit_test(many_threads_may_use_it),
 		cmocka_unit_test(no_look_up_misses_what_only_moved),

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/ctl/store.h: the instance's databases, opened by bobtailctl itself: they can be read and purged
+ * whether it runs or not. */
+#ifndef PROXY_CTL_STORE_H
+#define PROXY_CTL_STORE_H
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "proxy/ctl/ctl.h"
+
+enum { STORE_BUSY_MS = 10000 }; /* patience with who holds the lock */
+
+/* Calls use with each cache.db of the configuration, open for reading (or writing, triggers on), until
+ * one does not return CTL_OK, which is returned. No cache_dir at all, or none that can be opened: a
+ * line on stderr and CTL_FAILED. */
+int store_each(struct ctl *ctl, bool may_write,
+	       int (*use)(sqlite3 *db, const char *path, void *user), void *user);
+
+/* A file by its path; NULL: stderr has why. */
+sqlite3 *store_open(const char *path, bool may_write);
+
+/* Prepares a statement, or says on stderr what is wrong with it: NULL. */
+sqlite3_stmt *store_prepare(sqlite3 *db, const char *sql);
+/* The number that a statement gives; otherwise when it gives none or fails. */
+int64_t store_number(sqlite3 *db, const char *sql, int64_t otherwise);
+/* Runs statements; CTL_OK, or CTL_FAILED with the reason on stderr. */
+int store_run(sqlite3 *db, const char *sql);
+/* "bobtailctl: PATH: reason" and CTL_FAILED. */
+int store_fail(sqlite3 *db);
+
+#endif
