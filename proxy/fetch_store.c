@@ -291,6 +291,8 @@ static struct object *store_again(const struct fetch_order *order, struct object
 		.url = variant->url,
 		.body_bytes = variant->body_bytes,
 		.facts = variant->facts,
+		.decision = variant->decision,
+		.since = order->since,
 	};
 	struct object *again;
 	struct buf vary;
@@ -304,7 +306,7 @@ static struct object *store_again(const struct fetch_order *order, struct object
 	again = object_create_renewed(variant, &head);
 	buf_fini(&vary);
 	index_insert(server->index, order->key, again);
-	if (is_out_of_date(order))
+	if (is_out_of_date(order, again->head))
 		index_remove(server->index, again);
 	else if (disk)
 		disk_store(disk, again, order->key);
