@@ -145,7 +145,7 @@ INSERT INTO object(id, url, status, type, size, stored, date, expires, flags, on
   VALUES (1, 'http://www.example/old', 200, 'text/plain', 3, 1700000000, 1700000000, 4000000000, 0, 0, 0,
           'HTTP/1.1 200 OK' || char(13, 10) || 'Content-Type: text/plain' || char(13, 10), 3131175353);
 INSERT INTO usage(id, key, size, used, hits) VALUES (1, -6282261684326418103, 200, 1700000000, 4);
-INSERT INTO chunk VALUES (1 << 20, 4290380036, CAST('old' AS BLOB));
+INSERT INTO chunk VALUES (1 << 20, 3611824327, x'00bb77');
 CREATE TRIGGER object_insert BEFORE INSERT ON object BEGIN
   SELECT RAISE(ABORT, 'only the proxy adds objects');
 END;
