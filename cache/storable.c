@@ -213,6 +213,9 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 	*reason = "fresh for minimum_expiry_time";
 	if (is_fresh_in(c, c->policy->minimum_expiry_s))
 		return STORABLE_YES;
+	*reason = "fresh for less than minimum_expiry_time";
+	if (has_body && is_fresh_in(c, 0))
+		return STORABLE_YES;
 	*reason = "not fresh for minimum_expiry_time, but with a validator";
 	if (has_validator(c) && has_body)
 		return STORABLE_YES;

@@ -4,6 +4,7 @@
 #include "cache/disk.h"
 #include "cache/index.h"
 #include "cache/invalidate.h"
+#include "cache/key.h"
 #include "cache/object.h"
 #include "cache/purge.h"
 #include "cache/partial_table.h"
@@ -368,7 +369,9 @@ static void displace(const struct fetch_order *order, const struct http_response
 	struct server *server = order->worker->server;
 	struct disk *disk = server_disk(server, order->key);
 
-	if (order->key == 0 || !storable_status_displaces(response->status))
+	if (order->key == 0 || !order->may_store ||
+	    !cache_key_is_method_served(order->exchange->request.method) ||
+	    !storable_status_displaces(response->status))
 		return;
 	index_remove_all(server->index, order->key, order->url);
 	if (disk && disk_may_have(disk, order->key))
