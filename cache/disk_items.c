@@ -198,28 +198,35 @@ static int add_rows(struct disk_writer *writer, struct disk_store *store)
 	return rc;
 }
 
-/* The next piece of a complete body into writer->piece; 0 at its end. */
-static size_t gather(struct disk_writer *writer, struct object_reader *reader)
+/* The next piece of a whole body; empty at its end. In place if it lies in one stretch there, which stays
+ * as it is while the object does, else in writer->piece. */
+static struct str gather(struct disk_writer *writer, struct object_reader *reader)
 {
-	size_t len = 0;
+	uint64_t left = object_length(reader->object) - reader->offset;
+	size_t want = left < DISK_PIECE_BYTES ? (size_t)left : DISK_PIECE_BYTES;
+	struct str piece = {writer->piece, 0};
 
-	while (len < DISK_PIECE_BYTES) {
+	while (piece.len < want) {
 		struct iovec iov[4];
-		size_t before = len;
+		size_t before = piece.len;
 		int niov = 0;
 
-		if (object_read(reader, iov, COUNT(iov), DISK_PIECE_BYTES - len, &niov) !=
+		if (object_read(reader, iov, COUNT(iov), want - piece.len, &niov) !=
 		    OBJECT_READ_DATA)
 			break;
-		for (int i = 0; i < niov; i++) {
-			memcpy(writer->piece + len, iov[i].iov_base, iov[i].iov_len);
-			len += iov[i].iov_len;
+		if (before == 0 && niov == 1 && iov[0].iov_len == want) {
+			object_reader_advance(reader, want);
+			return (struct str){iov[0].iov_base, want};
 		}
-		if (len == before)
+		for (int i = 0; i < niov; i++) {
+			memcpy(writer->piece + piece.len, iov[i].iov_base, iov[i].iov_len);
+			piece.len += iov[i].iov_len;
+		}
+		if (piece.len == before)
 			break;
-		object_reader_advance(reader, len - before);
+		object_reader_advance(reader, piece.len - before);
 	}
-	return len;
+	return piece;
 }
 
 static void ignore_wake(void *owner)
@@ -231,7 +238,7 @@ static int run_store(struct disk_writer *writer, struct disk_item *item, bool *m
 {
 	struct disk_store *store = item->store;
 	int rc = SQLITE_OK;
-	size_t len;
+	struct str piece;
 
 	if (is_over(writer, store))
 		return SQLITE_OK;
@@ -241,8 +248,8 @@ static int run_store(struct disk_writer *writer, struct disk_item *item, bool *m
 			return rc;
 		object_reader_open(&item->reader, store->object, 0, writer->loop, ignore_wake, item);
 	}
-	while (rc == SQLITE_OK && (len = gather(writer, &item->reader)) > 0) {
-		rc = add_piece(writer, store, writer->piece, len);
+	while (rc == SQLITE_OK && (piece = gather(writer, &item->reader)).len > 0) {
+		rc = add_piece(writer, store, piece.at, piece.len);
 		if (rc == SQLITE_OK && writer->batch_bytes >= BATCH_BYTES) {
 			*more = true;
 			return note(writer, store);
