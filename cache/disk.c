@@ -279,6 +279,7 @@ static struct disk *create(const struct disk_config *config)
 	disk->path = mem_printf("%s/cache.db", config->directory);
 	disk->lock_fd = -1;
 	disk->index = disk_index_create();
+	disk->admission = disk_admission_create(config->max_bytes);
 	atomic_init(&disk->next_seq, 1);
 	atomic_init(&disk->is_loading, true);
 	lock_init(&disk->shared.lock);
@@ -359,6 +360,7 @@ void disk_close(struct disk *disk)
 	disk_writer_stop(disk->writer);
 	drop_lock(disk);
 	disk_index_destroy(disk->index);
+	disk_admission_destroy(disk->admission);
 	lock_fini(&disk->shared.lock);
 	lock_fini(&disk->door.lock);
 	mem_free(disk->directory);
@@ -412,6 +414,7 @@ void disk_lookup(struct disk *disk, struct disk_query *query)
 	job->keep_bytes = query->keep_bytes;
 	query->nhits = 0;
 	query->job_ = job;
+	disk_admission_note(disk->admission, query->key);
 	if (disk_reader_is_stalled(reader))
 		reader = disk->readers[(turn + 1) % DISK_NREADERS];
 	disk_reader_post(reader, job);
@@ -457,6 +460,35 @@ static bool suits_limits(const struct disk *disk, const struct object *object)
 		(size >= config->min_object_bytes && size <= config->max_object_bytes));
 }
 
+static uint64_t used_soon(struct disk *disk)
+{
+	return atomic_load_explicit(&disk->counts[COUNT_USED_BYTES], memory_order_relaxed) +
+	       atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
+}
+
+/* At once while there is room, then by what it would push out; with little left of the budget only what
+ * was asked for before. */
+static bool is_worth_it(struct disk *disk, const struct object *object, uint64_t key)
+{
+	enum { HOT = 2 };
+	int budget = atomic_load_explicit(&disk->budget, memory_order_relaxed);
+	uint64_t bytes = object_length(object);
+
+	disk_admission_note(disk->admission, key);
+	if (budget == DISK_BUDGET_SPENT ||
+	    (budget == DISK_BUDGET_SHORT && disk_admission_estimate(disk->admission, key) < HOT)) {
+		disk_count(disk, COUNT_NOT_ADMITTED, 1);
+		return false;
+	}
+	if (object->body_bytes > 0)
+		bytes = (uint64_t)object->body_bytes;
+	if (used_soon(disk) + 2 * disk_spare_bytes(disk) < disk->config.max_bytes ||
+	    disk_admission_allows(disk->admission, key, disk_cost(object, bytes)))
+		return true;
+	disk_count(disk, COUNT_NOT_ADMITTED, 1);
+	return false;
+}
+
 bool disk_store(struct disk *disk, struct object *object, uint64_t key)
 {
 	bool is_whole = object_is_whole(object);
@@ -467,7 +499,8 @@ bool disk_store(struct disk *disk, struct object *object, uint64_t key)
 
 	check(object_state(object) != OBJECT_EMPTY);
 	if (disk_state(disk) != DISK_NORMAL || disk->config.no_store ||
-	    !suits_limits(disk, object) || !disk_queue_charge(disk, cost)) {
+	    !suits_limits(disk, object) || !is_worth_it(disk, object, key) ||
+	    !disk_queue_charge(disk, cost)) {
 		disk_count(disk, COUNT_REFUSED, 1);
 		return false;
 	}
@@ -564,5 +597,9 @@ void disk_stats(struct disk *disk, struct disk_stats *out)
 		.faults = reading(disk, COUNT_FAULTS),
 		.recreated = reading(disk, COUNT_RECREATED),
 		.commits = reading(disk, COUNT_COMMITS),
+		.written_bytes = reading(disk, COUNT_WRITTEN_BYTES),
+		.not_admitted = reading(disk, COUNT_NOT_ADMITTED),
+		.budget = (enum disk_budget)atomic_load_explicit(&disk->budget,
+								 memory_order_relaxed),
 	};
 }

@@ -36,6 +36,7 @@ struct disk_config {
 	bool no_store;             /* hits are served, nothing is added */
 	bool is_patient;           /* what may pass is no error: DISK_OFF, trying again by itself */
 	uint64_t queue_bytes;      /* what may wait for the writer; 0: 8 MiB */
+	uint64_t write_budget_bytes; /* that may be written to the file a day; 0: any number */
 	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
 	 * May be NULL. From the writer thread; may not call into the disk. */
 	void (*on_removed)(void *owner, uint64_t key, uint64_t id);
@@ -102,7 +103,8 @@ void disk_query_give_up(struct disk_query *query);
  * its own. COMPLETE objects are read in place (cheapest: prefer to call when a kept body is
  * complete); FILLING ones are followed by a thread that never makes the producer wait for the disk;
  * their length must be known or bounded by max_object_bytes, or the store is given up. key: as
- * in disk_query. False: not stored (queue full, size limits, tier off), and counted. */
+ * in disk_query. False: not stored (queue full, size limits, tier off, the write budget; or the disk is
+ * full of what is asked for more often: cache/disk_admission.h), and counted. */
 bool disk_store(struct disk *disk, struct object *object, uint64_t key);
 
 /* The row's head, times and facts become object's (what a 304 renewed); its body stays. */
@@ -153,6 +155,12 @@ enum disk_state {
 	DISK_OFF,    /* neither; it tries again by itself */
 };
 
+enum disk_budget {
+	DISK_BUDGET_AMPLE,
+	DISK_BUDGET_SHORT, /* three quarters are used: only what is asked for again and again */
+	DISK_BUDGET_SPENT, /* nothing more today */
+};
+
 struct disk_stats {
 	enum disk_state state;
 	bool is_loading;          /* the index is being read */
@@ -162,12 +170,15 @@ struct disk_stats {
 	uint64_t lookups, hits;   /* answers, and those that found something */
 	uint64_t read_now;        /* hits by disk_lookup_now */
 	uint64_t stored, stored_bytes;
-	uint64_t refused;         /* disk_store said no */
+	uint64_t refused;         /* disk_store said no, */
+	uint64_t not_admitted;    /* of these: not worth what it would push out, or over the budget */
 	uint64_t dropped;         /* accepted, but given up: aborted, a fault, too large */
 	uint64_t evicted, removed;
 	uint64_t bad_pieces;      /* checksums that did not match */
 	uint64_t faults, recreated;
 	uint64_t commits;
+	uint64_t written_bytes;   /* by commits, to the log and to the database */
+	enum disk_budget budget;
 };
 void disk_stats(struct disk *disk, struct disk_stats *out);
 

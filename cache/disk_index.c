@@ -11,13 +11,27 @@ enum {
 	NSHARDS = 64,
 	FIRST_SLOTS = 64,
 	GROWTH = 4, /* by a fourth; FIRST_SLOTS / GROWTH different first sizes */
-	/* rest: id 40 | counter 2 | seen 2 | pending 20; 0: an empty slot */
-	PENDING_BITS = 20,
+	/* rest: id 40 | counter 3 | class 2 | seen 2 | pending 17; 0: an empty slot */
+	PENDING_BITS = 17,
 	SEEN_SHIFT = PENDING_BITS,
-	COUNTER_SHIFT = SEEN_SHIFT + 2,
-	ID_SHIFT = COUNTER_SHIFT + 2,
+	CLASS_SHIFT = SEEN_SHIFT + 2,
+	COUNTER_SHIFT = CLASS_SHIFT + 2,
+	ID_SHIFT = COUNTER_SHIFT + 3,
 	PENDING_MAX = (1 << PENDING_BITS) - 1,
-	SMALL_MAX = 3, /* of counter and seen */
+	SEEN_MAX = 3,
+	CLASS_MAX = 3,
+	COUNTER_MAX = 7,
+};
+
+/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most: a small
+ * one takes little room and saves a whole request. */
+static const struct size_class {
+	uint64_t max_bytes;
+	unsigned start, step, most;
+} size_classes[] = {
+	{16384, 2, 2, 6},
+	{65536, 1, 1, 3},
+	{UINT64_MAX, 0, 1, 1},
 };
 
 struct entry {
@@ -60,6 +74,15 @@ static void set_field(struct entry *entry, int shift, unsigned max, unsigned val
 {
 	entry->rest &= ~((uint64_t)max << shift);
 	entry->rest |= (uint64_t)(value < max ? value : max) << shift;
+}
+
+static unsigned class_of(uint64_t bytes)
+{
+	unsigned class = 0;
+
+	while (bytes > size_classes[class].max_bytes)
+		class++;
+	return class;
 }
 
 struct disk_index *disk_index_create(void)
@@ -211,10 +234,15 @@ static void grow(struct disk_index *index, struct shard *shard)
 	mem_free(old);
 }
 
-void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id)
+void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id, uint64_t bytes)
 {
 	struct shard *shard = shard_of(index, key);
+	struct entry entry = {key, id << ID_SHIFT};
+	unsigned class = class_of(bytes);
 	bool crowded;
+
+	set_field(&entry, CLASS_SHIFT, CLASS_MAX, class);
+	set_field(&entry, COUNTER_SHIFT, COUNTER_MAX, size_classes[class].start);
 
 	check(id > 0 && id < UINT64_C(1) << 40);
 	lock_take(&shard->shared.lock);
@@ -224,7 +252,7 @@ void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id)
 		grow(index, shard);
 	lock_take(&shard->shared.lock);
 	if (!find_locked(shard, key, id))
-		put_locked(shard, (struct entry){key, id << ID_SHIFT});
+		put_locked(shard, entry);
 	lock_drop(&shard->shared.lock);
 }
 
@@ -283,6 +311,14 @@ unsigned disk_index_remove_key(struct disk_index *index, uint64_t key)
 	return n;
 }
 
+static void raise_counter(struct entry *entry, unsigned nhits)
+{
+	const struct size_class *row = &size_classes[field(entry, CLASS_SHIFT, CLASS_MAX)];
+	unsigned value = field(entry, COUNTER_SHIFT, COUNTER_MAX) + nhits * row->step;
+
+	set_field(entry, COUNTER_SHIFT, COUNTER_MAX, value < row->most ? value : row->most);
+}
+
 unsigned disk_index_hit(struct disk_index *index, uint64_t key, uint64_t id, unsigned n)
 {
 	struct shard *shard = shard_of(index, key);
@@ -294,17 +330,16 @@ unsigned disk_index_hit(struct disk_index *index, uint64_t key, uint64_t id, uns
 	lock_take(&shard->shared.lock);
 	entry = find_locked(shard, key, id);
 	if (entry) {
-		seen = field(entry, SEEN_SHIFT, SMALL_MAX);
-		set_field(entry, SEEN_SHIFT, SMALL_MAX, seen + n);
-		set_field(entry, COUNTER_SHIFT, SMALL_MAX,
-			  field(entry, COUNTER_SHIFT, SMALL_MAX) + n);
+		seen = field(entry, SEEN_SHIFT, SEEN_MAX);
+		set_field(entry, SEEN_SHIFT, SEEN_MAX, seen + n);
+		raise_counter(entry, n);
 		set_field(entry, 0, PENDING_MAX, field(entry, 0, PENDING_MAX) + n);
 	}
 	lock_drop(&shard->shared.lock);
 	return seen;
 }
 
-bool disk_index_spare(struct disk_index *index, uint64_t key, uint64_t id)
+enum disk_index_judgement disk_index_judge(struct disk_index *index, uint64_t key, uint64_t id)
 {
 	struct shard *shard = shard_of(index, key);
 	struct entry *entry;
@@ -313,11 +348,13 @@ bool disk_index_spare(struct disk_index *index, uint64_t key, uint64_t id)
 	lock_take(&shard->shared.lock);
 	entry = find_locked(shard, key, id);
 	if (entry)
-		counter = field(entry, COUNTER_SHIFT, SMALL_MAX);
+		counter = field(entry, COUNTER_SHIFT, COUNTER_MAX);
 	if (counter > 0)
-		set_field(entry, COUNTER_SHIFT, SMALL_MAX, counter - 1);
+		set_field(entry, COUNTER_SHIFT, COUNTER_MAX, counter - 1);
 	lock_drop(&shard->shared.lock);
-	return counter > 0;
+	if (!entry)
+		return DISK_INDEX_UNKNOWN;
+	return counter > 0 ? DISK_INDEX_SPARED : DISK_INDEX_DUE;
 }
 
 static unsigned take_hits_locked(struct shard *shard, struct disk_index_hits *out, unsigned max)

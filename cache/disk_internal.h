@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 
 #include "cache/disk.h"
+#include "cache/disk_admission.h"
 #include "cache/disk_index.h"
+#include "cache/object.h"
 #include "cache/schema.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
@@ -51,6 +53,7 @@ enum disk_count {
 	COUNT_STORED,
 	COUNT_STORED_BYTES,
 	COUNT_REFUSED,
+	COUNT_NOT_ADMITTED,
 	COUNT_DROPPED,
 	COUNT_EVICTED,
 	COUNT_REMOVED,
@@ -58,6 +61,7 @@ enum disk_count {
 	COUNT_FAULTS,
 	COUNT_RECREATED,
 	COUNT_COMMITS,
+	COUNT_WRITTEN_BYTES,
 	COUNT_USED_BYTES, /* a reading */
 	DISK_NCOUNTS
 };
@@ -69,11 +73,13 @@ struct disk {
 	int lock_fd; /* the writer's, once that runs */
 	uint64_t seed;
 	struct disk_index *index;
+	struct disk_admission *admission;
 	struct disk_writer *writer;
 	struct disk_feed *feed;
 	struct disk_reader *readers[DISK_NREADERS];
 	/* any thread, relaxed unless said: readings and counters */
 	_Atomic(int) state;         /* enum disk_state; the writer's to set */
+	_Atomic(int) budget;        /* enum disk_budget; the same */
 	atomic_bool is_loading;     /* release by the writer after the last insert, acquire in look-ups */
 	atomic_uint nstalled;       /* of the readers: all of them, and nobody is asked */
 	atomic_uint generation;     /* of the file: readers open it anew when it changed */
@@ -128,6 +134,28 @@ enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loo
 /* True, and charged, if the queue takes nbytes more; an empty queue takes anything. */
 bool disk_queue_charge(struct disk *disk, uint64_t nbytes);
 void disk_queue_release(struct disk *disk, uint64_t nbytes);
+
+static inline bool disk_is_spent(struct disk *disk)
+{
+	return atomic_load_explicit(&disk->budget, memory_order_relaxed) == DISK_BUDGET_SPENT;
+}
+
+/* What an object costs of the cap. */
+static inline uint64_t disk_cost(const struct object *object, uint64_t body_bytes)
+{
+	enum { ROWS_BYTES = 128 };
+
+	return body_bytes + object->head.len + object->url.len + object->vary.len + ROWS_BYTES;
+}
+
+/* The writer makes room down to so much below the cap. */
+static inline uint64_t disk_spare_bytes(const struct disk *disk)
+{
+	enum { MOST_BYTES = 4 << 20 };
+	uint64_t spare = disk->config.max_bytes / 100;
+
+	return spare < MOST_BYTES ? spare : MOST_BYTES;
+}
 
 /* Makes the directory where it is missing, and holds the lock in it (again, when it was deleted). */
 enum err disk_hold_directory(struct disk *disk, struct err_text *why);

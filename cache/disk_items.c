@@ -293,7 +293,8 @@ static void publish(struct disk_writer *writer, struct disk_store *store)
 {
 	struct disk *disk = writer->disk;
 
-	disk_index_insert(disk->index, store->key, store->id);
+	disk_index_insert(disk->index, store->key, store->id,
+			  disk_cost(store->object, store->nbytes));
 	if (disk_is_doubted(disk, store->key, store->seq))
 		disk_index_remove(disk->index, store->key, store->id);
 	/* Relaxed: the number says nothing of other memory. */

@@ -290,6 +290,7 @@ enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struc
 	if (answer == DISK_NOW_FOUND) {
 		disk_count(disk, COUNT_HITS, 1);
 		disk_count(disk, COUNT_READ_NOW, 1);
+		disk_admission_note(disk->admission, query->key);
 	}
 	return answer;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cache/disk_internal.h"
 #include "cache/schema.h"
 #include "cache/tags.h"
 #include "lib/base/check.h"
@@ -46,9 +47,11 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_TRIM_LOG] = "DELETE FROM purge_log WHERE id <= (SELECT max(id) FROM purge_log) - ?1",
 	[ROW_DELETE_PURGED] = "DELETE FROM purge WHERE id <= ?1",
 	[ROW_SWEEP] = "SELECT id, key, size FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
-	[ROW_LOAD] = "SELECT id, key FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[ROW_LOAD] = "SELECT id, key, size FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[ROW_HITS] = "UPDATE usage SET hits = hits + ?2, used = unixepoch() WHERE id = ?1",
 	[ROW_SET_NEXT_ID] = "UPDATE meta SET value = ?1 WHERE name = 'next_id'",
+	[ROW_SET_BUDGET] = "INSERT INTO meta(name, value) VALUES ('budget_day', ?1),"
+			   " ('budget_spent', ?2) ON CONFLICT(name) DO UPDATE SET value = excluded.value",
 	[ROW_PAGE_COUNT] = "PRAGMA page_count",
 	[ROW_FREE_COUNT] = "PRAGMA freelist_count",
 	[ROW_DATA_VERSION] = "PRAGMA data_version",
@@ -223,7 +226,6 @@ int rows_add_object(struct disk_rows *rows, uint64_t id, uint64_t key, struct ob
 {
 	sqlite3_stmt *stmt = rows->stmts[ROW_OBJECT];
 	sqlite3_stmt *usage = rows_bind(rows, ROW_USAGE, id, key);
-	uint64_t cost = body_bytes + object->head.len + object->url.len + object->vary.len + 128;
 	int rc;
 
 	bind_head(stmt, id, object);
@@ -235,7 +237,7 @@ int rows_add_object(struct disk_rows *rows, uint64_t id, uint64_t key, struct ob
 	sqlite3_clear_bindings(stmt);
 	if (rc != SQLITE_OK)
 		return rc;
-	sqlite3_bind_int64(usage, 3, (int64_t)cost);
+	sqlite3_bind_int64(usage, 3, (int64_t)disk_cost(object, body_bytes));
 	sqlite3_bind_int64(usage, 4, clock_wall_s());
 	return run(usage);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the writer does between batches: loads the index, follows SQL typed elsewhere, sweeps pieces,
  * evicts, checkpoints, writes hit counts, and looks whether the file is still there. */
+#include "cache/disk_budget.h"
 #include "cache/disk_writer_internal.h"
 
 #include <malloc.h>
@@ -59,7 +60,8 @@ void upkeep_load(struct disk_writer *writer)
 		n++;
 		writer->load_at = id;
 		if (is_id(id) && !disk_is_doubted(disk, key, 0))
-			disk_index_insert(disk->index, key, id);
+			disk_index_insert(disk->index, key, id,
+					  (uint64_t)sqlite3_column_int64(stmt, 2));
 	}
 	sqlite3_reset(stmt);
 	if (rc != SQLITE_DONE) {
@@ -244,11 +246,30 @@ static int next_victims(struct disk_writer *writer, struct victim *out, unsigned
 	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+/* What this transaction stores is not in the index before it is committed: its rows stay. While the index
+ * is being read, what it does not know yet is as good as any. */
+static bool may_go(struct disk_writer *writer, const struct victim *victim)
+{
+	struct disk *disk = writer->disk;
+
+	if (disk_is_pinned(disk, victim->id))
+		return false;
+	switch (disk_index_judge(disk->index, victim->key, victim->id)) {
+	case DISK_INDEX_SPARED:
+		return false;
+	case DISK_INDEX_UNKNOWN:
+		return atomic_load_explicit(&disk->is_loading, memory_order_relaxed) &&
+		       victim->id < writer->first_new_id;
+	default:
+		return true;
+	}
+}
+
 /* The hand passes in the order of ids, which is the order of the rows in the file, and spares what
  * was hit since it came by (SIEVE). Returns when some goal bytes are free, or after a few rounds. */
 static int pass_hand(struct disk_writer *writer, uint64_t goal)
 {
-	enum { ROUNDS = 5 }; /* one more than counters go up to */
+	enum { ROUNDS = 8 }; /* one more than counters go up to */
 	struct disk *disk = writer->disk;
 	struct victim victims[SWEEP_ROWS];
 	uint64_t freed = 0;
@@ -268,12 +289,12 @@ static int pass_hand(struct disk_writer *writer, uint64_t goal)
 			const struct victim *v = &victims[i];
 
 			writer->hand = v->id;
-			if (disk_is_pinned(disk, v->id) ||
-			    disk_index_spare(disk->index, v->key, v->id))
+			if (!may_go(writer, v))
 				continue;
 			rc = writer_remove(writer, v->key, v->id);
 			if (rc != SQLITE_OK)
 				return rc;
+			disk_admission_evicted(disk->admission, v->key, v->size);
 			freed += v->size;
 			disk_count(disk, COUNT_EVICTED, 1);
 		}
@@ -283,19 +304,17 @@ static int pass_hand(struct disk_writer *writer, uint64_t goal)
 
 int upkeep_evict(struct disk_writer *writer)
 {
-	enum { ATTEMPTS = 8, MOST_BYTES = 4 << 20 };
+	enum { ATTEMPTS = 8 };
 	struct disk *disk = writer->disk;
-	uint64_t max = disk->config.max_bytes, spare = max / 100, used = 0;
+	uint64_t max = disk->config.max_bytes, used = 0;
 	int rc;
 
-	if (spare > MOST_BYTES)
-		spare = MOST_BYTES;
 	for (int i = 0; i < ATTEMPTS; i++) {
 		rc = rows_used_bytes(&writer->rows, &used);
 		atomic_store_explicit(&disk->counts[COUNT_USED_BYTES], used, memory_order_relaxed);
 		if (rc != SQLITE_OK || used <= max)
 			return rc;
-		rc = pass_hand(writer, used - max + spare);
+		rc = pass_hand(writer, used - max + disk_spare_bytes(disk));
 		if (rc != SQLITE_OK)
 			return rc;
 	}
@@ -311,7 +330,8 @@ void upkeep_flush_hits(struct disk_writer *writer)
 	int rc;
 
 	writer->flushed_ms = loop_now_ms(writer->loop);
-	if (!writer_may_write(writer) || rows_begin(&writer->rows) != SQLITE_OK)
+	if (disk_is_spent(writer->disk) || !writer_may_write(writer) ||
+	    rows_begin(&writer->rows) != SQLITE_OK)
 		return;
 	rc = SQLITE_OK;
 	while (rc == SQLITE_OK && total < FLUSH_ROWS &&
@@ -366,6 +386,7 @@ static bool is_log_bounded(struct disk_writer *writer)
 void upkeep_after_commit(struct disk_writer *writer)
 {
 	writer->active_ms = loop_now_ms(writer->loop);
+	budget_count(writer);
 	is_log_bounded(writer);
 }
 
@@ -451,10 +472,12 @@ void upkeep_start(struct disk_writer *writer)
 	writer->shm_inode = upkeep_inode(writer, "-shm");
 	writer->wal_pages = 1; /* whatever an earlier process left */
 	writer->load_at = 0;
+	writer->first_new_id = writer->next_id;
 	writer->data_version = -1;
 	sqlite3_wal_hook(writer->rows.db, on_wal, writer);
 	atomic_store_explicit(&disk->is_loading, true, memory_order_relaxed);
 	doom_orphans(writer);
+	budget_open(writer);
 	if (rows_used_bytes(&writer->rows, &used) == SQLITE_OK)
 		atomic_store_explicit(&disk->counts[COUNT_USED_BYTES], used, memory_order_relaxed);
 	loop_defer(writer->loop, &writer->load_task);
@@ -493,6 +516,8 @@ static void recover(struct disk_writer *writer)
 
 void upkeep_tick(struct disk_writer *writer)
 {
+	budget_tick(writer);
+	disk_admission_age(writer->disk->admission);
 	if (disk_state(writer->disk) != DISK_NORMAL)
 		recover(writer);
 	if (writer->rows.db)

@@ -2,6 +2,7 @@
 /* The writer's thread, its queue and its transactions. */
 #include "cache/disk_writer.h"
 
+#include "cache/disk_budget.h"
 #include "cache/disk_writer_internal.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -108,6 +109,8 @@ void writer_run_batch(struct disk_writer *writer)
 	rc = run_items(writer);
 	if (rc == SQLITE_OK)
 		rc = upkeep_evict(writer);
+	if (rc == SQLITE_OK)
+		rc = budget_save(writer);
 	if (rc == SQLITE_OK)
 		rc = rows_commit(&writer->rows);
 	if (rc != SQLITE_OK) {

@@ -51,6 +51,7 @@ struct disk_writer {
 	struct loop_task load_task;
 	uint64_t load_at;
 	uint64_t hand; /* the eviction hand: the last id seen */
+	uint64_t first_new_id; /* of what was stored since the file was opened */
 	int64_t data_version;
 	uint64_t purge_seen; /* last row of `purge` that memory knows of */
 	bool has_purge_rows;
@@ -60,6 +61,8 @@ struct disk_writer {
 	int wal_pages;          /* after the last commit; 0: all of it is in the database */
 	uint64_t inode, wal_inode, shm_inode; /* of cache.db and what lies beside it; 0: not seen yet */
 	int64_t active_ms, flushed_ms, looked_ms;
+
+	uint64_t budget_day, spent_bytes; /* cache/disk_budget.h */
 
 	/* faults */
 	int64_t retry_ms, busy_since_ms; /* 0: not set */

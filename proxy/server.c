@@ -23,7 +23,7 @@
 #include "squid-compat/config.h"
 #include "squid-compat/machine.h"
 
-enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 64 << 20, PARTS_SHARE = 8 };
+enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 256 << 20, PARTS_SHARE = 8 };
 
 struct disk *server_disk(const struct server *server, uint64_t key)
 {
@@ -40,10 +40,11 @@ static void disk_removed(void *owner, uint64_t key, uint64_t id)
 	index_remove_stored(server->index, key, id);
 }
 
-/* Objects that wait to be written keep their memory: a 64th of what the machine has, 8 to 64 MiB. */
+/* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together at most
+ * a 32nd of what the machine has, 8 to 256 MiB. */
 static uint64_t queue_bytes(void)
 {
-	uint64_t bytes = machine_memory_bytes() / 64;
+	uint64_t bytes = machine_memory_bytes() / 32;
 
 	if (bytes < QUEUE_MIN_BYTES)
 		return QUEUE_MIN_BYTES;
@@ -57,6 +58,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir)
 		.max_bytes = dir->max_bytes,
 		.min_object_bytes = (uint64_t)dir->min_object_bytes,
 		.queue_bytes = queue_bytes(),
+		.write_budget_bytes = (uint64_t)dir->write_budget_bytes,
 		.max_object_bytes = dir->max_object_bytes < 0 ? 0 : (uint64_t)dir->max_object_bytes,
 		.no_store = dir->is_read_only,
 		.is_patient = true,

@@ -2,6 +2,7 @@
 #include "squid-compat/cache_dir.h"
 
 #include "lib/base/check.h"
+#include "squid-compat/values.h"
 
 enum { MAX_MEGABYTES = 1 << 30 }; /* a pebibyte */
 
@@ -33,6 +34,26 @@ static void take_max_size(struct reading_dir *reading)
 	read_bytes(reading, &reading->dir->max_object_bytes);
 }
 
+/* SIZE/day, SIZE as 2GB or 500MB. */
+static void take_write_budget(struct reading_dir *reading)
+{
+	enum { MIN_BYTES = 1 << 20 };
+	struct str size = str_first(reading->value, str_find_char(reading->value, '/'));
+	struct str per = str_from(reading->value, size.len);
+	size_t ndigits = 0;
+
+	while (ndigits < size.len && size.at[ndigits] >= '0' && size.at[ndigits] <= '9')
+		ndigits++;
+	if (ndigits < size.len && str_eq(per, STR("/day")) &&
+	    value_size_text(str_first(size, ndigits), str_from(size, ndigits),
+			    &reading->dir->write_budget_bytes) &&
+	    reading->dir->write_budget_bytes >= MIN_BYTES)
+		return;
+	report_say(reading->report, REPORT_FATAL,
+		   "cache_dir %.*s: invalid write-budget '%.*s': a size of 1MB or more, and /day",
+		   STR_ARG(reading->dir->path), STR_ARG(reading->value));
+}
+
 static void take_read_only(struct reading_dir *reading)
 {
 	reading->dir->is_read_only = true;
@@ -51,6 +72,7 @@ static const struct {
 } options[] = {
 	{"min-size", true, take_min_size},
 	{"max-size", true, take_max_size},
+	{"write-budget", true, take_write_budget},
 	{"no-store", false, take_read_only},
 	{"read-only", false, take_read_only},
 	{"Q1", true, take_nothing},

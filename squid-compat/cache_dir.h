@@ -5,6 +5,7 @@
  *     cache_dir ufs|aufs|diskd|... PATH MB [L1 L2] [option ...]
  *     cache_dir rock PATH MB [option ...]
  *     cache_dir null ...        an error that is ignored: no disk cache
+ * Ours is the option write-budget=SIZE/day: how much may be written to the file in a day of UTC.
  * Each becomes one SQLite file PATH/cache.db of that size, whatever the type says. Memory: the
  * arena's. */
 #ifndef SQUID_COMPAT_CACHE_DIR_H
@@ -23,6 +24,7 @@ struct cache_dir {
 	uint64_t max_bytes;
 	int64_t min_object_bytes;
 	int64_t max_object_bytes; /* -1: maximum_object_size decides */
+	int64_t write_budget_bytes; /* that may be written a day; 0: any number */
 	bool is_read_only; /* no-store: hits are served, nothing is added */
 	struct cache_dir *next;
 };

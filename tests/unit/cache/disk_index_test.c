@@ -22,7 +22,7 @@ static void finds_what_was_inserted_and_nothing_else(void **state)
 
 	(void)state;
 	for (uint64_t i = 1; i <= N; i++)
-		disk_index_insert(index, key_of(i), i);
+		disk_index_insert(index, key_of(i), i, 100000);
 	assert_int_equal(disk_index_count(index), N);
 	for (uint64_t i = 1; i <= N; i++) {
 		assert_int_equal(disk_index_find(index, key_of(i), &id, 1), 1);
@@ -42,7 +42,7 @@ static void takes_no_more_than_26_bytes_an_object(void **state)
 
 	(void)state;
 	for (uint64_t i = 1; i <= N; i++) {
-		disk_index_insert(index, key_of(i), i);
+		disk_index_insert(index, key_of(i), i, 100000);
 		if (i % STEP != 0 || i < SMALL)
 			continue;
 		bytes = disk_index_bytes(index);
@@ -62,7 +62,7 @@ static void removing_leaves_no_gap_in_front_of_others(void **state)
 	(void)state;
 	srand(1);
 	for (uint64_t i = 1; i <= N; i++) {
-		disk_index_insert(index, key_of(i), i);
+		disk_index_insert(index, key_of(i), i, 100000);
 		is_there[i] = true;
 		if (rand() % 3 == 0) {
 			uint64_t victim = 1 + (uint64_t)rand() % i;
@@ -84,7 +84,7 @@ static void variants_of_a_key_come_newest_first(void **state)
 
 	(void)state;
 	for (uint64_t id = 1; id <= 5; id++)
-		disk_index_insert(index, 42, (id * 3) % 7);
+		disk_index_insert(index, 42, (id * 3) % 7, 100000);
 	assert_int_equal(disk_index_find(index, 42, ids, 3), 3);
 	assert_true(ids[0] == 6 && ids[1] == 5 && ids[2] == 3);
 	assert_int_equal(disk_index_remove_key(index, 42), 5);
@@ -92,18 +92,41 @@ static void variants_of_a_key_come_newest_first(void **state)
 	disk_index_destroy(index);
 }
 
-static void an_object_that_was_hit_is_spared_once_for_each_hit(void **state)
+static unsigned count_spared(struct disk_index *index, uint64_t key, uint64_t id)
 {
+	unsigned n = 0;
+
+	while (disk_index_judge(index, key, id) == DISK_INDEX_SPARED)
+		n++;
+	return n;
+}
+
+/* The smaller an object, the longer it stays, and the more a hit counts. */
+static void an_object_is_spared_for_its_hits_and_for_being_small(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		unsigned fresh, after_a_hit, after_many;
+	} cases[] = {
+		{1000, 2, 2, 6},
+		{65536, 1, 1, 3},
+		{65537, 0, 1, 1},
+		{UINT64_MAX, 0, 1, 1},
+	};
 	struct disk_index *index = disk_index_create();
 
 	(void)state;
-	disk_index_insert(index, 1, 10);
-	assert_false(disk_index_spare(index, 1, 10));
-	assert_int_equal(disk_index_hit(index, 1, 10, 1), 0);
-	assert_int_equal(disk_index_hit(index, 1, 10, 1), 1);
-	assert_true(disk_index_spare(index, 1, 10));
-	assert_true(disk_index_spare(index, 1, 10));
-	assert_false(disk_index_spare(index, 1, 10));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint64_t id = i + 1;
+
+		assert_int_equal(disk_index_judge(index, id, id), DISK_INDEX_UNKNOWN);
+		disk_index_insert(index, id, id, cases[i].bytes);
+		assert_int_equal(count_spared(index, id, id), cases[i].fresh);
+		assert_int_equal(disk_index_hit(index, id, id, 1), 0);
+		assert_int_equal(count_spared(index, id, id), cases[i].after_a_hit);
+		assert_int_equal(disk_index_hit(index, id, id, 5000000), 1);
+		assert_int_equal(count_spared(index, id, id), cases[i].after_many);
+	}
 	disk_index_destroy(index);
 }
 
@@ -114,12 +137,12 @@ static void hits_are_taken_once(void **state)
 	unsigned cursor = 0;
 
 	(void)state;
-	disk_index_insert(index, 1, 10);
-	disk_index_insert(index, 2, 11);
+	disk_index_insert(index, 1, 10, 100000);
+	disk_index_insert(index, 2, 11, 100000);
 	disk_index_hit(index, 1, 10, 5000000);
 	disk_index_hit(index, 2, 11, 3);
 	assert_int_equal(disk_index_take_hits(index, &cursor, hits, 4), 2);
-	assert_int_equal(hits[0].nhits + hits[1].nhits, 3 + 1048575); /* it saturates */
+	assert_int_equal(hits[0].nhits + hits[1].nhits, 3 + 131071); /* it saturates */
 	cursor = 0;
 	assert_int_equal(disk_index_take_hits(index, &cursor, hits, 4), 0);
 	disk_index_destroy(index);
@@ -132,7 +155,7 @@ int main(void)
 		cmocka_unit_test(takes_no_more_than_26_bytes_an_object),
 		cmocka_unit_test(removing_leaves_no_gap_in_front_of_others),
 		cmocka_unit_test(variants_of_a_key_come_newest_first),
-		cmocka_unit_test(an_object_that_was_hit_is_spared_once_for_each_hit),
+		cmocka_unit_test(an_object_is_spared_for_its_hits_and_for_being_small),
 		cmocka_unit_test(hits_are_taken_once),
 	};
 

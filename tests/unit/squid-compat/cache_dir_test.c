@@ -29,6 +29,15 @@ static void lines_are_judged_as_squid_does(void **state)
 		{"cache_dir diskd /var/spool/squid 100 16 256 Q1=64 Q2=72", true, 0, NULL},
 		{"cache_dir rock /var/spool/squid 100 slot-size=4096", true, 0, NULL},
 		{"cache_dir ufs /var/spool/squid 100", true, 0, NULL},
+		{"cache_dir ufs /tmp 100 write-budget=2GB/day", true, 0, NULL},
+		{"cache_dir ufs /tmp 100 write-budget=2GB", false, REPORT_FATAL, "write-budget"},
+		{"cache_dir ufs /tmp 100 write-budget=2GB/hour", false, REPORT_FATAL, "write-budget"},
+		{"cache_dir ufs /tmp 100 write-budget=2/day", false, REPORT_FATAL, "write-budget"},
+		{"cache_dir ufs /tmp 100 write-budget=-2GB/day", false, REPORT_FATAL, "write-budget"},
+		{"cache_dir ufs /tmp 100 write-budget=GB/day", false, REPORT_FATAL, "write-budget"},
+		{"cache_dir ufs /tmp 100 write-budget=500KB/day", false, REPORT_FATAL, "1MB or more"},
+		{"cache_dir ufs /tmp 100 write-budget=", false, REPORT_FATAL, "write-budget"},
+		{"cache_dir ufs /tmp 100 write-budget", false, REPORT_FATAL, "unknown option"},
 		{"cache_dir null /tmp", false, REPORT_ERROR,
 		 "This proxy does not support the 'null' cache type. Ignoring."},
 		{"cache_dir bogus /tmp 1", false, REPORT_ERROR, "'bogus' cache type"},
@@ -73,6 +82,10 @@ static void a_directory_becomes_one_file(void **state)
 	assert_int_equal(dir->max_object_bytes, -1);
 	assert_int_equal(dir->min_object_bytes, 5);
 	assert_true(dir->is_read_only);
+	assert_int_equal(dir->write_budget_bytes, 0);
+	dir = parse(&lines, "cache_dir rock /r 1 write-budget=20MB/day");
+	assert_non_null(dir);
+	assert_int_equal(dir->write_budget_bytes, 20 << 20);
 	config_lines_fini(&lines);
 }
 
