@@ -62,7 +62,8 @@ void writer_settle_removals(struct disk_writer *writer, bool committed)
 			writer_doom(writer, removal->id);
 		else if (!committed && removal->was_indexed &&
 			 !disk_is_doubted(disk, removal->key, 0))
-			disk_index_insert(disk->index, removal->key, removal->id);
+			disk_index_insert(disk->index, removal->key, removal->id,
+					  DISK_PIECE_BYTES); /* about: rare, and forgiving */
 	}
 	writer->nremovals = 0;
 }
