@@ -13,7 +13,7 @@
 #include "squid-compat/acl.h"
 #include "squid-compat/config.h"
 
-enum { RECORD_MAX_BYTES = 262144 };
+enum { RECORD_KEPT_BYTES = 16384 };
 
 struct line {
 	const struct access_log *log;
@@ -25,7 +25,7 @@ struct access_logger {
 	struct log_options options;
 	atomic_ulong sequence; /* %sn: numbers the transactions logged; relaxed */
 	size_t nlines;
-	bool is_on;
+	bool is_on, wants_reply;
 	struct line lines[];
 };
 
@@ -44,6 +44,11 @@ static void open_line(struct access_logger *logger, struct line *line, const str
 		logger->is_on = true;
 }
 
+static bool wants_reply(const struct access_log *log)
+{
+	return log->format->format && logformat_wants_reply(log->format->format);
+}
+
 struct access_logger *access_logger_create(const struct config *config, struct log_writer *writer)
 {
 	const struct access_log *log = config->logs->logs.first;
@@ -54,11 +59,13 @@ struct access_logger *access_logger_create(const struct config *config, struct l
 	logger->options.keeps_query = !config->strip_query_terms;
 	logger->options.logs_mime_headers =
 		config->log_mime_hdrs || config->logs->formats.wants_mime;
+	logger->wants_reply = logger->options.logs_mime_headers;
 	for (; log && logger->nlines < config->logs->logs.n; log = log->next) {
 		struct line *line = &logger->lines[logger->nlines++];
 
 		line->log = log;
 		open_line(logger, line, config);
+		logger->wants_reply |= log->condition || (line->file && wants_reply(log));
 	}
 	return logger;
 }
@@ -73,17 +80,22 @@ bool access_logger_is_on(const struct access_logger *logger)
 	return logger->is_on;
 }
 
+bool access_logger_wants_reply(const struct access_logger *logger)
+{
+	return logger->wants_reply;
+}
+
 static void write_record(struct access_logger *logger, struct worker *worker,
 			 const struct line *line, const struct log_facts *facts)
 {
-	struct buf record;
+	struct buf *record = &worker->log_scratch;
 
-	buf_init(&record, RECORD_MAX_BYTES);
-	logformat_render_line(line->log->format, facts, &record);
-	buf_add_char(&record, '\n');
-	log_writer_add(logger->writer, worker->index, line->file, facts->end_us,
-		       buf_str(&record));
-	buf_fini(&record);
+	buf_clear(record);
+	logformat_render_line(line->log->format, facts, record);
+	buf_add_char(record, '\n');
+	log_writer_add(logger->writer, worker->index, line->file, facts->end_us, buf_str(record));
+	if (record->cap_ > RECORD_KEPT_BYTES)
+		buf_fini(record);
 }
 
 void access_logger_write(struct access_logger *logger, struct worker *worker,

@@ -21,6 +21,10 @@ void access_logger_destroy(struct access_logger *logger); /* accepts NULL */
 /* Is there any line to write? */
 bool access_logger_is_on(const struct access_logger *logger);
 
+/* Are the fields of the reply asked for (facts' reply_head, and reply in acl_facts), or is no more
+ * than its type? */
+bool access_logger_wants_reply(const struct access_logger *logger);
+
 /* One record for each line whose ACLs match, up to a `none` that does. */
 void access_logger_write(struct access_logger *logger, struct worker *worker,
 			 struct acl_facts *acl_facts, struct log_facts *facts);

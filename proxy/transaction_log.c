@@ -143,29 +143,55 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	fill_server(t, facts);
 }
 
-static struct str object_type(struct transaction *t)
+/* The Content-Type among whole lines of a head that we wrote. */
+static struct str find_type(struct str lines)
 {
-	const struct http_response *stored = parse_reply_head(t, t->object->head);
+	static const char name[] = "Content-Type:";
+	struct str line;
 
-	return stored ? http_value(&stored->head, FIELD_CONTENT_TYPE) : STR_NONE;
+	while (str_split(&lines, '\n', &line))
+		if (str_starts_with_nocase(line, STR(name)))
+			return str_trim(str_from(str_first(line, str_find_char(line, '\r')),
+						 sizeof(name) - 1));
+	return STR_NONE;
 }
 
-static void fill_reply(struct transaction *t, struct log_facts *facts)
+static struct str sent_type(const struct reply *reply)
 {
-	const struct http_response *reply;
+	struct str type = STR_NONE;
+	size_t seen = 0;
 
-	if (t->exchange.reply.nhead == 0)
-		return;
-	reply = parse_reply_head(t, sent_head(t));
+	for (int i = 0; i < reply->nhead && seen < reply->head_bytes && type.len == 0; i++) {
+		type = find_type((struct str){reply->head[i].iov_base, reply->head[i].iov_len});
+		seen += reply->head[i].iov_len;
+	}
+	return type;
+}
+
+/* All fields of what was sent, for formats and ACLs that ask for them. */
+static void read_reply(struct transaction *t, struct log_facts *facts)
+{
+	const struct http_response *reply = parse_reply_head(t, sent_head(t));
+
 	if (!reply)
 		return;
 	t->facts.reply = reply;
 	t->facts.status = reply->status;
 	facts->reply_head = &reply->head;
-	facts->mime_type = http_value(&reply->head, FIELD_CONTENT_TYPE);
+}
+
+static void fill_reply(struct transaction *t, struct log_facts *facts)
+{
+	const struct reply *reply = &t->exchange.reply;
+
+	if (reply->nhead == 0)
+		return;
+	if (access_logger_wants_reply(t->snapshot->logger))
+		read_reply(t, facts);
+	facts->mime_type = sent_type(reply);
 	/* Squid logs the type of what is stored, though a 304 does not carry it. */
 	if (reply->status == 304 && t->object && facts->mime_type.len == 0)
-		facts->mime_type = object_type(t);
+		facts->mime_type = find_type(t->object->head);
 }
 
 static void count(struct transaction *t)

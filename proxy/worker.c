@@ -22,7 +22,8 @@
 #include "squid-compat/log_facts.h"
 #include "squid-compat/ports.h"
 
-enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20 };
+enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20,
+       LOG_RECORD_MAX_BYTES = 1 << 18 };
 
 struct worker *worker_create(struct server *server, unsigned index, struct err_text *why)
 {
@@ -42,6 +43,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	}
 	tls_gate_init(&worker->tls_gate, worker->loop);
 	buf_init(&worker->url_scratch, URL_MAX_BYTES);
+	buf_init(&worker->log_scratch, LOG_RECORD_MAX_BYTES);
 	worker->origins = origin_pool_create(worker);
 	worker->turns = peer_turns_create();
 	worker->unshared = unshared_create();
@@ -59,6 +61,7 @@ void worker_destroy(struct worker *worker)
 	origin_pool_destroy(worker->origins);
 	peer_turns_destroy(worker->turns);
 	buf_fini(&worker->url_scratch);
+	buf_fini(&worker->log_scratch);
 	unshared_destroy(worker->unshared);
 	resolver_destroy(worker->resolver);
 	snapshot_unref(worker->snapshot);

@@ -53,6 +53,7 @@ struct worker {
 	struct list spare;         /* transactions to use again */
 	unsigned nspare;
 	struct buf url_scratch;    /* an URL in the making; what lies in it means nothing to others */
+	struct buf log_scratch;    /* a log record in the making */
 	struct list fetches;
 	struct list backgrounds; /* background.h */
 	struct counters counters;

@@ -17,7 +17,7 @@ enum {
 
 struct logformat {
 	struct log_item *first;
-	bool wants_mime, has_sequence;
+	bool wants_mime, wants_reply, has_sequence;
 };
 
 /* ---- compiling */
@@ -180,6 +180,8 @@ static bool settle(struct compiling *compiling, struct log_item *item)
 		cut_argument(item);
 	if ((code->flags & LOG_CODE_MIME) && !item->has_argument)
 		compiling->format->wants_mime = true;
+	if (code->flags & LOG_CODE_REPLY)
+		compiling->format->wants_reply = true;
 	if (code->flags & LOG_CODE_SEQUENCE)
 		compiling->format->has_sequence = true;
 	if (code->flags & LOG_CODE_UNFILLED)
@@ -254,6 +256,11 @@ const struct logformat *logformat_compile(struct str text, struct arena *arena,
 bool logformat_wants_mime(const struct logformat *format)
 {
 	return format->wants_mime;
+}
+
+bool logformat_wants_reply(const struct logformat *format)
+{
+	return format->wants_reply;
 }
 
 bool logformat_has_sequence(const struct logformat *format)

@@ -30,6 +30,8 @@ void logformat_render(const struct logformat *format, const struct log_facts *fa
 
 /* The trap of Squid's: %note, %>h or %<h without an argument turn log_mime_hdrs on for all logs. */
 bool logformat_wants_mime(const struct logformat *format);
+/* Does it say fields of the reply's head (%<h), so that facts->reply_head has to be there? */
+bool logformat_wants_reply(const struct logformat *format);
 /* Does it number its records (%sn)? */
 bool logformat_has_sequence(const struct logformat *format);
 

@@ -497,7 +497,7 @@ static const struct log_code codes[] = {
 	FIELD("<Hs", get_known_status, server_status),
 	ROW(">h", get_request_field, 0, HEADER, URL_KEEP, LOG_CODE_MIME, NULL),
 	ROW(">ha", get_adapted_field, 0, HEADER, URL_KEEP, LOG_CODE_MIME, NULL),
-	ROW("<h", get_reply_field, 0, HEADER, URL_KEEP, LOG_CODE_MIME, NULL),
+	ROW("<h", get_reply_field, 0, HEADER, URL_KEEP, LOG_CODE_MIME | LOG_CODE_REPLY, NULL),
 	ROW("mt", get_mime_type, 0, NONE, BLOCK, 0, NULL),
 	/* the request line: as it stands, as it came, as it was sent on */
 	TEXT("rm", request.method),

@@ -59,6 +59,7 @@ enum {
 	LOG_CODE_SEQUENCE = 1 << 1,
 	LOG_CODE_UNFILLED = 1 << 2, /* nothing here fills it: noted when it is compiled */
 	LOG_CODE_INTERNAL = 1 << 3, /* for our own formats only */
+	LOG_CODE_REPLY = 1 << 4,    /* says fields of the reply's head */
 };
 
 struct log_code {

@@ -81,11 +81,17 @@ bool buf_add_u64(struct buf *buf, uint64_t value)
 
 bool buf_printf(struct buf *buf, const char *format, ...)
 {
+	char small[128], *text = NULL;
 	va_list args;
-	char *text = NULL;
 	bool ok;
 	int n;
 
+	va_start(args, format);
+	n = vsnprintf(small, sizeof(small), format, args);
+	va_end(args);
+	check(n >= 0);
+	if ((size_t)n < sizeof(small))
+		return buf_add(buf, small, (size_t)n);
 	va_start(args, format);
 	n = vasprintf(&text, format, args);
 	va_end(args);
