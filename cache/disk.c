@@ -200,6 +200,21 @@ enum err disk_open_database(const char *path, uint64_t max_bytes, uint64_t seed,
 	return ERR_OK;
 }
 
+/* SQLite's shared memory and locks do not work there. */
+static bool is_network(const struct statfs *fs)
+{
+	static const uint32_t types[] = {
+		NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42 /* CIFS */, 0xfe534d42 /* SMB 2 */,
+		V9FS_MAGIC, AFS_SUPER_MAGIC, AFS_FS_MAGIC, CODA_SUPER_MAGIC, 0x00c36400 /* Ceph */,
+		0x0bd00bd0 /* Lustre */, 0x01161970 /* GFS2 */, 0x7461636f /* OCFS2 */,
+	};
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		if ((uint32_t)fs->f_type == types[i])
+			return true;
+	return false;
+}
+
 static enum err make_directory(const char *path, struct err_text *why)
 {
 	struct statfs fs;
@@ -212,9 +227,7 @@ static enum err make_directory(const char *path, struct err_text *why)
 		err_say(why, "cannot use the directory %s: %s", path, strerror(errno));
 		return ERR_DISK;
 	}
-	/* Its shared memory and locks do not work there. */
-	if (fs.f_type == NFS_SUPER_MAGIC || (uint32_t)fs.f_type == 0xff534d42u ||
-	    (uint32_t)fs.f_type == 0xfe534d42u) {
+	if (is_network(&fs)) {
 		err_say(why, "%s lies on a network file system", path);
 		return ERR_INPUT;
 	}

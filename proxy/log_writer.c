@@ -16,7 +16,12 @@
 #include "lib/base/lock.h"
 #include "lib/base/log.h"
 
-enum { FLUSH_MS = 100, MAX_FILES = 64, WRITE_MAX_BYTES = LOG_WRITER_MAX_BATCH_BYTES };
+enum {
+	FLUSH_MS = 100,
+	MAX_FILES = 64,
+	WRITE_MAX_BYTES = LOG_WRITER_MAX_BATCH_BYTES,
+	SAY_MS = 60000, /* between two lines about the same trouble */
+};
 
 /* path, keep: immutable; the rest is the thread's. */
 struct log_file {
@@ -24,7 +29,9 @@ struct log_file {
 	int keep;
 	int fd;
 	struct buf out;
-	bool has_failed; /* said already */
+	bool is_torn; /* a record was cut short: the next one begins on a line of its own */
+	uint64_t nlost;
+	int64_t said_ms; /* when that was said last; 0: not yet */
 };
 
 struct record {
@@ -55,6 +62,8 @@ struct log_writer {
 		unsigned nfiles;
 		bool is_stopping, is_rotation_due;
 	} shared;
+	uint64_t ndropped; /* the thread's: not said yet, */
+	int64_t said_ms;   /* since then */
 	atomic_bool has_records; /* release when a batch fills, acquire-exchange by the thread */
 };
 
@@ -117,23 +126,43 @@ static int open_log(const char *path)
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 }
 
+/* Once a minute is enough. */
+static bool may_say(int64_t *said_ms)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (*said_ms != 0 && now_ms - *said_ms < SAY_MS)
+		return false;
+	*said_ms = now_ms;
+	return true;
+}
+
+/* A full disk, mostly; cache.log may lie on the same one. */
+static void lose(struct log_file *file, struct str rest, int error)
+{
+	file->is_torn = file->is_torn || rest.at != file->out.at;
+	for (size_t i = 0; i < rest.len; i++)
+		file->nlost += rest.at[i] == '\n';
+	if (may_say(&file->said_ms))
+		fprintf(stderr, "ERROR: cannot write to %s: %s; %llu records are lost so far\n",
+			file->path, strerror(error), (unsigned long long)file->nlost);
+}
+
 static void write_file(struct log_file *file)
 {
 	struct str rest = buf_str(&file->out);
 
+	if (rest.len > 0 && file->fd >= 0 && file->is_torn)
+		file->is_torn = write(file->fd, "\n", 1) != 1;
 	while (rest.len > 0 && file->fd >= 0) {
 		ssize_t n = write(file->fd, rest.at, rest.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			if (!file->has_failed)
-				fprintf(stderr, "ERROR: cannot write to %s: %s; records are lost\n",
-					file->path, strerror(errno));
-			file->has_failed = true;
+			lose(file, rest, errno);
 			break;
 		}
-		file->has_failed = false;
 		rest = str_from(rest, (size_t)n);
 	}
 	buf_clear(&file->out);
@@ -174,11 +203,10 @@ static void flush(struct log_writer *writer)
 {
 	struct log_file *files[MAX_FILES];
 	unsigned nfiles = snapshot_files(writer, files);
-	uint64_t ndropped = 0;
 	struct batch *batch;
 
 	for (unsigned i = 0; i < writer->nbatches; i++)
-		ndropped += take_batch(&writer->batches[i]);
+		writer->ndropped += take_batch(&writer->batches[i]);
 	while ((batch = oldest(writer))) {
 		const struct record *record = front(batch);
 
@@ -190,9 +218,11 @@ static void flush(struct log_writer *writer)
 	}
 	for (unsigned i = 0; i < nfiles; i++)
 		write_file(files[i]);
-	if (ndropped > 0)
+	if (writer->ndropped > 0 && may_say(&writer->said_ms)) {
 		fprintf(stderr, "WARNING: %llu log records were dropped: the log could not keep up\n",
-			(unsigned long long)ndropped);
+			(unsigned long long)writer->ndropped);
+		writer->ndropped = 0;
+	}
 }
 
 /* X.(N-2) → X.(N-1) ... X → X.0, then a new X. */
@@ -245,7 +275,7 @@ static void gather(struct log_writer *writer)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += FLUSH_MS * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
@@ -276,6 +306,7 @@ static void *run(void *arg)
 struct log_writer *log_writer_create(unsigned nbatches)
 {
 	struct log_writer *writer = mem_zalloc(sizeof(*writer));
+	pthread_condattr_t monotonic;
 
 	writer->nbatches = nbatches;
 	writer->batches = mem_array(nbatches, sizeof(*writer->batches));
@@ -285,7 +316,10 @@ struct log_writer *log_writer_create(unsigned nbatches)
 		buf_init(&writer->batches[i].taken, LOG_WRITER_MAX_BATCH_BYTES);
 	}
 	pthread_mutex_init(&writer->shared.mutex, NULL);
-	pthread_cond_init(&writer->shared.cond, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* the other one may jump */
+	pthread_cond_init(&writer->shared.cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	return writer;
 }
 

@@ -21,6 +21,7 @@ from world import Failure, World
 
 SHIM = os.path.join(os.getcwd(), "tests/e2e/faults/io_faults.so")
 SIDE_BY_SIDE = 6
+ACCESS_LOG = "stdio:{directory}/access.log"
 
 # ---- what the log says
 
@@ -69,19 +70,21 @@ def paused_by(w, begin, end, reason):
     w.serves_hits(paths)
 
 
-def full_disk(w):
-    """P1: others filled it."""
-    filler = f"{w.directory}/filler"
-
-    def fill():
-        with open(filler, "wb") as file:
+def fill(path):
+    """The last byte of its file system."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 20, 4096):
             try:
-                for _ in range(100):
-                    file.write(bytes(1 << 20))
+                while True:
+                    file.write(bytes(size))
             except OSError:
                 pass
 
-    paused_by(w, fill, lambda: os.unlink(filler), "the disk is nearly full")
+
+def full_disk(w):
+    """P1: others filled it."""
+    filler = f"{w.directory}/filler"
+    paused_by(w, lambda: fill(filler), lambda: os.unlink(filler), "the disk is nearly full")
 
 
 def mounted(w):
@@ -253,10 +256,13 @@ def replaced(w):
     copy = f"{w.folder}/copy"
     subprocess.run(["sqlite3", w.database, f".backup {copy}"], check=True, timeout=20)
     os.chmod(copy, 0o666)
+    triggers = sql(copy, "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+    for name, _ in triggers:
+        sql(copy, f"DROP TRIGGER {name}")
     sql(copy, "UPDATE meta SET value = 7 WHERE name = 'seed'")
-    sql(copy, "UPDATE usage SET used = 1")
-    sql(copy, "DROP TRIGGER usage_update")
-    sql(copy, "UPDATE usage SET key = id")
+    sql(copy, "UPDATE usage SET used = 1, key = id")
+    for _, text in triggers:
+        sql(copy, text)
     os.rename(copy, w.database)
     w.said(MOVED)
     w.until(lambda: all(w.is_hit(path) for path in paths), "its objects are hits")
@@ -438,6 +444,89 @@ def make_parent(w):
     os.chmod(parent, 0o777)
 
 
+def network(w):
+    """P11."""
+    w.fault("n")
+
+
+def refused_on_network(w):
+    w.said("cache_dir .* lies on a network file system; going on without it")
+    w.serves_for(1)
+
+
+# ---- the clock of the day
+
+
+YEAR_S = 365 * 86400
+
+
+def nobjects(w):
+    return sql(w.database, "SELECT count(*) FROM object")[0][0]
+
+
+def log_flows(w):
+    def size():
+        return os.stat(f"{w.directory}/access.log").st_size
+
+    before = size()
+    w.until(lambda: size() > before, "access.log goes on")
+
+
+def clock_forward(w):
+    """P15: what is stale now is confirmed by the origin, not thrown away."""
+    paths = w.warm()
+    w.load.paths = []
+    before = nobjects(w)
+    w.shift_clock(YEAR_S)
+    for path in paths:
+        # A larger body is not in memory as a whole, and is fetched anew.
+        was_confirmed = w.is_confirmed(path)
+        is_small = int(path.split("/")[2]) <= world.PIECE_BYTES
+        w.expect(was_confirmed or not is_small, f"{path} was not confirmed")
+    w.expect(nobjects(w) >= before, "objects were deleted")
+    w.until(lambda: all(w.is_hit(path, True) for path in paths), "all is fresh again")
+    w.serves_for(1)
+    log_flows(w)
+    w.stores()
+    w.said()
+
+
+def clock_back(w):
+    """P16: to 1970, as on a board without a clock. No age is below nothing, and nothing that waits
+    for a time waits for years."""
+    paths = w.warm()
+    w.shift_clock(-int(time.time()))
+    w.serves_hits(paths)
+    w.serves_for(1)
+    log_flows(w)
+    w.stores()
+    w.shift_clock(0)
+    w.serves_hits(paths)
+    w.stores()
+    log_flows(w)
+    w.said()
+
+
+# ---- a full disk under access.log
+
+
+def full_log(w):
+    """P2: records are lost, and one line says so. What is written later begins on its own line."""
+    log = f"{w.directory}/access.log"
+    w.warm()
+    log_flows(w)
+    filler = f"{w.directory}/filler"
+    fill(filler)
+    w.until(lambda: "cannot write to" in w.proxy.output(), "a line about the log")
+    w.serves_for(1)
+    os.unlink(filler)
+    log_flows(w)
+    w.expect(w.proxy.output().count("cannot write to") == 1, "it was said more than once")
+    with open(log, encoding="latin-1") as file:
+        lines = file.read().splitlines()
+    w.expect(sum(line.count(" GET http") > 1 for line in lines) == 0, "two records on one line")
+
+
 FAULTS = {
     "full-disk": (full_disk, {"prepare": mounted}),
     "no-space": (no_space, {"preload": SHIM}),
@@ -470,6 +559,10 @@ FAULTS = {
     "foreign-at-start": (refused_at_start, {"prepare": foreign}),
     "newer-at-start": (refused_at_start, {"prepare": newer}),
     "read-only-at-start": (absent_at_start(lambda w: w.remount("rw")), {"prepare": mounted_read_only}),
+    "network-file-system": (refused_on_network, {"prepare": network, "preload": SHIM}),
+    "clock-forward": (clock_forward, {"preload": SHIM, "access_log": ACCESS_LOG}),
+    "clock-back": (clock_back, {"preload": SHIM, "access_log": ACCESS_LOG}),
+    "full-log": (full_log, {"prepare": mounted, "access_log": ACCESS_LOG}),
     "missing-directory": (absent_at_start(make_parent), {"prepare": without_parent}),
 }
 

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A disk that fails when a test says so: preloaded into the proxy, it stands between SQLite and the
  * system, for the files cache.db* alone. The file that IO_FAULTS names is shared with the test: its
- * first byte is the fault (one of the letters below, or 0), the second is set when it struck. */
+ * first byte is the fault (one of the letters below, or 0), the second is set when it struck; at
+ * SHIFT_AT are the seconds (64 bits) that the clock of the day is off. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -23,7 +28,10 @@ enum {
 	READ_ONLY = 'o',
 	SLOW_READ = 'R', /* as long as the fault lasts */
 	SLOW_WRITE = 'W',
+	NETWORK = 'n', /* the file system says that it is NFS */
 };
+
+enum { SHIFT_AT = 8 };
 
 static volatile char *control;
 
@@ -124,6 +132,24 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	return is_sync_struck(fd) ? -1 : NEXT(fdatasync)(fd);
+}
+
+int statfs64(const char *path, struct statfs64 *out)
+{
+	int status = NEXT(statfs64)(path, out);
+
+	if (control && control[0] == NETWORK)
+		out->f_type = NFS_SUPER_MAGIC;
+	return status;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int status = NEXT(clock_gettime)(clock, out);
+
+	if (control && clock == CLOCK_REALTIME)
+		out->tv_sec += *(volatile int64_t *)(control + SHIFT_AT);
+	return status;
 }
 
 int open64(const char *path, int flags, ...)

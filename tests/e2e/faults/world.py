@@ -33,7 +33,7 @@ http_access allow all
 pid_filename {folder}/pid
 coredump_dir {folder}
 cache_log {folder}/cache.log
-access_log none
+access_log {access_log}
 cache_mem 0
 workers 2
 shutdown_lifetime 1 seconds
@@ -58,6 +58,9 @@ class Ask(Request):
         if body != self.whole_body():
             raise Wrong(f"{self.path}: {len(body)} bytes, and not the right ones")
         self.is_hit = ";hit" in fields.get("cache-status", "")
+        self.cache_status = fields.get("cache-status", "")
+        if not fields.get("age", "0").isdigit():
+            raise Wrong(f"{self.path}: Age: {fields['age']}")
 
 
 class Load:
@@ -133,7 +136,7 @@ class World:
     """`preload`: a library that the proxy is started with; `options`: what it is started with
     instead of -N."""
 
-    def __init__(self, name, megabytes=64, preload=None, options=None, text="", **_):
+    def __init__(self, name, megabytes=64, preload=None, options=None, text="", access_log="none", **_):
         self.name = name
         self.port, origin_port = bobtail.free_ports(2, 32000, 45000)
         self.folder = bobtail.tempfile.mkdtemp(prefix="bobtail-faults.")
@@ -143,7 +146,7 @@ class World:
         self.origin = Origin(origin_port, 0)
         self.config = text + CONFIG.format(
             port=self.port, origin=origin_port, folder=self.folder, directory=self.directory,
-            megabytes=megabytes,
+            megabytes=megabytes, access_log=access_log.format(directory=self.directory),
         )
         self.control = f"{self.folder}/control"
         with open(self.control, "wb") as file:
@@ -200,6 +203,11 @@ class World:
         with open(self.control, "r+b") as file:
             file.write(bytes([ord(letter) if letter else 0, 0]))
 
+    def shift_clock(self, seconds):
+        with open(self.control, "r+b") as file:
+            file.seek(8)
+            file.write(int(seconds).to_bytes(8, "little", signed=True))
+
     def struck(self):
         with open(self.control, "rb") as file:
             return file.read(2)[1] == 1
@@ -224,6 +232,15 @@ class World:
         finally:
             connection.close()
         return request.is_hit
+
+    def is_confirmed(self, path):
+        """The origin was asked, and said that what is stored still holds."""
+        request = Ask("GET", path)
+        connection = Connection(self.port)
+        connection.send(request)
+        connection.reply(request)
+        connection.close()
+        return ";fwd-status=304" in request.cache_status
 
     def until(self, is_so, what, patience_s=PATIENCE_S):
         deadline = time.monotonic() + patience_s

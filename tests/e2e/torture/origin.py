@@ -5,7 +5,8 @@ A URL says what lies behind it, /KIND/SIZE/NAME: the body is a function of the U
 language, where it varies) alone, so whoever receives one can tell a mixed up one from a right one.
 How it is sent, whole or not, is drawn anew each time.
 
-    c: fresh for a minute    l: for an hour    f: fresh for a second    s: stale at once, with an ETag
+    c: fresh for a minute    f: fresh for a second    s: stale at once, with an ETag
+    l: fresh for an hour, with an ETag
     v: varies by language    n: not to be stored      u: echoes the checksum of what was uploaded
     e: the same, and begins to answer before it reads"""
 import functools
@@ -18,7 +19,9 @@ import zlib
 
 TIMEOUT_S = 10
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nCache-Control: max-age=60\r\n\r\npoison"
-CACHE_CONTROL = {"c": "max-age=60", "l": "max-age=3600", "v": "max-age=60", "f": "max-age=1", "s": "max-age=0"}
+CACHE_CONTROL = {
+    "c": "max-age=60", "l": "max-age=3600", "v": "max-age=60", "f": "max-age=1", "s": "max-age=0"
+}
 
 
 @functools.lru_cache(64)
@@ -159,12 +162,12 @@ class Origin:
             lines = "Cache-Control: no-store\r\n"
             return self._send(connection, "200 OK", lines, checksum(upload), method)
         kind = path.split("/")[1]
-        if kind == "s" and fields.get("if-none-match") == etag_of(path) and not self._is(0.3):
+        if kind in "sl" and fields.get("if-none-match") == etag_of(path) and not self._is(0.3):
             head = f"HTTP/1.1 304 Not Modified\r\nETag: {etag_of(path)}\r\n\r\n"
             connection.sendall(head.encode())
             return not self._is(0.5)
         lines = f"Cache-Control: {CACHE_CONTROL.get(kind, 'no-store')}\r\nSet-Cookie: a=b\r\n"
-        if kind == "s":
+        if kind in "sl":
             lines += f"ETag: {etag_of(path)}\r\n"
         if kind == "v":
             lines += "Vary: Accept-Language\r\n"

@@ -250,8 +250,8 @@ static void a_file_that_takes_no_more_is_said_once(void **state)
 	stop(&rig);
 	scratch_give_stderr_back(was);
 	assert_string_equal(scratch_read(&rig.scratch, "stderr"),
-	                    "ERROR: cannot write to /dev/full: No space left on device; records "
-	                    "are lost\n");
+	                    "ERROR: cannot write to /dev/full: No space left on device; 1 "
+	                    "records are lost so far\n");
 	fini(&rig);
 }
 
