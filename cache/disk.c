@@ -413,6 +413,17 @@ bool disk_may_have(struct disk *disk, uint64_t key)
 	       disk_index_has(disk->index, key);
 }
 
+bool disk_has(struct disk *disk, uint64_t key, uint64_t id)
+{
+	uint64_t ids[DISK_MAX_VARIANTS];
+	unsigned n = disk_index_find(disk->index, key, ids, DISK_MAX_VARIANTS);
+
+	while (n > 0)
+		if (ids[--n] == id)
+			return true;
+	return false;
+}
+
 void disk_lookup(struct disk *disk, struct disk_query *query)
 {
 	struct disk_job *job = mem_zalloc(sizeof(*job));
@@ -425,6 +436,7 @@ void disk_lookup(struct disk *disk, struct disk_query *query)
 	job->loop = query->loop;
 	job->key = query->key;
 	job->keep_bytes = query->keep_bytes;
+	job->is_lazy = query->is_lazy;
 	query->nhits = 0;
 	query->job_ = job;
 	disk_admission_note(disk->admission, query->key);

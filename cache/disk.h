@@ -66,6 +66,9 @@ uint64_t disk_seed(const struct disk *disk);
 /* False: nothing under key is on disk. True: ask. One short lock, memory only. */
 bool disk_may_have(struct disk *disk, uint64_t key);
 
+/* Is that row in the index? It is not any more from its removal on, by whomever. Memory only. */
+bool disk_has(struct disk *disk, uint64_t key, uint64_t id);
+
 /* A question. The caller fills the first part; it, url and head stay valid and unchanged until done
  * is called or disk_query_cancel returns. */
 struct disk_query {
@@ -73,6 +76,8 @@ struct disk_query {
 	struct str url;               /* what object->url must equal */
 	const struct http_head *head; /* the request's, for cache/vary.h */
 	uint64_t keep_bytes;          /* bodies up to this are kept whole (object_keep) */
+	bool is_lazy; /* of a large body nothing is read before a reader waits, and then from its place
+			 on: for HEAD, Range and conditions */
 	struct loop *loop;            /* the asking thread's: done is called there */
 	/* object: NULL (a miss), or the caller's reference, not indexed, disk_id set. Its body is
 	 * complete up to one piece (66500 bytes); a larger one is COMPLETE or still FILLING, with a

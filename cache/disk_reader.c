@@ -191,7 +191,9 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 	uint64_t size = (uint64_t)row->head.body_bytes;
 	struct disk_stream *stream;
 
-	if (!disk_row_read_piece(&reader->source, row)) {
+	bool needs_piece = size <= DISK_PIECE_BYTES || !job->is_lazy;
+
+	if (needs_piece && !disk_row_read_piece(&reader->source, row)) {
 		drop_bad(reader, job, id);
 		return;
 	}
@@ -219,7 +221,7 @@ static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id
 	int code = 0;
 
 	disk_pin(disk, &pin, id);
-	switch (disk_row_read(&reader->source, id, &row, &code)) {
+	switch (disk_row_read(&reader->source, id, job->is_lazy, &row, &code)) {
 	case DISK_ROW_NONE:
 		disk_index_remove(disk->index, job->key, id);
 		break;

@@ -17,6 +17,7 @@ struct disk_job {
 	struct disk_reader *reader;
 	struct loop *loop; /* the asking one */
 	uint64_t key, keep_bytes;
+	bool is_lazy;
 	struct object *object; /* the answer, with a reference */
 	unsigned nhits;
 	struct {

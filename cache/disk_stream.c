@@ -11,7 +11,6 @@
 enum {
 	GAP_BYTES = 2 * DISK_PIECE_BYTES,
 	PIECES_AT_ONCE = 4, /* then others have their turn */
-	IDLE_MS = 10000,
 	COLUMN_URL = 0,
 	COLUMN_VARY,
 	COLUMN_STATUS,
@@ -32,7 +31,7 @@ enum {
 static const char row_sql[] =
 	"SELECT o.url, o.vary, o.status, o.size, o.stored, o.date, o.expires, o.modified, o.flags,"
 	" o.on_error, o.on_stale, o.header, o.crc, c.crc, c.data"
-	" FROM object o LEFT JOIN chunk c ON c.id = o.id << 20 WHERE o.id = ?1";
+	" FROM object o LEFT JOIN chunk c ON c.id = o.id << 20 AND o.size <= ?2 WHERE o.id = ?1";
 
 void disk_source_close(struct disk_source *source)
 {
@@ -125,13 +124,14 @@ static struct freshness_facts facts_of(sqlite3_stmt *stmt)
 	};
 }
 
-enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, struct disk_row *row,
-				    int *code)
+enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, bool is_lazy,
+				    struct disk_row *row, int *code)
 {
 	sqlite3_stmt *stmt = source->row;
 	int rc;
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)id);
+	sqlite3_bind_int64(stmt, 2, is_lazy ? DISK_PIECE_BYTES : INT64_MAX);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_DONE)
 		return DISK_ROW_NONE;
@@ -241,12 +241,36 @@ static void run(struct loop_task *task)
 	disk_stream_destroy(stream);
 }
 
-/* There is room again, or the last reader left. */
+/* The first reader waits: what lies before its place is not read. (It may have left again.) */
+static void start(struct disk_stream *stream)
+{
+	struct object *object = stream->object;
+	uint64_t first = object_first_wanted(object);
+	uint64_t last_piece = disk_npieces((uint64_t)object->body_bytes) - 1;
+
+	if (first == UINT64_MAX) {
+		object_await_reader(object);
+		return;
+	}
+	stream->npieces_done = first / DISK_PIECE_BYTES;
+	if (stream->npieces_done > last_piece)
+		stream->npieces_done = last_piece;
+	if (stream->npieces_done > 0) {
+		object_keep(object, false);
+		object_begin_at(object, stream->npieces_done * DISK_PIECE_BYTES);
+	}
+	stream->is_started = true;
+	loop_defer(stream->loop, &stream->task);
+}
+
+/* There is room again, somebody reads at last, or the last reader left. */
 static void on_wake(void *producer)
 {
 	struct disk_stream *stream = producer;
 
-	if (is_wanted(stream))
+	if (!stream->is_started)
+		start(stream);
+	else if (is_wanted(stream))
 		loop_defer(stream->loop, &stream->task);
 	else
 		disk_stream_destroy(stream);
@@ -259,7 +283,7 @@ struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *so
 	struct disk_stream *stream = mem_zalloc(sizeof(*stream));
 
 	*stream = (struct disk_stream){.disk = disk, .source = source, .id = id, .key = key,
-				       .loop = loop, .npieces_done = 1};
+				       .loop = loop};
 	stream->object = object_create(loop, on_wake, stream, GAP_BYTES);
 	stream->task.run = run;
 	list_init(&stream->node);
@@ -267,7 +291,13 @@ struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *so
 	object_keep(stream->object, keep);
 	object_set_head(stream->object, &row->head);
 	atomic_store_explicit(&stream->object->disk_id, id, memory_order_relaxed);
+	if (row->piece.len == 0) {
+		object_await_reader(stream->object);
+		return stream;
+	}
 	object_append(stream->object, row->piece);
+	stream->npieces_done = 1;
+	stream->is_started = true;
 	loop_defer(loop, &stream->task);
 	return stream;
 }
@@ -285,12 +315,6 @@ void disk_stream_destroy(struct disk_stream *stream)
 
 void disk_stream_tick(struct disk_stream *stream)
 {
-	int64_t now_ms = loop_now_ms(stream->loop);
-
-	if (is_wanted(stream))
-		stream->idle_since_ms = 0;
-	else if (stream->idle_since_ms == 0)
-		stream->idle_since_ms = now_ms;
-	else if (now_ms - stream->idle_since_ms > IDLE_MS)
+	if (!object_is_shared(stream->object))
 		disk_stream_destroy(stream);
 }

@@ -29,7 +29,7 @@ struct disk_stream {
 	struct object *object; /* a reference */
 	struct disk_pin pin;
 	uint64_t id, key, npieces_done;
-	int64_t idle_since_ms; /* 0: somebody reads */
+	bool is_started; /* else nothing is read before the first reader waits */
 	struct loop *loop;
 	struct loop_task task;
 	void (*fault)(void *owner, int code); /* the file is at fault */
@@ -53,19 +53,21 @@ enum disk_row_verdict {
 };
 /* A row of which spans and numbers are set: may it be an object? head_crc: of its head. */
 bool disk_row_is_sound(const struct disk_row *row, uint32_t head_crc);
-/* Finds the row; the body's first piece is not looked at. The caller resets source->row. */
-enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, struct disk_row *row,
-				    int *code);
+/* Finds the row; the body's first piece is not looked at, nor, of a large one that is_lazy, read from
+ * the file. The caller resets source->row. */
+enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, bool is_lazy,
+				    struct disk_row *row, int *code);
 /* The first piece, checked. */
 bool disk_row_read_piece(struct disk_source *source, struct disk_row *row);
 
-/* The stream's object gets the first piece at once, the others from loop's tasks. */
+/* The stream's object gets row's first piece at once, the others from loop's tasks. Without that piece
+ * it begins with the one that its first reader waits for. */
 struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *source,
 				       struct loop *loop, const struct disk_row *row, uint64_t id,
 				       uint64_t key, bool keep);
 /* Cuts the body short if it is not whole yet. */
 void disk_stream_destroy(struct disk_stream *stream);
-/* Ends a stream that nobody has read for some seconds. */
+/* Ends a stream that nobody can read any more. */
 void disk_stream_tick(struct disk_stream *stream);
 
 /* The pieces of a body of that size. */

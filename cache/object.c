@@ -194,10 +194,14 @@ struct object *object_create_renewed(struct object *old, const struct object_hea
 	struct object *object = object_create(NULL, NULL, NULL, 0);
 	struct object *body = old->body_of_ ? old->body_of_ : old;
 
-	check(object_is_whole(old));
 	copy_head(object, head, 0);
-	object->body_bytes = (int64_t)object_length(old);
 	object->body_of_ = object_ref(body);
+	if (!object_is_whole(old)) {
+		object->body_bytes = old->body_bytes;
+		atomic_store_explicit(&object->state_, OBJECT_FILLING, memory_order_release);
+		return object;
+	}
+	object->body_bytes = (int64_t)object_length(old);
 	object->whole_ = body->whole_;
 	object->is_whole_ = true;
 	atomic_store_explicit(&object->is_kept_, true, memory_order_relaxed);
@@ -377,6 +381,37 @@ bool object_may_append(struct object *object)
 	object->shared.is_producer_waiting = !may;
 	lock_drop(&object->shared.lock);
 	return may;
+}
+
+void object_await_reader(struct object *object)
+{
+	lock_take(&object->shared.lock);
+	object->shared.is_producer_waiting = true;
+	lock_drop(&object->shared.lock);
+}
+
+uint64_t object_first_wanted(struct object *object)
+{
+	uint64_t offset = UINT64_MAX;
+
+	lock_take(&object->shared.lock);
+	if (!list_is_empty(&object->shared.readers))
+		offset = object_slowest_locked(object);
+	lock_drop(&object->shared.lock);
+	return offset;
+}
+
+void object_begin_at(struct object *object, uint64_t offset)
+{
+	check(!object->last_ && !is_kept(object) && object_state(object) == OBJECT_FILLING);
+	lock_take(&object->shared.lock);
+	atomic_store_explicit(&object->length_, offset, memory_order_release);
+	lock_drop(&object->shared.lock);
+}
+
+bool object_is_shared(const struct object *object)
+{
+	return atomic_load_explicit(&object->refs_, memory_order_acquire) > 1;
 }
 
 unsigned object_nreaders(struct object *object)

@@ -138,7 +138,8 @@ struct object *object_create_whole(const struct object_head *head, struct str bo
 /* Room for a body of body_bytes in one piece, whole once the caller has filled *body and called
  * object_commit and object_finish. */
 struct object *object_create_blank(const struct object_head *head, char **body);
-/* As old, which is complete, but with another head: what a 304 makes of it. The body is shared. */
+/* As old, but with another head: what a 304 makes of it. The body is shared; of an old that is not
+ * whole (it comes from disk) it is read through old, and the new object stays FILLING. */
 struct object *object_create_renewed(struct object *old, const struct object_head *head);
 
 /* As old, which is whole and not empty, with its body in a file, for sendfile. NULL: that cannot be
@@ -160,6 +161,15 @@ void object_commit(struct object *object, size_t len);
 void object_append(struct object *object, struct str bytes); /* copies */
 /* False: far enough ahead of the slowest reader; stop reading until wake. Kept: always true. */
 bool object_may_append(struct object *object);
+/* Nothing is there yet, nor appended before a reader waits: then wake comes. */
+void object_await_reader(struct object *object);
+/* Where the slowest reader stands; UINT64_MAX: there is none. */
+uint64_t object_first_wanted(struct object *object);
+/* What comes first belongs at offset; readers of what lies before it are told ABORTED. Before the
+ * first append, and never kept. */
+void object_begin_at(struct object *object, uint64_t offset);
+/* Does anybody but the caller hold a reference? */
+bool object_is_shared(const struct object *object);
 /* How many are reading? (Nobody: quick_abort decides whether the producer goes on.) */
 unsigned object_nreaders(struct object *object);
 /* → COMPLETE: the body is whole. With another length than body_bytes: cut short, → ABORTED. */

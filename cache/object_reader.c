@@ -222,6 +222,8 @@ static bool wait_for_change(struct object_reader *reader, enum object_state stat
 void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
 			struct loop *loop, void (*wake)(void *owner), void *owner)
 {
+	if (object->body_of_ && !object_is_whole(object))
+		object = object->body_of_;
 	*reader = (struct object_reader){
 		.object = object_ref(object),
 		.loop = loop,
@@ -289,7 +291,7 @@ enum object_read object_reader_head(struct object_reader *reader)
 /* The chunk of offset, from chunk on; NULL if that lies behind it already. */
 static struct object_chunk *walk(struct object_chunk *chunk, uint64_t offset)
 {
-	if (chunk->start > offset)
+	if (!chunk || chunk->start > offset)
 		return NULL;
 	while (chunk->start + chunk->cap <= offset)
 		chunk = chunk->next;

@@ -162,7 +162,8 @@ static void copy_what_is_known(struct transaction *t, const struct transaction *
 	t->was_rewritten = served->was_rewritten;
 	t->may_cache = true;
 	t->object = object_ref(served->object);
-	t->is_revalidation_due = object_is_whole(served->object) && served->object->status == 200;
+	t->is_revalidation_due = (object_is_whole(served->object) || served->is_from_disk) &&
+				 served->object->status == 200;
 }
 
 void background_refresh(const struct transaction *served)

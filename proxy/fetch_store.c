@@ -249,9 +249,9 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 	}
 	head.head = buf_str(&lines);
 	head.since = order->since;
-	/* Of a body that is not all here, the head is renewed where it lies. */
-	renewed = object_is_whole(old) ? object_create_renewed(old, &head)
-				       : object_create_whole(&head, STR(""));
+	/* A body that is not all here comes from disk, or the head is renewed where it lies. */
+	renewed = object_is_whole(old) || old->disk_id != 0 ? object_create_renewed(old, &head)
+							    : object_create_whole(&head, STR(""));
 	renewed->disk_id = old->disk_id;
 	buf_fini(&lines);
 	if (order->key == 0)

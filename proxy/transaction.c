@@ -362,6 +362,7 @@ void transaction_end(struct transaction *t, bool is_complete)
 	if (t->fetch)
 		t->report = *fetch_report(t->fetch);
 	transaction_log(t, is_complete);
+	transaction_promote(t);
 	release(t);
 }
 

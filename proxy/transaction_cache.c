@@ -100,6 +100,22 @@ static void disk_is_late(struct timer *timer)
 	transaction_resume(t);
 }
 
+static bool is_conditional(const struct transaction *t)
+{
+	const struct http_head *head = &transaction_request(t)->head;
+
+	return http_has(head, FIELD_IF_MODIFIED_SINCE) || http_has(head, FIELD_IF_NONE_MATCH);
+}
+
+/* Than the body from its beginning. */
+static bool may_want_less(const struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+
+	return request->method == HTTP_HEAD || is_conditional(t) ||
+	       http_has(&request->head, FIELD_RANGE);
+}
+
 /* True: the answer is under way, and not there at once. */
 static bool ask_disk(struct transaction *t)
 {
@@ -116,6 +132,7 @@ static bool ask_disk(struct transaction *t)
 		.url = t->url,
 		.head = &transaction_request(t)->head,
 		.keep_bytes = (uint64_t)transaction_config(t)->maximum_object_size_in_memory_bytes,
+		.is_lazy = may_want_less(t),
 		.loop = t->worker->loop,
 		.done = disk_done,
 	};
@@ -130,20 +147,39 @@ static bool ask_disk(struct transaction *t)
 	return true;
 }
 
-/* A hit from disk whose URL was one lately goes to memory, if it fits there; unless its row was read
- * just before a purge. */
-static void promote(struct transaction *t)
+/* Into memory, unless it was purged, by whatever way, since it was found on disk. */
+static void insert_from_disk(struct transaction *t)
 {
 	struct server *server = t->worker->server;
 	struct object *object = t->object;
+	uint64_t id = atomic_load_explicit(&object->disk_id, memory_order_relaxed);
 
-	if (!t->is_from_disk || object_state(object) != OBJECT_COMPLETE ||
-	    !promotion_is_due(server->promotion, t->key))
+	if (!index_insert(server->index, t->key, object))
 		return;
-	index_insert(server->index, t->key, object);
 	if (index_removals(server->index, t->key) != t->removals_seen ||
-	    purge_list_hits(server->purges, t->purges_seen, t->url, object->head))
+	    purge_list_hits(server->purges, t->purges_seen, t->url, object->head) ||
+	    !disk_has(server_disk(server, t->key), t->key, id))
 		index_remove(server->index, object);
+}
+
+/* A hit from disk whose URL was one lately goes to memory, if it fits there: at once, or when the
+ * reply has read all of it. */
+static void promote(struct transaction *t)
+{
+	struct server *server = t->worker->server;
+
+	if (!t->is_from_disk || !promotion_is_due(server->promotion, t->key))
+		return;
+	if (object_state(t->object) == OBJECT_COMPLETE)
+		insert_from_disk(t);
+	else
+		t->is_promotion_due = true;
+}
+
+void transaction_promote(struct transaction *t)
+{
+	if (t->is_promotion_due && t->object && object_is_whole(t->object))
+		insert_from_disk(t);
 }
 
 /* A large body that is asked for again and again moves into a file: sent without a copy. */
@@ -257,13 +293,6 @@ enum transaction_state transaction_run_join(struct transaction *t)
 
 /* ---- DECIDE: may what was found serve? */
 
-static bool is_conditional(const struct transaction *t)
-{
-	const struct http_head *head = &transaction_request(t)->head;
-
-	return http_has(head, FIELD_IF_MODIFIED_SINCE) || http_has(head, FIELD_IF_NONE_MATCH);
-}
-
 static void decide_freshness(struct transaction *t)
 {
 	bool ignores = t->exchange.port->is_ignore_cc;
@@ -304,13 +333,14 @@ static void nothing(void *owner)
 }
 
 /* An object that is still being filled may be given up (its last reader left, it grew too large)
- * before the reply's own reader is there: holds on to its beginning. False: too late. */
+ * before the reply's own reader is there: holds on to its beginning. What comes from disk waits for
+ * its reader. False: too late. */
 static bool hold(struct transaction *t)
 {
 	struct iovec iov;
 	int niov;
 
-	if (object_state(t->object) == OBJECT_COMPLETE)
+	if (object_state(t->object) == OBJECT_COMPLETE || t->is_from_disk)
 		return true;
 	object_reader_open(&t->hold, t->object, 0, t->worker->loop, nothing, t);
 	return object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
@@ -351,8 +381,7 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 	case FRESHNESS_REVALIDATE:
 	case FRESHNESS_MUST_REVALIDATE:
 		t->forward = forward_reason(t);
-		/* A large body from disk is not all in memory: a 304 could not share it. */
-		if (!object_is_whole(t->object) || t->object->status != 200)
+		if (!(object_is_whole(t->object) || t->is_from_disk) || t->object->status != 200)
 			break;
 		t->is_revalidation_due = true;
 		t->must_revalidate = t->freshness.verdict == FRESHNESS_MUST_REVALIDATE;

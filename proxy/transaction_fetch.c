@@ -154,6 +154,7 @@ static enum transaction_state may_fetch(struct transaction *t)
 
 static void take_object(struct transaction *t)
 {
+	t->is_promotion_due = false;
 	object_unref(t->object);
 	t->object = object_ref(fetch_object(t->fetch));
 }

@@ -92,6 +92,7 @@ struct transaction {
 	struct auth_query auth;
 	struct resolver_query name;
 	struct disk_query disk;
+	bool is_promotion_due; /* into memory, once all of the body has come from disk */
 	struct timer disk_timer; /* while its answer is awaited */
 	struct transaction_part part; /* object has these bytes of a response: part.span.len > 0 */
 	struct fetch_fill fill;       /* what the fetch is to complete; a reference */
@@ -135,6 +136,8 @@ enum transaction_state transaction_run_cache_access(struct transaction *transact
 enum transaction_state transaction_run_lookup(struct transaction *transaction);
 enum transaction_state transaction_run_join(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
+/* At its end: what came from disk, and was hit there before, goes to memory. */
+void transaction_promote(struct transaction *transaction);
 
 /* ---- transaction_part.c: what is stored of a response that is not whole */
 /* Looks for it. True: all that the request asks for is there, and t->object with t->part is it.

@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	str_split(&rest, '\0', &url);
 	str_split(&rest, '\0', &vary);
 	write_row(bytes, header, url, vary, rest);
-	if (disk_row_read(&source, ID, &row, &code) == DISK_ROW_FOUND)
+	if (disk_row_read(&source, ID, false, &row, &code) == DISK_ROW_FOUND)
 		check_row(&row);
 	sqlite3_reset(source.row);
 	return 0;

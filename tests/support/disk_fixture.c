@@ -248,14 +248,14 @@ static void check_answer_at_once(struct disk_fixture *fixture, struct disk_query
 	}
 }
 
-struct object *fixture_find(struct disk_fixture *fixture, const char *url,
-			    const char *accept_language)
+static struct object *find(struct disk_fixture *fixture, const char *url,
+			   const char *accept_language, bool is_lazy)
 {
 	struct http_head head;
 	char bytes[256];
 	struct question question = {
 		.query = {.key = fixture_key(fixture, url), .url = str_of(url), .head = &head,
-			  .loop = fixture->loop, .done = on_done},
+			  .is_lazy = is_lazy, .loop = fixture->loop, .done = on_done},
 		.loop = fixture->loop,
 	};
 
@@ -267,6 +267,17 @@ struct object *fixture_find(struct disk_fixture *fixture, const char *url,
 		loop_run(fixture->loop);
 	check_answer_at_once(fixture, &question.query, question.object);
 	return question.object;
+}
+
+struct object *fixture_find(struct disk_fixture *fixture, const char *url,
+			    const char *accept_language)
+{
+	return find(fixture, url, accept_language, false);
+}
+
+struct object *fixture_find_lazily(struct disk_fixture *fixture, const char *url)
+{
+	return find(fixture, url, NULL, true);
 }
 
 static void on_wake(void *owner)
@@ -313,6 +324,17 @@ int64_t fixture_read(struct disk_fixture *fixture, struct object *object)
 	n = read_on(fixture, &reader);
 	object_reader_close(&reader);
 	return n;
+}
+
+int64_t fixture_read_from(struct disk_fixture *fixture, struct object *object, uint64_t offset)
+{
+	struct object_reader reader;
+	int64_t end;
+
+	object_reader_open(&reader, object, offset, fixture->loop, on_wake, fixture->loop);
+	end = read_on(fixture, &reader);
+	object_reader_close(&reader);
+	return end < 0 ? end : end - (int64_t)offset;
 }
 
 int64_t fixture_get(struct disk_fixture *fixture, const char *url)

@@ -42,6 +42,11 @@ void fixture_wait_loaded(struct disk_fixture *fixture);
  * accept_language may be NULL. */
 struct object *fixture_find(struct disk_fixture *fixture, const char *url,
 			    const char *accept_language);
+/* The same, but nothing of a large body is read before somebody wants it. */
+struct object *fixture_find_lazily(struct disk_fixture *fixture, const char *url);
+/* Reads an object's body from offset on to its end; the length of that if it is whole and the pattern,
+ * else -1. Does not drop the reference. */
+int64_t fixture_read_from(struct disk_fixture *fixture, struct object *object, uint64_t offset);
 /* Reads all of an object's body: its length if it is whole and the pattern, else -1. Drops the
  * reference. NULL gives -2. */
 int64_t fixture_read(struct disk_fixture *fixture, struct object *object);

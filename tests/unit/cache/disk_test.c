@@ -275,6 +275,72 @@ static void on_never(struct disk_query *query, struct object *object)
 	fail_msg("a cancelled question was answered");
 }
 
+/* Range: what lies before its beginning is not read. */
+static void a_stream_begins_where_its_first_reader_stands(void **state)
+{
+	enum { SIZE = 3000000, FROM = 2000000 };
+	const char *url = "http://www.example/big";
+	struct object *object;
+
+	(void)state;
+	assert_true(fixture_store(&fx, url, "", SIZE));
+	object = fixture_find_lazily(&fx, url);
+	assert_non_null(object);
+	assert_int_equal(object->body_bytes, SIZE);
+	assert_int_equal(fixture_read_from(&fx, object, FROM), SIZE - FROM);
+	/* The beginning was never there. */
+	assert_int_equal(fixture_read_from(&fx, object, 0), -1);
+	object_unref(object);
+	/* At the last byte, and at the end. */
+	object = fixture_find_lazily(&fx, url);
+	assert_int_equal(fixture_read_from(&fx, object, SIZE - 1), 1);
+	object_unref(object);
+	object = fixture_find_lazily(&fx, url);
+	assert_int_equal(fixture_read_from(&fx, object, SIZE), 0);
+	object_unref(object);
+	object = fixture_find_lazily(&fx, url);
+	assert_int_equal(fixture_read_from(&fx, object, 0), SIZE);
+	object_unref(object);
+}
+
+/* HEAD, 304: a head, and nothing of the body. */
+static void a_stream_that_nobody_reads_reads_nothing(void **state)
+{
+	const char *url = "http://www.example/big";
+	struct object *object;
+
+	(void)state;
+	assert_true(fixture_store(&fx, url, "", 1000000));
+	object = fixture_find_lazily(&fx, url);
+	assert_non_null(object);
+	usleep(20000);
+	assert_int_equal(object_length(object), 0);
+	assert_int_equal(object_state(object), OBJECT_FILLING);
+	object_unref(object);
+}
+
+/* RFC 9111 §4.3.4: a 304 for a body that is on disk. */
+static void a_renewed_head_goes_before_the_body_on_disk(void **state)
+{
+	const char *url = "http://www.example/big";
+	const struct object_head head = {
+		.status = 200,
+		.head = STR("HTTP/1.1 200 OK\r\nETag: \"new\"\r\n"),
+		.url = str_of(url),
+	};
+	struct object *object, *renewed;
+
+	(void)state;
+	assert_true(fixture_store(&fx, url, "", 1000000));
+	object = fixture_find(&fx, url, NULL);
+	assert_non_null(object);
+	renewed = object_create_renewed(object, &head);
+	object_unref(object);
+	assert_true(str_eq(renewed->head, head.head));
+	assert_int_equal(renewed->body_bytes, 1000000);
+	assert_int_equal(fixture_read(&fx, renewed), 1000000);
+}
+
 static void a_cancelled_question_is_not_answered(void **state)
 {
 	const char *url = "http://www.example/cancel";
@@ -479,6 +545,9 @@ int main(void)
 		DISK_TEST(a_body_faster_than_the_disk_is_not_stored),
 		DISK_TEST(a_body_that_is_cut_short_is_not_stored),
 		DISK_TEST(a_reader_that_leaves_ends_the_stream),
+		DISK_TEST(a_stream_begins_where_its_first_reader_stands),
+		DISK_TEST(a_stream_that_nobody_reads_reads_nothing),
+		DISK_TEST(a_renewed_head_goes_before_the_body_on_disk),
 		DISK_TEST(a_cancelled_question_is_not_answered),
 		DISK_TEST(the_cap_is_kept_and_what_is_asked_for_stays),
 		DISK_TEST(sizes_outside_the_limits_are_refused),
