@@ -272,9 +272,14 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 static struct object *find_meant(const struct fetch_order *order,
 				 const struct http_response *not_modified)
 {
+	bool names_none = !http_has(&not_modified->head, FIELD_ETAG);
+
 	if (order->stored &&
 	    (order->nvariants == 0 || revalidate_is_meant(order->stored, not_modified)))
 		return order->stored;
+	/* An origin ought to name it (RFC 9110 §15.4.5); if only one was asked about, it is that. */
+	if (!order->stored && order->nvariants == 1 && names_none)
+		return order->variants[0];
 	for (unsigned i = 0; i < order->nvariants; i++)
 		if (revalidate_is_meant(order->variants[i], not_modified))
 			return order->variants[i];
