@@ -378,7 +378,9 @@ static void displace(const struct fetch_order *order, const struct http_response
 	    !cache_key_is_method_served(order->exchange->request.method) ||
 	    !storable_status_displaces(response->status))
 		return;
-	index_remove_all(server->index, order->key, order->url);
+	/* A removal makes void what is on its way, of some other URLs as well: not for nothing. */
+	if (index_has_url(server->index, order->key, order->url))
+		index_remove_all(server->index, order->key, order->url);
 	if (disk && disk_may_have(disk, order->key))
 		disk_remove_all(disk, order->key);
 }
