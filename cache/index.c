@@ -86,10 +86,11 @@ static bool is_at(const struct object *object, uint64_t key, struct str url)
 /* The newest under the URL whose head is known and which answers the request, else one without a
  * head. */
 static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
-			      const struct http_head *request)
+			      const struct http_head *request, bool *has_head)
 {
 	struct object *without_head = NULL;
 
+	*has_head = true;
 	for (struct object *object = first_of(shard, key); object; object = next_of(object)) {
 		enum object_state state;
 
@@ -102,6 +103,7 @@ static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
 			 vary_matches(object->vary, request))
 			return object;
 	}
+	*has_head = false;
 	return without_head;
 }
 
@@ -116,13 +118,14 @@ static struct object *take(struct object *object)
 
 /* False: an object may have been passed by while it moved, or there is no epoch for this thread. */
 static bool find_without_lock(struct shard *shard, uint64_t key, struct str url,
-			      const struct http_head *request, struct object **out)
+			      const struct http_head *request, bool *has_head,
+			      struct object **out)
 {
 	unsigned moves = atomic_load(&shard->moves);
 
 	if (!epoch_enter())
 		return false;
-	*out = take(look_up(shard, key, url, request));
+	*out = take(look_up(shard, key, url, request, has_head));
 	epoch_leave();
 	return *out || (moves % 2 == 0 && moves == atomic_load(&shard->moves));
 }
@@ -138,23 +141,31 @@ static void tidy_up_now_and_then(void)
 	epoch_reclaim();
 }
 
-struct object *index_find(struct index *index, uint64_t key, struct str url,
-			  const struct http_head *request)
+struct object *index_find_told(struct index *index, uint64_t key, struct str url,
+			       const struct http_head *request, bool *has_head)
 {
 	struct shard *shard = shard_of(index, key);
 	struct object *object;
 
 	tidy_up_now_and_then();
-	if (find_without_lock(shard, key, url, request, &object))
+	if (find_without_lock(shard, key, url, request, has_head, &object))
 		return object;
 	lock_take(&shard->lock);
-	object = look_up(shard, key, url, request);
+	object = look_up(shard, key, url, request, has_head);
 	if (object) {
 		index_mark(object);
 		object_ref(object);
 	}
 	lock_drop(&shard->lock);
 	return object;
+}
+
+struct object *index_find(struct index *index, uint64_t key, struct str url,
+			  const struct http_head *request)
+{
+	bool has_head;
+
+	return index_find_told(index, key, url, request, &has_head);
 }
 
 bool index_has_url(struct index *index, uint64_t key, struct str url)

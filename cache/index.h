@@ -40,6 +40,10 @@ uint64_t index_key(const struct index *index, struct str url);
  * wait for its head and then ask vary_matches. Aborted objects are not returned. */
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
+/* The same; *has_head tells whether the head was compared with the request. The state alone does not:
+ * the head of what was found without one may come the moment after. */
+struct object *index_find_told(struct index *index, uint64_t key, struct str url,
+			       const struct http_head *request, bool *has_head);
 
 /* Has it been asked for again since it came, as far as eviction's counter goes? */
 bool index_is_hot(const struct object *object);

@@ -227,12 +227,13 @@ static bool may_join(const struct transaction *t)
 	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
 }
 
-static struct object *find_in_memory(struct transaction *t)
+/* *has_head false: what was found may turn out to be the answer to other requests. */
+static struct object *find_in_memory(struct transaction *t, bool *has_head)
 {
-	struct object *object = index_find(t->worker->server->index, t->key, t->url,
-	                                   &transaction_request(t)->head);
+	struct object *object = index_find_told(t->worker->server->index, t->key, t->url,
+	                                        &transaction_request(t)->head, has_head);
 
-	if (!object || object_state(object) != OBJECT_EMPTY || may_join(t))
+	if (!object || *has_head || may_join(t))
 		return object;
 	object_unref(object);
 	return NULL;
@@ -240,6 +241,8 @@ static struct object *find_in_memory(struct transaction *t)
 
 enum transaction_state transaction_run_lookup(struct transaction *t)
 {
+	bool has_head = true;
+
 	if (t->waiting)
 		return TRANSACTION_LOOKUP;
 	t->lookup = LOOKUP_MISS;
@@ -249,7 +252,7 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 		return TRANSACTION_FETCH;
 	}
 	if (!t->object)
-		t->object = find_in_memory(t);
+		t->object = find_in_memory(t, &has_head);
 	if (!t->object && ask_disk(t))
 		return TRANSACTION_LOOKUP;
 	if (!t->object) {
@@ -260,7 +263,7 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 		return TRANSACTION_FETCH;
 	}
 	promote(t);
-	return object_state(t->object) == OBJECT_EMPTY ? TRANSACTION_JOIN : TRANSACTION_DECIDE;
+	return has_head ? TRANSACTION_DECIDE : TRANSACTION_JOIN;
 }
 
 /* ---- JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the
