@@ -7,6 +7,7 @@
 #include "cache/cache_control.h"
 #include "cache/freshness.h"
 #include "cache/targeted_control.h"
+#include "lib/http/date.h"
 #include "tests/support/messages.h"
 
 /* Sun, 06 Nov 1994 08:49:37 GMT */
@@ -265,6 +266,137 @@ static void the_first_step_that_holds_decides(void **state)
 		check_decision(&cases[i]);
 }
 
+/* ---- all combinations of what matters, against the rules as the RFC words them */
+
+static int64_t largest(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* RFC 9111 §4.2.3: apparent_age, corrected_age_value, corrected_initial_age, current_age. */
+static void age_is_the_sum_of_the_rfc(void **state)
+{
+	static const int64_t dates_ago[] = {-7200, -1, 0, 1, 59, 3600, 86400 * 400};
+	static const int64_t ages[] = {-1, 0, 1, 60, 86400, 2147483647, 2147483648, 9999999999};
+	static const int64_t delays[] = {-5, 0, 1, 30}, residents[] = {0, 1, 3600, 99999999999};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(dates_ago) * COUNT(ages) * COUNT(delays) * COUNT(residents); i++) {
+		int64_t date_ago = dates_ago[i % COUNT(dates_ago)];
+		int64_t age = ages[i / COUNT(dates_ago) % COUNT(ages)];
+		int64_t delay = delays[i / COUNT(dates_ago) / COUNT(ages) % COUNT(delays)];
+		int64_t resident = residents[i / COUNT(dates_ago) / COUNT(ages) / COUNT(delays)];
+		int64_t apparent = largest(0, date_ago), corrected = 0, current;
+		char lines[200], date[DATE_SIZE], age_line[40] = "", text[1000];
+		struct http_response response;
+		struct freshness_facts facts;
+
+		date_format(NOW - date_ago, date);
+		if (age >= 0)
+			snprintf(age_line, sizeof(age_line), "Age: %lld\r\n", (long long)age);
+		snprintf(lines, sizeof(lines), "Date: %s\r\n%s", date, age_line);
+		message_response(200, lines, text, sizeof(text), &response);
+		freshness_facts_read(&response, &US, NOW - delay, NOW, &facts);
+		if (age > DELTA_SECONDS_MAX)
+			corrected = DELTA_SECONDS_MAX;
+		else if (age >= 0)
+			corrected = age;
+		corrected += largest(0, delay);
+		current = largest(apparent, corrected);
+		current = (current < DELTA_SECONDS_MAX ? current : DELTA_SECONDS_MAX) + resident;
+		if (current > DELTA_SECONDS_MAX)
+			current = DELTA_SECONDS_MAX;
+		if (freshness_age_s(&facts, NOW + resident) != current)
+			fail_msg("%s delay %lld resident %lld: %lld, not %lld", lines,
+				 (long long)delay, (long long)resident,
+				 (long long)freshness_age_s(&facts, NOW + resident),
+				 (long long)current);
+	}
+}
+
+static bool serves(int verdict)
+{
+	return verdict == FRESH || verdict == SERVE || verdict == RENEW;
+}
+
+/* What holds of every decision, whichever step makes it. */
+static void check_rules(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
+			const struct freshness_policy *policy, const struct cache_control *wishes)
+{
+	struct freshness_request request = {wishes, false};
+	struct freshness_answer answer;
+	bool is_fresh, is_stale_forbidden, is_reload_ignored;
+	uint32_t asks = wishes->flags;
+
+	freshness_decide(facts, rule, policy, &request, NOW, &answer);
+	is_fresh = answer.left_s > 0;
+	is_stale_forbidden = facts->flags & (FACT_REVALIDATE_ALWAYS | FACT_REVALIDATE_STALE);
+	is_reload_ignored = rule->flags & REFRESH_IGNORE_RELOAD && policy->has_reload_option;
+	assert_non_null(answer.reason);
+	assert_true(answer.age_s >= 0 && answer.age_s <= DELTA_SECONDS_MAX);
+	if (policy->is_offline) {
+		assert_int_equal(answer.verdict, FRESH);
+		return;
+	}
+	/* §4.2.4: never stale where that is forbidden, whatever client and rule say */
+	if (!is_fresh && is_stale_forbidden && serves((int)answer.verdict))
+		fail_msg("stale, flags %x, wishes %x: %s", facts->flags, asks, answer.reason);
+	/* §5.2.2.4: not without validation */
+	if (facts->flags & FACT_REVALIDATE_ALWAYS && serves((int)answer.verdict))
+		fail_msg("no-cache is served: %s", answer.reason);
+	/* §4.2: what is stale is not called fresh; a wish for freshness is not met by what is stale */
+	if (answer.verdict == FRESHNESS_FRESH)
+		assert_true(is_fresh);
+	if (serves((int)answer.verdict) && asks & CC_NO_CACHE && !is_reload_ignored)
+		fail_msg("a reload is served: %s", answer.reason);
+	if (answer.verdict == FRESHNESS_FRESH && asks & CC_MIN_FRESH)
+		assert_true(answer.left_s > wishes->min_fresh_s);
+	if (serves((int)answer.verdict) && asks & CC_MAX_AGE && !(facts->flags & FACT_IMMUTABLE) &&
+	    !(rule->flags & REFRESH_IGNORE_RELOAD))
+		assert_true(answer.age_s <= wishes->max_age_s && wishes->max_age_s > 0);
+	/* what may only follow an answer of the origin is not served stale instead of it */
+	if (facts->flags & FACT_NEGATIVE && !is_fresh && !(asks & CC_MAX_STALE))
+		assert_false(serves((int)answer.verdict));
+}
+
+static void no_combination_breaks_a_rule(void **state)
+{
+	static const int64_t ages[] = {0, 30, 90, 100000}, lifetimes[] = {-1, 0, 60, 3600};
+	static const char *const wishes[] = {
+		"", "no-cache", "max-age=0", "max-age=50", "max-stale", "max-stale=40", "min-fresh=20",
+		"max-stale, max-age=50", "min-fresh=20, max-stale=40", "stale-if-error=10"};
+	static const uint32_t rule_flags[] = {
+		0, REFRESH_OVERRIDE_EXPIRE | REFRESH_OVERRIDE_LASTMOD, REFRESH_IGNORE_RELOAD,
+		REFRESH_RELOAD_INTO_IMS, REFRESH_HAS_MAX_STALE | REFRESH_STORE_STALE};
+
+	(void)state;
+	for (unsigned n = 0; n < COUNT(ages) * COUNT(lifetimes) * COUNT(wishes) * COUNT(rule_flags); n++)
+		for (uint32_t bits = 0; bits < 1 << 9; bits++) {
+			int64_t age = ages[n % COUNT(ages)];
+			int64_t lifetime = lifetimes[n / COUNT(ages) % COUNT(lifetimes)];
+			const char *wish = wishes[n / COUNT(ages) / COUNT(lifetimes) % COUNT(wishes)];
+			struct refresh_rule_values rule = {
+				100, 1000, 20,
+				rule_flags[n / COUNT(ages) / COUNT(lifetimes) / COUNT(wishes)], 200};
+			struct freshness_policy policy = {.max_stale_s = 500,
+							  .has_reload_option = bits >> 7 & 1,
+							  .is_offline = bits >> 8 & 1};
+			struct freshness_facts facts = {
+				.date_s = NOW - age,
+				.arrived_s = NOW - age,
+				.expires_s = lifetime < 0 ? 0 : NOW - age + lifetime,
+				.modified_s = lifetime == -1 && bits & 1 ? NOW - age - 1000 : 0,
+				.flags = bits & 0x7f,
+				.stale_if_error_s = 50,
+				.stale_while_revalidate_s = 30,
+			};
+			struct cache_control control = {0};
+
+			cache_control_add(&control, str_of(wish));
+			check_rules(&facts, &rule, &policy, &control);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +404,8 @@ int main(void)
 		cmocka_unit_test(directives_become_flags),
 		cmocka_unit_test(an_expires_that_equals_date_may_be_passed_over),
 		cmocka_unit_test(the_first_step_that_holds_decides),
+		cmocka_unit_test(age_is_the_sum_of_the_rfc),
+		cmocka_unit_test(no_combination_breaks_a_rule),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
