@@ -216,6 +216,21 @@ static bool is_out_of_date(const struct fetch_order *order, struct str head)
 	       purge_list_hits(server->purges, order->since, order->url, head);
 }
 
+/* To the disk, if there is one. The look afterwards: a purge either marks the store that it finds on its
+ * way, or was counted before this. */
+static bool store_on_disk(const struct fetch_storing *storing, struct object *object)
+{
+	struct server *server = storing->worker->server;
+	struct disk *disk = server_disk(server, storing->key);
+
+	if (!disk || !disk_store(disk, object, storing->key))
+		return false;
+	if (index_removals(server->index, storing->key) == storing->removals)
+		return true;
+	disk_remove_all(disk, storing->key);
+	return false;
+}
+
 /* ---- what confirms a stored one */
 
 /* old with the fields of what confirmed it, in its place in memory and on disk; NULL: it speaks of another
@@ -434,6 +449,7 @@ static void put_where_others_find_it(struct fetch_storing *storing, const struct
 	if (!storing->is_kept && !server_disk(server, order->key))
 		return;
 	storing->key = order->key;
+	storing->removals = order->removals;
 	if (storing->is_kept)
 		object_keep(object, true);
 }
@@ -519,8 +535,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 		invalidate(order, response);
 	object_set_head(object, &head);
 	if (storing->key != 0 && !storing->is_kept)
-		storing->is_on_disk = disk_store(server_disk(order->worker->server, storing->key),
-		                                 object, storing->key);
+		storing->is_on_disk = store_on_disk(storing, object);
 	buf_fini(&lines);
 	buf_fini(&once);
 	buf_fini(&vary);
@@ -538,7 +553,6 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct server *server = storing->worker->server;
-	struct disk *disk;
 
 	if (storing->part.about && length_of(object) > storing->part.span.len)
 		fetch_store_forget(storing, object);
@@ -546,10 +560,9 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 		return;
 	if (length_of(object) <= (uint64_t)config->maximum_object_size_in_memory_bytes)
 		return;
-	disk = server_disk(server, storing->key);
 	/* Not there any more: removed meanwhile, so that it is not for the disk either. */
-	storing->is_on_disk = index_remove(server->index, object) && disk &&
-	                      disk_store(disk, object, storing->key);
+	storing->is_on_disk =
+		index_remove(server->index, object) && store_on_disk(storing, object);
 	object_keep(object, false);
 	storing->is_kept = false;
 }
@@ -570,7 +583,6 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
                         struct object *object)
 {
 	struct server *server = storing->worker->server;
-	struct disk *disk = server_disk(server, storing->key);
 
 	if (order->fill.partial)
 		fetch_part_append_behind(&order->fill, object);
@@ -581,15 +593,19 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 		partial_table_forget(server->parts, storing->key, object->url);
 	if (!storing->is_kept)
 		return;
-	if (index_whole(server->index, order, storing->key, object) && disk)
-		disk_store(disk, object, storing->key);
+	if (index_whole(server->index, order, storing->key, object))
+		store_on_disk(storing, object);
 }
 
 void fetch_store_forget(struct fetch_storing *storing, struct object *object)
 {
+	struct server *server = storing->worker->server;
+
 	if (storing->is_kept)
-		index_remove(storing->worker->server->index, object);
-	storing->is_kept = false;
+		index_remove(server->index, object);
+	if (storing->is_on_disk)
+		disk_remove_all(server_disk(server, storing->key), storing->key);
+	storing->is_kept = storing->is_on_disk = false;
 	if (storing->part.about)
 		object_keep(object, false);
 	fetch_part_drop(&storing->part);

@@ -20,6 +20,7 @@ struct worker;
 struct fetch_storing {
 	struct worker *worker;
 	uint64_t key;    /* 0: nothing is stored */
+	unsigned removals; /* as of when the answer was asked for (cache/index.h) */
 	bool is_kept;    /* the whole body stays in memory */
 	bool is_on_disk; /* handed to the disk tier as it comes */
 	bool is_counted; /* the length is not known: watch it grow */
@@ -41,7 +42,8 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 /* The body is whole. */
 void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order *order,
                         struct object *object);
-/* It is not to be kept, though its readers may have it. Before fetch_store_finish. */
+/* It is not to be kept, neither in memory nor on disk, though its readers may have it. Before
+ * fetch_store_finish. */
 void fetch_store_forget(struct fetch_storing *storing, struct object *object);
 /* It was cut short. */
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "tests/support/disk_fixture.h"
 #include "tests/unit/proxy/order_fixture.h"
 
 #include <errno.h>
@@ -334,6 +335,55 @@ static void what_was_purged_while_it_came_does_not_come_back(void **state)
 	fini(&rig);
 }
 
+static struct disk_fixture fx;
+
+static void init_with_disk(struct rig *rig, const char *lines)
+{
+	init(rig, lines);
+	fixture_open(&fx, 64 << 20);
+	fixture_wait_loaded(&fx);
+	rig->base.base.server.disks[0] = fx.disk;
+	rig->base.base.server.ndisks = 1;
+}
+
+/* Is it there once all that was handed over is written? */
+static bool is_on_disk(struct rig *rig)
+{
+	fixture_settle(&fx);
+	return disk_may_have(fx.disk, rig->base.order.key);
+}
+
+static void fini_with_disk(struct rig *rig)
+{
+	rig->base.base.server.ndisks = 0;
+	fini(rig);
+	fixture_close(&fx);
+}
+
+static void what_was_purged_while_it_was_handed_over_is_not_on_disk(void **state)
+{
+	static const char *const settings[] = {
+		"cache_dir ufs /nowhere 64\n",
+		"cache_dir ufs /nowhere 64\nmaximum_object_size_in_memory 1 bytes\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(settings); i++)
+		for (unsigned npurges = 0; npurges < 2; npurges++) {
+			struct rig rig;
+
+			init_with_disk(&rig, settings[i]);
+			begin(&rig, 200, FRESH);
+			rig.storing.removals -= npurges; /* counted since the last look */
+			/* What was on its way already: an origin out of step is forgotten. */
+			if (npurges > 0 && rig.storing.is_on_disk)
+				fetch_store_forget(&rig.storing, rig.object);
+			finish(&rig, STR("body"));
+			assert_int_equal(is_on_disk(&rig), npurges == 0);
+			fini_with_disk(&rig);
+		}
+}
+
 static void what_was_purged_while_it_was_asked_for_is_not_stored(void **state)
 {
 	struct rig rig;
@@ -523,6 +573,7 @@ int main(void)
 		cmocka_unit_test(what_ends_short_is_not_found_any_more),
 		cmocka_unit_test(what_grows_too_large_leaves_memory),
 		cmocka_unit_test(what_was_purged_while_it_came_does_not_come_back),
+		cmocka_unit_test(what_was_purged_while_it_was_handed_over_is_not_on_disk),
 		cmocka_unit_test(what_was_purged_while_it_was_asked_for_is_not_stored),
 		cmocka_unit_test(an_answer_that_is_not_stored_may_displace_what_was),
 		cmocka_unit_test(a_fetch_that_nobody_reads_goes_on_when_it_is_nearly_done),
