@@ -588,12 +588,6 @@ void disk_remove(struct disk *disk, uint64_t key, uint64_t id)
 	disk_writer_post(disk->writer, item);
 }
 
-void disk_count_hits(struct disk *disk, uint64_t key, uint64_t id, unsigned nhits)
-{
-	if (id != 0 && nhits > 0)
-		disk_index_hit(disk->index, key, id, nhits);
-}
-
 static uint64_t reading(struct disk *disk, enum disk_count which)
 {
 	return atomic_load_explicit(&disk->counts[which], memory_order_relaxed);

@@ -151,9 +151,6 @@ void disk_purge(struct disk *disk, struct disk_purge *job);
 void disk_log_purge(struct disk *disk, const char *who, const char *how, const char *what,
 		    uint64_t objects);
 
-/* Adds hits that memory answered to an object's count, as when memory evicts it. */
-void disk_count_hits(struct disk *disk, uint64_t key, uint64_t id, unsigned nhits);
-
 enum disk_state {
 	DISK_NORMAL,
 	DISK_PAUSED, /* reads, does not store: full, or locked by somebody else */
