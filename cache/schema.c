@@ -472,6 +472,8 @@ enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlit
 		goto fail;
 	}
 	rc = prepare_writer(opened, max_bytes);
+	if (rc == SQLITE_OK && state == SCHEMA_OURS) /* an exported file has no log */
+		rc = schema_run(opened, "PRAGMA journal_mode=WAL");
 	if (rc != SQLITE_OK) {
 		err_say(why, "%s: %s", path, sqlite3_errmsg(opened));
 		state = state_of_code(rc);

@@ -17,6 +17,8 @@ static const struct control_verb verbs[] = {
 	{"rotate", 0, 0, run_rotate},
 	{"shutdown", 0, 0, control_shutdown},
 	{"purge", 2, 4, control_run_purge},
+	{"objects", 0, 2, control_run_objects},
+	{"import", 1, 1, control_run_import},
 	{"why", 1, CONTROL_MAX_WORDS - 1, control_run_why},
 };
 

@@ -27,7 +27,7 @@ static bool is_condition(sqlite3 *db, const char *condition)
 	bool is_good = rc == SQLITE_OK && tail && *tail == '\0' && sqlite3_stmt_readonly(stmt);
 
 	if (rc != SQLITE_OK)
-		store_fail(db);
+		store_complain(db);
 	else if (!is_good)
 		ctl_fail("that is no condition: %s", condition);
 	sqlite3_finalize(stmt);
@@ -50,7 +50,7 @@ static int write_log(sqlite3 *db, const struct where *where, int64_t ms)
 	sqlite3_bind_text(stmt, 3, where->condition, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 4, where->n);
 	sqlite3_bind_int64(stmt, 5, ms);
-	status = sqlite3_step(stmt) == SQLITE_DONE ? CTL_OK : store_fail(db);
+	status = sqlite3_step(stmt) == SQLITE_DONE ? CTL_OK : store_complain(db);
 	sqlite3_finalize(stmt);
 	return status == CTL_OK ? store_run(db, "UPDATE purge SET who = 'bobtailctl' WHERE who IS NULL")
 				: status;
@@ -86,7 +86,7 @@ static int use(sqlite3 *db, const char *path, void *user)
 		sql = mem_printf("SELECT count(*) FROM cache WHERE (%s\n)", where->condition);
 		where->n = store_number(db, sql, -1);
 		mem_free(sql);
-		status = where->n >= 0 ? CTL_OK : store_fail(db);
+		status = where->n >= 0 ? CTL_OK : store_complain(db);
 	} else {
 		status = store_run(db, "BEGIN IMMEDIATE");
 		if (status == CTL_OK)

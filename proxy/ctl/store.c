@@ -6,7 +6,7 @@
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
 
-int store_fail(sqlite3 *db)
+int store_complain(sqlite3 *db)
 {
 	return ctl_fail("%s: %s", sqlite3_db_filename(db, "main"), sqlite3_errmsg(db));
 }
@@ -16,7 +16,7 @@ sqlite3_stmt *store_prepare(sqlite3 *db, const char *sql)
 	sqlite3_stmt *stmt = NULL;
 
 	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		store_fail(db);
+		store_complain(db);
 	return stmt;
 }
 
@@ -29,7 +29,7 @@ int64_t store_number(sqlite3 *db, const char *sql, int64_t otherwise)
 
 int store_run(sqlite3 *db, const char *sql)
 {
-	return schema_run(db, sql) == SQLITE_OK ? CTL_OK : store_fail(db);
+	return schema_run(db, sql) == SQLITE_OK ? CTL_OK : store_complain(db);
 }
 
 static bool is_ours(sqlite3 *db, const char *path)

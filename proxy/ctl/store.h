@@ -26,6 +26,6 @@ int64_t store_number(sqlite3 *db, const char *sql, int64_t otherwise);
 /* Runs statements; CTL_OK, or CTL_FAILED with the reason on stderr. */
 int store_run(sqlite3 *db, const char *sql);
 /* "bobtailctl: PATH: reason" and CTL_FAILED. */
-int store_fail(sqlite3 *db);
+int store_complain(sqlite3 *db);
 
 #endif
