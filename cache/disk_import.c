@@ -123,7 +123,7 @@ static struct object *read_object(struct disk_import *import, uint64_t id)
 	struct disk_row row;
 	int code = 0;
 
-	switch (disk_row_read(&import->source, id, &row, &code)) {
+	switch (disk_row_read(&import->source, id, true, &row, &code)) {
 	case DISK_ROW_FOUND:
 		if (row.head.body_bytes > IMPORT_MAX_BODY_BYTES) {
 			import->count.skipped++;

@@ -444,6 +444,13 @@ static int prepare_writer(sqlite3 *db, uint64_t max_bytes)
 	return schema_run(db, sql);
 }
 
+void schema_keep_log(sqlite3 *db, bool keep)
+{
+	int is_kept = keep;
+
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &is_kept);
+}
+
 enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlite3 **db,
 				     struct err_text *why)
 {
@@ -480,6 +487,7 @@ enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlit
 		goto fail;
 	}
 	sqlite3_db_config(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	schema_keep_log(opened, true);
 	sqlite3_busy_timeout(opened, 0); /* from now on the queue waits, not the thread */
 	*db = opened;
 	return state;

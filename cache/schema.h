@@ -34,6 +34,9 @@ enum schema_state {
  * NULL, and why (may be NULL) says why. max_bytes bounds the file. */
 enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlite3 **db,
 				     struct err_text *why);
+/* Do -wal and -shm stay, empty, when the last connection closes? A writing connection's do, since who
+ * may only read cannot make them. */
+void schema_keep_log(sqlite3 *db, bool keep);
 /* Makes the tables in an empty file, in one transaction. An SQLite code. */
 int schema_create(sqlite3 *db, uint64_t seed);
 

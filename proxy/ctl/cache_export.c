@@ -177,8 +177,10 @@ static int finish(struct exporting *exporting)
 {
 	char *sql = mem_printf("UPDATE meta SET value = %" PRId64 " WHERE name = 'next_id';"
 			       "PRAGMA journal_mode=DELETE", exporting->next_id);
-	int status = store_run(exporting->to, sql);
+	int status;
 
+	schema_keep_log(exporting->to, false);
+	status = store_run(exporting->to, sql);
 	mem_free(sql);
 	return status;
 }

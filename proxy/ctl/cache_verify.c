@@ -67,7 +67,7 @@ static const char *check_one(struct verifying *verifying, uint64_t id, uint64_t 
 	const char *wrong = NULL;
 	int code = 0;
 
-	switch (disk_row_read(&verifying->source, id, &row, &code)) {
+	switch (disk_row_read(&verifying->source, id, true, &row, &code)) {
 	case DISK_ROW_NONE:
 		wrong = "there is nothing behind its row in usage";
 		break;
