@@ -61,6 +61,7 @@ void object_destroy(struct object *object)
 		body_piece_give(&object->piece_);
 	object_unref(object->body_of_);
 	mem_free(object->heads_);
+	mem_free(object->trailers_);
 	mem_free(object->url_);
 	lock_fini(&object->shared.lock);
 	mem_free(object);
@@ -196,6 +197,7 @@ struct object *object_create_renewed(struct object *old, const struct object_hea
 
 	copy_head(object, head, 0);
 	object->body_of_ = object_ref(body);
+	object->trailers = body->trailers;
 	if (!object_is_whole(old)) {
 		object->body_bytes = old->body_bytes;
 		atomic_store_explicit(&object->state_, OBJECT_FILLING, memory_order_release);
@@ -452,6 +454,16 @@ static void end(struct object *object, enum object_state state, int error)
 	lock_drop(&object->shared.lock);
 	object_send_wakes(object, &wakes);
 	object_forget_producer(object);
+}
+
+void object_set_trailers(struct object *object, struct str lines)
+{
+	check(!object->trailers_ && object_state(object) < OBJECT_COMPLETE);
+	if (lines.len == 0)
+		return;
+	object->trailers_ = str_dup(lines);
+	object->trailers = (struct str){object->trailers_, lines.len};
+	add_memory(object, lines.len);
 }
 
 void object_finish(struct object *object)

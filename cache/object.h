@@ -70,6 +70,7 @@ struct object {
 	struct str head, head_once, url, vary;
 	int64_t body_bytes;
 	struct freshness_facts facts;
+	struct str trailers; /* lines of fields behind a chunked body; set before COMPLETE */
 	struct str decision;
 	uint64_t since;
 	uint64_t key;              /* the fingerprint it is indexed under; 0: never indexed */
@@ -111,6 +112,7 @@ struct object {
 	struct object *body_of_; /* whose body this one shares (a 304 renewed its head) */
 	struct body_piece piece_; /* the body, when it lies in a file (object_create_filed) */
 	char *heads_;            /* the memory behind the spans above, and behind a small body */
+	char *trailers_;
 	char *url_;              /* the same for a URL that was known before the head */
 };
 
@@ -172,6 +174,8 @@ void object_begin_at(struct object *object, uint64_t offset);
 bool object_is_shared(const struct object *object);
 /* How many are reading? (Nobody: quick_abort decides whether the producer goes on.) */
 unsigned object_nreaders(struct object *object);
+/* Copies. Before object_finish, with which they become visible. */
+void object_set_trailers(struct object *object, struct str lines);
 /* → COMPLETE: the body is whole. With another length than body_bytes: cut short, → ABORTED. */
 void object_finish(struct object *object);
 void object_abort(struct object *object, int error);   /* → ABORTED: it was cut short */

@@ -36,6 +36,7 @@ struct reply {
 	int status;
 	bool has_body;     /* bytes follow the head: those of reader */
 	bool is_chunked;   /* in chunks, as the length is not known */
+	bool takes_trailers; /* and the object's trailers behind them */
 	bool close_after;  /* the connection ends with this reply */
 	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
 	uint64_t body_left; /* bytes of the reader still to send; UINT64_MAX: to its end */

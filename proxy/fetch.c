@@ -46,6 +46,7 @@ static void fetch_free(struct fetch *fetch)
 	snapshot_unref(fetch->order.snapshot);
 	buf_fini(&fetch->head);
 	buf_fini(&fetch->input);
+	buf_fini(&fetch->trailers);
 	mem_free(fetch->upload.bytes);
 	list_remove(&fetch->node);
 	mem_free(fetch);
@@ -219,6 +220,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	timer_init(&fetch->timer, timer_fired);
 	buf_init(&fetch->head, REQUEST_HEAD_MAX_BYTES);
 	buf_init(&fetch->input, REQUEST_HEAD_MAX_BYTES);
+	buf_init(&fetch->trailers, H1_MAX_TRAILER_BYTES);
 	fetch->failure = (struct fetch_failure){502, ERROR_READ_ERROR, 0};
 	fetch->deadline_ms =
 		loop_now_ms(fetch_loop(fetch)) + fetch_config(fetch)->forward_timeout_ms;

@@ -40,7 +40,7 @@ static void begin_answer_body(struct fetch *fetch)
 
 	fetch->body = response->body;
 	fetch->body_left = response->body == HTTP_BODY_LENGTH ? response->content_length : 0;
-	fetch->chunks = (struct h1_chunks){0};
+	fetch->chunks = (struct h1_chunks){.trailers = &fetch->trailers};
 	fetch->keeps_conn = response->keep_alive && response->body != HTTP_BODY_CLOSE &&
 	                    fetch_config(fetch)->server_persistent_connections;
 }
@@ -302,6 +302,26 @@ enum fetch_state fetch_body_broken(struct fetch *fetch, int error)
 	return fetch_finish(fetch);
 }
 
+/* RFC 9110 §6.5.1: what has a meaning in a head (framing, routing, caching, the content) has none
+ * behind a body. */
+static void keep_trailers(struct fetch *fetch)
+{
+	struct str rest = buf_str(&fetch->trailers), line;
+	struct buf kept;
+
+	buf_init(&kept, H1_MAX_TRAILER_BYTES);
+	while (rest.len > 0 && str_split(&rest, '\n', &line)) {
+		struct str name = str_first(line, str_find_char(line, ':'));
+
+		if (name.len == line.len || http_field_id(name) != FIELD_OTHER)
+			continue;
+		buf_add_str(&kept, line);
+		buf_add_char(&kept, '\n');
+	}
+	object_set_trailers(fetch->object, buf_str(&kept));
+	buf_fini(&kept);
+}
+
 static enum fetch_state take_chunked(struct fetch *fetch, struct str bytes)
 {
 	while (bytes.len > 0) {
@@ -315,8 +335,10 @@ static enum fetch_state take_chunked(struct fetch *fetch, struct str bytes)
 		if (data.len > 0)
 			object_append(fetch->object, data);
 		bytes = str_from(bytes, used);
-		if (verdict == H1_DONE)
+		if (verdict == H1_DONE) {
+			keep_trailers(fetch);
 			return end_of_body(fetch, bytes.len == 0);
+		}
 		if (used == 0)
 			break;
 	}

@@ -73,6 +73,7 @@ struct fetch {
 	/* the answer's body */
 	struct h1_parser parser;
 	struct h1_chunks chunks;
+	struct buf trailers;
 	uint64_t body_left;
 	enum http_body body;
 	bool keeps_conn;

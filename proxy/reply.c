@@ -93,6 +93,19 @@ struct str reply_shown_head(struct transaction *t, struct str head)
 	return open_via(t, head);
 }
 
+/* RFC 9110 §6.5.1: to who asks for them. */
+static bool takes_trailers(const struct http_request *request)
+{
+	return request->minor >= 1 && http_list_has(&request->head, FIELD_TE, STR("trailers"));
+}
+
+/* They need chunks, whatever is known of the length. */
+static bool has_trailers(const struct transaction *t)
+{
+	return t->exchange.reply.takes_trailers &&
+	       object_state(t->object) == OBJECT_COMPLETE && t->object->trailers.len > 0;
+}
+
 /* How the body goes out. Returns its length for Content-Length, or -1: no such line. */
 static int64_t frame_body(struct transaction *t, int status)
 {
@@ -108,7 +121,8 @@ static int64_t frame_body(struct transaction *t, int status)
 		return t->is_hit ? length : -1;
 	reply->has_body = length != 0;
 	reply->body_left = UINT64_MAX;
-	if (length >= 0)
+	reply->takes_trailers = takes_trailers(request);
+	if (length >= 0 && !(reply->has_body && has_trailers(t)))
 		return length;
 	reply->is_chunked = request->minor >= 1;
 	reply->close_after |= !reply->is_chunked;

@@ -22,23 +22,39 @@ static enum session_state after_reply(struct session *session)
 	return is_read && session->input.len == 0 ? SESSION_CLOSED : SESSION_LINGER;
 }
 
+/* What ends a chunked body, behind a chunk's data or alone. Returns the number of pieces. */
+static int add_end(const struct reply *reply, struct iovec *iov, bool is_behind_data)
+{
+	static const char last[] = "\r\n0\r\n\r\n";
+	struct str trailers = reply->reader.object->trailers;
+	size_t skip = is_behind_data ? 0 : 2;
+
+	if (!reply->takes_trailers || trailers.len == 0) {
+		iov[0] = (struct iovec){(void *)(last + skip), sizeof(last) - 1 - skip};
+		return 1;
+	}
+	iov[0] = (struct iovec){(void *)(last + skip), sizeof(last) - 3 - skip};
+	iov[1] = (struct iovec){(void *)trailers.at, trailers.len};
+	iov[2] = (struct iovec){(void *)last, 2};
+	return 3;
+}
+
 /* Puts chunked framing around the body pieces iov[1..n]; iov[0] becomes the chunk's head. The last
  * chunk goes along when the body is known to end there. Returns the number of pieces. */
 static int frame_chunk(struct session *session, struct iovec *iov, int n, uint64_t bytes,
                        bool is_last)
 {
-	static const char end[] = "\r\n", last[] = "\r\n0\r\n\r\n", only_last[] = "0\r\n\r\n";
+	static const char end[] = "\r\n";
+	const struct reply *reply = &session->exchange->reply;
 
-	if (bytes == 0) {
-		iov[0] = (struct iovec){(void *)only_last, is_last ? sizeof(only_last) - 1 : 0};
-		session->is_end_sent = is_last;
-		return is_last ? 1 : 0;
-	}
+	session->is_end_sent = is_last;
+	if (bytes == 0)
+		return is_last ? add_end(reply, iov, false) : 0;
 	iov[0].iov_base = session->chunk_head;
 	iov[0].iov_len = h1_encode_chunk_head(bytes, session->chunk_head);
-	iov[n + 1].iov_base = (void *)(is_last ? last : end);
-	iov[n + 1].iov_len = is_last ? sizeof(last) - 1 : sizeof(end) - 1;
-	session->is_end_sent = is_last;
+	if (is_last)
+		return n + 1 + add_end(reply, iov + n + 1, true);
+	iov[n + 1] = (struct iovec){(void *)end, sizeof(end) - 1};
 	return n + 2;
 }
 
@@ -130,7 +146,7 @@ static enum session_state reply_failed(struct session *session)
 
 /* One write: pieces of memory, then perhaps of a file. */
 struct outgoing {
-	struct iovec iov[REPLY_MAX_PIECES + BODY_IOV + 2];
+	struct iovec iov[REPLY_MAX_PIECES + BODY_IOV + 4];
 	int niov;
 	struct stream_file file; /* len 0: none */
 	bool wait;               /* the body has no more for now */

@@ -100,7 +100,7 @@ enum h1_verdict h1_parse_response(struct h1_parser *parser, char *bytes, size_t 
                                   const struct h1_limits *limits, enum http_method method,
                                   struct http_response *out);
 
-/* ---- chunked bodies, RFC 9112 §7.1; trailers are checked, counted and dropped */
+/* ---- chunked bodies, RFC 9112 §7.1; trailers are checked and counted */
 enum {
 	H1_MAX_EXTENSION_BYTES = 256, /* of a whole body */
 	H1_MAX_TRAILER_BYTES = 8192,
@@ -119,6 +119,7 @@ struct h1_chunks {
 	uint8_t state_;
 	uint8_t ndigits_; /* of the current size */
 	enum h1_error error;
+	struct buf *trailers; /* NULL: dropped; else what comes of them is appended, and a last CR */
 };
 
 /* Takes bytes from in[0..len): *used of them, of which *data are body bytes (in place; may be

@@ -3,6 +3,8 @@
  * data is skipped in runs. A pair that the table does not name is an error. */
 #include "lib/http/h1.h"
 
+#include "lib/base/buf.h"
+
 #include "lib/http/scan_internal.h"
 
 enum state {
@@ -153,6 +155,8 @@ static enum h1_error step(struct h1_chunks *chunks, char c)
 		return H1_BAD_CHUNK;
 	if (from >= TRAILER && from <= TRAILER_LF && ++chunks->trailer_bytes > H1_MAX_TRAILER_BYTES)
 		return H1_TRAILERS_TOO_LARGE;
+	if (from >= TRAILER && from <= TRAILER_LF && chunks->trailers)
+		buf_add_char(chunks->trailers, c);
 	return enter(chunks, from, c);
 }
 
