@@ -139,6 +139,7 @@ static const struct {
 	[FETCH_SELECT] = {"select", fetch_run_select},
 	[FETCH_RESOLVE] = {"resolve", fetch_run_resolve},
 	[FETCH_CONNECT] = {"connect", fetch_run_connect},
+	[FETCH_HANDSHAKE] = {"handshake", fetch_run_handshake},
 	[FETCH_SEND] = {"send", fetch_run_send},
 	[FETCH_HEAD] = {"head", fetch_run_head},
 	[FETCH_BODY] = {"body", fetch_run_body},
@@ -182,6 +183,7 @@ static enum fetch_state timed_out(struct fetch *fetch)
 		fetch->failure = (struct fetch_failure){504, ERROR_DNS_FAIL, ETIMEDOUT};
 		return fetch_try_next(fetch);
 	case FETCH_CONNECT:
+	case FETCH_HANDSHAKE:
 		return fetch_connect_failed(fetch, ETIMEDOUT);
 	case FETCH_BODY:
 		return fetch_body_broken(fetch, ETIMEDOUT);

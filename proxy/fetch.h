@@ -82,6 +82,7 @@ struct fetch_report {
 	bool is_storable;
 	const char *storable_reason;
 	int64_t started_us, answered_us;
+	char tls_error[96]; /* why a server was not spoken to; empty: nothing of the kind */
 };
 
 /* Starts; outcomes come later, never from within this call. */

@@ -46,7 +46,7 @@ static bool may_reuse(const struct fetch *fetch)
 	       fetch_request(fetch)->body == HTTP_BODY_NONE;
 }
 
-static enum fetch_state begin_send(struct fetch *fetch)
+enum fetch_state fetch_begin_send(struct fetch *fetch)
 {
 	struct fetch_report *report = &fetch->report;
 
@@ -82,7 +82,7 @@ enum fetch_state fetch_run_select(struct fetch *fetch)
 	if (!fetch->conn)
 		return FETCH_RESOLVE;
 	stream_set_owner(&fetch->conn->stream, fetch_stream_woke, fetch);
-	return begin_send(fetch);
+	return fetch_begin_send(fetch);
 }
 
 /* ---- RESOLVE */
@@ -216,9 +216,11 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 		return FETCH_CONNECT;
 	if (error != 0)
 		return fetch_connect_failed(fetch, -error);
+	if (fetch_is_tls(fetch))
+		return FETCH_HANDSHAKE;
 	if (candidate->state)
 		peer_state_succeeded(candidate->state);
-	return begin_send(fetch);
+	return fetch_begin_send(fetch);
 }
 
 /* A connection that idled may have been closed as we wrote: try again on a new one, to the same
@@ -228,6 +230,7 @@ enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure)
 	bool was_reused = fetch->conn->is_reused;
 
 	fetch->failure = failure;
+	fetch_note_tls_failure(fetch);
 	if (!fetch_may_resend(fetch))
 		return fetch_fail(fetch);
 	if (was_reused) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/fetch_internal.h: the struct that the steps of a fetch share: fetch.c (life and ends),
- * fetch_connect.c (where to), fetch_upload.c (the request), fetch_answer.c (the answer). */
+ * fetch_connect.c (where to), fetch_tls.c (the handshake), fetch_upload.c (the request), fetch_answer.c (the answer). */
 #ifndef PROXY_FETCH_INTERNAL_H
 #define PROXY_FETCH_INTERNAL_H
 #include "lib/base/buf.h"
@@ -21,6 +21,7 @@ enum fetch_state {
 	FETCH_SELECT,
 	FETCH_RESOLVE,
 	FETCH_CONNECT,
+	FETCH_HANDSHAKE,
 	FETCH_SEND,
 	FETCH_HEAD,
 	FETCH_BODY,
@@ -137,6 +138,16 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
 /* The connection broke before any byte of an answer. */
 enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure);
 bool fetch_may_resend(const struct fetch *fetch);
+/* The connection is ready for the request. */
+enum fetch_state fetch_begin_send(struct fetch *fetch);
+
+/* ---- fetch_tls.c */
+enum fetch_state fetch_run_handshake(struct fetch *fetch);
+/* If fetch->failure is TLS's: says so, and why. With TLS 1.3 a server refuses our certificate only when
+ * the handshake is over. */
+void fetch_note_tls_failure(struct fetch *fetch);
+/* The present destination speaks TLS. */
+bool fetch_is_tls(const struct fetch *fetch);
 
 /* ---- fetch_upload.c */
 enum fetch_state fetch_run_send(struct fetch *fetch);

@@ -21,6 +21,7 @@
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
+#include "squid-compat/tls_outgoing.h"
 
 enum { TARGET_MAX_BYTES = 65536 };
 
@@ -200,6 +201,29 @@ static void set_tls_ports(struct snapshot *snapshot)
 				snapshot->server->tls, port, &port->tls_files, false);
 }
 
+static bool may_go_direct(const struct config *config)
+{
+	for (const struct port *port = config->ports->first; port; port = port->next)
+		if (port->may_go_direct)
+			return true;
+	return config->always_direct != NULL;
+}
+
+static void set_tls_peers(struct snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+	struct tls_table *table = snapshot->server->tls;
+
+	snapshot->tls_peers = mem_array(config->peers->n, sizeof(struct tls_peer *));
+	for (const struct peer *peer = config->peers->first; peer; peer = peer->next)
+		if (peer->is_tls)
+			snapshot->tls_peers[peer->index] = tls_table_set_peer(
+				table, peer->name, &peer->tls, &peer->tls.files, false);
+	if (may_go_direct(config) && !config->tls_outgoing->is_off)
+		snapshot->tls_direct = tls_table_set_peer(table, STR(""), config->tls_outgoing,
+		                                          &config->tls_outgoing->files, false);
+}
+
 /* Squid: maximum_object_size is but the default of the cache_dir lines behind it. */
 static uint64_t max_stored_bytes(const struct config *config)
 {
@@ -232,6 +256,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->reply_additions = header_additions_create(config->reply_headers);
 	find_peers(snapshot);
 	set_tls_ports(snapshot);
+	set_tls_peers(snapshot);
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
@@ -280,6 +305,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	mem_free(snapshot->rewrite_response_text);
 	mem_free(snapshot->peers);
 	mem_free(snapshot->tls_ports);
+	mem_free(snapshot->tls_peers);
 	header_additions_destroy(snapshot->request_additions);
 	header_additions_destroy(snapshot->reply_additions);
 	free_lines(snapshot);

@@ -22,6 +22,7 @@ struct helper_reply;
 struct peer_state;
 struct port;
 struct server;
+struct tls_peer;
 struct tls_port;
 struct url_rewrite_policy;
 
@@ -57,6 +58,8 @@ struct snapshot {
 
 	struct peer_state **peers;     /* by peer->index; shared, outside the snapshot */
 	struct tls_port **tls_ports;   /* by port->index, NULL: speaks no TLS; shared as well */
+	struct tls_peer **tls_peers;   /* by peer->index; likewise */
+	struct tls_peer *tls_direct;   /* without a peer */
 	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */
 	struct auth_basic *auth;         /* NULL: none */
 	struct helper_pool *auth_pool;   /* behind auth */

@@ -2,48 +2,47 @@
 #include "proxy/tls_table.h"
 
 #include <gnutls/crypto.h>
-#include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
-#include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/net/tls.h"
-#include "lib/net/tls_certificate.h"
+#include "proxy/tls_loads.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/tls_outgoing.h"
 #include "squid-compat/tls_priority.h"
 
 enum { SECRET_BYTES = 64, MAX_CONTEXT_BYTES = 64 << 20 };
-
-/* A certificate in use, and what it was made of. */
-struct loaded {
-	char *path;
-	uint64_t hash; /* of its files */
-	struct tls_certificate *certificate;
-};
-
-struct loads {
-	struct loaded *at;
-	size_t n;
-};
 
 struct tls_port {
 	struct list node;
 	char *spec;
 	bool is_https;
-	struct loads loads; /* whoever renews: one thread at a time */
+	struct tls_loads loads; /* whoever renews: one thread at a time */
+	uint64_t hash;          /* of the files it was made of */
 	struct {
 		struct lock lock;
 		struct tls_server *server;
 	} shared;
 };
 
+struct tls_peer {
+	struct list node;
+	char *name;
+	struct tls_loads loads;
+	uint64_t hash;
+	struct {
+		struct lock lock;
+		struct tls_client *client; /* NULL: nothing that could be trusted */
+	} shared;
+};
+
 struct tls_table {
-	struct list ports;
+	struct list ports, peers;
 	uint8_t secret[SECRET_BYTES]; /* of which the keys of tickets are made */
 };
 
@@ -52,18 +51,9 @@ struct tls_table *tls_table_create(void)
 	struct tls_table *table = mem_zalloc(sizeof(*table));
 
 	list_init(&table->ports);
+	list_init(&table->peers);
 	random_fill(table->secret, sizeof(table->secret));
 	return table;
-}
-
-static void loads_fini(struct loads *loads)
-{
-	for (size_t i = 0; i < loads->n; i++) {
-		mem_free(loads->at[i].path);
-		tls_certificate_unref(loads->at[i].certificate);
-	}
-	mem_free(loads->at);
-	*loads = (struct loads){NULL, 0};
 }
 
 void tls_table_destroy(struct tls_table *table)
@@ -73,17 +63,26 @@ void tls_table_destroy(struct tls_table *table)
 	LIST_EACH_SAFE(node, &table->ports) {
 		struct tls_port *entry = CONTAINER(node, struct tls_port, node);
 
-		loads_fini(&entry->loads);
+		tls_loads_fini(&entry->loads);
 		tls_server_unref(entry->shared.server);
 		lock_fini(&entry->shared.lock);
 		mem_free(entry->spec);
+		mem_free(entry);
+	}
+	LIST_EACH_SAFE(node, &table->peers) {
+		struct tls_peer *entry = CONTAINER(node, struct tls_peer, node);
+
+		tls_loads_fini(&entry->loads);
+		tls_client_unref(entry->shared.client);
+		lock_fini(&entry->shared.lock);
+		mem_free(entry->name);
 		mem_free(entry);
 	}
 	gnutls_memset(table->secret, 0, sizeof(table->secret));
 	mem_free(table);
 }
 
-static struct tls_port *get(struct tls_table *table, const struct port *port)
+static struct tls_port *get_port(struct tls_table *table, const struct port *port)
 {
 	struct tls_port *entry;
 
@@ -101,82 +100,7 @@ static struct tls_port *get(struct tls_table *table, const struct port *port)
 	return entry;
 }
 
-/* ---- certificates */
-
-static const struct loaded *find(const struct loads *loads, const char *path)
-{
-	for (size_t i = 0; i < loads->n; i++)
-		if (strcmp(loads->at[i].path, path) == 0)
-			return &loads->at[i];
-	return NULL;
-}
-
-/* An OCSP answer that cannot be used is no reason not to use the certificate. */
-static struct tls_certificate *load(const struct tls_pair_files *pair, bool is_renewal)
-{
-	const struct tls_pem pem = {pair->cert.bytes, pair->key.bytes, pair->ocsp.bytes};
-	struct tls_certificate *certificate = NULL;
-	struct err_text why = {""};
-	int error = pair->cert.error ? pair->cert.error : pair->key.error;
-
-	if (error)
-		err_say(&why, "%s", strerror(error));
-	else if (tls_certificate_create(&pem, &certificate, &why) == ERR_OK && why.at[0])
-		log_say(1, "WARNING: certificate '%s': %s", pair->cert.path.at, why.at);
-	if (!certificate && is_renewal)
-		log_say(0, "ERROR: unable to load certificate file '%s': %s", pair->cert.path.at,
-		        why.at);
-	return certificate;
-}
-
-static uint64_t hash_pair(const struct tls_pair_files *pair)
-{
-	return hash_str(pair->ocsp.bytes,
-	                hash_str(pair->key.bytes, hash_str(pair->cert.bytes, 1)));
-}
-
-/* The certificate of pair: what is there if the files are the same, or if the new ones are broken.
- */
-static void load_pair(const struct loads *old, const struct tls_pair_files *pair, bool is_renewal,
-                      struct loads *out)
-{
-	const struct loaded *before = find(old, pair->cert.path.at);
-	struct loaded loaded = {.hash = hash_pair(pair)};
-
-	if (before && before->hash == loaded.hash) {
-		loaded.certificate = tls_certificate_ref(before->certificate);
-	} else {
-		loaded.certificate = load(pair, is_renewal);
-		if (loaded.certificate && is_renewal)
-			log_say(1, "certificate '%s' has been renewed", pair->cert.path.at);
-	}
-	if (!loaded.certificate && before) {
-		log_say(0, "going on with the certificate that '%s' held before",
-		        pair->cert.path.at);
-		loaded.hash = before->hash;
-		loaded.certificate = tls_certificate_ref(before->certificate);
-	}
-	if (!loaded.certificate)
-		return;
-	loaded.path = mem_strdup(pair->cert.path.at);
-	out->at[out->n++] = loaded;
-}
-
-static struct loads load_all(const struct loads *old, const struct tls_files *files,
-                             bool is_renewal)
-{
-	struct loads loads = {NULL, 0};
-	size_t n = 0;
-
-	for (const struct tls_pair_files *pair = files->pairs; pair; pair = pair->next)
-		n++;
-	loads.at = mem_array(n, sizeof(*loads.at));
-	for (const struct tls_pair_files *pair = files->pairs; pair; pair = pair->next)
-		load_pair(old, pair, is_renewal, &loads);
-	return loads;
-}
-
-/* ---- the rest of what a port speaks TLS with */
+/* ---- ports */
 
 /* Squid: DELAYED_AUTH asks nobody either. */
 static enum tls_ask ask_of(const struct tls_options *options)
@@ -241,7 +165,7 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
 	return server;
 }
 
-static void put(struct tls_port *entry, struct tls_server *server)
+static void put_server(struct tls_port *entry, struct tls_server *server)
 {
 	struct tls_server *old;
 
@@ -262,30 +186,44 @@ static struct tls_server *make_refuser(const struct port *port)
 	return server;
 }
 
-struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *port,
-                                    const struct tls_files *files, bool is_renewal)
+/* False: it stays as it was. */
+static bool renew_port(struct tls_table *table, struct tls_port *entry, const struct port *port,
+                       const struct tls_files *files, const struct tls_loads *loads)
 {
-	struct tls_port *entry = get(table, port);
-	struct loads loads = load_all(&entry->loads, files, is_renewal);
-	struct tls_certificate **certificates = mem_array(loads.n, sizeof(*certificates));
+	struct tls_certificate **certificates = mem_array(loads->n, sizeof(*certificates));
 	struct tls_server *server;
 	struct err_text why = {""};
 
-	for (size_t i = 0; i < loads.n; i++)
-		certificates[i] = loads.at[i].certificate;
-	server = make_server(table, port, files, certificates, loads.n, &why);
+	for (size_t i = 0; i < loads->n; i++)
+		certificates[i] = loads->at[i].certificate;
+	server = make_server(table, port, files, certificates, loads->n, &why);
 	mem_free(certificates);
 	if (!server)
 		log_say(0, "ERROR: HTTPS_port %s: %s; %s", entry->spec, why.at,
 		        entry->shared.server ? "going on as before"
 		                             : "each handshake ends with an alert");
-	if (!server && entry->shared.server) {
-		loads_fini(&loads);
+	if (!server && entry->shared.server)
+		return false;
+	put_server(entry, server ? server : make_refuser(port));
+	return true;
+}
+
+struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *port,
+                                    const struct tls_files *files, bool is_renewal)
+{
+	struct tls_port *entry = get_port(table, port);
+	uint64_t hash = tls_loads_hash(files);
+	struct tls_loads loads, old = entry->loads;
+
+	if (is_renewal && hash == entry->hash)
 		return entry;
-	}
-	put(entry, server ? server : make_refuser(port));
-	loads_fini(&entry->loads);
-	entry->loads = loads;
+	loads = tls_loads_make(&old, files, is_renewal);
+	entry->hash = hash;
+	if (renew_port(table, entry, port, files, &loads))
+		entry->loads = loads;
+	else
+		old = loads;
+	tls_loads_fini(&old);
 	return entry;
 }
 
@@ -297,4 +235,97 @@ struct tls_server *tls_port_server(struct tls_port *entry)
 	server = tls_server_ref(entry->shared.server);
 	lock_drop(&entry->shared.lock);
 	return server;
+}
+
+/* ---- peers */
+
+static struct tls_peer *get_peer(struct tls_table *table, struct str name)
+{
+	struct tls_peer *entry;
+
+	LIST_EACH(node, &table->peers) {
+		entry = CONTAINER(node, struct tls_peer, node);
+		if (str_eq_nocase(str_of(entry->name), name))
+			return entry;
+	}
+	entry = mem_zalloc(sizeof(*entry));
+	entry->name = str_dup(name);
+	lock_init(&entry->shared.lock);
+	list_push_back(&table->peers, &entry->node);
+	return entry;
+}
+
+static struct tls_client *make_client(const struct tls_outgoing *outgoing,
+                                      const struct tls_files *files,
+                                      struct tls_certificate *certificate, struct err_text *why)
+{
+	const struct tls_options *options = &outgoing->options;
+	struct str cas[TLS_MAX_CA_FILES + 1];
+	struct tls_client *client = NULL;
+	struct tls_client_config config = {
+		.priorities = outgoing->priorities.at,
+		.certificate = certificate,
+		.trust = {.cas = cas,
+	                  .ca_dir = options->ca_path.at,
+	                  .crl = files->crl.bytes,
+	                  .has_system = options->default_ca},
+		.is_trusting = options->flags & TLS_DONT_VERIFY_PEER,
+		.is_any_name = options->flags & TLS_DONT_VERIFY_DOMAIN,
+		.keeps_session = outgoing->is_peer && !(options->flags & TLS_NO_SESSION_REUSE) &&
+	                         !tls_priority_has_no_ticket(options),
+	};
+
+	for (size_t i = 0; i < files->ncas; i++)
+		if (files->cas[i].error == 0)
+			cas[config.trust.ncas++] = files->cas[i].bytes;
+	tls_client_create(&config, &client, why);
+	return client;
+}
+
+static void put_client(struct tls_peer *entry, struct tls_client *client)
+{
+	struct tls_client *old;
+
+	lock_take(&entry->shared.lock);
+	old = entry->shared.client;
+	entry->shared.client = client;
+	lock_drop(&entry->shared.lock);
+	tls_client_unref(old);
+}
+
+struct tls_peer *tls_table_set_peer(struct tls_table *table, struct str name,
+                                    const struct tls_outgoing *outgoing,
+                                    const struct tls_files *files, bool is_renewal)
+{
+	struct tls_peer *entry = get_peer(table, name);
+	uint64_t hash = tls_loads_hash(files);
+	struct tls_loads loads, old = entry->loads;
+	struct tls_client *client;
+	struct err_text why = {""};
+
+	if (is_renewal && hash == entry->hash)
+		return entry;
+	loads = tls_loads_make(&old, files, is_renewal);
+	client = make_client(outgoing, files, loads.n > 0 ? loads.at[0].certificate : NULL, &why);
+	entry->hash = hash;
+	if (client) {
+		put_client(entry, client);
+		entry->loads = loads;
+	} else {
+		log_say(0, "ERROR: TLS to %s: %s; %s", entry->name, why.at,
+		        entry->shared.client ? "going on as before" : "it is not used");
+		old = loads;
+	}
+	tls_loads_fini(&old);
+	return entry;
+}
+
+struct tls_client *tls_peer_client(struct tls_peer *entry)
+{
+	struct tls_client *client;
+
+	lock_take(&entry->shared.lock);
+	client = entry->shared.client ? tls_client_ref(entry->shared.client) : NULL;
+	lock_drop(&entry->shared.lock);
+	return client;
 }

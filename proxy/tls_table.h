@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/tls_table.h: what each TLS port of the server speaks TLS with now. An entry outlives
+/* proxy/tls_table.h: what each TLS port and TLS peer of the server speaks TLS with now. An entry outlives
  * snapshots, as peers' states do: a renewed certificate takes the place of the old one for the
  * handshakes to come, and open connections keep what they began with.
  *
@@ -9,11 +9,16 @@
 #define PROXY_TLS_TABLE_H
 #include <stdbool.h>
 
+#include "lib/base/str.h"
+
 struct port;       /* squid-compat/ports.h */
 struct tls_files;  /* squid-compat/tls_files.h */
-struct tls_server; /* lib/net/tls.h */
+struct tls_client; /* lib/net/tls.h */
+struct tls_outgoing; /* squid-compat/tls_outgoing.h */
+struct tls_server;
 
-struct tls_port;  /* opaque: an entry */
+struct tls_peer;  /* opaque: an entry */
+struct tls_port;
 struct tls_table; /* opaque */
 
 struct tls_table *tls_table_create(void);
@@ -28,5 +33,13 @@ struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *
 
 /* With a reference that the caller drops. */
 struct tls_server *tls_port_server(struct tls_port *entry);
+
+/* The same of a cache_peer, by its name, or of tls_outgoing_options ("" is no peer's name). */
+struct tls_peer *tls_table_set_peer(struct tls_table *table, struct str name,
+                                    const struct tls_outgoing *outgoing,
+                                    const struct tls_files *files, bool is_renewal);
+
+/* The same; NULL: its CAs or CRLs cannot be used, so it cannot be verified. */
+struct tls_client *tls_peer_client(struct tls_peer *entry);
 
 #endif

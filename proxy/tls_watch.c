@@ -7,7 +7,9 @@
 #include "proxy/tls_table.h"
 #include "proxy/transcript.h"
 #include "squid-compat/config.h"
+#include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/tls_outgoing.h"
 
 /* A look at thousands of files takes some milliseconds: it may be a hundredth of the time. */
 enum { INTERVAL_MS = 1000, MAX_INTERVAL_MS = 3000, SHARE = 100 };
@@ -24,6 +26,11 @@ static uint64_t stamp_of(const struct config *config)
 	for (const struct port *port = config->ports->first; port; port = port->next)
 		if (port->is_tls)
 			stamp = stamp * 31 + tls_files_stamp(&port->tls, &scratch);
+	for (const struct peer *peer = config->peers->first; peer; peer = peer->next)
+		if (peer->is_tls)
+			stamp = stamp * 31 + tls_files_stamp(&peer->tls.options, &scratch);
+	if (config->tls_outgoing->options.is_required)
+		stamp = stamp * 31 + tls_files_stamp(&config->tls_outgoing->options, &scratch);
 	arena_fini(&scratch);
 	return stamp;
 }
@@ -68,21 +75,50 @@ void tls_watch_follow(struct tls_watch *watch, const struct config *config)
 /* ---- reading again */
 
 /* table NULL: only so that world sees what is read. */
+struct reader {
+	const struct world *world;
+	struct tls_table *table;
+};
+
+static void read_port(const struct reader *reader, const struct port *port)
+{
+	struct tls_files files;
+	struct arena arena;
+
+	if (!port->is_tls)
+		return;
+	arena_init(&arena, NULL, 0);
+	tls_files_read(&port->tls, reader->world, &arena, &files);
+	if (reader->table)
+		tls_table_set_port(reader->table, port, &files, true);
+	arena_fini(&arena);
+}
+
+static void read_outgoing(const struct reader *reader, struct str name,
+                          const struct tls_outgoing *outgoing)
+{
+	struct tls_files files;
+	struct arena arena;
+
+	arena_init(&arena, NULL, 0);
+	tls_files_read(&outgoing->options, reader->world, &arena, &files);
+	if (reader->table)
+		tls_table_set_peer(reader->table, name, outgoing, &files, true);
+	arena_fini(&arena);
+}
+
 static void read_all(const struct config *config, const struct world *world,
                      struct tls_table *table)
 {
-	for (const struct port *port = config->ports->first; port; port = port->next) {
-		struct tls_files files;
-		struct arena arena;
+	const struct reader reader = {world, table};
 
-		if (!port->is_tls)
-			continue;
-		arena_init(&arena, NULL, 0);
-		tls_files_read(&port->tls, world, &arena, &files);
-		if (table)
-			tls_table_set_port(table, port, &files, true);
-		arena_fini(&arena);
-	}
+	for (const struct port *port = config->ports->first; port; port = port->next)
+		read_port(&reader, port);
+	for (const struct peer *peer = config->peers->first; peer; peer = peer->next)
+		if (peer->is_tls)
+			read_outgoing(&reader, peer->name, &peer->tls);
+	if (config->tls_outgoing->options.is_required)
+		read_outgoing(&reader, STR(""), config->tls_outgoing);
 }
 
 int tls_watch_record(const struct config *config)

@@ -133,6 +133,8 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	facts->body_bytes_out = facts->bytes_out - facts->head_bytes_out;
 	facts->auth_user = t->user;
 	facts->err_code = t->error ? str_of(error_name_text(t->error)) : STR_NONE;
+	if (t->error == ERROR_SECURE_CONNECT_FAIL)
+		facts->err_detail = str_of(t->report.tls_error);
 	if (!t->is_refused)
 		facts->request_head = &exchange->request.head;
 	if (t->object) {

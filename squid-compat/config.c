@@ -18,6 +18,7 @@
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
+#include "squid-compat/tls_outgoing.h"
 
 const char config_default_path[] = "/etc/squid/squid.conf";
 
@@ -33,6 +34,8 @@ static struct config *create(const struct world *world)
 	ports_init(config->ports, arena, world);
 	config->peers = arena_zalloc(arena, sizeof(*config->peers));
 	peers_init(config->peers, arena, world);
+	config->tls_outgoing = arena_zalloc(arena, sizeof(*config->tls_outgoing));
+	tls_options_init(&config->tls_outgoing->options, TLS_LINE_PEER);
 	config->logs = arena_zalloc(arena, sizeof(*config->logs));
 	logformats_init(&config->logs->formats, arena);
 	access_logs_init(&config->logs->logs, arena, &config->logs->formats, config->acls);

@@ -30,6 +30,7 @@ struct ports;          /* ports.h */
 struct refresh_rules;  /* refresh_pattern.h */
 struct rewrite_config; /* helper_config.h */
 struct source;         /* source.h */
+struct tls_outgoing;   /* tls_outgoing.h */
 struct world;          /* world.h */
 
 enum forwarded_for {
@@ -93,6 +94,8 @@ struct config {
 	/* Ports and peers. */
 	struct ports *ports;
 	struct peers *peers;
+	struct tls_outgoing *tls_outgoing; /* tls_outgoing_options */
+	bool ssl_unclean_shutdown;
 	int64_t connect_timeout_ms;
 	int64_t peer_connect_timeout_ms;
 	int64_t forward_timeout_ms;

@@ -13,6 +13,7 @@
 #include "squid-compat/error_page.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/machine.h"
+#include "squid-compat/tls_outgoing.h"
 #include "squid-compat/word_cutter.h"
 
 #define DEFAULT_CACHE_MEM_BYTES (INT64_C(256) << 20)
@@ -154,6 +155,9 @@ void config_finish(struct reading *reading)
 	finish_user(reading);
 	finish_http_access(reading);
 	finish_auth(reading);
+	if (!reading_has_seen(reading, "tls_outgoing_options"))
+		tls_outgoing_finish(config->tls_outgoing, reading->world, &config->arena_,
+		                    reading->report);
 	rewrite_check(config->url_rewrite, "redirect_program", reading->report);
 	rewrite_check(config->store_id, "store_id_program", reading->report);
 	finish_error_pages(reading);

@@ -15,6 +15,7 @@
 #include "squid-compat/reading.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
+#include "squid-compat/tls_outgoing.h"
 #include "squid-compat/values.h"
 #include "squid-compat/world.h"
 
@@ -232,6 +233,14 @@ void parse_http_port(struct reading *reading, const struct directive *directive,
 	port = last_port(ports);
 	if (ports->n > nports && port->is_tls)
 		check_certificates(reading, port);
+}
+
+void parse_tls_outgoing(struct reading *reading, const struct directive *directive,
+                        const struct words *words)
+{
+	(void)directive;
+	tls_outgoing_parse(reading->config->tls_outgoing, words, reading->world,
+	                   &reading->config->arena_, reading->report);
 }
 
 void parse_cache_peer(struct reading *reading, const struct directive *directive,

@@ -17,7 +17,7 @@ const struct directive directives_network[] = {
 	{.name = "tcp_outgoing_address", .syntax = "IP [!]ACL...", .verdict = NOT_YET,
 	 .parse = parse_value_if, .help = "our address towards peers"},
 	{.name = "tls_outgoing_options", .syntax = "opt=val...|disable",
-	 .otherwise = "min-version=1.0", .verdict = NOT_YET,
+	 .verdict = HONOURED, .parse = parse_tls_outgoing,
 	 .help = "TLS of fetches without a peer"},
 	{.name = "ssl_unclean_shutdown", .syntax = "on|off", .otherwise = "off", .verdict = NOT_YET,
 	 .parse = parse_on_off, .help = "closes TLS connections without saying so"},

@@ -377,7 +377,7 @@ static void read_option(struct reading_peer *reading, struct str word)
 		option->take(reading);
 	else if (option)
 		*(bool *)((char *)reading->peer + option->flag) = true;
-	else if (tls_options_take(&reading->peer->tls, TLS_LINE_PEER, word, "cache_peer",
+	else if (tls_options_take(&reading->peer->tls.options, TLS_LINE_PEER, word, "cache_peer",
 				  reading->peers->arena_, reading->report) == TLS_OPTION_UNKNOWN)
 		report_say(reading->report, REPORT_ERROR,
 			   "Ignoring unknown cache_peer option '%.*s'", STR_ARG(word));
@@ -428,6 +428,18 @@ static void read_ports(struct reading_peer *reading, struct str http, struct str
 			   STR_ARG(reading->peer->host), STR_ARG(icp));
 }
 
+/* Whose certificate it must have (Squid: ssldomain, else the host). */
+static struct str tls_name(const struct peer *peer)
+{
+	struct addr addr;
+
+	if (peer->tls.options.domain.at)
+		return peer->tls.options.domain;
+	if (peer->forceddomain.at && addr_parse(peer->host, 0, &addr))
+		return peer->forceddomain;
+	return peer->host;
+}
+
 /* What follows from the options together. */
 static void finish(struct reading_peer *reading)
 {
@@ -440,11 +452,13 @@ static void finish(struct reading_peer *reading)
 		report_say(reading->report, REPORT_FATAL,
 			   "cache_peer %.*s max-conn=%u is lower than standby=%u",
 			   STR_ARG(peer->host), peer->max_conn, peer->standby);
-	peer->is_tls = (peer->is_tls || peer->tls.is_required) && !reading->is_tls_off;
+	peer->is_tls = (peer->is_tls || peer->tls.options.is_required) && !reading->is_tls_off;
 	if (!peer->is_tls)
 		return;
-	tls_options_check(&peer->tls, TLS_LINE_PEER, reading->peers->world_, reading->report);
-	leave_unused(reading, "TLS to peers");
+	peer->tls.is_peer = true;
+	peer->tls.name = tls_name(peer);
+	tls_outgoing_finish(&peer->tls, reading->peers->world_, reading->peers->arena_,
+			    reading->report);
 }
 
 void peers_init(struct peers *peers, struct arena *arena, const struct world *world)
@@ -471,7 +485,7 @@ void peers_parse(struct peers *peers, const struct words *words, struct report *
 			   "cache_peer needs a host, a type, an HTTP port and an ICP port");
 		return;
 	}
-	tls_options_init(&peer->tls, TLS_LINE_PEER);
+	tls_options_init(&peer->tls.options, TLS_LINE_PEER);
 	peer->host = peer->name = keep(&reading, words_text(words, 1));
 	peer->index = peers->n;
 	peer->weight = 1;

@@ -14,7 +14,7 @@
 
 #include "lib/base/arena.h"
 #include "squid-compat/report.h"
-#include "squid-compat/tls_options.h"
+#include "squid-compat/tls_outgoing.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
 
@@ -82,7 +82,7 @@ struct peer {
 	uint16_t icp_port;        /* no effect */
 	enum peer_type type;
 	unsigned index;           /* 0.. in the order of the file */
-	bool is_unusable;         /* asks for what is not done (TLS, Negotiate): never selected */
+	bool is_unusable;         /* asks for what is not done (Negotiate): never selected */
 
 	bool is_originserver;
 	enum peer_login login;
@@ -104,7 +104,7 @@ struct peer {
 	bool may_miss;            /* allow-miss */
 	bool is_no_delay;
 	bool is_tls;
-	struct tls_options tls;
+	struct tls_outgoing tls;  /* of is_tls */
 
 	struct access_list *access; /* cache_peer_access; NULL: allowed for everything */
 	struct peer_domain_type *domain_types;

@@ -73,6 +73,7 @@ directive_fn parse_header_add;
 directive_fn parse_refresh_pattern;
 directive_fn parse_deny_info;
 directive_fn parse_http_port;
+directive_fn parse_tls_outgoing;
 directive_fn parse_cache_peer;
 directive_fn parse_cache_peer_access;
 directive_fn parse_neighbor_type_domain;

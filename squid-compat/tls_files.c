@@ -214,8 +214,8 @@ static void stamp_path(struct str path, uint64_t *stamp)
 	if (stat(path.at, &st) == 0) {
 		facts.inode = (int64_t)st.st_ino;
 		facts.size = st.st_size;
-		facts.s = st.st_mtim.tv_sec;
-		facts.ns = st.st_mtim.tv_nsec;
+		facts.s = st.st_ctim.tv_sec;
+		facts.ns = st.st_ctim.tv_nsec;
 	}
 	*stamp = hash_str(path, *stamp);
 	*stamp = hash_str((struct str){(const char *)&facts, sizeof(facts)}, *stamp);

@@ -24,6 +24,7 @@ enum {
 	OUT_MAX_BYTES = 1 << 20,
 	KEPT_MAX_BYTES = 1 << 20,
 	PUSH_MAX_IOV = 64,
+	MAX_IN_BETWEEN = 64, /* messages of TLS itself between two of the peer's */
 };
 
 struct stream_tls {
@@ -37,6 +38,7 @@ struct stream_tls {
 	struct buf out;  /* ciphertext to be sent */
 	int error;       /* -errno of what broke it; 0: it is whole */
 	int tls_error;   /* GnuTLS's; 0: none */
+	bool is_dry; /* pull had nothing to give: GnuTLS has seen all that there is */
 	bool is_shaken, is_gathering, has_said_bye, is_remembered;
 };
 
@@ -75,6 +77,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *into, size_t size)
 		int got = refill(tls);
 
 		if (got <= 0) {
+			tls->is_dry = true;
 			gnutls_transport_set_errno(tls->session, tls->error ? EIO : EAGAIN);
 			return got;
 		}
@@ -198,6 +201,20 @@ static bool is_pause(ssize_t n)
 	return n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED;
 }
 
+/* The next record's bytes. Tickets and the like come between: GnuTLS returns after each. */
+static ssize_t decrypt_one(struct stream_tls *tls, char *into, size_t size)
+{
+	ssize_t n;
+
+	tls->is_dry = false;
+	for (int i = 0; i < MAX_IN_BETWEEN; i++) {
+		n = gnutls_record_recv(tls->session, into, size);
+		if (!is_pause(n) || tls->is_dry)
+			return n;
+	}
+	return GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+}
+
 /* As many records as are at hand and have room; at least one, if there is one. */
 static ssize_t decrypt(struct stream_tls *tls, char *into, size_t size)
 {
@@ -205,7 +222,7 @@ static ssize_t decrypt(struct stream_tls *tls, char *into, size_t size)
 	ssize_t n;
 
 	do {
-		n = gnutls_record_recv(tls->session, into + got, size - got);
+		n = decrypt_one(tls, into + got, size - got);
 		if (n > 0)
 			got += (size_t)n;
 	} while (n > 0 && tls->in.len > 0 && size - got >= RECORD_BYTES);
@@ -247,7 +264,7 @@ static bool tls_is_stale(struct stream *stream)
 	if (tls->error)
 		return true;
 	stream->is_readable_ = true;
-	n = gnutls_record_recv(tls->session, &byte, 1);
+	n = decrypt_one(tls, &byte, 1);
 	keep_rest(tls);
 	return !is_pause(n) || tls->error;
 }
@@ -557,9 +574,10 @@ static int shake(struct stream_tls *tls)
 	int n;
 
 	tls->is_gathering = true;
+	tls->is_dry = false;
 	do
 		n = gnutls_handshake(tls->session);
-	while (n < 0 && !is_pause(n) && !gnutls_error_is_fatal(n));
+	while (n < 0 && !gnutls_error_is_fatal(n) && !tls->is_dry);
 	tls->is_gathering = false;
 	if (n == 0)
 		return shaken(tls);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An origin for tests: GET /N answers N bytes of "x", fresh for a minute; POST tells how many bytes
-it was sent. `with Origin(port)` serves on 127.0.0.1, with a context given over TLS."""
+it was sent. Both are noted, with their connection. `with Origin(port)` serves on 127.0.0.1, with a context given over TLS."""
 import http.server
 import threading
 
@@ -22,6 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(b"x" * int(digits or 0), {"Cache-Control": "max-age=60"})
 
     def do_POST(self):
+        self.server.posts.append((self.path, dict(self.headers), self.connection))
         left = int(self.headers["Content-Length"])
         got = 0
         while got < left:
@@ -40,6 +41,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.context = context
         self.requests = []
+        self.posts = []
         self.failures = []
 
     def handle_error(self, request, client_address):
@@ -63,6 +65,10 @@ class Origin:
     @property
     def requests(self):
         return self.server.requests
+
+    @property
+    def posts(self):
+        return self.server.posts
 
     @property
     def failures(self):

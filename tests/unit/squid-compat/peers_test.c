@@ -65,8 +65,10 @@ static void lines_are_judged_as_squid_does(void **state)
 		{"cache_peer h sibling 80 0", true, REPORT_NOTE, "asks no siblings yet"},
 		{"cache_peer h parent 80 0 weight=x", false, REPORT_FATAL, "weight=x"},
 		{"cache_peer h parent 80 0 login=NEGOTIATE", true, REPORT_WARNING, "not used"},
-		{"cache_peer h parent 443 0 ssl", true, REPORT_WARNING, "the peer is not used"},
-		{"cache_peer h parent 443 0 tls-min-version=1.2", true, REPORT_WARNING, "not used"},
+		{"cache_peer h parent 443 0 ssl", true, 0, NULL},
+		{"cache_peer h parent 443 0 tls-min-version=1.2", true, 0, NULL},
+		{"cache_peer h parent 443 0 tls tls-options=BOGUS", true, REPORT_ERROR,
+		 "Unknown TLS option BOGUS"},
 		{"cache_peer h parent 443 0 ssl tls-disable", true, 0, NULL},
 		{"cache_peer h parent 443 0 ssl sslflags=DONT_VERIFY_PEER", true, REPORT_WARNING,
 		 "Peer certificates are not verified for validity!"},
@@ -153,8 +155,8 @@ static void options_reach_their_fields(void **state)
 	assert_int_equal(peer->connection_auth, PEER_OFF);
 	peer = parse(&rig, "cache_peer h parent 443 0 tls ssldomain=d weight=0");
 	assert_non_null(peer);
-	assert_true(peer->is_tls && peer->is_unusable);
-	assert_string_equal(peer->tls.domain.at, "d");
+	assert_true(peer->is_tls && !peer->is_unusable);
+	assert_string_equal(peer->tls.name.at, "d");
 	assert_int_equal(peer->weight, 1);
 	assert_int_equal(peer->connect_timeout_ms, -1);
 	fini(&rig);
