@@ -304,6 +304,25 @@ static const char *next_piece(struct cursor *cursor, size_t len, char *scratch)
 	return scratch;
 }
 
+/* A peer that takes no more may have said why: an alert came before the end. */
+static ssize_t hear_last_words(struct stream_tls *tls)
+{
+	int error = tls->error;
+	char byte;
+	ssize_t n;
+
+	tls->error = 0;
+	tls->stream->is_readable_ = true;
+	n = decrypt_one(tls, &byte, 1);
+	keep_rest(tls);
+	tls->error = error;
+	if (n == GNUTLS_E_FATAL_ALERT_RECEIVED) {
+		tls->tls_error = (int)n;
+		tls->error = -EPROTO;
+	}
+	return tls->error;
+}
+
 /* Encrypts and sends what the socket takes, and a little more, which is in out then. How many of
  * the bytes were taken; or -errno. */
 static ssize_t encrypt(struct stream_tls *tls, const struct iovec *iov, size_t left)
@@ -324,7 +343,7 @@ static ssize_t encrypt(struct stream_tls *tls, const struct iovec *iov, size_t l
 		if (n < 0)
 			return fail(tls, (int)n);
 		if (tls->error)
-			return tls->error;
+			return hear_last_words(tls);
 		taken += len;
 		left -= len;
 		if (is_last && tls->out.len > 0)
@@ -388,7 +407,7 @@ static bool rest_continue(struct stream *stream)
 		stream_rest_advance(rest, (size_t)n);
 	rest->queued = tls->out.len;
 	if (tls->error) {
-		rest->error = tls->error;
+		rest->error = (int)hear_last_words(tls);
 		rest->left = rest->queued = 0;
 	}
 	return rest->left + rest->queued == 0;
