@@ -52,25 +52,35 @@ bool disk_is_pinned(struct disk *disk, uint64_t id)
 	return found;
 }
 
-void disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key)
+bool disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key)
 {
+	bool may_wait;
+
 	doubt->key = key;
 	lock_take(&disk->shared.lock);
+	may_wait = disk->shared.ndoubts < DISK_MAX_DOUBTS;
+	if (!may_wait)
+		atomic_store_explicit(&disk->is_void, true, memory_order_relaxed);
 	doubt->seq = atomic_fetch_add_explicit(&disk->next_seq, 1, memory_order_relaxed);
-	list_push_back(&disk->shared.doubts, &doubt->node);
+	if (may_wait) {
+		list_push_back(&disk->shared.doubts, &doubt->node);
+		disk->shared.ndoubts++;
+	}
 	LIST_EACH(node, &disk->shared.stores) {
 		struct disk_store *store = CONTAINER(node, struct disk_store, disk_node);
 
-		if (store->key == key)
+		if (store->key == key || !may_wait)
 			atomic_store_explicit(&store->is_unwanted, true, memory_order_relaxed);
 	}
 	lock_drop(&disk->shared.lock);
+	return may_wait;
 }
 
 void disk_doubt_end(struct disk *disk, struct disk_doubt *doubt)
 {
 	lock_take(&disk->shared.lock);
 	list_remove(&doubt->node);
+	disk->shared.ndoubts--;
 	lock_drop(&disk->shared.lock);
 }
 
@@ -406,6 +416,7 @@ uint64_t disk_seed(const struct disk *disk)
 bool disk_may_have(struct disk *disk, uint64_t key)
 {
 	if (disk_state(disk) == DISK_OFF ||
+	    atomic_load_explicit(&disk->is_void, memory_order_relaxed) ||
 	    atomic_load_explicit(&disk->nstalled, memory_order_relaxed) == DISK_NREADERS)
 		return false;
 	/* Pairs with the writer's release after the last entry. */
@@ -524,6 +535,7 @@ bool disk_store(struct disk *disk, struct object *object, uint64_t key)
 
 	check(object_state(object) != OBJECT_EMPTY);
 	if (disk_state(disk) != DISK_NORMAL || disk->config.no_store ||
+	    atomic_load_explicit(&disk->is_void, memory_order_relaxed) ||
 	    !suits_limits(disk, object) || !is_worth_it(disk, object, key) ||
 	    !disk_queue_charge(disk, cost)) {
 		disk_count(disk, COUNT_REFUSED, 1);
@@ -558,10 +570,15 @@ unsigned disk_remove_all(struct disk *disk, uint64_t key)
 {
 	struct disk_doubt *doubt = mem_zalloc(sizeof(*doubt));
 	struct disk_item *item;
+	bool is_taken;
 	unsigned n;
 
-	disk_doubt(disk, doubt, key); /* first, so that no store slips in behind */
+	is_taken = disk_doubt(disk, doubt, key); /* first, so that no store slips in behind */
 	n = disk_index_remove_key(disk->index, key);
+	if (!is_taken) {
+		mem_free(doubt);
+		return n;
+	}
 	if (n == 0 && !atomic_load_explicit(&disk->is_loading, memory_order_acquire) &&
 	    atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed) == 0) {
 		disk_doubt_end(disk, doubt); /* neither there nor on its way */

@@ -197,6 +197,31 @@ void writer_rest(struct disk_writer *writer, const char *reason)
 	rest(writer, reason, next_retry_ms(writer));
 }
 
+/* Damage may be the device's, which is gone for a while, or the file is another one now. */
+static bool may_set_aside(struct disk_writer *writer, struct err_text *why)
+{
+	sqlite3 *db;
+	enum schema_state state =
+		schema_open_writer(writer->disk->path, writer->disk->config.max_bytes, &db, why);
+
+	sqlite3_close(db);
+	return state == SCHEMA_OURS || state == SCHEMA_DAMAGED || state == SCHEMA_EMPTY;
+}
+
+/* Nobody knows any more what of it was purged while it could not be written. */
+static bool leave_void(struct disk_writer *writer, struct err_text *why)
+{
+	struct disk *disk = writer->disk;
+
+	if (!atomic_load_explicit(&disk->is_void, memory_order_relaxed))
+		return true;
+	if (!may_set_aside(writer, why))
+		return false;
+	log_say(1, "Disk cache %s: more was purged than can wait: starting an empty one", disk->path);
+	disk_set_aside(disk->path);
+	return true;
+}
+
 void writer_reopen(struct disk_writer *writer)
 {
 	struct disk *disk = writer->disk;
@@ -212,7 +237,8 @@ void writer_reopen(struct disk_writer *writer)
 		rest(writer, why.at, LOOK_AGAIN_MS);
 		return;
 	}
-	if (disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, &why) != ERR_OK) {
+	if (!leave_void(writer, &why) ||
+	    disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, &why) != ERR_OK) {
 		writer_rest(writer, why.at);
 		return;
 	}
@@ -235,6 +261,7 @@ void writer_reopen(struct disk_writer *writer)
 		writer_rest(writer, sqlite3_errstr(rc));
 		return;
 	}
+	atomic_store_explicit(&disk->is_void, false, memory_order_relaxed);
 	/* Pairs with the readers' load: they open the new file. */
 	atomic_fetch_add_explicit(&disk->generation, 1, memory_order_release);
 	writer_is_well(writer);
@@ -250,17 +277,6 @@ static bool is_hopeless(struct disk_writer *writer, int64_t now_ms)
 		writer->recreated_ms[i] = writer->recreated_ms[i - 1];
 	writer->recreated_ms[0] = now_ms;
 	return oldest != 0 && now_ms - oldest < REST_MS;
-}
-
-/* Damage may be the device's, which is gone for a while, or the file is another one now. */
-static bool may_set_aside(struct disk_writer *writer, struct err_text *why)
-{
-	sqlite3 *db;
-	enum schema_state state =
-		schema_open_writer(writer->disk->path, writer->disk->config.max_bytes, &db, why);
-
-	sqlite3_close(db);
-	return state == SCHEMA_OURS || state == SCHEMA_DAMAGED || state == SCHEMA_EMPTY;
 }
 
 void writer_replace(struct disk_writer *writer, const char *reason)

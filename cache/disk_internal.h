@@ -31,6 +31,7 @@ enum {
 	DISK_MAX_VARIANTS = 64, /* of one key that a look-up compares, newest first */
 	DISK_QUEUE_BYTES = 8 << 20,
 	DISK_STACK_BYTES = 256 << 10,
+	DISK_MAX_DOUBTS = 1 << 16, /* removals that wait; more cost the file */
 	DISK_MAX_HEAD_BYTES = 1 << 20, /* of a row's header, url and vary, each */
 };
 
@@ -81,6 +82,7 @@ struct disk {
 	_Atomic(int) state;         /* enum disk_state; the writer's to set */
 	_Atomic(int) budget;        /* enum disk_budget; the same */
 	atomic_bool is_loading;     /* release by the writer after the last insert, acquire in look-ups */
+	atomic_bool is_void;        /* more was removed than can wait: the file is to go, unread */
 	atomic_uint nstalled;       /* of the readers: all of them, and nobody is asked */
 	atomic_uint generation;     /* of the file: readers open it anew when it changed */
 	atomic_uint next_reader;
@@ -91,6 +93,7 @@ struct disk {
 		struct lock lock;
 		struct list pins;   /* struct disk_pin */
 		struct list doubts; /* struct disk_doubt */
+		unsigned ndoubts;
 		struct list stores; /* struct disk_store, all of them */
 	} shared;
 	/* how disk_lookup_now sees the file (cache/disk_peek.h) */
@@ -121,8 +124,9 @@ void disk_pin(struct disk *disk, struct disk_pin *pin, uint64_t id);
 void disk_unpin(struct disk *disk, struct disk_pin *pin);
 bool disk_is_pinned(struct disk *disk, uint64_t id);
 
-/* Stores of key that were asked for before are unwanted from here on. */
-void disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key);
+/* Stores of key that were asked for before are unwanted from here on. False: too many doubts wait, so
+ * that all of the file is in doubt now, and this one was not taken. */
+bool disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key);
 void disk_doubt_end(struct disk *disk, struct disk_doubt *doubt);
 /* Was all of key removed after seq? */
 bool disk_is_doubted(struct disk *disk, uint64_t key, uint64_t seq);

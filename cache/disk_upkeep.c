@@ -518,6 +518,8 @@ void upkeep_tick(struct disk_writer *writer)
 {
 	budget_tick(writer);
 	disk_admission_age(writer->disk->admission);
+	if (atomic_load_explicit(&writer->disk->is_void, memory_order_relaxed) && writer->rows.db)
+		writer_reopen(writer);
 	if (disk_state(writer->disk) != DISK_NORMAL)
 		recover(writer);
 	if (writer->rows.db)

@@ -345,7 +345,7 @@ static int cut_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int
 
 	(void)self;
 	*cut = (struct cut_file){.real = (sqlite3_file *)(cut + 1)};
-	if (name && strncmp(name, watched, strlen(watched)) == 0) {
+	if (name && watched && strncmp(name, watched, strlen(watched)) == 0) {
 		cut_vfs_lock();
 		cut->shadow = find_shadow(name, true);
 		cut_vfs_unlock();

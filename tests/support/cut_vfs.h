@@ -8,7 +8,7 @@
 #define TESTS_CUT_VFS_H
 #include <stdbool.h>
 
-/* SQLite's default from here on; prefix stays valid. lies: the device says that it has synced, and
+/* SQLite's default from here on; prefix stays valid (NULL: nothing is watched). lies: the device says that it has synced, and
  * has not. */
 void cut_vfs_install(const char *prefix);
 void cut_vfs_lie(bool lies);

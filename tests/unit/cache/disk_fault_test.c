@@ -97,7 +97,7 @@ static int run_and_kill(int first, useconds_t after_us)
 
 static void every_committed_object_survives_kill_9(void **state)
 {
-	enum { ROUNDS = 20 };
+	enum { ROUNDS = 8 };
 	char url[64];
 	int first = 0, whole = 0;
 
@@ -426,6 +426,30 @@ static void a_foreign_lock_stops_stores_and_not_hits(void **state)
 	assert_int_equal(fixture_get(&fx, "http://www.example/wait"), 1000);
 }
 
+/* What waits to be removed is bounded: beyond it the file goes, and nothing purged is served again. */
+static void a_flood_of_purges_under_a_lock_costs_the_file(void **state)
+{
+	enum { MANY = 70000 };
+	char url[64];
+	pid_t pid;
+
+	(void)state;
+	assert_true(fixture_store(&fx, "http://www.example/", "", 1000));
+	pid = hold_lock(4000000);
+	assert_true(fixture_put(&fx, "http://www.example/wait", "", 1000));
+	for (int i = 0; i < MANY; i++) {
+		url_of(url, sizeof(url), i);
+		disk_remove_all(fx.disk, fixture_key(&fx, url));
+	}
+	assert_int_equal(fixture_get(&fx, "http://www.example/"), -2);
+	assert_true(fixture_wait(&fx, is_normal));
+	waitpid(pid, NULL, 0);
+	assert_int_equal(fixture_get(&fx, "http://www.example/wait"), -2);
+	assert_true(exists("cache.db.damaged"));
+	assert_true(fixture_store(&fx, "http://www.example/new", "", 1000));
+	assert_int_equal(fixture_get(&fx, "http://www.example/new"), 1000);
+}
+
 static void a_full_disk_stops_stores_and_not_hits(void **state)
 {
 	char url[64];
@@ -466,6 +490,7 @@ int main(void)
 		FAULT_TEST(a_second_one_on_the_same_file_is_refused),
 		FAULT_TEST(a_directory_is_made_and_a_bad_one_refused),
 		FAULT_TEST(a_foreign_lock_stops_stores_and_not_hits),
+		FAULT_TEST(a_flood_of_purges_under_a_lock_costs_the_file),
 		FAULT_TEST(a_full_disk_stops_stores_and_not_hits),
 	};
 

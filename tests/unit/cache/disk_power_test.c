@@ -61,6 +61,7 @@ static int tear_down(void **state)
 	(void)state;
 	fixture_close(&fx);
 	fixture_close(&after);
+	cut_vfs_install(NULL);
 	mem_free(prefix);
 	return 0;
 }
