@@ -61,7 +61,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 class Site:
     """An origin, a proxy before it, and questions to both."""
 
-    def __init__(self, has_disk):
+    def __init__(self, has_disk, more=""):
         bobtail.skip_without_program()
         self.origin = Origin()
         self.port = bobtail.free_ports(1)[0]
@@ -81,6 +81,7 @@ pid_filename {self.folder}/pid
 cache_log {self.folder}/cache.log
 access_log none
 {disk}
+{more}
 """
         self.proxy = bobtail.Proxy(self.config, self.port)
 
