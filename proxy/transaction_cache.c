@@ -233,9 +233,12 @@ static struct object *find_in_memory(struct transaction *t, bool *has_head)
 	struct object *object = index_find_told(t->worker->server->index, t->key, t->url,
 	                                        &transaction_request(t)->head, has_head);
 
-	if (!object || *has_head || may_join(t))
+	if (!object || *has_head || may_join(t)) {
+		*has_head = !object || *has_head; /* without an object it says nothing */
 		return object;
+	}
 	object_unref(object);
+	*has_head = true;
 	return NULL;
 }
 
