@@ -19,6 +19,7 @@ void access_init_facts(struct transaction *t)
 	facts->client = &exchange->client;
 	facts->local = &exchange->local;
 	facts->port_name = exchange->port ? exchange->port->name : STR_NONE;
+	facts->tls_peer = exchange->tls_peer;
 	facts->now_s = t->start_us / 1000000;
 	if (t->is_refused)
 		return;

@@ -20,6 +20,8 @@
 
 struct exchange;
 struct port;
+struct tls_facts; /* lib/net/stream_tls.h */
+struct tls_peer;  /* lib/net/tls_identity.h */
 
 enum { REPLY_MAX_PIECES = 4 };
 
@@ -60,6 +62,8 @@ struct exchange_ops {
 	/* An interim answer of the origin (1xx), whole; copied. One that cannot go out at once is dropped.
 	 */
 	void (*send_interim)(struct exchange *exchange, struct str head);
+	/* How the client's connection is secured; false: not at all. NULL: never. */
+	bool (*tls_facts)(struct exchange *exchange, struct tls_facts *out);
 };
 
 struct exchange {
@@ -67,6 +71,7 @@ struct exchange {
 	void *session;
 	const struct port *port;    /* where it came in; belongs to the transaction's snapshot */
 	struct addr client, local;
+	const struct tls_peer *tls_peer; /* who its certificate says the client is; NULL: none */
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	struct http_request request;
 	uint64_t request_bytes;     /* received so far: head and body as on the wire */

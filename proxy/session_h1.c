@@ -10,6 +10,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/net/stream_tls.h"
 #include "proxy/listener.h"
 #include "proxy/session_h1_internal.h"
 #include "squid-compat/config.h"
@@ -79,6 +80,7 @@ static void prepare_transaction(struct session *session)
 	session->exchange->session = session;
 	session->exchange->port = session->port;
 	session->exchange->client = session->client;
+	session->exchange->tls_peer = stream_tls_peer(&session->stream);
 	if (session->local)
 		session->exchange->local = *session->local;
 	else
@@ -338,11 +340,11 @@ void session_end_transaction(struct session *session)
 static void session_destroy(struct session *session)
 {
 	timer_cancel(&session->timer);
-	stream_close(&session->stream);
 	if (session->transaction && session->state == SESSION_READ_HEAD)
 		drop_head(session);
 	else if (session->transaction)
 		session_end_transaction(session);
+	stream_close(&session->stream);
 	buf_fini(&session->input);
 	mem_free(session->local);
 	list_remove(&session->node);

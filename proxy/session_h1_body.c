@@ -3,6 +3,7 @@
  * it. */
 #include <errno.h>
 
+#include "lib/net/stream_tls.h"
 #include "proxy/session_h1_internal.h"
 
 static size_t take_input(struct session *session, void *into, size_t size)
@@ -149,11 +150,19 @@ static void reply_ready(struct exchange *exchange)
 	session_run(exchange->session);
 }
 
+static bool tls_facts(struct exchange *exchange, struct tls_facts *out)
+{
+	const struct session *session = exchange->session;
+
+	return stream_tls_facts(&session->stream, out);
+}
+
 const struct exchange_ops session_exchange_ops = {
 	.read_body = read_body_for_transaction,
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
 	.send_interim = send_interim,
+	.tls_facts = tls_facts,
 };
 
 void session_begin_body(struct session *session, struct exchange *exchange)

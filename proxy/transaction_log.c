@@ -3,6 +3,8 @@
 
 #include "cache/object.h"
 #include "lib/http/h1.h"
+#include "lib/net/stream_tls.h"
+#include "lib/net/tls_identity.h"
 #include "proxy/access_logger.h"
 #include "proxy/peer_table.h"
 #include "proxy/transaction_internal.h"
@@ -11,6 +13,7 @@
 #include "squid-compat/helper_config.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/tls_priority.h"
 
 enum { REPLY_HEAD_MAX_BYTES = 1 << 20 };
 
@@ -109,6 +112,26 @@ static void fill_server(const struct transaction *t, struct log_facts *facts)
 	facts->server_ms = facts->peer_ms;
 }
 
+static void fill_tls(struct transaction *t, struct log_facts *facts)
+{
+	struct exchange *exchange = &t->exchange;
+	const struct tls_peer *peer = exchange->tls_peer;
+	const struct str *user;
+	struct tls_facts tls;
+
+	if (!exchange->ops->tls_facts || !exchange->ops->tls_facts(exchange, &tls))
+		return;
+	facts->tls_version = str_of(tls.version);
+	facts->tls_cipher = str_of(tls_priority_suite_name(tls.cipher));
+	facts->tls_sni = arena_str(&t->arena, str_of(tls.sni));
+	if (!peer)
+		return;
+	facts->tls_subject = peer->subject.dn;
+	facts->tls_issuer = peer->issuer.dn;
+	user = tls_identity_next(&peer->subject, STR("CN"), NULL);
+	facts->tls_user = user ? *user : STR_NONE;
+}
+
 static void fill_facts(struct transaction *t, struct log_facts *facts)
 {
 	struct exchange *exchange = &t->exchange;
@@ -143,6 +166,7 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 			(int64_t)atomic_load_explicit(&t->object->length_, memory_order_acquire);
 	}
 	fill_server(t, facts);
+	fill_tls(t, facts);
 }
 
 /* The Content-Type among whole lines of a head that we wrote. */

@@ -192,7 +192,7 @@ static bool parse_field(struct acl *acl, struct acl_reader *reader)
 	struct str name = words_text(reader->words, reader->next_word);
 
 	if (name.len == 0) {
-		report_say(reader->report, REPORT_FATAL, "%s ACL '%s' names no header field",
+		report_say(reader->report, REPORT_FATAL, "%s ACL '%s' names no header field or attribute",
 		           acl->type->name, acl->name);
 		return false;
 	}

@@ -18,6 +18,7 @@
 #include "lib/base/str.h"
 #include "lib/http/message.h"
 #include "lib/net/addr.h"
+#include "lib/net/tls_identity.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
@@ -67,6 +68,8 @@ struct acl_facts {
 
 	enum acl_auth auth;
 	struct str user;
+
+	const struct tls_peer *tls_peer; /* the client's certificate; NULL: none */
 
 	struct str peer_name; /* of the cache_peer used */
 	struct str hierarchy; /* FIRSTUP_PARENT and so on */

@@ -89,6 +89,36 @@ static enum acl_match match_text(const struct acl *acl, struct acl_check *check)
 	return test(acl, text, check);
 }
 
+/* Squid: user_cert and ca_cert: an attribute of a distinguished name, "DN" for all of it. */
+static enum acl_match match_identity(const struct acl *acl, const struct tls_identity *identity,
+                                     struct acl_check *check)
+{
+	struct str name = str_of(acl->field);
+	const struct str *value = NULL;
+
+	while ((value = tls_identity_next(identity, name, value))) {
+		enum acl_match match = test(acl, *value, check);
+
+		if (match != ACL_MISMATCH)
+			return match;
+	}
+	return ACL_MISMATCH;
+}
+
+static enum acl_match match_user_cert(const struct acl *acl, struct acl_check *check)
+{
+	const struct tls_peer *peer = check->facts->tls_peer;
+
+	return peer ? match_identity(acl, &peer->subject, check) : ACL_MISMATCH;
+}
+
+static enum acl_match match_ca_cert(const struct acl *acl, struct acl_check *check)
+{
+	const struct tls_peer *peer = check->facts->tls_peer;
+
+	return peer ? match_identity(acl, &peer->issuer, check) : ACL_MISMATCH;
+}
+
 static enum acl_match match_number(const struct acl *acl, struct acl_check *check)
 {
 	unsigned number;
@@ -259,13 +289,16 @@ static const struct acl_type types[] = {
 	{.name = "peername_regex", REGEX(text_peer_name), .flags = REQUEST},
 	{.name = "hier_code", WORDS(text_hierarchy), .accepts = accepts_hierarchy,
 	 .flags = REQUEST},
+	{.name = "user_cert", .kind = &acl_kind_words, .match = match_user_cert,
+	 .flags = ACL_HAS_FIELD},
+	{.name = "ca_cert", .kind = &acl_kind_words, .match = match_ca_cert,
+	 .flags = ACL_HAS_FIELD},
 	/* known, and never matching yet */
 	{.name = "adaptation_service", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "annotate_client", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "annotate_transaction", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "arp", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "at_step", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ca_cert", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "client_connection_mark", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "clientside_mark", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "connections_encrypted", NEVER, .flags = ACL_NEVER_YET},
@@ -290,7 +323,6 @@ static const struct acl_type types[] = {
 	{.name = "tag", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "transaction_initiator", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "urllogin", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "user_cert", NEVER, .flags = ACL_NEVER_YET},
 };
 /* clang-format on */
 

@@ -82,6 +82,7 @@ struct log_facts {
 	uint64_t sequence;      /* %sn */
 	uint64_t transaction;   /* %master_xaction */
 	struct str tls_version, tls_cipher, tls_sni; /* %tls::>negotiated_version ... */
+	struct str tls_subject, tls_issuer; /* of the client's certificate */
 };
 
 #endif

@@ -16,6 +16,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/net/stream_internal.h"
+#include "lib/net/tls_identity.h"
 #include "lib/net/tls_internal.h"
 
 enum {
@@ -31,6 +32,7 @@ struct stream_tls {
 	struct tls_side side;     /* the session's pointer */
 	gnutls_session_t session; /* NULL: the client has said nothing yet */
 	struct stream *stream;
+	struct tls_peer *peer; /* NULL: no certificate */
 	struct tls_gate *gate; /* NULL: a client */
 	struct tls_pass pass;
 	struct str in;   /* ciphertext at hand: in the loop's scratch, or in kept */
@@ -438,6 +440,7 @@ static void tls_free(struct stream_tls *tls)
 	if (tls->session)
 		gnutls_deinit(tls->session);
 	tls_side_fini(&tls->side);
+	tls_peer_destroy(tls->peer);
 	buf_fini(&tls->kept);
 	buf_fini(&tls->out);
 	mem_free(tls);
@@ -582,6 +585,7 @@ static int shaken(struct stream_tls *tls)
 		tls->is_gathering = true;
 		tls_session_send_ticket(tls->session, &tls->side);
 		tls->is_gathering = false;
+		tls->peer = tls_peer_create(tls->session);
 	} else {
 		flush(tls);
 	}
@@ -643,6 +647,11 @@ struct str stream_tls_alpn(const struct stream *stream)
 	    gnutls_alpn_get_selected_protocol(stream->tls_->session, &chosen) != 0)
 		return STR_NONE;
 	return (struct str){(const char *)chosen.data, chosen.size};
+}
+
+const struct tls_peer *stream_tls_peer(const struct stream *stream)
+{
+	return stream->tls_ ? stream->tls_->peer : NULL;
 }
 
 static const char *version_name(gnutls_protocol_t version)

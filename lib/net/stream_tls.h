@@ -16,6 +16,8 @@
 #include "lib/net/tls.h"
 #include "lib/net/tls_gate.h"
 
+struct tls_peer; /* tls_identity.h */
+
 enum { STREAM_PLAIN = -100001 }; /* no errno has this value */
 
 /* The stream, connected and over TCP, speaks TLS as a server: takes a reference to it. already:
@@ -43,6 +45,10 @@ struct str stream_tls_alpn(const struct stream *stream);
 
 /* Why it broke, as a phrase for a log. Valid until the next operation. */
 const char *stream_tls_why(const struct stream *stream);
+
+/* Who a client's certificate says that it is; NULL: none was asked for or shown. Valid while the stream
+ * is open, wherever it moves. */
+const struct tls_peer *stream_tls_peer(const struct stream *stream);
 
 /* What is known behind the handshake. All texts are NUL-terminated. */
 struct tls_facts {

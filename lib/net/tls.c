@@ -200,11 +200,17 @@ static int show_server(gnutls_session_t session, const struct gnutls_cert_retr_s
 	return show(certificate, chain, nchain, ocsp, nocsp, key);
 }
 
+/* Called also when the client has shown none. */
 static int verify_client(gnutls_session_t session)
 {
-	unsigned status;
-	int error = gnutls_certificate_verify_peers3(session, NULL, &status);
+	unsigned status, n = 0;
+	int error;
 
+	if (!gnutls_certificate_get_peers(session, &n) || n == 0)
+		return side_of(session)->server->ask == TLS_ASK_MUST
+		               ? GNUTLS_E_CERTIFICATE_REQUIRED
+		               : 0;
+	error = gnutls_certificate_verify_peers3(session, NULL, &status);
 	if (error < 0)
 		return error;
 	return status == 0 ? 0 : refuse(side_of(session), session, status);
