@@ -326,16 +326,18 @@ static void obey(struct choice *choice, struct str word)
 		add(choice, &match);
 }
 
+/* Words are apart by ':' and the like; '@' begins one without ("DEFAULT@SECLEVEL=1"). */
 static bool next_word(struct str *rest, struct str *word)
 {
 	size_t end = 0;
 
 	if (rest->len == 0)
 		return false;
-	while (end < rest->len && !strchr(":, ;", rest->at[end]))
+	while (end < rest->len && !strchr(":, ;", rest->at[end]) &&
+	       (end == 0 || rest->at[end] != '@'))
 		end++;
 	*word = str_first(*rest, end);
-	*rest = str_from(*rest, end + 1);
+	*rest = str_from(*rest, end < rest->len && rest->at[end] == '@' ? end : end + 1);
 	return true;
 }
 
