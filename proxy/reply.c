@@ -468,6 +468,24 @@ enum transaction_state reply_made_empty(struct transaction *t, int status, struc
 	return made_empty(t, status, MADE_PLAIN, extra);
 }
 
+enum transaction_state reply_text(struct transaction *t, int status, struct str body)
+{
+	struct buf head;
+
+	t->is_hit = false;
+	buf_init(&head, HEAD_MAX_BYTES);
+	put_status_line(&head, status);
+	buf_add_str(&head, STR("Server: "));
+	buf_add_str(&head, t->snapshot->software);
+	buf_add_str(&head, STR("\r\nDate: "));
+	buf_add_str(&head, worker_date(t->worker));
+	buf_add_str(&head, STR("\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"));
+	buf_printf(&head, "Content-Length: %zu\r\n", body.len);
+	finish_made(t, status, &head, arena_str(&t->arena, body));
+	buf_fini(&head);
+	return TRANSACTION_REPLIED;
+}
+
 static enum transaction_state redirect(struct transaction *t, int status, struct str location,
 				       const struct deny_info *info)
 {

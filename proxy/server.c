@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/net/resolver.h"
+#include "proxy/handshake_rate.h"
 #include "proxy/log_writer.h"
 #include "proxy/peer_table.h"
 #include "proxy/promotion.h"
@@ -158,6 +159,8 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->peers = peer_table_create();
 	server->users = auth_users_create();
 	server->tls = tls_table_create();
+	server->handshakes = mem_zalloc(sizeof(*server->handshakes));
+	server->handshakes->seed = random_u64();
 	for (unsigned i = 0; i < n; i++) {
 		enum err err = make_worker(server, config, why);
 
@@ -222,6 +225,7 @@ void server_stop(struct server *server)
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
 	tls_table_destroy(server->tls);
+	mem_free(server->handshakes);
 	purge_list_destroy(server->purges);
 	peer_table_destroy(server->peers);
 }

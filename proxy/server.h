@@ -21,6 +21,7 @@ struct peer_table;
 struct promotion;
 struct purge_list;
 struct snapshot;
+struct handshake_rate; /* proxy/handshake_rate.h */
 struct tls_table;
 struct worker;
 
@@ -39,6 +40,7 @@ struct server {
 	struct auth_users *users; /* credentials that helpers confirmed */
 	struct log_writer *log;
 	struct tls_table *tls;    /* proxy/tls_table.h */
+	struct handshake_rate *handshakes;
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
 	struct background_table background;

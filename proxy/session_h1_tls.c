@@ -3,9 +3,22 @@
  * told so, in plain HTTP. */
 #include "lib/base/log.h"
 #include "lib/net/stream_tls.h"
+#include "proxy/handshake_rate.h"
+#include "proxy/server.h"
 #include "proxy/session_h1_internal.h"
 #include "proxy/tls_table.h"
+#include "squid-compat/config.h"
 #include "squid-compat/ports.h"
+
+/* tls_handshake_limit */
+static bool may_begin(struct session *session)
+{
+	int limit = snapshot_config(session->snapshot)->tls_handshake_limit;
+
+	return limit == 0 ||
+	       handshake_rate_may(session->worker->server->handshakes, &session->client,
+	                          (unsigned)limit, loop_now_ms(session->worker->loop));
+}
 
 static void start_tls(struct session *session)
 {
@@ -41,8 +54,11 @@ enum session_state session_run_handshake(struct session *session)
 	};
 	int result;
 
-	if (!stream_is_tls(&session->stream))
+	if (!stream_is_tls(&session->stream)) {
+		if (!may_begin(session))
+			return SESSION_CLOSED;
 		start_tls(session);
+	}
 	result = stream_handshake(&session->stream);
 	if (result == 0)
 		return SESSION_READ_HEAD;

@@ -7,6 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "proxy/acme_challenge.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/transaction_log.h"
 #include "proxy/worker.h"
@@ -103,6 +104,29 @@ static bool is_for_us(const struct transaction *t)
 	return str_to_u64(http_value(&request->head, FIELD_MAX_FORWARDS), &left) && left == 0;
 }
 
+/* acme_challenge_dir: whoever vouches for our sites comes from anywhere, by plain HTTP. */
+static bool is_challenge(struct transaction *t, struct buf *body)
+{
+	const char *dir = transaction_config(t)->acme_challenge_dir;
+	enum http_method method = transaction_request(t)->method;
+	struct str path = str_from(t->url, t->parts.path.at);
+
+	return dir && (method == HTTP_GET || method == HTTP_HEAD) &&
+	       acme_challenge_read(dir, str_first(path, t->parts.path.len), body);
+}
+
+static enum transaction_state answer_challenge(struct transaction *t)
+{
+	enum transaction_state next = TRANSACTION_HTTP_ACCESS;
+	struct buf body;
+
+	buf_init(&body, ACME_MAX_BYTES);
+	if (is_challenge(t, &body))
+		next = reply_text(t, 200, buf_str(&body));
+	buf_fini(&body);
+	return next;
+}
+
 static enum transaction_state run_start(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);
@@ -126,7 +150,7 @@ static enum transaction_state run_start(struct transaction *t)
 	cache_control_read(&request->head, &t->control);
 	t->is_loop = (http_has(&request->head, FIELD_VIA) && is_via_loop(t)) ||
 		     (http_has(&request->head, FIELD_CDN_LOOP) && is_cdn_loop(t));
-	return TRANSACTION_HTTP_ACCESS;
+	return answer_challenge(t);
 }
 
 /* ---- HTTP_ACCESS */

@@ -169,6 +169,8 @@ static inline enum transaction_state transaction_refuse(struct transaction *t, i
 enum transaction_state reply_denied(struct transaction *transaction,
                                     const struct acl_result *result, enum log_tag tag,
                                     enum error_name error);
+/* A text made here, which is copied; nobody may store it. */
+enum transaction_state reply_text(struct transaction *transaction, int status, struct str body);
 enum transaction_state reply_redirect(struct transaction *transaction, int status,
                                       struct str location);
 enum transaction_state reply_empty(struct transaction *transaction, int status);

@@ -95,7 +95,8 @@ struct config {
 	struct ports *ports;
 	struct peers *peers;
 	struct tls_outgoing *tls_outgoing; /* tls_outgoing_options */
-	bool ssl_unclean_shutdown;
+	int tls_handshake_limit; /* ours: of one client in a second; 0: none */
+	const char *acme_challenge_dir; /* ours; NULL: none */
 	int64_t connect_timeout_ms;
 	int64_t peer_connect_timeout_ms;
 	int64_t forward_timeout_ms;

@@ -26,12 +26,14 @@ os.chmod(FOLDER, 0o755)
 CA = certificates.Authority(FOLDER)
 HTTPS, HTTP, ORIGIN = bobtail.free_ports(3)
 DIR = os.path.join(FOLDER, "more")
+CHALLENGES = os.path.join(FOLDER, "challenges")
 
 CONFIG = f"""
 http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
 https_port 127.0.0.1:{HTTPS} accel defaultsite=a.example tls-cert={{a}} tls-key={{a_key}} tls-cert={{wild}} tls-key={{wild_key}} tls-cert-dir={DIR}
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver
-http_access allow all
+http_access allow localhost
+acme_challenge_dir {CHALLENGES}
 cache_mem 16 MB
 access_log none
 cache_log {{log}}
@@ -183,7 +185,27 @@ def many_handshakes_at_once():
     assert not failures, failures[:3]
 
 
-TESTS = [shows_the_certificate_that_a_client_names, speaks_tls_12_and_13_alone, sessions_go_on,
+def answers_acme_challenges_before_any_rule():
+    with open(os.path.join(FOLDER, "secret"), "w", encoding="ascii") as file:
+        file.write("secret")
+    os.mkdir(CHALLENGES)
+    with open(os.path.join(CHALLENGES, "Tok-en_1"), "w", encoding="ascii") as file:
+        file.write("Tok-en_1.thumbprint")
+    os.symlink("../secret", os.path.join(CHALLENGES, "link"))
+    os.mkdir(os.path.join(CHALLENGES, "folder"))
+    with open(os.path.join(CHALLENGES, "large"), "wb") as file:
+        file.write(b"x" * 100000)
+    base = "/.well-known/acme-challenge/"
+    with socket.create_connection(("127.0.0.1", HTTP), 20) as plain:
+        assert client.ask(plain, base + "Tok-en_1", "a.example") == (200, b"Tok-en_1.thumbprint")
+    for path in ("", "link", "folder", "large", "..", "../secret", "..%2Fsecret", "Tok-en_1?x",
+                 "Tok-en_1/", "none", "%54ok-en_1", "a" * 200):
+        with socket.create_connection(("127.0.0.1", HTTP), 20) as plain:
+            status, body = client.ask(plain, base + path, "a.example")
+            assert status != 200 and b"secret" not in body, (path, status, body)
+
+
+TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names, speaks_tls_12_and_13_alone, sessions_go_on,
          negotiates_http_1_1, passes_large_bodies_both_ways, waits_for_a_slow_reader,
          takes_a_hello_byte_by_byte, says_when_it_is_done, tells_a_plain_client_what_is_wrong,
          other_bytes_do_no_harm, many_handshakes_at_once]
