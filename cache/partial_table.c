@@ -8,7 +8,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
 
-enum { NBUCKETS = 4096, MAX_ATTEMPTS = 4 };
+enum { NBUCKETS = 4096, MAX_ATTEMPTS = 4, LIST_SPARE = 64 };
 
 struct partial_table {
 	atomic_size_t max_bytes;
@@ -58,14 +58,18 @@ static void take_out_locked(struct partial_table *table, struct partial *partial
 	*victims = partial;
 }
 
-static void let_go(struct partial *victims)
+static unsigned let_go(struct partial *victims)
 {
+	unsigned n = 0;
+
 	while (victims) {
 		struct partial *next = victims->table_.next;
 
 		partial_unref(victims);
 		victims = next;
+		n++;
 	}
+	return n;
 }
 
 static void evict_locked(struct partial_table *table, struct partial **victims)
@@ -257,12 +261,12 @@ struct partial *partial_table_add(struct partial_table *table, uint64_t key, str
 
 /* ---- letting go */
 
-void partial_table_forget(struct partial_table *table, uint64_t key, struct str url)
+unsigned partial_table_forget(struct partial_table *table, uint64_t key, struct str url)
 {
 	struct partial *victims = NULL, *partial, *next;
 
 	if (has_none(table))
-		return;
+		return 0;
 	lock_take(&table->shared.lock);
 	for (partial = *bucket_of(table, key); partial; partial = next) {
 		next = partial->table_.next;
@@ -270,7 +274,35 @@ void partial_table_forget(struct partial_table *table, uint64_t key, struct str 
 			take_out_locked(table, partial, &victims);
 	}
 	lock_drop(&table->shared.lock);
-	let_go(victims);
+	return let_go(victims);
+}
+
+bool partial_table_remove(struct partial_table *table, struct partial *partial)
+{
+	struct partial *victims = NULL, *at;
+
+	lock_take(&table->shared.lock);
+	at = *bucket_of(table, partial->table_.key);
+	while (at && at != partial)
+		at = at->table_.next;
+	if (at)
+		take_out_locked(table, at, &victims);
+	lock_drop(&table->shared.lock);
+	return let_go(victims) > 0;
+}
+
+struct partial **partial_table_list(struct partial_table *table, size_t *n)
+{
+	size_t room = atomic_load_explicit(&table->npartials, memory_order_relaxed) + LIST_SPARE;
+	struct partial **all = mem_array(room, sizeof(struct partial *));
+
+	*n = 0;
+	lock_take(&table->shared.lock);
+	LIST_EACH (node, &table->shared.queue)
+		if (*n < room) /* those of this very moment may wait for the next time */
+			all[(*n)++] = partial_ref(CONTAINER(node, struct partial, table_.node));
+	lock_drop(&table->shared.lock);
+	return all;
 }
 
 size_t partial_table_bytes(struct partial_table *table)

@@ -45,8 +45,14 @@ struct partial *partial_table_add(struct partial_table *table, uint64_t key, str
 				  uint64_t length, unsigned removals,
 				  const struct partial_span *span, struct object *object);
 
-/* All of a URL goes: there is a whole one. Cheap where nothing is stored. */
-void partial_table_forget(struct partial_table *table, uint64_t key, struct str url);
+/* All of a URL goes: there is a whole one, or it is purged. Cheap where nothing is stored. Returns
+ * how many there were. */
+unsigned partial_table_forget(struct partial_table *table, uint64_t key, struct str url);
+
+/* All that there are, with a reference each: *n of them, in memory that the caller frees. */
+struct partial **partial_table_list(struct partial_table *table, size_t *n);
+/* Takes this one out, if it is there. */
+bool partial_table_remove(struct partial_table *table, struct partial *partial);
 
 /* Bytes in use. */
 size_t partial_table_bytes(struct partial_table *table);

@@ -4,6 +4,7 @@
 #include "cache/index.h"
 #include "cache/key.h"
 #include "cache/object.h"
+#include "cache/partial_table.h"
 #include "cache/purge.h"
 #include "cache/vary.h"
 #include "lib/base/heap.h"
@@ -35,7 +36,8 @@ static enum transaction_state purge(struct transaction *t)
 	struct server *server = t->worker->server;
 	uint64_t key = index_key(server->index, t->url);
 	struct disk *disk = server_disk(server, key);
-	unsigned n = index_remove_all(server->index, key, t->url);
+	unsigned n = index_remove_all(server->index, key, t->url) +
+		     partial_table_forget(server->parts, key, t->url);
 	unsigned ndisk = disk ? disk_remove_all(disk, key) : 0;
 
 	n += ndisk;

@@ -345,7 +345,8 @@ static void variants_stand_apart(void **state)
 	assert_int_equal(partial->length, 200);
 	partial_unref(partial);
 	assert_null(look_up(table, "X-A: 3\r\n", 0));
-	partial_table_forget(table, KEY, URL);
+	assert_int_equal(partial_table_forget(table, KEY, URL), 2);
+	assert_int_equal(partial_table_forget(table, KEY, URL), 0);
 	assert_null(look_up(table, "X-A: 2\r\n", 0));
 	assert_int_equal(partial_table_bytes(table), 0);
 	partial_table_destroy(table);
@@ -378,6 +379,28 @@ static void a_removal_makes_it_void(void **state)
 	partial_unref(put(table, tagged("\"a\""), 100, 5, 0, 10));
 	assert_null(look_up(table, "", 6));
 	assert_int_equal(partial_table_bytes(table), 0);
+	partial_table_destroy(table);
+}
+
+static void each_can_be_seen_and_taken_out(void **state)
+{
+	struct partial_table *table = partial_table_create(1 << 20);
+	struct partial **all;
+	size_t n;
+
+	(void)state;
+	partial_unref(put(table, make_head("HTTP/1.1 206 \r\n", "x-a: 1\n"), 100, 0, 0, 10));
+	partial_unref(put(table, make_head("HTTP/1.1 206 \r\n", "x-a: 2\n"), 100, 0, 0, 10));
+	all = partial_table_list(table, &n);
+	assert_int_equal(n, 2);
+	assert_true(partial_table_remove(table, all[0]));
+	assert_false(partial_table_remove(table, all[0]));
+	assert_null(look_up(table, "X-A: 1\r\n", 0));
+	assert_true(partial_table_remove(table, all[1]));
+	assert_int_equal(partial_table_bytes(table), 0);
+	partial_unref(all[0]);
+	partial_unref(all[1]);
+	mem_free(all);
 	partial_table_destroy(table);
 }
 
@@ -426,6 +449,7 @@ int main(void)
 		cmocka_unit_test(variants_stand_apart),
 		cmocka_unit_test(variants_are_bounded),
 		cmocka_unit_test(a_removal_makes_it_void),
+		cmocka_unit_test(each_can_be_seen_and_taken_out),
 		cmocka_unit_test(memory_is_bounded),
 	};
 
