@@ -6,6 +6,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/net/proxy_header.h"
 #include "proxy/fetch_internal.h"
 #include "proxy/peer_table.h"
 #include "squid-compat/peers.h"
@@ -29,11 +30,42 @@ enum fetch_state fetch_try_next(struct fetch *fetch)
 	return FETCH_SELECT;
 }
 
+/* The two ends of the client's connection: client, then local. Without a client: none. */
+static void client_ends(const struct fetch *fetch, struct addr ends[2])
+{
+	memset(ends, 0, 2 * sizeof(*ends));
+	if (!fetch->order.exchange->client.as.any.sa_family)
+		return;
+	ends[0] = fetch->order.exchange->client;
+	ends[1] = fetch->order.exchange->local;
+}
+
+/* What a connection said of its client in the beginning holds for all that follows on it. */
+static uint64_t client_key(const struct fetch *fetch)
+{
+	struct addr ends[2];
+	struct {
+		uint8_t ip[2][16];
+		uint16_t port[2];
+	} all = {0};
+
+	client_ends(fetch, ends);
+	for (int i = 0; i < 2; i++) {
+		addr_ip_bytes(&ends[i], all.ip[i]);
+		all.port[i] = addr_port(&ends[i]);
+	}
+	return hash_str((struct str){(const char *)&all, sizeof(all)},
+	                (uint64_t)(uintptr_t)fetch_candidate(fetch)->state) |
+	       1;
+}
+
 static uint64_t conn_key(const struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	const struct port_url *parts = fetch->order.parts;
 
+	if (candidate->state && candidate->peer->proxy_protocol)
+		return client_key(fetch);
 	if (candidate->state)
 		return (uint64_t)(uintptr_t)candidate->state;
 	return hash_str((struct str){fetch->order.url.at, parts->path.at}, 1) | 1;
@@ -135,6 +167,12 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 	const struct port_url *parts = fetch->order.parts;
 	struct str host = {fetch->order.url.at + parts->host.at, parts->host.len};
 
+	if (peer && peer->unix_path.at) {
+		fetch->naddrs = 1;
+		fetch->addr = 0;
+		fetch->query.addrs[0] = (struct addr){.as.any.sa_family = AF_UNIX};
+		return FETCH_CONNECT;
+	}
 	if (fetch->query.done && !fetch->is_resolving) {
 		fetch->query.done = NULL;
 		return resolved(fetch);
@@ -195,18 +233,45 @@ static bool may_connect(struct fetch *fetch)
 	       fetch->ntries++ < (unsigned)fetch_config(fetch)->forward_max_tries;
 }
 
+static int begin_connect(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	struct origin_pool *pool = fetch->order.worker->origins;
+
+	if (candidate->peer && candidate->peer->unix_path.at)
+		return origin_connect_unix(pool, conn_key(fetch), candidate->state,
+		                           candidate->peer->unix_path.at, fetch_stream_woke,
+		                           fetch, &fetch->conn);
+	return origin_connect(pool, conn_key(fetch), candidate->state,
+	                      &fetch->query.addrs[fetch->addr], fetch_stream_woke, fetch,
+	                      &fetch->conn);
+}
+
+/* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes
+ * at once. */
+static bool send_proxy_header(struct fetch *fetch)
+{
+	const struct peer *peer = fetch_candidate(fetch)->peer;
+	char header[PROXY_HEADER_MADE_BYTES];
+	struct addr ends[2];
+	size_t len;
+
+	if (!peer || peer->proxy_protocol == 0)
+		return true;
+	client_ends(fetch, ends);
+	len = proxy_header_write(peer->proxy_protocol, &ends[0], &ends[1], header);
+	return send(stream_fd(&fetch->conn->stream), header, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
 enum fetch_state fetch_run_connect(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
-	const struct addr *addr = &fetch->query.addrs[fetch->addr];
 	int error;
 
 	if (!fetch->conn) {
 		if (!may_connect(fetch))
 			return fetch_fail(fetch);
-		error = origin_connect(fetch->order.worker->origins, conn_key(fetch),
-		                       candidate->state, addr, fetch_stream_woke, fetch,
-		                       &fetch->conn);
+		error = begin_connect(fetch);
 		if (error != 0)
 			return fetch_connect_failed(fetch, -error);
 		fetch_set_deadline(fetch, connect_timeout(fetch));
@@ -216,6 +281,8 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 		return FETCH_CONNECT;
 	if (error != 0)
 		return fetch_connect_failed(fetch, -error);
+	if (!send_proxy_header(fetch))
+		return fetch_connect_failed(fetch, EPIPE);
 	if (fetch_is_tls(fetch))
 		return FETCH_HANDSHAKE;
 	if (candidate->state)

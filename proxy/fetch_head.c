@@ -242,7 +242,9 @@ static void add_via(struct writer *w)
 static void add_forwarded_for(struct writer *w)
 {
 	char ip[ADDR_TEXT_BYTES];
-	struct str client = str_of(addr_ip_text(&w->order->exchange->client, ip));
+	const struct addr *addr = &w->order->exchange->client;
+	/* "unknown": of a Unix socket */
+	struct str client = addr_len(addr) > 0 ? str_of(addr_ip_text(addr, ip)) : STR("unknown");
 
 	if (w->config->forwarded_for == FORWARDED_FOR_TRANSPARENT ||
 	    w->config->forwarded_for == FORWARDED_FOR_DELETE ||

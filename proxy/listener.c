@@ -34,9 +34,14 @@ struct listener {
 
 static bool is_wildcard(const struct addr *addr)
 {
-	if (addr->as.any.sa_family == AF_INET)
+	switch (addr->as.any.sa_family) {
+	case AF_INET:
 		return addr->as.v4.sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&addr->as.v6.sin6_addr);
+	case AF_INET6:
+		return IN6_IS_ADDR_UNSPECIFIED(&addr->as.v6.sin6_addr);
+	default:
+		return false; /* a Unix socket, of which nothing more is kept */
+	}
 }
 
 static void pause_accepting(struct listener *listener, int error)

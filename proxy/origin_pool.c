@@ -5,6 +5,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
+#include "lib/net/unix_socket.h"
 #include "proxy/peer_table.h"
 #include "proxy/worker.h"
 
@@ -80,6 +81,20 @@ static void idle_too_long(struct timer *timer)
 	origin_close(CONTAINER(timer, struct origin_conn, idle_timer_));
 }
 
+/* Its stream is open. */
+static void count_in(struct origin_pool *pool, struct origin_conn *conn, uint64_t key,
+		     struct peer_state *state)
+{
+	list_init(&conn->node_);
+	timer_init(&conn->idle_timer_, idle_too_long);
+	conn->pool_ = pool;
+	conn->key = key;
+	conn->state = state;
+	conn->opened_ms = loop_now_ms(pool->worker->loop);
+	if (state)
+		atomic_fetch_add_explicit(&state->nconns, 1, memory_order_relaxed);
+}
+
 int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
 		   const struct addr *addr, void (*wake)(void *owner), void *owner,
 		   struct origin_conn **out)
@@ -91,15 +106,25 @@ int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *st
 		mem_free(conn);
 		return error;
 	}
-	list_init(&conn->node_);
-	timer_init(&conn->idle_timer_, idle_too_long);
-	conn->pool_ = pool;
-	conn->key = key;
-	conn->state = state;
+	count_in(pool, conn, key, state);
 	conn->addr = *addr;
-	conn->opened_ms = loop_now_ms(pool->worker->loop);
-	if (state)
-		atomic_fetch_add_explicit(&state->nconns, 1, memory_order_relaxed);
+	*out = conn;
+	return 0;
+}
+
+int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,
+			const char *path, void (*wake)(void *owner), void *owner,
+			struct origin_conn **out)
+{
+	int fd = unix_socket_connect(path);
+	struct origin_conn *conn;
+
+	if (fd < 0)
+		return fd;
+	conn = mem_zalloc(sizeof(*conn));
+	stream_open_tcp(&conn->stream, pool->worker->loop, fd, wake, owner);
+	count_in(pool, conn, key, state);
+	conn->addr.as.any.sa_family = AF_UNIX;
 	*out = conn;
 	return 0;
 }

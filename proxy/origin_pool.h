@@ -39,6 +39,11 @@ int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *st
 		   const struct addr *addr, void (*wake)(void *owner), void *owner,
 		   struct origin_conn **out);
 
+/* The same to a Unix socket, which is connected at once. */
+int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,
+			const char *path, void (*wake)(void *owner), void *owner,
+			struct origin_conn **out);
+
 /* Gives a connection that may be used again back, for idle_ms at most; or closes it, when it is older
  * than lifetime_ms (0: no limit). */
 void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms);

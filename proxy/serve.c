@@ -120,8 +120,8 @@ static void say_listening(const struct serve *serve, const char *spec, bool is_h
 	if (getsockname(fd, &addr.as.any, &len) == 0)
 		addr_text(&addr, text);
 	log_say(1, "Accepting %s%s Socket connections at local=%s FD %d",
-	        port && port->is_accel ? "reverse-proxy " : "", is_https ? "HTTPS" : "HTTP", text,
-	        fd);
+	        port && port->is_accel ? "reverse-proxy " : "", is_https ? "HTTPS" : "HTTP",
+	        port && port->unix_path.at ? spec : text, fd);
 }
 
 void serve_listen(struct serve *serve, const char *spec, bool is_https, const int *fds,

@@ -2,6 +2,7 @@
 #include "proxy/sockets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@ static void destroy(struct listening *listening)
 {
 	close_from(listening, 0);
 	list_remove(&listening->node);
+	if (listening->unix_path && listening->file.inode != 0)
+		unix_socket_remove(listening->unix_path, &listening->file);
+	mem_free(listening->unix_path);
 	mem_free(listening->spec);
 	mem_free(listening);
 }
@@ -97,9 +101,33 @@ static struct socket_options options_of(const struct port *port)
 	};
 }
 
+/* All workers accept from the one socket that has the path. */
+static bool open_more_unix(struct listening *listening, unsigned nworkers, struct err_text *why)
+{
+	if (listening->nfds == 0 && nworkers > 0) {
+		if (unix_socket_listen(listening->unix_path, (mode_t)listening->unix_mode,
+		                       &listening->fds[0], &listening->file, why) != ERR_OK)
+			return false;
+		listening->nfds = 1;
+	}
+	while (listening->nfds < nworkers) {
+		int fd = fcntl(listening->fds[0], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0) {
+			err_say(why, "cannot share unix:%s: %s", listening->unix_path,
+			        strerror(errno));
+			return false;
+		}
+		listening->fds[listening->nfds++] = fd;
+	}
+	return true;
+}
+
 /* Adds sockets up to nworkers. */
 static bool open_more(struct listening *listening, unsigned nworkers, struct err_text *why)
 {
+	if (listening->unix_path)
+		return open_more_unix(listening, nworkers, why);
 	while (listening->nfds < nworkers) {
 		if (socket_listen(&listening->bound, &listening->options,
 		                  &listening->fds[listening->nfds], why) != ERR_OK)
@@ -120,8 +148,10 @@ static void open_port(struct sockets *sockets, const struct port *port)
 	listening->is_new = true;
 	listening->addr = port->addr;
 	listening->options = options_of(port);
+	listening->unix_path = port->unix_path.at ? str_dup(port->unix_path) : NULL;
+	listening->unix_mode = port->unix_mode;
 	list_init(&listening->node);
-	if (choose_address(sockets, port, &listening->bound, &why) &&
+	if ((listening->unix_path || choose_address(sockets, port, &listening->bound, &why)) &&
 	    open_more(listening, sockets->nworkers, &why)) {
 		list_push_back(&sockets->ports, &listening->node);
 		return;
@@ -146,14 +176,26 @@ static struct listening *find(struct sockets *sockets, const struct port *port)
 	return NULL;
 }
 
+static void change_mode(struct listening *listening, unsigned mode)
+{
+	if (unix_socket_set_mode(listening->unix_path, (mode_t)mode, &listening->file))
+		listening->unix_mode = mode;
+	else
+		log_say(0, "ERROR: cannot change the mode of %s: %s", listening->spec,
+		        strerror(errno));
+}
+
 static void open_or_keep(struct sockets *sockets, const struct port *port)
 {
 	struct listening *listening = find(sockets, port);
 
-	if (listening)
-		listening->is_gone = false;
-	else
+	if (!listening) {
 		open_port(sockets, port);
+		return;
+	}
+	listening->is_gone = false;
+	if (listening->unix_mode != port->unix_mode)
+		change_mode(listening, port->unix_mode);
 }
 
 void sockets_open(struct sockets *sockets, const struct ports *ports)

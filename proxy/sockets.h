@@ -3,7 +3,8 @@
  * what stays the same keeps its sockets, what is new is opened before what has gone is closed.
  *
  * Each port has one socket for each worker (SO_REUSEPORT). Before the first one the address is
- * probed without it, so that another program on it is noticed. One thread's. */
+ * probed without it, so that another program on it is noticed. The workers share a Unix socket,
+ * whose file goes with its port. One thread's. */
 #ifndef PROXY_SOCKETS_H
 #define PROXY_SOCKETS_H
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
 #include "lib/net/socket.h"
+#include "lib/net/unix_socket.h"
 #include "proxy/server.h"
 
 struct ports; /* squid-compat/ports.h */
@@ -25,6 +27,9 @@ struct listening {
 	struct addr addr; /* as configured */
 	struct addr bound;
 	struct socket_options options;
+	char *unix_path; /* NULL: a TCP port */
+	unsigned unix_mode;
+	struct unix_socket_file file; /* of unix_path, once it is open */
 	unsigned nfds; /* 0: given away */
 	int fds[SERVER_MAX_WORKERS];
 };

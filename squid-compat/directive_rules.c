@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/net/tls_certificate.h"
+#include "lib/net/unix_socket.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
@@ -181,9 +182,12 @@ static enum err try_pair(const struct tls_pair_files *pair, struct err_text *why
  * still to fetch, by way of this very program. -k parse says what Squid's does. */
 static void miss_certificate(struct reading *reading, const struct port *port)
 {
-	char place[ADDR_TEXT_BYTES];
+	char place[ADDR_TEXT_BYTES + UNIX_SOCKET_MAX_PATH];
 
-	addr_text(&port->addr, place);
+	if (port->unix_path.at)
+		str_copy(port->spec, place, sizeof(place));
+	else
+		addr_text(&port->addr, place);
 	if (port->tls.pairs)
 		report_say(reading->report, REPORT_WARNING,
 		           "'HTTPS_port %s' missing certificate in '%s'", place,

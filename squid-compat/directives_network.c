@@ -4,7 +4,7 @@
 
 /* clang-format off */
 const struct directive directives_network[] = {
-	{.name = "http_port", .aliases = "ascii_port", .syntax = "[HOST:]PORT [option...]",
+	{.name = "http_port", .aliases = "ascii_port", .syntax = "[HOST:]PORT|unix:PATH [option...]",
 	 .verdict = HONOURED, .parse = parse_http_port, .help = "a port to listen on"},
 	{.name = "https_port", .syntax = "[HOST:]PORT [option...]", .verdict = HONOURED,
 	 .parse = parse_http_port,
@@ -38,7 +38,8 @@ const struct directive directives_network[] = {
 	 .parse = parse_text, .help = "asked for the password of a key"},
 	{.name = "tls_key_log", .syntax = "PATH [opts] [if ACL...]", .verdict = NOT_YET,
 	 .help = "writes the secrets of TLS sessions to a file"},
-	{.name = "cache_peer", .syntax = "HOST TYPE PORT ICP-PORT [option...]", .verdict = HONOURED,
+	{.name = "cache_peer", .syntax = "HOST|unix:PATH TYPE PORT ICP-PORT [option...]",
+	 .verdict = HONOURED,
 	 .parse = parse_cache_peer, .help = "an origin or a proxy that requests are forwarded to"},
 	{.name = "cache_peer_access", .syntax = "PEER allow|deny ACL...", .verdict = HONOURED,
 	 .parse = parse_cache_peer_access, .help = "which requests a peer gets"},

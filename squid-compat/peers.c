@@ -4,6 +4,7 @@
 #include "squid-compat/peers.h"
 
 #include "lib/base/check.h"
+#include "lib/net/unix_socket.h"
 #include "squid-compat/acl.h"
 
 enum {
@@ -275,6 +276,16 @@ static void take_connection_auth(struct reading_peer *reading)
 	bad_value(reading);
 }
 
+static void take_proxy_protocol(struct reading_peer *reading)
+{
+	if (str_eq(reading->value, STR("v1")))
+		reading->peer->proxy_protocol = 1;
+	else if (str_eq(reading->value, STR("v2")))
+		reading->peer->proxy_protocol = 2;
+	else
+		bad_value(reading);
+}
+
 static void take_tls(struct reading_peer *reading)
 {
 	reading->peer->is_tls = true;
@@ -328,6 +339,7 @@ static const struct peer_option {
 	{"connect-timeout", VALUE_MUST, take_connect_timeout, 0, NULL},
 	{"connect-fail-limit", VALUE_MUST, take_connect_fail_limit, 0, NULL},
 	{"proxy-only", VALUE_NONE, FLAG(is_proxy_only), NULL},
+	{"proxy-protocol", VALUE_MUST, take_proxy_protocol, 0, NULL},
 	{"no-query", VALUE_NONE, FLAG(is_no_query), NULL},
 	{"no-digest", VALUE_NONE, FLAG(is_no_digest), NULL},
 	{"digest-url", VALUE_MUST, take_nothing, 0, NULL},
@@ -418,11 +430,31 @@ static bool read_port(struct reading_peer *reading, struct str word, uint16_t *o
 	return *out != 0;
 }
 
+/* unix:PATH, whose HTTP-PORT says nothing. */
+static void read_unix_path(struct reading_peer *reading)
+{
+	static const struct str prefix = {"unix:", 5};
+	struct peer *peer = reading->peer;
+	struct str path = str_from(peer->host, prefix.len);
+
+	if (!str_starts_with(peer->host, prefix))
+		return;
+	peer->unix_path = keep(reading, path);
+	if (!unix_socket_is_path(path))
+		report_say(reading->report, REPORT_FATAL,
+			   "cache_peer %.*s: unix: needs an absolute path of up to %d bytes",
+			   STR_ARG(peer->host), UNIX_SOCKET_MAX_PATH);
+}
+
 static void read_ports(struct reading_peer *reading, struct str http, struct str icp)
 {
-	if (!read_port(reading, http, &reading->peer->port) || reading->peer->port == 0)
-		report_say(reading->report, REPORT_FATAL, "cache_peer %.*s: no port: '%.*s'",
-			   STR_ARG(reading->peer->host), STR_ARG(http));
+	bool is_unix = reading->peer->unix_path.at;
+
+	if (!read_port(reading, http, &reading->peer->port) ||
+	    (reading->peer->port == 0) != is_unix)
+		report_say(reading->report, REPORT_FATAL, "cache_peer %.*s: %s: '%.*s'",
+			   STR_ARG(reading->peer->host),
+			   is_unix ? "a unix: socket has port 0" : "no port", STR_ARG(http));
 	if (!read_port(reading, icp, &reading->peer->icp_port))
 		report_say(reading->report, REPORT_FATAL, "cache_peer %.*s: no ICP port: '%.*s'",
 			   STR_ARG(reading->peer->host), STR_ARG(icp));
@@ -493,6 +525,7 @@ void peers_parse(struct peers *peers, const struct words *words, struct report *
 	peer->connect_fail_limit = CONNECT_FAIL_LIMIT;
 	peer->connection_auth = PEER_AUTO;
 	read_type(&reading, words_text(words, 2));
+	read_unix_path(&reading);
 	read_ports(&reading, words_text(words, 3), words_text(words, 4));
 	for (size_t i = 5; i < words->n; i++)
 		read_option(&reading, words_text(words, i));

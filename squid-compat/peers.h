@@ -2,7 +2,7 @@
 /* squid-compat/peers.h: cache_peer lines: the origins (and proxies) that requests are forwarded to.
  * Squid: cf.data.pre, cache_peer, cache_peer_access, neighbor_type_domain.
  *
- *     cache_peer HOST parent|sibling|multicast HTTP-PORT ICP-PORT [option ...]
+ *     cache_peer HOST|unix:PATH parent|sibling|multicast HTTP-PORT ICP-PORT [option ...]
  * An unknown option is an error that is ignored, unlike with ports. Memory: all lies in the arena
  * given to peers_init, but for the access lists, which peers_fini frees. One thread's while
  * parsing, immutable afterwards: what changes while serving (health, counters) is kept elsewhere,
@@ -79,7 +79,11 @@ struct peer {
 	struct str host;          /* name or address; with a NUL behind it */
 	struct str name;          /* name=, else host: unique without case */
 	uint16_t port;
+	struct str unix_path;     /* unix:PATH as the host (ours), whose port is 0; with a NUL behind
+	                             it. STR_NONE: host and port count */
 	uint16_t icp_port;        /* no effect */
+	unsigned proxy_protocol;  /* proxy-protocol=v1|v2 (ours): each connection begins with that
+	                             version's header; 0: none */
 	enum peer_type type;
 	unsigned index;           /* 0.. in the order of the file */
 	bool is_unusable;         /* asks for what is not done (Negotiate): never selected */

@@ -7,8 +7,11 @@
 #include <stdio.h>
 
 #include "lib/base/check.h"
+#include "lib/net/unix_socket.h"
 #include "squid-compat/ports_url.h"
 #include "squid-compat/tls_priority.h"
+
+enum { UNIX_MODE = 0666 }; /* as open as a port of 127.0.0.1 */
 
 /* One line being read. */
 struct reading_port {
@@ -191,6 +194,27 @@ static void take_proxy_header(struct reading_port *reading)
 		reading->port->needs_proxy_header = true;
 }
 
+/* Who may connect: whoever may write to the file. */
+static void take_mode(struct reading_port *reading)
+{
+	unsigned mode = 0;
+
+	for (size_t i = 0; i < reading->value.len; i++) {
+		char c = reading->value.at[i];
+
+		mode = c >= '0' && c <= '7' ? mode * 8 + (unsigned)(c - '0') : 01000;
+		if (mode > 0777)
+			break;
+	}
+	if (!reading->port->unix_path.at)
+		bad(reading, "%s: mode= is for unix: sockets", reading->directive);
+	else if (reading->value.len == 0 || mode > 0777)
+		bad(reading, "%s: mode=%.*s is no octal number up to 777", reading->directive,
+		    STR_ARG(reading->value));
+	else
+		reading->port->unix_mode = mode;
+}
+
 static void take_ipv4(struct reading_port *reading)
 {
 	struct port *port = reading->port;
@@ -252,6 +276,7 @@ static const struct port_option {
 	{"tcpkeepalive", VALUE_MAY, false, take_keepalive, 0},
 	{"disable-pmtu-discovery", VALUE_MUST, false, take_pmtu, 0},
 	{"ipv4", VALUE_NONE, false, take_ipv4, 0},
+	{"mode", VALUE_MUST, false, take_mode, 0},
 	{"require-proxy-header", VALUE_NONE, false, take_proxy_header, 0},
 	{"worker-queues", VALUE_NONE, false, NULL, FLAG(has_worker_queues)},
 	{"intercept", VALUE_NONE, false, take_interception, 0},
@@ -300,7 +325,7 @@ static void read_option(struct reading_port *reading, struct str word)
 	}
 }
 
-/* ---- the address: PORT, IP:PORT, [IPv6]:PORT, NAME:PORT */
+/* ---- the address: PORT, IP:PORT, [IPv6]:PORT, NAME:PORT, unix:PATH */
 
 static bool read_number(struct reading_port *reading, struct str digits, uint16_t *out)
 {
@@ -341,13 +366,30 @@ static void read_host(struct reading_port *reading, struct str host, uint16_t nu
 		port->defaultsite = name;
 }
 
+static void read_unix_address(struct reading_port *reading, struct str path)
+{
+	struct port *port = reading->port;
+
+	port->addr = (struct addr){.as.any.sa_family = AF_UNIX};
+	port->unix_path = keep(reading, path);
+	port->unix_mode = UNIX_MODE;
+	if (!unix_socket_is_path(path))
+		bad(reading, "%s: unix: needs an absolute path of up to %d bytes: %.*s",
+		    reading->directive, UNIX_SOCKET_MAX_PATH, STR_ARG(port->spec));
+}
+
 static void read_address(struct reading_port *reading, struct str spec)
 {
+	static const struct str unix_prefix = {"unix:", 5};
 	struct port *port = reading->port;
 	struct str host = STR_NONE, digits = spec;
 	size_t colon = str_find_char(spec, ':');
 	uint16_t number;
 
+	if (str_starts_with(spec, unix_prefix)) {
+		read_unix_address(reading, str_from(spec, unix_prefix.len));
+		return;
+	}
 	if (spec.len > 0 && spec.at[0] == '[') {
 		size_t end = str_find_char(spec, ']');
 

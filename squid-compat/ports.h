@@ -3,6 +3,7 @@
  * in there are read. Squid: cf.data.pre, http_port, https_port.
  *
  *     http_port [HOST:]PORT [option ...]
+ *     http_port unix:PATH [mode=OCTAL] [option ...]      (not Squid's)
  * The order of options counts: one that needs accelerator mode stands behind `accel`.
  * Memory: everything lies in the arena given to ports_init. One thread's while parsing, immutable
  * afterwards. */
@@ -35,6 +36,9 @@ struct port {
 	struct str spec;         /* the address as written: "80", "127.0.0.1:80" */
 	struct str name;         /* name=, else spec: what the ACL type myportname sees */
 	struct addr addr;        /* where to bind, with the port */
+	struct str unix_path;    /* unix:PATH; with a NUL behind it. addr is of AF_UNIX then, and nothing
+	                            else in it counts. STR_NONE: a TCP port */
+	unsigned unix_mode;      /* mode=: of the socket's file */
 	bool is_any;             /* no address was named: IPv6 dual-stack, or IPv4 */
 	bool is_ipv4_only;       /* ipv4: with is_any, 0.0.0.0 */
 	bool is_https_line;      /* https_port rather than http_port */

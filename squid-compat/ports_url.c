@@ -201,7 +201,7 @@ static bool write_own_site(const struct port *port, uint16_t vport, const struct
 	char ip[ADDR_TEXT_BYTES], text[ADDR_TEXT_BYTES + 2];
 
 	if (!site.host.at) {
-		if (vport == 0 || !local)
+		if (vport == 0 || !local || addr_len(local) == 0)
 			return false;
 		addr_ip_text(local, ip);
 		site.host.at = text;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/net/addr.h: IPv4 and IPv6 addresses with a port. Values; any thread. */
+/* lib/net/addr.h: IPv4 and IPv6 addresses with a port. Values; any thread. One of another family
+ * (none, or AF_UNIX for the ends of a Unix socket) stands for "no address": it has no length, shows
+ * as "-", and compares as all zeros. */
 #ifndef NET_ADDR_H
 #define NET_ADDR_H
 #include <netinet/in.h>

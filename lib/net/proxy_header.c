@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/net/proxy_header.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -36,8 +38,11 @@ static bool read_addr(struct str text, sa_family_t family, struct str port_text,
 {
 	uint16_t port;
 
-	return read_port(port_text, &port) && str_find_char(text, '[') == text.len &&
-	       addr_parse(text, port, out) && out->as.any.sa_family == family;
+	if (!read_port(port_text, &port) || str_find_char(text, '[') != text.len ||
+	    !addr_parse(text, port, out) || out->as.any.sa_family != family)
+		return false;
+	addr_unmap(out);
+	return true;
 }
 
 static bool read_v1_addrs(struct str text, sa_family_t family, struct proxy_header *out)
@@ -153,4 +158,89 @@ enum proxy_header_verdict proxy_header_parse(const char *bytes, size_t len,
 	if (is_begun(bytes, len, v2_signature, sizeof(v2_signature) - 1))
 		return parse_v2(bytes, len, out);
 	return PROXY_HEADER_ERROR;
+}
+
+/* ---- making one */
+
+static bool is_ip(const struct addr *addr)
+{
+	return addr_len(addr) > 0;
+}
+
+static bool is_v4(const struct addr *addr)
+{
+	return addr->as.any.sa_family == AF_INET;
+}
+
+/* As IPv6, also where that is a mapped IPv4: both addresses of a header are of one family. */
+static const char *v6_text(const struct addr *addr, char out[ADDR_TEXT_BYTES])
+{
+	uint8_t ip[16];
+
+	addr_ip_bytes(addr, ip);
+	return inet_ntop(AF_INET6, ip, out, ADDR_TEXT_BYTES);
+}
+
+static size_t write_v1(const struct addr *client, const struct addr *local, char *out)
+{
+	char source[ADDR_TEXT_BYTES], destination[ADDR_TEXT_BYTES];
+	bool is_tcp4 = is_v4(client) && is_v4(local);
+	int n;
+
+	if (!is_ip(client) || !is_ip(local))
+		n = snprintf(out, PROXY_HEADER_MADE_BYTES, "PROXY UNKNOWN\r\n");
+	else
+		n = snprintf(out, PROXY_HEADER_MADE_BYTES, "PROXY %s %s %s %u %u\r\n",
+		             is_tcp4 ? "TCP4" : "TCP6",
+		             is_tcp4 ? addr_ip_text(client, source) : v6_text(client, source),
+		             is_tcp4 ? addr_ip_text(local, destination)
+		                     : v6_text(local, destination),
+		             (unsigned)addr_port(client), (unsigned)addr_port(local));
+	return (size_t)n;
+}
+
+static char *put_ip(char *at, const struct addr *addr, bool is_tcp4)
+{
+	uint8_t ip[16];
+	size_t skip = is_tcp4 ? 12 : 0;
+
+	addr_ip_bytes(addr, ip);
+	memcpy(at, ip + skip, sizeof(ip) - skip);
+	return at + (sizeof(ip) - skip);
+}
+
+static char *put_port(char *at, const struct addr *addr)
+{
+	uint16_t port = addr_port(addr);
+
+	at[0] = (char)(port >> 8);
+	at[1] = (char)port;
+	return at + 2;
+}
+
+static size_t write_v2(const struct addr *client, const struct addr *local, char *out)
+{
+	bool is_tcp4 = is_v4(client) && is_v4(local), is_known = is_ip(client) && is_ip(local);
+	char *at = out + V2_HEAD_BYTES;
+
+	memcpy(out, v2_signature, sizeof(v2_signature) - 1);
+	out[12] = V2_VERSION | V2_PROXY;
+	out[13] = (char)(is_tcp4 ? V2_TCP4 : V2_TCP6);
+	if (is_known) {
+		at = put_ip(at, client, is_tcp4);
+		at = put_ip(at, local, is_tcp4);
+		at = put_port(at, client);
+		at = put_port(at, local);
+	} else {
+		out[13] = 0; /* unspecified */
+	}
+	out[14] = 0;
+	out[15] = (char)(at - out - V2_HEAD_BYTES);
+	return (size_t)(at - out);
+}
+
+size_t proxy_header_write(unsigned version, const struct addr *client, const struct addr *local,
+                          char out[PROXY_HEADER_MADE_BYTES])
+{
+	return version == 1 ? write_v1(client, local, out) : write_v2(client, local, out);
 }

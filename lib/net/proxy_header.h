@@ -32,4 +32,11 @@ struct proxy_header {
 enum proxy_header_verdict proxy_header_parse(const char *bytes, size_t len,
                                              struct proxy_header *out);
 
+enum { PROXY_HEADER_MADE_BYTES = 128 }; /* more than one that is made here has */
+
+/* Writes the header that says so, in version 1 or 2, and returns its length. An address of no IP
+ * (a Unix socket's, none at all) makes it "unknown". */
+size_t proxy_header_write(unsigned version, const struct addr *client, const struct addr *local,
+                          char out[PROXY_HEADER_MADE_BYTES]);
+
 #endif

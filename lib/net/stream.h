@@ -50,7 +50,7 @@ struct stream_ops {
 	void (*close)(struct stream *stream);
 };
 
-/* Takes a connected, non-blocking socket (from accept4). Registering with the loop is put off until
+/* Takes a connected, non-blocking stream socket (from accept4). Registering with the loop is put off until
  * an operation has to wait, so a connection that is answered at once never costs an epoll_ctl.
  * Owner and wake stay as given until stream_close. */
 void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),

@@ -7,6 +7,19 @@
 #include "lib/base/check.h"
 #include "lib/net/proxy_header.h"
 
+/* What was read can be said again, and reads as the same. */
+static void check_again(const struct proxy_header *header, unsigned version)
+{
+	char text[PROXY_HEADER_MADE_BYTES], one[ADDR_TEXT_BYTES], other[ADDR_TEXT_BYTES];
+	size_t len = proxy_header_write(version, &header->client, &header->local, text);
+	struct proxy_header again;
+
+	check(len < sizeof(text));
+	check(proxy_header_parse(text, len, &again) == PROXY_HEADER_DONE && again.len == len);
+	check(again.has_addrs && addr_eq_ip(&again.client, &header->client));
+	check(strcmp(addr_text(&again.local, one), addr_text(&header->local, other)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	const char *text = (const char *)bytes;
@@ -27,6 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (whole.has_addrs) {
 		check(memcmp(&whole.client, &part.client, addr_len(&whole.client)) == 0);
 		check(strlen(addr_text(&whole.local, addr)) > 0);
+		check_again(&whole, 1);
+		check_again(&whole, 2);
 	}
 	return 0;
 }

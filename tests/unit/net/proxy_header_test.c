@@ -65,6 +65,54 @@ static void tells_whose_connection_it_is(void **state)
 	}
 }
 
+/* What is written here reads as the same there. */
+static void what_is_written_is_read(void **state)
+{
+	static const struct {
+		const char *client, *local; /* NULL: none */
+		const char *text;           /* version 1 */
+		size_t v2_bytes;
+		const char *read_client, *read_local;
+	} cases[] = {
+		{"10.1.2.3", "192.0.2.1", "PROXY TCP4 10.1.2.3 192.0.2.1 12345 80\r\n", 28,
+		 "10.1.2.3:12345", "192.0.2.1:80"},
+		{"2001:db8::1", "2001:db8::2", "PROXY TCP6 2001:db8::1 2001:db8::2 12345 80\r\n", 52,
+		 "[2001:db8::1]:12345", "[2001:db8::2]:80"},
+		{"10.1.2.3", "2001:db8::2", "PROXY TCP6 ::ffff:10.1.2.3 2001:db8::2 12345 80\r\n", 52,
+		 "10.1.2.3:12345", "[2001:db8::2]:80"},
+		{NULL, "192.0.2.1", "PROXY UNKNOWN\r\n", 16, NULL, NULL},
+		{"10.1.2.3", NULL, "PROXY UNKNOWN\r\n", 16, NULL, NULL},
+	};
+	char out[PROXY_HEADER_MADE_BYTES], text[ADDR_TEXT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct addr client = {0}, local = {.as.any.sa_family = AF_UNIX};
+		size_t len;
+
+		if (cases[i].client)
+			addr_parse(str_of(cases[i].client), 12345, &client);
+		if (cases[i].local)
+			addr_parse(str_of(cases[i].local), 80, &local);
+		len = proxy_header_write(1, &client, &local, out);
+		assert_true(str_eq((struct str){out, len}, str_of(cases[i].text)));
+		assert_int_equal(proxy_header_write(2, &client, &local, out), cases[i].v2_bytes);
+		for (unsigned version = 1; version <= 2; version++) {
+			struct proxy_header header;
+
+			len = proxy_header_write(version, &client, &local, out);
+			assert_int_equal(proxy_header_parse(out, len, &header), PROXY_HEADER_DONE);
+			assert_int_equal(header.len, len);
+			assert_int_equal(header.has_addrs, cases[i].read_client != NULL);
+			if (!header.has_addrs)
+				continue;
+			addr_unmap(&header.client);
+			assert_string_equal(addr_text(&header.client, text), cases[i].read_client);
+			assert_string_equal(addr_text(&header.local, text), cases[i].read_local);
+		}
+	}
+}
+
 static void what_follows_is_left_alone(void **state)
 {
 	struct str text = STR("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nGET / HTTP/1.1\r\n");
@@ -115,6 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_whose_connection_it_is),
+		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(what_follows_is_left_alone),
 		cmocka_unit_test(anything_else_is_refused),
 	};
