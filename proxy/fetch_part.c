@@ -5,6 +5,7 @@
 #include "cache/index.h"
 #include "cache/object.h"
 #include "cache/partial_table.h"
+#include "cache/purge.h"
 #include "cache/range.h"
 #include "cache/revalidate.h"
 #include "lib/base/buf.h"
@@ -134,9 +135,13 @@ void fetch_part_merge(const struct fetch_order *order, const struct http_respons
 
 /* ---- keeping one */
 
-static bool is_out_of_date(const struct fetch_order *order)
+/* A purge or the like after the request left: what it got may be of before. about: its URL and head. */
+static bool is_out_of_date(const struct fetch_order *order, const struct object *about)
 {
-	return index_removals(server_of(order)->index, order->key) != order->removals;
+	struct server *server = server_of(order);
+
+	return index_removals(server->index, order->key) != order->removals ||
+	       purge_list_hits(server->purges, order->since, about->url, about->head);
 }
 
 /* Which bytes the object will have. False: a 206 that says something else than it has, or has
@@ -237,13 +242,15 @@ static void make_whole(const struct fetch_order *order, const struct partial *pa
 	if (max_bytes > 0 && partial->length > max_bytes)
 		return;
 	object = partial_object(partial, 200, &all, &offset);
-	if (may_be_in_memory(order, partial)) {
+	if (may_be_in_memory(order, partial))
 		is_kept = index_insert(server->index, order->key, object);
-		if (is_kept && is_out_of_date(order))
-			is_kept = !index_remove(server->index, object);
-	}
-	if (disk && !is_out_of_date(order))
+	if (disk)
 		is_kept |= disk_store(disk, object, order->key);
+	if (is_out_of_date(order, object)) {
+		index_remove(server->index, object);
+		if (disk)
+			disk_remove_all(disk, order->key);
+	}
 	if (is_kept)
 		partial_table_forget(server->parts, order->key, object->url);
 	object_unref(object);
@@ -263,7 +270,9 @@ static void add(const struct fetch_part *part, const struct fetch_order *order,
 	                          order->removals, &part->span, object);
 	struct partial_span all, missing;
 
-	if (partial) {
+	if (partial && is_out_of_date(order, part->about)) {
+		partial_table_remove(server_of(order)->parts, partial);
+	} else if (partial) {
 		all = partial_all(partial);
 		if (!partial_missing(partial, &all, &missing))
 			make_whole(order, partial);
@@ -274,8 +283,7 @@ static void add(const struct fetch_part *part, const struct fetch_order *order,
 void fetch_part_finish(struct fetch_part *part, const struct fetch_order *order,
                        struct object *object)
 {
-	if (object_is_whole(object) && object_length(object) == part->span.len &&
-	    !is_out_of_date(order))
+	if (object_is_whole(object) && object_length(object) == part->span.len)
 		add(part, order, object);
 	fetch_part_drop(part);
 }
@@ -307,7 +315,7 @@ void fetch_part_salvage(struct fetch_part *part, const struct fetch_order *order
 	uint64_t len = object_length(object);
 	struct object *came;
 
-	if (len == 0 || is_out_of_date(order) || !revalidate_strong_validator(object).at ||
+	if (len == 0 || is_out_of_date(order, object) || !revalidate_strong_validator(object).at ||
 	    !partial_table_takes(server_of(order)->parts, len))
 		return;
 	if (!part->about && is_cut_whole(object))

@@ -4,6 +4,7 @@
 #include "cache/disk.h"
 #include "cache/index.h"
 #include "cache/object.h"
+#include "cache/partial_table.h"
 #include "cache/purge.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
@@ -80,6 +81,24 @@ static void take(struct purger *purger, struct object *object)
 		index_remove(purger->server->index, object);
 }
 
+/* Responses that are not whole are few: all in one go, and out, also where whole ones become stale. */
+static void take_parts(struct purger *purger)
+{
+	struct partial_table *table = purger->server->parts;
+	size_t n;
+	struct partial **all = partial_table_list(table, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_meant(purger, all[i]->about)) {
+			purger->nmemory++;
+			if (!purger->purge->is_dry)
+				partial_table_remove(table, all[i]);
+		}
+		partial_unref(all[i]);
+	}
+	mem_free(all);
+}
+
 /* ---- the walk */
 
 static void finish(struct purger *purger)
@@ -118,6 +137,7 @@ static void run(struct loop_task *task)
 			loop_defer(purger->loop, &purger->task);
 			return;
 		}
+	take_parts(purger);
 	finish(purger);
 }
 

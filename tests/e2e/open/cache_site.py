@@ -36,7 +36,10 @@ class Answer(http.server.BaseHTTPRequestHandler):
         key = self.headers["Host"].split(":")[0] + self.path
         self.server.counts[key] = self.server.counts.get(key, 0) + 1
         body = f"{key} {self.server.counts[key]}".encode()
-        self.send_response(200)
+        part = self.headers["Range"] if "part" in self.path else None
+        self.send_response(206 if part else 200)
+        if part:  # whatever the range: the first bytes of something longer
+            self.send_header("Content-Range", f"bytes 0-{len(body) - 1}/1000")
         self.send_header("Cache-Control", "max-age=3600, stale-while-revalidate=600"
                          if "swr" in self.path else "max-age=3600")
         self.send_header("ETag", '"same"')
@@ -100,11 +103,13 @@ access_log none
         self.origin.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def get(self, path, host="www.example", method="GET", language=None):
+    def get(self, path, host="www.example", method="GET", language=None, part=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method,
                                          headers={"Host": host})
         if language:
             request.add_header("Accept-Language", language)
+        if part:
+            request.add_header("Range", f"bytes={part}")
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.read().decode()
 

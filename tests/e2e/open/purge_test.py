@@ -51,6 +51,15 @@ def purges_by_all_that_can_be_said(site):
     assert site.ctl("purge", "--tag", "none")["memory"] == "0"
 
 
+def parts_are_purged_too(site):
+    for words in (["http://www.example/part/news"], ["--tag", "news"], ["--prefix", "http://www.example/part"]):
+        site.get("/part/news", part="0-3")
+        assert fetched_again(site, "/part/news", part="0-3") == 0
+        assert int(site.ctl("purge", *words)["memory"]) >= 1
+        assert fetched_again(site, "/part/news", part="0-3") == 1
+        site.ctl("purge", "http://www.example/part/news")
+
+
 def wrong_purges_are_refused(site):
     site.ctl("purge", status=2)
     site.ctl("purge", "http://www.example/", "--tag", "x", status=2)
@@ -146,7 +155,7 @@ def nothing_purged_is_left_on_disk(site):
 
 
 def main():
-    everywhere = [purges_by_all_that_can_be_said, wrong_purges_are_refused,
+    everywhere = [purges_by_all_that_can_be_said, parts_are_purged_too, wrong_purges_are_refused,
                   purged_softly_it_serves_while_it_is_renewed,
                   what_is_fetched_across_a_purge_is_not_stored]
     on_disk = [typed_into_a_shell_it_takes_effect_within_a_second, by_condition_on_disk,
