@@ -61,7 +61,8 @@ def ask(connection, path="/", body=b""):
 def shows_the_certificate_that_a_client_names():
     for asked, expected in (("a.example", "a.example"), ("A.EXAMPLE", "a.example"),
                             ("x.wild.example", "*.wild.example"), ("deep.example", "deep.example"),
-                            ("one.example", "one.example"), ("two.example", "two.example")):
+                            ("one.example", "one.example"), ("two.example", "two.example"),
+                            ("three.example", "three.example")):
         with connect(asked) as connection:
             assert client.common_name(connection) == expected, (asked, client.common_name(connection))
             assert ask(connection, "/10") == b"x" * 10
@@ -70,6 +71,15 @@ def shows_the_certificate_that_a_client_names():
     for asked in ("unknown.example", "deep.x.wild.example", None):
         with connect(asked, made=made) as connection:
             assert client.common_name(connection) == "a.example", asked
+
+
+def staples_ocsp_answers():
+    for name, part in (("a.example", b"OCSP Response Status: successful"),
+                       ("one.example", b"OCSP response: no response sent")):
+        asked = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{HTTPS}", "-status",
+                                "-servername", name], stdin=subprocess.DEVNULL,
+                               capture_output=True, timeout=30, check=False)
+        assert part in asked.stdout, asked.stdout
 
 
 def speaks_tls_12_and_13_alone():
@@ -205,7 +215,7 @@ def answers_acme_challenges_before_any_rule():
             assert status != 200 and b"secret" not in body, (path, status, body)
 
 
-TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names, speaks_tls_12_and_13_alone, sessions_go_on,
+TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names, staples_ocsp_answers, speaks_tls_12_and_13_alone, sessions_go_on,
          negotiates_http_1_1, passes_large_bodies_both_ways, waits_for_a_slow_reader,
          takes_a_hello_byte_by_byte, says_when_it_is_done, tells_a_plain_client_what_is_wrong,
          other_bytes_do_no_harm, many_handshakes_at_once]
@@ -226,6 +236,11 @@ def make_certificates():
     os.mkdir(os.path.join(DIR, "two.example"))
     shutil.copy(cert, os.path.join(DIR, "two.example", "fullchain.pem"))
     shutil.copy(key, os.path.join(DIR, "two.example", "privkey.pem"))
+    cert, key = CA.issue("three", ["three.example"])
+    os.mkdir(os.path.join(DIR, "three.example_ecc"))
+    shutil.copy(cert, os.path.join(DIR, "three.example_ecc", "fullchain.cer"))
+    shutil.copy(key, os.path.join(DIR, "three.example_ecc", "three.example.key"))
+    CA.answer("a")
     CA.issue("deep", ["deep.example"])
     for ending in ("pem", "key"):
         shutil.copy(CA.path(f"deep.{ending}"),
