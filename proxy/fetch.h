@@ -77,11 +77,12 @@ struct fetch_report {
 	enum log_hier hier;
 	const struct peer *peer; /* of the snapshot; NULL: direct or none */
 	struct addr server;      /* has_server */
+	struct addr local;       /* our end of that connection; has_server */
 	bool has_server;
 	int status; /* of the origin's answer; 0: none */
 	bool is_storable;
 	const char *storable_reason;
-	int64_t started_us, answered_us;
+	int64_t started_us, answered_us, ended_us; /* wall clock; 0: not yet */
 	char tls_error[96]; /* why a server was not spoken to; empty: nothing of the kind */
 };
 

@@ -78,12 +78,25 @@ static bool may_reuse(const struct fetch *fetch)
 	       fetch_request(fetch)->body == HTTP_BODY_NONE;
 }
 
+static void note_server(struct fetch *fetch)
+{
+	struct origin_conn *conn = fetch->conn;
+
+	socklen_t len = sizeof(conn->local.as);
+
+	if (conn->local.as.any.sa_family == AF_UNSPEC &&
+	    getsockname(stream_fd(&conn->stream), &conn->local.as.any, &len) == 0)
+		addr_unmap(&conn->local);
+	fetch->report.server = conn->addr;
+	fetch->report.local = conn->local;
+	fetch->report.has_server = true;
+}
+
 enum fetch_state fetch_begin_send(struct fetch *fetch)
 {
 	struct fetch_report *report = &fetch->report;
 
-	report->server = fetch->conn->addr;
-	report->has_server = true;
+	note_server(fetch);
 	report->started_us = loop_wall_us(fetch_loop(fetch));
 	fetch_store_note_removals(&fetch->order);
 	h1_parser_reset(&fetch->parser);

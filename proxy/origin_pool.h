@@ -24,6 +24,7 @@ struct origin_conn {
 	struct peer_state *state; /* counted in its nconns; NULL for direct */
 	uint64_t key;             /* what it may be used for: origin_key */
 	struct addr addr;
+	struct addr local; /* our end; unset before the first request on it */
 	int64_t opened_ms;
 	bool is_reused;
 };

@@ -550,6 +550,7 @@ enum transaction_state reply_denied(struct transaction *t, const struct acl_resu
 	}
 	if (!info)
 		return reply_page(t, 403, NULL);
+	t->deny_info = info;
 	switch (info->kind) {
 	case DENY_RESET:
 		t->exchange.reply.reset = true;

@@ -102,6 +102,7 @@ struct transaction {
 	enum forward_reason forward;
 	enum error_name error;
 	int error_number;
+	const struct deny_info *deny_info; /* the line that a denial was answered by; NULL: none */
 	struct fetch_report report; /* of the fetch, once it is let go */
 	struct str reply_head;      /* as sent, for the log and its ACLs */
 

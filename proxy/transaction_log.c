@@ -10,6 +10,7 @@
 #include "proxy/transaction_internal.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
+#include "squid-compat/deny_info.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
@@ -96,6 +97,17 @@ static struct str sent_head(struct transaction *t)
 	return (struct str){text, len};
 }
 
+/* %<pt ends with the answer's head, %<tt with its body; or both with what happened instead. */
+static void fill_server_times(const struct fetch_report *report, struct log_facts *facts)
+{
+	int64_t ended_us = report->ended_us > 0 ? report->ended_us : facts->end_us;
+	int64_t answered_us = report->answered_us > 0 ? report->answered_us : ended_us;
+
+	facts->has_peer_ms = facts->has_server_ms = true;
+	facts->peer_ms = (answered_us - report->started_us) / 1000;
+	facts->server_ms = (ended_us - report->started_us) / 1000;
+}
+
 static void fill_server(const struct transaction *t, struct log_facts *facts)
 {
 	const struct fetch_report *report = &t->report;
@@ -104,12 +116,57 @@ static void fill_server(const struct transaction *t, struct log_facts *facts)
 	if (!report->has_server)
 		return;
 	facts->server = &report->server;
+	facts->server_local = &report->local;
 	if (report->peer)
 		facts->server_name = report->peer->name;
 	facts->server_status = report->status;
-	facts->has_peer_ms = facts->has_server_ms = report->answered_us > 0;
-	facts->peer_ms = (report->answered_us - report->started_us) / 1000;
-	facts->server_ms = facts->peer_ms;
+	fill_server_times(report, facts);
+	facts->has_server_body = report->status != 0;
+	if (report->status != 0 && report->status != 304)
+		facts->server_body_bytes = (uint64_t)facts->object_bytes;
+}
+
+/* What the reply consists of: a stored or fetched object, or a page of ours. */
+static void fill_object_bytes(const struct transaction *t, struct log_facts *facts)
+{
+	const struct reply *reply = &t->exchange.reply;
+
+	if (t->object && !t->error) {
+		facts->has_object_bytes = object_state(t->object) == OBJECT_COMPLETE;
+		facts->object_bytes =
+			(int64_t)atomic_load_explicit(&t->object->length_, memory_order_acquire);
+		return;
+	}
+	facts->has_object_bytes = true;
+	for (int i = 0; i < reply->nhead; i++)
+		facts->object_bytes += (int64_t)reply->head[i].iov_len;
+	facts->object_bytes -= (int64_t)reply->head_bytes;
+}
+
+static struct str error_code(const struct transaction *t)
+{
+	if (t->deny_info)
+		return t->deny_info->spec;
+	return t->error ? str_of(error_name_text(t->error)) : STR_NONE;
+}
+
+/* As Squid tells it: the system's error by its number, else on which side it was. */
+static struct str error_detail(struct transaction *t)
+{
+	static const bool is_of_server[ERROR_NAMES] = {
+		[ERROR_CONNECT_FAIL] = true,  [ERROR_DNS_FAIL] = true,
+		[ERROR_INVALID_RESP] = true,  [ERROR_READ_ERROR] = true,
+		[ERROR_READ_TIMEOUT] = true,  [ERROR_WRITE_ERROR] = true,
+		[ERROR_ZERO_SIZE_OBJECT] = true,
+	};
+
+	if (t->error == ERROR_SECURE_CONNECT_FAIL)
+		return str_of(t->report.tls_error);
+	if (!is_of_server[t->error])
+		return STR_NONE;
+	if (t->error_number != 0 && t->error != ERROR_READ_TIMEOUT)
+		return arena_printf(&t->arena, "errno=%d", t->error_number);
+	return STR("WITH_SERVER");
 }
 
 static void fill_tls(struct transaction *t, struct log_facts *facts)
@@ -155,16 +212,11 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 		reply->sent_bytes < reply->head_bytes ? reply->sent_bytes : reply->head_bytes;
 	facts->body_bytes_out = facts->bytes_out - facts->head_bytes_out;
 	facts->auth_user = t->user;
-	facts->err_code = t->error ? str_of(error_name_text(t->error)) : STR_NONE;
-	if (t->error == ERROR_SECURE_CONNECT_FAIL)
-		facts->err_detail = str_of(t->report.tls_error);
+	facts->err_code = error_code(t);
+	facts->err_detail = error_detail(t);
 	if (!t->is_refused)
 		facts->request_head = &exchange->request.head;
-	if (t->object) {
-		facts->has_object_bytes = object_state(t->object) == OBJECT_COMPLETE;
-		facts->object_bytes =
-			(int64_t)atomic_load_explicit(&t->object->length_, memory_order_acquire);
-	}
+	fill_object_bytes(t, facts);
 	fill_server(t, facts);
 	fill_tls(t, facts);
 }

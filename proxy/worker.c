@@ -243,6 +243,9 @@ void worker_log_empty_connection(struct worker *worker, struct snapshot *snapsho
 		.start_us = loop_wall_us(worker->loop),
 		.end_us = loop_wall_us(worker->loop),
 		.client = client,
+		.err_code = STR("ERR_CLIENT_GONE"),
+		.err_detail = STR("WITH_CLIENT"),
+		.has_object_bytes = true,
 		.client_request = {.url = STR("error:transaction-end-before-headers")},
 		.request = {.url = STR("error:transaction-end-before-headers")},
 	};

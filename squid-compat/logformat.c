@@ -344,11 +344,12 @@ static void render_code(const struct log_item *item, const struct log_facts *fac
 		render_number(item, value.number, out);
 	else if (value.kind == LOG_VALUE_SECONDS)
 		render_seconds(item, value.number, out);
-	else if (value.text.len == 0)
-		buf_add_char(out, '-');
-	else
+	else if (value.text.len > 0)
 		log_encode(out, item->encoding, str_first(value.text, LOGFORMAT_MAX_VALUE));
-	align(item, start, value.kind >= LOG_VALUE_NUMBER, out);
+	if (value.kind < LOG_VALUE_NUMBER && value.text.len == 0)
+		buf_add_char(out, '-'); /* as Squid: a missing value has no width */
+	else
+		align(item, start, value.kind >= LOG_VALUE_NUMBER, out);
 	buf_clear(scratch);
 }
 

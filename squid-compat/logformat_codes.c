@@ -247,6 +247,15 @@ GETTER(get_version)
 						      request->major, request->minor)});
 }
 
+/* Of a request that may not have been made. */
+GETTER(get_known_version)
+{
+	const struct log_request *request = slot(code, facts);
+
+	if (request->major != 0)
+		get_version(code, item, facts, value);
+}
+
 /* As the built-in formats name the protocol: "HTTP/1.1", "NONE/0.0" without a request. */
 GETTER(get_protocol)
 {
@@ -504,21 +513,21 @@ static const struct log_code codes[] = {
 	ROW("ru", get_stripped_url, FACT(request.url), NONE, BLANKS, 0, NULL),
 	TEXT("rp", request.path),
 	FIELD("rv", get_version, request),
-	ROW(">v", get_version, FACT(client_request), NONE, RAW, 0, ">rv"),
+	ROW(">v", get_known_version, FACT(client_request), NONE, RAW, 0, ">rv"),
 	TEXT(">rm", client_request.method),
 	TEXT(">ru", client_request.url),
 	TEXT(">rs", client_request.scheme),
 	TEXT(">rd", client_request.host),
 	FIELD(">rP", get_url_port, client_request.port),
 	TEXT(">rp", client_request.path),
-	FIELD(">rv", get_version, client_request),
+	FIELD(">rv", get_known_version, client_request),
 	TEXT("<rm", server_request.method),
 	TEXT("<ru", server_request.url),
 	TEXT("<rs", server_request.scheme),
 	TEXT("<rd", server_request.host),
 	FIELD("<rP", get_url_port, server_request.port),
 	TEXT("<rp", server_request.path),
-	FIELD("<rv", get_version, server_request),
+	FIELD("<rv", get_known_version, server_request),
 	ROW("_protocol", get_protocol, FACT(request), NONE, RAW, LOG_CODE_INTERNAL, NULL),
 	ROW("rG", NULL, 0, NONE, RAW, LOG_CODE_UNFILLED, NULL),
 	/* fate */

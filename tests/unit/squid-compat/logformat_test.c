@@ -174,7 +174,7 @@ static void codes_render_as_in_squid(void **state)
 		{"%{Two}>h", "1,%202"},
 		{"%{Cookie:;session}>h", "abc"},
 		{"%{Cookie:;none}>h", "-"},
-		{"%{Missing}>h|%8{Missing}>h|%-4{Missing}>h|", "-|       -|-   |"},
+		{"%{Missing}>h|%8{Missing}>h|%-4{Missing}>h|", "-|-|-|"},
 		{"%<h{content-type}", "text/plain"},
 		{"%% 100%%", "% 100%"},
 		{"%ts.%03tu", "1795296655.293"},
