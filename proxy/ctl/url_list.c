@@ -74,9 +74,21 @@ static bool is_url(struct str text)
 	return str_starts_with(text, STR("http://")) || str_starts_with(text, STR("https://"));
 }
 
+/* What could end a request line, and begin another one, is no part of it. */
+static bool is_one_word(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] <= ' ' || text.at[i] == 0x7f)
+			return false;
+	return true;
+}
+
 static void add(struct url_list *list, struct str url)
 {
-	if (!is_url(url) || url.len > URL_LIST_MAX_URL_BYTES || !is_new(list, url))
+	if (!is_url(url) || !is_one_word(url) || url.len > URL_LIST_MAX_URL_BYTES)
+		return;
+	url = str_first(url, str_find_char(url, '#')); /* that is for the client alone */
+	if (!is_new(list, url))
 		return;
 	if (list->n == list->room_) {
 		list->room_ = list->room_ > 0 ? list->room_ * 2 : 64;
@@ -181,9 +193,10 @@ static bool read_native(struct url_list *list, struct str line)
 
 static void read_line(struct url_list *list, struct str line, struct str site)
 {
-	line = str_trim(line);
-	if (is_url(line))
-		add(list, str_first(line, str_find_char(line, ' ')));
+	struct str rest = line, first;
+
+	if (str_word(&rest, &first) && is_url(first))
+		add(list, first);
 	else if (!read_native(list, line))
 		read_common(list, line, site);
 }

@@ -39,6 +39,13 @@ static const struct {
 	 "<?xml version=\"1.0\"?><urlset><url><loc>http://a/?x=1&amp;y=2</loc></url>\n"
 	 "<url><loc>\n http://a/ </loc></url><url><loc>http://cut",
 	 " http://a/?x=1&y=2 http://a/ http://cut"},
+	{"sitemap that would write requests", "",
+	 "<loc>http://a/x HTTP/1.1\r\nX-Injected: 1\r\n\r\nGET /y</loc><loc>http://a/\x1b[2J</loc>"
+	 "<loc>http://b/\tz</loc><loc>http://c/</loc>",
+	 " http://c/"},
+	{"list with tabs and control characters", "", "http://a/1\t12\nhttp://a/\x7f\nhttp://a/\x01\n",
+	 " http://a/1"},
+	{"fragments", "", "http://a/#top\nhttp://a/\nhttp://a/x#y\n", " http://a/ http://a/x"},
 };
 
 static void check_case(const char *site, const char *text, const char *expected)
