@@ -126,10 +126,15 @@ enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loo
 	return ERR_OK;
 }
 
+static uint64_t queue_limit(const struct disk *disk)
+{
+	return disk->config.queue_bytes ? disk->config.queue_bytes : DISK_QUEUE_BYTES;
+}
+
 bool disk_queue_charge(struct disk *disk, uint64_t nbytes)
 {
 	uint64_t queued = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
-	uint64_t max = disk->config.queue_bytes ? disk->config.queue_bytes : DISK_QUEUE_BYTES;
+	uint64_t max = queue_limit(disk);
 
 	do {
 		if (queued != 0 && queued + nbytes > max)
@@ -138,6 +143,14 @@ bool disk_queue_charge(struct disk *disk, uint64_t nbytes)
 							queued + nbytes, memory_order_relaxed,
 							memory_order_relaxed));
 	return true;
+}
+
+unsigned disk_pressure(struct disk *disk)
+{
+	uint64_t queued = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
+	uint64_t eighths = queued * 8 / queue_limit(disk);
+
+	return eighths < 4 ? 0 : eighths > 7 ? 4 : (unsigned)eighths - 3;
 }
 
 void disk_queue_release(struct disk *disk, uint64_t nbytes)

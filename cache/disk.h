@@ -112,6 +112,10 @@ void disk_query_give_up(struct disk_query *query);
  * full of what is asked for more often: cache/disk_admission.h), and counted. */
 bool disk_store(struct disk *disk, struct object *object, uint64_t key);
 
+/* 0: the queue to the writer is at most half full; up to 4 with each eighth more. Who offers more then does
+ * well to leave it the processor as often (sched_yield), if they share one. */
+unsigned disk_pressure(struct disk *disk);
+
 /* The row's head, times and facts become object's (what a 304 renewed); its body stays. */
 void disk_update_head(struct disk *disk, uint64_t id, struct object *object);
 

@@ -65,6 +65,7 @@ static int64_t next_retry_ms(struct disk_writer *writer)
 
 static void rest(struct disk_writer *writer, const char *reason, int64_t retry_in_ms)
 {
+	disk_checkpoint_forget(writer->checkpoint);
 	rows_close(&writer->rows);
 	writer->retry_ms = loop_now_ms(writer->loop) + retry_in_ms;
 	set_state(writer, DISK_OFF, reason);
@@ -94,6 +95,7 @@ static void forget_file(struct disk_writer *writer)
 		if (item->store && item->store->id != 0)
 			store_fail(writer, item->store);
 	}
+	disk_checkpoint_forget(writer->checkpoint);
 	writer->doomed.n = 0;
 	writer->purge_seen = writer->hand = 0;
 	writer->id_limit = writer->id_limit_committed = 0;

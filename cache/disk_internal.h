@@ -4,6 +4,7 @@
  *     worker ── disk_lookup ──> disk_reader (2 threads) ── done ──> worker
  *     worker ── disk_store ───> disk_feed (1 thread, follows bodies) ──> disk_writer (1 thread)
  *                          └── a complete object ──────────────────────┘
+ *     disk_writer ── disk_checkpoint (1 thread, writes SQLite's log back) ── done ──> disk_writer
  * Locks are leaves: the index's shards, pins, doubts, and each job's own. */
 #ifndef CACHE_DISK_INTERNAL_H
 #define CACHE_DISK_INTERNAL_H

@@ -21,6 +21,7 @@ enum {
 	FLUSH_MS = 600000,
 	FLUSH_ROWS = 10000,
 	CHECKPOINT_PAGES = (8 << 20) / SCHEMA_PAGE_BYTES,
+	LAST_BIT_PAGES = (4 << 20) / SCHEMA_PAGE_BYTES,
 	TRUNCATE_PAGES = (16 << 20) / SCHEMA_PAGE_BYTES,
 	WAL_MAX_BYTES = 256 << 20,
 	WAL_LEAST_BYTES = 32 << 20,
@@ -86,6 +87,8 @@ static int on_wal(void *owner, sqlite3 *db, const char *name, int npages)
 
 	(void)db;
 	(void)name;
+	if (npages < writer->wal_pages)
+		writer->wal_done = 0; /* it begins anew */
 	writer->wal_pages = npages;
 	return SQLITE_OK;
 }
@@ -348,13 +351,20 @@ void upkeep_flush_hits(struct disk_writer *writer)
 
 /* ---- the log of SQLite (WAL) */
 
+static void note_written_back(struct disk_writer *writer, int npages, int ndone)
+{
+	writer->wal_done = ndone;
+	if (npages == ndone)
+		writer->wal_pages = writer->wal_done = 0;
+}
+
 static void checkpoint(struct disk_writer *writer, int mode)
 {
 	int npages = 0, ndone = 0;
 	int rc = sqlite3_wal_checkpoint_v2(writer->rows.db, NULL, mode, &npages, &ndone);
 
-	if (rc == SQLITE_OK && npages == ndone)
-		writer->wal_pages = 0;
+	if (rc == SQLITE_OK)
+		note_written_back(writer, npages, ndone);
 	else if (rc != SQLITE_OK && rc != SQLITE_BUSY)
 		writer_fault(writer, rc);
 }
@@ -371,16 +381,64 @@ static int wal_max_pages(struct disk_writer *writer)
 	return (int)(bytes / SCHEMA_PAGE_BYTES);
 }
 
-/* False: somebody reads an old state without end, so that the log cannot be written back. */
+bool upkeep_log_is_full(struct disk_writer *writer)
+{
+	return disk_checkpoint_is_under_way(writer->checkpoint) &&
+	       writer->wal_pages > wal_max_pages(writer) / 2;
+}
+
+/* False: somebody reads an old state without end, so that the log cannot be written back. The writer does
+ * that itself only where the other thread does not get ahead of it. */
 static bool is_log_bounded(struct disk_writer *writer)
 {
-	if (writer->wal_pages >= CHECKPOINT_PAGES)
+	if (disk_checkpoint_is_under_way(writer->checkpoint))
+		return true;
+	if (writer->wal_pages > wal_max_pages(writer) / 2)
 		checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+	else if (writer->wal_pages - writer->wal_done >= CHECKPOINT_PAGES)
+		disk_checkpoint_ask(writer->checkpoint, writer->inode);
 	if (!writer->rows.db || writer->wal_pages <= wal_max_pages(writer))
 		return true;
 	writer_pause(writer, "a program that reads cache.db without end keeps its log from"
 			     " being written back", LOOK_MS);
 	return false;
+}
+
+/* The log begins anew when all of it was written back at a moment without a transaction: the writer
+ * does the last bit itself. */
+static void end_log(struct disk_writer *writer)
+{
+	int left = writer->wal_pages - writer->wal_done;
+
+	if (left <= LAST_BIT_PAGES)
+		checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
+	else if (writer->wal_pages <= wal_max_pages(writer) / 2)
+		disk_checkpoint_ask(writer->checkpoint, writer->inode);
+}
+
+void upkeep_after_checkpoint(void *owner, int code, int ndone, unsigned generation)
+{
+	struct disk_writer *writer = owner;
+
+	if (!writer->rows.db ||
+	    generation != atomic_load_explicit(&writer->disk->generation, memory_order_relaxed))
+		return;
+	if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
+		if (upkeep_file_has_moved(writer))
+			writer_reopen(writer);
+		else
+			writer_fault(writer, code);
+		return;
+	}
+	if (code == SQLITE_OK && ndone > writer->wal_done) {
+		note_written_back(writer, writer->wal_pages, ndone);
+		if (writer->wal_pages != 0)
+			end_log(writer);
+	}
+	if (writer->rows.db)
+		is_log_bounded(writer);
+	if (!list_is_empty(&writer->queue))
+		loop_defer(writer->loop, &writer->batch_task);
 }
 
 void upkeep_after_commit(struct disk_writer *writer)
@@ -405,7 +463,8 @@ static void shrink(struct disk_writer *writer)
 /* Writes the log back, and holds no memory while there is nothing to do. */
 static void tidy_when_idle(struct disk_writer *writer)
 {
-	if (writer->wal_pages == 0 || loop_now_ms(writer->loop) - writer->active_ms < IDLE_MS)
+	if (writer->wal_pages == 0 || disk_checkpoint_is_under_way(writer->checkpoint) ||
+	    loop_now_ms(writer->loop) - writer->active_ms < IDLE_MS)
 		return;
 	writer->active_ms = loop_now_ms(writer->loop); /* the next try is IDLE_MS away */
 	checkpoint(writer, writer->wal_pages > TRUNCATE_PAGES ? SQLITE_CHECKPOINT_TRUNCATE
@@ -470,6 +529,7 @@ void upkeep_start(struct disk_writer *writer)
 	writer->inode = upkeep_inode(writer, "");
 	writer->wal_inode = upkeep_inode(writer, "-wal");
 	writer->shm_inode = upkeep_inode(writer, "-shm");
+	writer->wal_done = 0;
 	writer->wal_pages = 1; /* whatever an earlier process left */
 	writer->load_at = 0;
 	writer->first_new_id = writer->next_id;

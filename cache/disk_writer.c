@@ -99,7 +99,8 @@ void writer_run_batch(struct disk_writer *writer)
 	int rc;
 
 	timer_cancel(&writer->batch_timer);
-	if (list_is_empty(&writer->queue) || !writer_may_write(writer))
+	if (list_is_empty(&writer->queue) || !writer_may_write(writer) ||
+	    upkeep_log_is_full(writer))
 		return;
 	rc = rows_begin(&writer->rows);
 	if (rc != SQLITE_OK) {
@@ -194,6 +195,7 @@ static void finish(struct disk_writer *writer)
 	int64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
 
 	writer->is_stopping = true;
+	disk_checkpoint_stop(writer->checkpoint);
 	while (!list_is_empty(&writer->queue) && disk_state(writer->disk) == DISK_NORMAL &&
 	       clock_mono_ms() < deadline_ms) {
 		uint64_t commits = writer->disk->counts[COUNT_COMMITS];
@@ -249,6 +251,7 @@ void disk_writer_post(struct disk_writer *writer, struct disk_item *item)
 
 static void writer_destroy(struct disk_writer *writer)
 {
+	disk_checkpoint_destroy(writer->checkpoint);
 	rows_close(&writer->rows);
 	loop_destroy(writer->loop);
 	mem_free(writer->doomed.at);
@@ -311,7 +314,10 @@ enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **
 	if (writer->rows.db)
 		upkeep_start(writer);
 	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + TICK_MS);
-	err = disk_thread_start(&writer->thread, "disk-writer", writer->loop, why);
+	err = disk_checkpoint_start(disk, writer->loop, upkeep_after_checkpoint, writer,
+				    &writer->checkpoint, why);
+	if (err == ERR_OK)
+		err = disk_thread_start(&writer->thread, "disk-writer", writer->loop, why);
 	if (err != ERR_OK) {
 		loop_task_cancel(&writer->load_task);
 		timer_cancel(&writer->tick);

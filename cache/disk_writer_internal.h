@@ -3,6 +3,7 @@
  * (disk_items.c), faults (disk_fault.c) and upkeep (disk_upkeep.c). All of it is one thread's. */
 #ifndef CACHE_DISK_WRITER_INTERNAL_H
 #define CACHE_DISK_WRITER_INTERNAL_H
+#include "cache/disk_checkpoint.h"
 #include "cache/disk_rows.h"
 #include "cache/disk_writer.h"
 
@@ -59,6 +60,8 @@ struct disk_writer {
 	struct loop_task purge_task;
 	struct disk_ids doomed; /* whose pieces are to go */
 	int wal_pages;          /* after the last commit; 0: all of it is in the database */
+	int wal_done;           /* of them, what the database has */
+	struct disk_checkpoint *checkpoint;
 	uint64_t inode, wal_inode, shm_inode; /* of cache.db and what lies beside it; 0: not seen yet */
 	int64_t active_ms, flushed_ms, looked_ms;
 
@@ -124,6 +127,10 @@ bool upkeep_file_has_moved(struct disk_writer *writer);
 /* The inode of cache.db with suffix behind its name; 0: there is none. */
 uint64_t upkeep_inode(struct disk_writer *writer, const char *suffix);
 void upkeep_after_commit(struct disk_writer *writer);
+/* struct disk_writer: a disk_checkpoint_done. */
+void upkeep_after_checkpoint(void *owner, int code, int ndone, unsigned generation);
+/* Is the log so long that it has to be written back first? */
+bool upkeep_log_is_full(struct disk_writer *writer);
 void writer_doom(struct disk_writer *writer, uint64_t id);
 
 #endif

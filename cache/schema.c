@@ -437,7 +437,7 @@ static int prepare_writer(sqlite3 *db, uint64_t max_bytes)
 	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_snprintf(sizeof(sql), sql,
 			 "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-2048;"
-			 "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=16777216;"
+			 "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
 			 "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY;"
 			 "PRAGMA max_page_count=%llu",
 			 max_bytes / SCHEMA_PAGE_BYTES);

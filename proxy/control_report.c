@@ -20,6 +20,9 @@ static void say_disk(struct control_call *call, struct disk *disk)
 {
 	static const char *const states[] = {
 		[DISK_NORMAL] = "normal", [DISK_PAUSED] = "paused", [DISK_OFF] = "off"};
+	static const char *const budgets[] = {[DISK_BUDGET_AMPLE] = "ample",
+					      [DISK_BUDGET_SHORT] = "short",
+					      [DISK_BUDGET_SPENT] = "spent"};
 	struct disk_stats stats;
 
 	disk_stats(disk, &stats);
@@ -33,6 +36,12 @@ static void say_disk(struct control_call *call, struct disk *disk)
 	control_say(call, "disk.read_now = %" PRIu64, stats.read_now);
 	control_say(call, "disk.stored = %" PRIu64, stats.stored);
 	control_say(call, "disk.refused = %" PRIu64, stats.refused);
+	control_say(call, "disk.not_admitted = %" PRIu64, stats.not_admitted);
+	control_say(call, "disk.dropped = %" PRIu64, stats.dropped);
+	control_say(call, "disk.evicted = %" PRIu64, stats.evicted);
+	control_say(call, "disk.queued_bytes = %" PRIu64, stats.queued_bytes);
+	control_say(call, "disk.written_bytes = %" PRIu64, stats.written_bytes);
+	control_say(call, "disk.budget = %s", budgets[stats.budget]);
 	control_say(call, "disk.faults = %" PRIu64, stats.faults);
 }
 

@@ -216,6 +216,14 @@ static bool is_out_of_date(const struct fetch_order *order, struct str head)
 	       purge_list_hits(server->purges, order->since, order->url, head);
 }
 
+/* What shares its processor with the writer would outrun it, and drop what there is time for. */
+static void mind_pressure(struct worker *worker, struct disk *disk)
+{
+	worker->ways = disk_pressure(disk);
+	if (worker->ways > 0)
+		loop_defer(worker->loop, &worker->way_task);
+}
+
 /* To the disk, if there is one. The look afterwards: a purge either marks the store that it finds on its
  * way, or was counted before this. */
 static bool store_on_disk(const struct fetch_storing *storing, struct object *object)
@@ -225,6 +233,7 @@ static bool store_on_disk(const struct fetch_storing *storing, struct object *ob
 
 	if (!disk || !disk_store(disk, object, storing->key))
 		return false;
+	mind_pressure(storing->worker, disk);
 	if (index_removals(server->index, storing->key) == storing->removals)
 		return true;
 	disk_remove_all(disk, storing->key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/worker.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -25,6 +26,16 @@
 enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20,
        LOG_RECORD_MAX_BYTES = 1 << 18 };
 
+/* The processor goes to whoever else is ready to run on it: a disk's writer that would be outrun. Returns
+ * at once if nobody is. */
+static void give_way(struct loop_task *task)
+{
+	struct worker *worker = CONTAINER(task, struct worker, way_task);
+
+	for (; worker->ways > 0; worker->ways--)
+		sched_yield();
+}
+
 struct worker *worker_create(struct server *server, unsigned index, struct err_text *why)
 {
 	struct worker *worker = mem_zalloc(sizeof(*worker));
@@ -36,6 +47,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	list_init(&worker->spare);
 	list_init(&worker->fetches);
 	list_init(&worker->backgrounds);
+	worker->way_task.run = give_way;
 	worker->loop = loop_create(READ_BYTES, why);
 	if (!worker->loop) {
 		mem_free(worker);

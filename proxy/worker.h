@@ -47,6 +47,8 @@ struct worker {
 	struct peer_turns *turns;  /* round-robin */
 	struct unshared *unshared; /* collapsed forwarding */
 	struct tls_gate tls_gate;
+	struct loop_task way_task; /* gives way to a disk's writer, in a turn */
+	unsigned ways;             /* so many times */
 	struct list listeners;
 	struct list sessions;
 	unsigned nsessions;
