@@ -322,6 +322,11 @@ void control_continue(struct control_call *call, void (*step)(struct control_cal
 	loop_defer(loop_of(call), &call->task);
 }
 
+void control_pause(struct control_call *call)
+{
+	call->step = NULL;
+}
+
 static void tally_done(void *owner, const struct tally *tally)
 {
 	struct control_call *call = owner;

@@ -70,6 +70,9 @@ void *control_state(const struct control_call *call);
  * called control_end or control_fail. Each run takes some CONTROL_SLICE_MS at most. */
 void control_continue(struct control_call *call, void (*step)(struct control_call *call));
 
+/* Within step: it runs no more until control_continue is called again. */
+void control_pause(struct control_call *call);
+
 /* write runs when the workers have told what they counted; then the call ends. */
 void control_ask_workers(struct control_call *call,
 			 void (*write)(struct control_call *call, const struct tally *tally));

@@ -19,6 +19,7 @@ static const struct control_verb verbs[] = {
 	{"purge", 2, 4, control_run_purge},
 	{"objects", 0, 2, control_run_objects},
 	{"import", 1, 1, control_run_import},
+	{"mgr", 1, 1, control_run_manager},
 	{"why", 1, CONTROL_MAX_WORDS - 1, control_run_why},
 };
 

@@ -14,6 +14,9 @@ void control_run_counters(struct control_call *call);
 void control_run_import(struct control_call *call);
 void control_run_objects(struct control_call *call);
 
+/* control_manager.c */
+void control_run_manager(struct control_call *call);
+
 /* control_purge.c */
 void control_run_purge(struct control_call *call);
 

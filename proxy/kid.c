@@ -204,6 +204,8 @@ static enum err start(struct kid *kid, const struct command_line *line, struct c
 		.loop = kid->loop,
 		.role = "worker",
 		.stopped = ended,
+		.reload = want_reload,
+		.shutdown = want_shutdown,
 		.owner = kid,
 	};
 	enum err err = serve_start(&options, &kid->serve, why);

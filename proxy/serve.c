@@ -11,9 +11,11 @@
 #include "lib/net/loop.h"
 #include "proxy/cache_log.h"
 #include "proxy/log_writer.h"
+#include "proxy/manager.h"
 #include "proxy/process.h"
 #include "proxy/server.h"
 #include "proxy/startup.h"
+#include "proxy/statistics.h"
 #include "proxy/tally.h"
 #include "proxy/version.h"
 #include "proxy/worker.h"
@@ -29,6 +31,8 @@ struct serve {
 	struct server server;
 	struct serve_options options;
 	struct config *config;
+	struct statistics *statistics;
+	struct manager *manager;
 	unsigned nstops;
 	int64_t wait_ms; /* said with the first stop */
 	pthread_t joiner;
@@ -56,6 +60,7 @@ static enum err start_server(struct serve *serve, struct err_text *why)
 	struct server *server = &serve->server;
 	enum err err = log_writer_start(server->log, why);
 
+	serve->manager = server->manager = manager_create(serve, serve->options.loop);
 	if (err == ERR_OK)
 		err = server_prepare(server, config_ref(serve->config), why);
 	if (err == ERR_OK)
@@ -80,6 +85,7 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 	say_start(serve);
 	err = start_server(serve, why);
 	if (err == ERR_OK) {
+		serve->statistics = statistics_create(&serve->server, options->loop);
 		*out = serve;
 		return ERR_OK;
 	}
@@ -97,6 +103,26 @@ const struct config *serve_config(const struct serve *serve)
 struct server *serve_server(struct serve *serve)
 {
 	return &serve->server;
+}
+
+const struct statistics *serve_statistics(const struct serve *serve)
+{
+	return serve->statistics;
+}
+
+const char *serve_service_name(const struct serve *serve)
+{
+	return serve->options.line->service_name;
+}
+
+void serve_want_reload(struct serve *serve)
+{
+	serve->options.reload(serve->options.owner);
+}
+
+void serve_want_shutdown(struct serve *serve)
+{
+	serve->options.shutdown(serve->options.owner);
 }
 
 /* ---- ports */
@@ -256,6 +282,7 @@ void serve_stop(struct serve *serve, bool is_fast)
 		server_post_stop(&serve->server, 0);
 		return;
 	}
+	statistics_stop(serve->statistics);
 	serve->wait_ms = is_fast ? 0 : serve->config->shutdown_lifetime_ms;
 	begin_stop(serve);
 }
@@ -269,6 +296,8 @@ void serve_destroy(struct serve *serve)
 {
 	if (!serve)
 		return;
+	manager_destroy(serve->manager);
+	statistics_destroy(serve->statistics);
 	server_stop(&serve->server);
 	log_say(1, "Squid Cache (Version " VERSION_TEXT "): Exiting normally.");
 	cache_log_close();

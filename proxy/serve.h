@@ -14,6 +14,7 @@ struct command_line;
 struct config;
 struct loop;
 struct server;
+struct statistics;
 struct transcript; /* proxy/transcript.h */
 
 struct serve; /* opaque */
@@ -25,6 +26,9 @@ struct serve_options {
 	const char *role;      /* as the start line has it */
 	void (*stopped)(
 		void *owner); /* from the loop, once: all has ended; serve_destroy is next */
+	/* What the process that runs it does about these; from the loop. */
+	void (*reload)(void *owner);
+	void (*shutdown)(void *owner);
 	void *owner;
 };
 
@@ -35,6 +39,12 @@ void serve_destroy(struct serve *serve); /* after stopped; accepts NULL */
 
 const struct config *serve_config(const struct serve *serve);
 struct server *serve_server(struct serve *serve);
+const struct statistics *serve_statistics(const struct serve *serve);
+const char *serve_service_name(const struct serve *serve);
+
+/* Asks the process for a reload, or for its end. */
+void serve_want_reload(struct serve *serve);
+void serve_want_shutdown(struct serve *serve);
 
 /* Takes over the sockets, one for each worker. */
 void serve_listen(struct serve *serve, const char *spec, bool is_https, const int *fds,

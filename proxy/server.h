@@ -16,6 +16,7 @@ struct config;
 struct disk;
 struct index;
 struct log_writer;
+struct manager;
 struct partial_table;
 struct peer_table;
 struct promotion;
@@ -39,6 +40,7 @@ struct server {
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
 	struct log_writer *log;
+	struct manager *manager;  /* the cache manager: workers hand requests to it (manager.h) */
 	struct tls_table *tls;    /* proxy/tls_table.h */
 	struct handshake_rate *handshakes;
 	struct snapshot *current; /* the newest; a reference. The main thread's */

@@ -250,6 +250,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->has_request_rules = !header_rules_is_empty(config->request_headers);
 	snapshot->max_stored_bytes = max_stored_bytes(config);
 	snapshot->has_purge = acl_set_names_method(config->acls, STR("PURGE"));
+	snapshot->has_manager_rule = access_list_names(config->http_access, STR("manager"));
 	snapshot->has_reload_option =
 		config->reload_into_ims || refresh_rules_have_reload_option(config->refresh);
 	snapshot->request_additions = header_additions_create(config->request_headers);

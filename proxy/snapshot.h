@@ -53,6 +53,7 @@ struct snapshot {
 	bool has_request_rules;
 	struct header_additions *request_additions, *reply_additions; /* NULL: none */
 	bool has_purge;                /* an ACL names method PURGE */
+	bool has_manager_rule;         /* http_access speaks of the ACL manager */
 	bool has_reload_option;
 	uint64_t max_stored_bytes;     /* of a body, in memory or on some disk; 0: no limit */
 

@@ -248,6 +248,8 @@ static enum err start(struct solo *solo, const struct command_line *line, struct
 		.loop = solo->loop,
 		.role = "master worker",
 		.stopped = ended,
+		.reload = want_reload,
+		.shutdown = want_shutdown,
 		.owner = solo,
 	};
 	enum err err = serve_start(&options, &solo->serve, why);

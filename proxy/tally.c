@@ -25,17 +25,21 @@ struct tally_request {
 
 static void add(struct counters *to, const struct counters *from)
 {
-	to->client_requests += from->client_requests;
-	to->client_hits += from->client_hits;
-	to->client_errors += from->client_errors;
-	to->client_bytes_in += from->client_bytes_in;
-	to->client_bytes_out += from->client_bytes_out;
-	to->client_hit_bytes_out += from->client_hit_bytes_out;
-	to->server_requests += from->server_requests;
-	to->server_errors += from->server_errors;
-	to->server_bytes_in += from->server_bytes_in;
-	to->server_bytes_out += from->server_bytes_out;
-	to->connections_accepted += from->connections_accepted;
+	uint64_t *sums = (uint64_t *)to;
+	const uint64_t *values = (const uint64_t *)from;
+
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*sums); i++)
+		sums[i] += values[i];
+}
+
+static void add_part(struct tally *total, const struct tally *part)
+{
+	add(&total->counters, &part->counters);
+	for (size_t i = 0; i < SERVICE_KINDS; i++)
+		histogram_add(&total->times.of[i], &part->times.of[i]);
+	total->loops.turns += part->loops.turns;
+	total->loops.events += part->loops.events;
+	total->nsessions += part->nsessions;
 }
 
 static void come_back(struct mail *mail)
@@ -43,8 +47,7 @@ static void come_back(struct mail *mail)
 	struct part *part = CONTAINER(mail, struct part, mail);
 	struct tally_request *request = part->request;
 
-	add(&request->total.counters, &part->tally.counters);
-	request->total.nsessions += part->tally.nsessions;
+	add_part(&request->total, &part->tally);
 	if (--request->nwaiting > 0)
 		return;
 	if (request->done)
@@ -58,6 +61,8 @@ static void copy(struct mail *mail)
 	struct part *part = CONTAINER(mail, struct part, mail);
 
 	part->tally.counters = part->worker->counters;
+	part->tally.times = part->worker->times;
+	part->tally.loops = loop_counts(part->worker->loop);
 	part->tally.nsessions = part->worker->nsessions;
 	part->mail.deliver = come_back;
 	loop_post(part->request->loop, &part->mail);

@@ -7,6 +7,8 @@
 
 struct tally {
 	struct counters counters;
+	struct service_times times;
+	struct loop_counts loops;
 	unsigned nsessions;
 };
 

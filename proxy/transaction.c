@@ -84,13 +84,6 @@ static bool is_body_too_large(const struct transaction *t)
 	       transaction_request(t)->content_length > (uint64_t)max;
 }
 
-static bool is_internal(const struct transaction *t)
-{
-	struct str path = {t->url.at + t->parts.path.at, t->parts.path.len};
-
-	return str_starts_with(path, STR("/squid-internal-"));
-}
-
 /* OPTIONS with Max-Forwards: 0 is for us, and so is OPTIONS *. */
 static bool is_for_us(const struct transaction *t)
 {
@@ -131,6 +124,7 @@ static enum transaction_state run_start(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);
 	enum port_url_verdict verdict;
+	struct str target;
 
 	if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
 		t->error_url = "error:method-not-allowed";
@@ -140,7 +134,8 @@ static enum transaction_state run_start(struct transaction *t)
 	}
 	if (is_for_us(t))
 		return transaction_refuse(t, 501, ERROR_UNSUP_REQ);
-	if (!make_url(t, target_of(t), &verdict))
+	target = target_of(t);
+	if (!transaction_make_internal_url(t, target) && !make_url(t, target, &verdict))
 		return transaction_refuse(t, 400,
 		                          verdict == PORT_URL_BAD_SCHEME ? ERROR_UNSUP_REQ
 		                                                         : ERROR_INVALID_URL);
@@ -166,8 +161,9 @@ static enum transaction_state run_http_access(struct transaction *t)
 		return TRANSACTION_HTTP_ACCESS;
 	if (verdict == ACL_DENY || (is_purge && !t->snapshot->has_purge))
 		return reply_denied(t, &result, LOG_TCP_DENIED, ERROR_ACCESS_DENIED);
-	if (is_internal(t))
-		return transaction_refuse(t, 404, ERROR_INVALID_URL);
+	if (t->is_internal)
+		return is_purge ? transaction_refuse(t, 404, ERROR_INVALID_URL)
+		                : transaction_run_manager(t);
 	if (!t->exchange.port->is_accel && !is_purge)
 		return reply_denied(t, &(struct acl_result){0}, LOG_TCP_DENIED,
 		                    ERROR_ACCESS_DENIED);

@@ -76,6 +76,9 @@ struct transaction {
 	struct str client_url; /* before rewriting */
 	struct port_url client_parts;
 	const char *error_url; /* instead of an URL, for the log */
+	bool is_internal;      /* for ourselves: transaction_manager.c */
+	struct str manager_password; /* from the URL; STR_NONE: there was none */
+	struct str challenge;  /* WWW-Authenticate of a 401 made here; STR_NONE: the scheme's */
 	struct h1_request_line refused; /* with is_refused; zeroed: it was not readable */
 	uint64_t key;          /* 0: the method has none, or the cache is not used */
 	struct acl_facts facts;
@@ -151,6 +154,12 @@ void transaction_drop_part(struct transaction *transaction);
 /* May the client's Range be kept from the origin, by range_offset_limit? */
 bool transaction_withholds_range(struct transaction *transaction);
 enum transaction_state transaction_run_fetch(struct transaction *transaction);
+
+/* ---- transaction_manager.c */
+/* Is the request-target one of our own (/squid-internal-…, cache_object:)? Then the URL is made. */
+bool transaction_make_internal_url(struct transaction *transaction, struct str target);
+/* Once http_access has allowed it. */
+enum transaction_state transaction_run_manager(struct transaction *transaction);
 
 /* ---- access.c: asks an access list, fetching the facts it lacks. ACL_NEED: wait, run again. */
 enum acl_verdict access_ask(struct transaction *transaction, const struct access_list *list,

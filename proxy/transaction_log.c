@@ -272,19 +272,64 @@ static void fill_reply(struct transaction *t, struct log_facts *facts)
 		facts->mime_type = find_type(t->object->head);
 }
 
-static void count(struct transaction *t)
+/* As Squid sorts them; SERVICE_ALL: in none of the others. */
+static enum service_kind service_kind(enum log_tag tag)
+{
+	switch (tag) {
+	case LOG_TCP_MISS:
+	case LOG_TCP_CLIENT_REFRESH_MISS:
+	case LOG_TCP_SWAPFAIL_MISS:
+		return SERVICE_MISS;
+	case LOG_TCP_IMS_HIT:
+	case LOG_TCP_INM_HIT:
+		return SERVICE_NOT_MODIFIED;
+	case LOG_TCP_REFRESH_UNMODIFIED:
+		return SERVICE_NEAR_HIT;
+	case LOG_TCP_HIT:
+	case LOG_TCP_MEM_HIT:
+	case LOG_TCP_NEGATIVE_HIT:
+	case LOG_TCP_OFFLINE_HIT:
+		return SERVICE_HIT;
+	default:
+		return SERVICE_ALL;
+	}
+}
+
+static void count_time(struct transaction *t)
+{
+	struct service_times *times = &t->worker->times;
+	int64_t took_us = loop_wall_us(t->worker->loop) - t->start_us;
+	unsigned bin = histogram_bin(took_us > 0 ? (uint64_t)took_us : 0);
+	enum service_kind kind = service_kind(t->tag);
+
+	times->of[SERVICE_ALL].counts[bin]++;
+	if (kind != SERVICE_ALL)
+		times->of[kind].counts[bin]++;
+}
+
+static void count_hit(struct transaction *t, struct counters *counters)
+{
+	counters->client_hits++;
+	counters->client_hit_bytes_out += t->exchange.reply.sent_bytes;
+	if (t->is_from_disk)
+		counters->client_disk_hits++;
+	else
+		counters->client_memory_hits++;
+}
+
+static void count(struct transaction *t, bool is_complete)
 {
 	struct counters *counters = &t->worker->counters;
-	const struct reply *reply = &t->exchange.reply;
 
 	counters->client_bytes_in += t->exchange.request_bytes;
-	counters->client_bytes_out += reply->sent_bytes;
-	if (log_tag_is_hit(t->tag)) {
-		counters->client_hits++;
-		counters->client_hit_bytes_out += reply->sent_bytes;
-	}
+	counters->client_bytes_out += t->exchange.reply.sent_bytes;
+	if (log_tag_is_hit(t->tag))
+		count_hit(t, counters);
 	if (t->error != ERROR_NONE)
 		counters->client_errors++;
+	if (!is_complete)
+		counters->client_aborts++;
+	count_time(t);
 }
 
 void transaction_log(struct transaction *t, bool is_complete)
@@ -294,7 +339,7 @@ void transaction_log(struct transaction *t, bool is_complete)
 
 	if (t->is_background)
 		return;
-	count(t);
+	count(t, is_complete);
 	if (!access_logger_is_on(logger))
 		return;
 	fill_facts(t, &facts);

@@ -16,6 +16,7 @@
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
 #include "lib/net/tls_gate.h"
+#include "proxy/histogram.h"
 
 struct listener_socket;
 struct origin_pool;
@@ -27,13 +28,29 @@ struct snapshot;
 struct transaction;
 struct unshared;
 
-/* Written by the worker alone, read by anyone who reports (relaxed). */
+/* The worker's own; who reports asks by mail (tally.h). All of them are uint64_t. */
 struct counters {
 	uint64_t client_requests, client_hits, client_errors;
+	uint64_t client_memory_hits, client_disk_hits; /* of client_hits */
+	uint64_t client_aborts; /* replies that did not go out whole */
 	uint64_t client_bytes_in, client_bytes_out, client_hit_bytes_out;
 	uint64_t server_requests, server_errors;
 	uint64_t server_bytes_in, server_bytes_out;
 	uint64_t connections_accepted;
+};
+
+/* From a request's head to the end of its reply, in microseconds, by what answered it. */
+enum service_kind {
+	SERVICE_ALL,
+	SERVICE_MISS,
+	SERVICE_NOT_MODIFIED, /* a 304 made here (Squid: near miss) */
+	SERVICE_NEAR_HIT,     /* validated, and still good */
+	SERVICE_HIT,
+	SERVICE_KINDS
+};
+
+struct service_times {
+	struct histogram of[SERVICE_KINDS];
 };
 
 struct worker {
@@ -59,6 +76,7 @@ struct worker {
 	struct list fetches;
 	struct list backgrounds; /* background.h */
 	struct counters counters;
+	struct service_times times;
 	uint64_t nunrewritten;      /* requests that no rewriter answered, not yet said */
 	int64_t unrewritten_said_s; /* monotonic; 0: never */
 	bool is_stopping;

@@ -143,6 +143,8 @@ void access_list_destroy(struct access_list *list);
 void access_list_parse(struct access_list *list, struct acl_set *set, const struct words *words,
                        size_t first_word, bool allows_slow, struct report *report);
 bool access_list_is_empty(const struct access_list *list); /* NULL is empty */
+/* Does some line of it name that ACL? (NULL has none) */
+bool access_list_names(const struct access_list *list, struct str acl);
 
 /* The first line that matches decides; if none does, the opposite of the last; if there is none
  * (list NULL or empty), otherwise. */

@@ -113,6 +113,15 @@ bool access_list_is_empty(const struct access_list *list)
 	return list == NULL || list->n == 0;
 }
 
+bool access_list_names(const struct access_list *list, struct str acl)
+{
+	for (size_t i = 0; list != NULL && i < list->n; i++)
+		for (size_t j = 0; j < list->rules[i].nterms; j++)
+			if (str_eq_nocase(str_of(list->rules[i].terms[j].acl->name), acl))
+				return true;
+	return false;
+}
+
 /* The ACLs from word first on. False, and said, if one is unknown; then there are none. */
 static bool parse_terms(const struct acl_set *set, const struct words *words, size_t first,
                         struct report *report, struct acl_term **terms, size_t *nterms)

@@ -8,6 +8,7 @@
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
+#include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/config_internal.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/error_page.h"
@@ -43,6 +44,8 @@ static struct config *create(const struct world *world)
 	cache_dirs_init(config->cache_dirs, arena);
 	config->deny_infos = arena_zalloc(arena, sizeof(*config->deny_infos));
 	deny_infos_init(config->deny_infos, arena);
+	config->cachemgr_passwds = arena_zalloc(arena, sizeof(*config->cachemgr_passwds));
+	cachemgr_passwds_init(config->cachemgr_passwds, arena);
 	config->error_pages = arena_zalloc(arena, sizeof(*config->error_pages));
 	error_pages_init(config->error_pages, arena, world);
 	config->auth = arena_zalloc(arena, sizeof(*config->auth));

@@ -21,6 +21,7 @@ struct size_rules;     /* size_rules.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
 struct cache_dirs;     /* cache_dir.h */
+struct cachemgr_passwds; /* cachemgr_passwd.h */
 struct deny_infos;     /* deny_info.h */
 struct error_pages;    /* error_page.h */
 struct header_rules;   /* header_rules.h */
@@ -182,6 +183,9 @@ struct config {
 	const char *err_html_text;          /* NULL: none */
 	bool email_err_data;
 	struct deny_infos *deny_infos; /* deny_info */
+
+	/* The cache manager. */
+	struct cachemgr_passwds *cachemgr_passwds; /* cachemgr_passwd */
 
 	/* Who may do what. A list without a line is NULL: the comment says what that means. */
 	struct acl_set *acls;

@@ -7,6 +7,7 @@
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
+#include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/header_rules.h"
 #include "squid-compat/helper_config.h"
@@ -154,6 +155,13 @@ void parse_deny_info(struct reading *reading, const struct directive *directive,
 {
 	(void)directive;
 	deny_infos_parse(reading->config->deny_infos, words, reading->report);
+}
+
+void parse_cachemgr_passwd(struct reading *reading, const struct directive *directive,
+                           const struct words *words)
+{
+	(void)directive;
+	cachemgr_passwds_parse(reading->config->cachemgr_passwds, words, reading->report);
 }
 
 /* ---- ports and peers ---- */

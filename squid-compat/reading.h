@@ -72,6 +72,7 @@ directive_fn parse_header_replace;
 directive_fn parse_header_add;
 directive_fn parse_refresh_pattern;
 directive_fn parse_deny_info;
+directive_fn parse_cachemgr_passwd;
 directive_fn parse_http_port;
 directive_fn parse_tls_outgoing;
 directive_fn parse_cache_peer;

@@ -145,6 +145,20 @@ static bool is_authority_with_port(struct str target)
 	return uri_parse_authority(target, &host, &port, &has_port) && has_port;
 }
 
+/* cache_object://HOST[:PORT]/ACTION: how tools that watch Squid 2 to 6 ask for its reports. */
+static bool is_cache_object(struct str target)
+{
+	const struct str scheme = STR("cache_object://");
+	struct str rest = str_from(target, scheme.len), host, authority;
+	uint16_t port;
+	bool has_port;
+
+	authority = str_first(rest, str_find_char(rest, '/'));
+	return str_starts_with_nocase(target, scheme) &&
+	       uri_parse_authority(authority, &host, &port, &has_port) &&
+	       uri_is_path_and_query(str_from(rest, authority.len));
+}
+
 static bool is_good_target(struct http_request *out)
 {
 	struct str target = http_span(&out->head, out->target);
@@ -168,7 +182,7 @@ static bool is_good_target(struct http_request *out)
 		return out->method == HTTP_OPTIONS;
 	}
 	out->target_form = HTTP_TARGET_ABSOLUTE;
-	return uri_parse(target, &uri);
+	return uri_parse(target, &uri) || is_cache_object(target);
 }
 
 /* The first byte may refuse at once: TLS and other protocols may wait for an answer to it. */

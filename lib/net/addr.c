@@ -123,3 +123,15 @@ bool addr_eq_ip(const struct addr *a, const struct addr *b)
 	addr_ip_bytes(b, b_bytes);
 	return memcmp(a_bytes, b_bytes, sizeof(a_bytes)) == 0;
 }
+
+bool addr_is_loopback(const struct addr *addr)
+{
+	static const uint8_t v6[16] = {[15] = 1};
+	static const uint8_t v4[13] = {[10] = 0xff, 0xff, 127};
+	uint8_t bytes[16];
+
+	if (addr->as.any.sa_family != AF_INET && addr->as.any.sa_family != AF_INET6)
+		return false;
+	addr_ip_bytes(addr, bytes);
+	return memcmp(bytes, v6, sizeof(v6)) == 0 || memcmp(bytes, v4, sizeof(v4)) == 0;
+}

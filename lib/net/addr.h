@@ -40,6 +40,9 @@ void addr_unmap(struct addr *addr);
 /* Ports do not count; an IPv4 address equals itself mapped into IPv6. */
 bool addr_eq_ip(const struct addr *a, const struct addr *b);
 
+/* 127.0.0.0/8 or ::1; mapped into IPv6 too. */
+bool addr_is_loopback(const struct addr *addr);
+
 /* The 16 bytes of the address as IPv6 (IPv4 mapped), for comparing by mask. */
 void addr_ip_bytes(const struct addr *addr, uint8_t out[16]);
 

@@ -22,6 +22,7 @@ struct loop {
 	/* The batch at hand. An event of a descriptor that is no longer watched has its pointer
 	 * cleared, as has one of the mailbox's bell. */
 	int nevents, event;
+	struct loop_counts counts;
 	struct epoll_event events[BATCH];
 	struct list tasks;
 	int64_t wall_us;
@@ -90,6 +91,11 @@ int64_t loop_now_ms(const struct loop *loop)
 int64_t loop_wall_us(const struct loop *loop)
 {
 	return loop->wall_us;
+}
+
+struct loop_counts loop_counts(const struct loop *loop)
+{
+	return loop->counts;
 }
 
 char *loop_read_buffer(struct loop *loop, size_t *size)
@@ -180,6 +186,8 @@ static void wait_for_events(struct loop *loop)
 		timeout_ms = 0;
 	loop->nevents = epoll_wait(loop->epoll, loop->events, BATCH, timeout_ms);
 	check(loop->nevents >= 0 || errno == EINTR);
+	loop->counts.turns++;
+	loop->counts.events += loop->nevents > 0 ? (uint64_t)loop->nevents : 0;
 	loop->event = -1;
 	if (timeout_ms != 0)
 		mailbox_wake_up(&loop->mailbox);

@@ -31,6 +31,13 @@ bool loop_is_current(const struct loop *loop); /* is this the thread that runs i
 int64_t loop_now_ms(const struct loop *loop);  /* monotonic */
 int64_t loop_wall_us(const struct loop *loop); /* since 1970 */
 
+/* Since loop_create; the loop's own thread. */
+struct loop_counts {
+	uint64_t turns;  /* how often it asked for events */
+	uint64_t events; /* how many it got */
+};
+struct loop_counts loop_counts(const struct loop *loop);
+
 /* Scratch for reads, one for all of a loop's streams: what lies in it is gone when the current
  * callback returns, or at the next read. */
 char *loop_read_buffer(struct loop *loop, size_t *size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Subcommands that are one word to the running instance, and its answer. */
+/* Subcommands that are a word or two to the running instance, and its answer. */
 #include <stddef.h>
 
 #include "proxy/ctl/client.h"
@@ -20,6 +20,13 @@ int ctl_run_counters(struct ctl *ctl, const struct ctl_args *args)
 {
 	(void)args;
 	return ask(ctl, "counters");
+}
+
+int ctl_run_mgr(struct ctl *ctl, const struct ctl_args *args)
+{
+	const char *words[] = {"mgr", args->nwords > 0 ? args->words[0] : "menu"};
+
+	return client_ask(ctl, words, 2, NULL);
 }
 
 int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/manager_pages.h: the functions that the rows of manager_actions.c name (manager_page.h: write). */
+#ifndef PROXY_MANAGER_PAGES_H
+#define PROXY_MANAGER_PAGES_H
+#include "proxy/manager_page.h"
+
+/* ---- manager_actions.c */
+bool manager_write_menu(struct manager_page *page);
+
+/* ---- manager_counters.c: asks_workers */
+bool manager_write_counters(struct manager_page *page);
+bool manager_write_5min(struct manager_page *page);
+bool manager_write_60min(struct manager_page *page);
+bool manager_write_utilization(struct manager_page *page);
+bool manager_write_histograms(struct manager_page *page);
+bool manager_write_service_times(struct manager_page *page);
+
+/* ---- manager_info.c: asks_workers */
+bool manager_write_info(struct manager_page *page);
+/* these do not */
+bool manager_write_storedir(struct manager_page *page);
+bool manager_write_store_io(struct manager_page *page);
+bool manager_write_mem(struct manager_page *page);
+
+/* ---- manager_peers.c */
+bool manager_write_server_list(struct manager_page *page);
+
+#endif
