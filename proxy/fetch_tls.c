@@ -18,14 +18,19 @@ bool fetch_is_tls(const struct fetch *fetch)
 	return peer ? peer->is_tls : fetch->order.parts->is_https;
 }
 
+static struct str url_host(const struct fetch *fetch)
+{
+	const struct port_url *parts = fetch->order.parts;
+
+	return (struct str){fetch->order.url.at + parts->host.at, parts->host.len};
+}
+
 /* Who is spoken to, for messages. */
 static struct str whom(const struct fetch *fetch)
 {
 	const struct peer *peer = fetch_candidate(fetch)->peer;
-	const struct port_url *parts = fetch->order.parts;
 
-	return peer ? peer->name
-	            : (struct str){fetch->order.url.at + parts->host.at, parts->host.len};
+	return peer ? peer->name : url_host(fetch);
 }
 
 static void note(struct fetch *fetch, const char *why)
@@ -58,7 +63,7 @@ void fetch_note_tls_failure(struct fetch *fetch)
 /* The brackets of an IPv6 address are the URL's. */
 static struct str name_of(const struct fetch *fetch, const struct tls_outgoing *outgoing)
 {
-	struct str name = outgoing->name.at ? outgoing->name : whom(fetch);
+	struct str name = outgoing->name.at ? outgoing->name : url_host(fetch);
 
 	if (name.len > 2 && name.at[0] == '[')
 		name = str_first(str_from(name, 1), name.len - 2);

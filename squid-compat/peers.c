@@ -467,9 +467,9 @@ static struct str tls_name(const struct peer *peer)
 
 	if (peer->tls.options.domain.at)
 		return peer->tls.options.domain;
-	if (peer->forceddomain.at && addr_parse(peer->host, 0, &addr))
+	if (peer->forceddomain.at && (peer->unix_path.at || addr_parse(peer->host, 0, &addr)))
 		return peer->forceddomain;
-	return peer->host;
+	return peer->unix_path.at ? STR_NONE : peer->host;
 }
 
 /* What follows from the options together. */

@@ -151,30 +151,33 @@ static int show(const struct tls_certificate *certificate, gnutls_pcert_st **cha
 
 /* ---- servers */
 
-static bool is_wanted(const struct tls_certificate *certificate,
-                      const struct gnutls_cert_retr_st *info)
+/* Can the client verify signatures of that key? One that does not say (TLS 1.1) knows RSA alone. */
+static bool is_wanted(const struct tls_certificate *certificate, gnutls_session_t session)
 {
 	gnutls_pk_algorithm_t algorithm = tls_certificate_algorithm(certificate);
+	gnutls_sign_algorithm_t signature;
+	size_t i;
 
-	for (unsigned i = 0; i < info->pk_algos_length; i++)
-		if (info->pk_algos[i] == algorithm)
+	for (i = 0; gnutls_sign_algorithm_get_requested(session, i, &signature) == 0; i++)
+		if (gnutls_sign_supports_pk_algorithm(signature, algorithm))
 			return true;
-	return info->pk_algos_length == 0;
+	return i == 0 && algorithm == GNUTLS_PK_RSA;
 }
 
-/* Of several for one name (RSA and ECDSA), the first with a key that the client can verify. */
+/* Of several for one name (RSA and ECDSA), the first with a key that the client can verify. session
+ * NULL: whatever it can. */
 static const struct tls_certificate *choose(const struct tls_server *server, struct str host,
-                                            const struct gnutls_cert_retr_st *info)
+                                            gnutls_session_t session)
 {
-	const struct tls_name *name = tls_names_find(server->names, host), *first = name;
+	const struct tls_name *first = tls_names_find(server->names, host), *name = first;
 
 	if (server->ncertificates == 0)
 		return NULL;
-	while (name && info && !is_wanted(server->certificates[name->value], info))
+	if (!first)
+		return server->certificates[0];
+	while (session && name && !is_wanted(server->certificates[name->value], session))
 		name = tls_names_next(name);
-	if (name)
-		return server->certificates[name->value];
-	return server->certificates[first ? first->value : 0];
+	return server->certificates[name ? name->value : first->value];
 }
 
 const struct tls_certificate *tls_server_choose(const struct tls_server *server, struct str host)
@@ -191,10 +194,11 @@ static int show_server(gnutls_session_t session, const struct gnutls_cert_retr_s
 	size_t len = sizeof(name);
 	unsigned type = GNUTLS_NAME_DNS;
 
+	(void)info;
 	(void)flags;
 	if (gnutls_server_name_get(session, name, &len, &type, 0) != 0)
 		len = 0;
-	certificate = choose(side_of(session)->server, (struct str){name, len}, info);
+	certificate = choose(side_of(session)->server, (struct str){name, len}, session);
 	if (!certificate)
 		return GNUTLS_E_INSUFFICIENT_CREDENTIALS;
 	return show(certificate, chain, nchain, ocsp, nocsp, key);

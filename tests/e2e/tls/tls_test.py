@@ -73,6 +73,16 @@ def shows_the_certificate_that_a_client_names():
             assert client.common_name(connection) == "a.example", asked
 
 
+def shows_a_certificate_that_the_client_can_verify():
+    for signatures, part in (("ECDSA+SHA256:RSA-PSS+SHA256", b"Peer signature type: ECDSA"),
+                             ("RSA-PSS+SHA256", b"Peer signature type: RSA-PSS")):
+        asked = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{HTTPS}",
+                                "-servername", "a.example", "-sigalgs", signatures],
+                               stdin=subprocess.DEVNULL, capture_output=True, timeout=30,
+                               check=False)
+        assert part in asked.stdout, asked.stdout
+
+
 def staples_ocsp_answers():
     for name, part in (("a.example", b"OCSP Response Status: successful"),
                        ("one.example", b"OCSP response: no response sent")):
@@ -215,7 +225,7 @@ def answers_acme_challenges_before_any_rule():
             assert status != 200 and b"secret" not in body, (path, status, body)
 
 
-TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names, staples_ocsp_answers, speaks_tls_12_and_13_alone, sessions_go_on,
+TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names, shows_a_certificate_that_the_client_can_verify, staples_ocsp_answers, speaks_tls_12_and_13_alone, sessions_go_on,
          negotiates_http_1_1, passes_large_bodies_both_ways, waits_for_a_slow_reader,
          takes_a_hello_byte_by_byte, says_when_it_is_done, tells_a_plain_client_what_is_wrong,
          other_bytes_do_no_harm, many_handshakes_at_once]
@@ -227,6 +237,7 @@ def make_certificates():
     made["a"], made["a_key"] = CA.issue("a", ["a.example"])
     made["wild"], made["wild_key"] = CA.issue("wild", ["*.wild.example"],
                                               kind="rsa")
+    made["rsa"], made["rsa_key"] = CA.issue("rsa", ["a.example"], kind="rsa")
     cert, key = CA.issue("one", ["one.example"])
     with open(os.path.join(DIR, "one.pem"), "wb") as out:
         for part in (cert, key):
