@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/exchange.h: one request and its reply, as a client session offers it to a transaction,
- * whatever the protocol beneath (HTTP/1 now; HTTP/2 later).
+ * whatever the protocol beneath (HTTP/1, HTTP/2).
  *
  *     session: parses a head → transaction_begin → the transaction works, maybe over many turns
  *     transaction: pulls the request body by ops->read_body; fills `reply`; calls ops->reply_ready
@@ -33,7 +33,8 @@ struct reply_part {
 
 /* What the client gets: pieces of a head, then the body that a reader follows. */
 struct reply {
-	struct iovec head[REPLY_MAX_PIECES]; /* up to and with the empty line; valid until the end */
+	/* Up to and with the empty line (head_bytes); then perhaps a body made here. Valid until the end. */
+	struct iovec head[REPLY_MAX_PIECES];
 	int nhead;
 	int status;
 	bool has_body;     /* bytes follow the head: those of reader */
@@ -46,8 +47,8 @@ struct reply {
 	const struct reply_part *parts; /* NULL: it is one piece */
 	uint64_t part_left;
 	struct object_reader reader; /* open if has_body */
-	/* counted by the session */
-	uint64_t head_bytes, sent_bytes;
+	uint64_t head_bytes;
+	uint64_t sent_bytes; /* counted by the session; a head as HTTP/1 has it */
 };
 
 struct exchange_ops {
@@ -73,6 +74,7 @@ struct exchange {
 	struct addr client, local;
 	const struct tls_peer *tls_peer; /* who its certificate says the client is; NULL: none */
 	bool may_keep_alive;        /* the connection may go on after the reply */
+	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */
 	struct http_request request;
 	uint64_t request_bytes;     /* received so far: head and body as on the wire */
 	uint64_t request_head_bytes;

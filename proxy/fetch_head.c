@@ -226,9 +226,12 @@ static void add_joined(struct writer *w, enum http_field_id id, struct str ours)
 /* Ours begins with the version that the client spoke: RFC 9110 §7.6.3. */
 static void add_via(struct writer *w)
 {
-	struct str ours = w->order->snapshot->via_value, version = STR("1.0");
+	const struct exchange *exchange = w->order->exchange;
+	bool is_http2 = exchange && exchange->is_http2;
+	struct str ours = w->order->snapshot->via_value;
+	struct str version = is_http2 ? STR("2.0") : STR("1.0");
 
-	if (w->request->minor > 0) {
+	if (w->request->minor > 0 && !is_http2) {
 		add_joined(w, FIELD_VIA, ours);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
 #include "proxy/session_h1.h"
+#include "proxy/session_h2.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
@@ -145,8 +146,10 @@ void listener_stop(struct worker *worker, const char *spec, bool is_https)
 	LIST_EACH_SAFE(node, &worker->listeners) {
 		struct listener *listener = CONTAINER(node, struct listener, node);
 
-		if (listener->is_https == is_https && strcmp(listener->spec, spec) == 0)
-			stop(listener);
+		if (listener->is_https != is_https || strcmp(listener->spec, spec) != 0)
+			continue;
+		session_h2_stop_all(worker, listener, false);
+		stop(listener);
 	}
 }
 

@@ -17,7 +17,7 @@ struct worker;
 
 /* Takes over fd, bound and listening. */
 void listener_start(struct worker *worker, const char *spec, bool is_https, int fd);
-/* Closes the socket of that port; sessions go on. */
+/* Closes the socket of that port; what its sessions have begun goes on. */
 void listener_stop(struct worker *worker, const char *spec, bool is_https);
 void listener_stop_all(struct worker *worker);
 

@@ -13,6 +13,7 @@
 #include "lib/net/stream_tls.h"
 #include "proxy/listener.h"
 #include "proxy/session_h1_internal.h"
+#include "proxy/session_h2.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
 
@@ -119,10 +120,36 @@ static enum session_state refuse_head(struct session *session, const char *bytes
 			       });
 }
 
+enum session_state session_hand_over(struct session *session, struct str already)
+{
+	const struct session_h2_origin origin = {
+		.worker = session->worker,
+		.listener = session->listener,
+		.snapshot = session->snapshot,
+		.port = session->port,
+		.client = &session->client,
+		.local = session->local,
+	};
+
+	session_h2_start(&origin, &session->stream, already);
+	return SESSION_CLOSED;
+}
+
+/* Prior knowledge, RFC 9113 §3.3. */
+static bool may_become_h2(const struct session *session)
+{
+	return session->port->has_h2c && !session->port->is_tls && !session->port->no_http2 &&
+	       session->nrequests == 0 && !session->transaction;
+}
+
 static enum session_state parse_head(struct session *session, const char *bytes, size_t len)
 {
 	const struct h1_limits limits = snapshot_request_limits(session->snapshot, session->port);
+	bool is_whole;
 
+	if (may_become_h2(session) && session_h2_is_preface(bytes, len, &is_whole))
+		return is_whole ? session_hand_over(session, (struct str){bytes, len})
+		                : SESSION_READ_HEAD;
 	prepare_transaction(session);
 	switch (h1_parse_request(&session->parser, bytes, len, &limits,
 	                         &session->exchange->request)) {

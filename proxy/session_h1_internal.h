@@ -95,6 +95,9 @@ enum session_state session_end_of_input(struct session *session);
 /* Answers what cannot be served; nothing behind it on this connection means anything. */
 enum session_state session_refuse(struct session *session, const struct refusal *refusal);
 
+/* It speaks HTTP/2: another session goes on with the connection. already: what was read of it. */
+enum session_state session_hand_over(struct session *session, struct str already);
+
 /* ---- session_h1_proxy.c */
 enum session_state session_run_proxy_header(struct session *session);
 

@@ -61,7 +61,9 @@ enum session_state session_run_handshake(struct session *session)
 	}
 	result = stream_handshake(&session->stream);
 	if (result == 0)
-		return SESSION_READ_HEAD;
+		return str_eq(stream_tls_alpn(&session->stream), STR("h2"))
+		               ? session_hand_over(session, STR(""))
+		               : SESSION_READ_HEAD;
 	if (result == STREAM_WAIT)
 		return SESSION_HANDSHAKE;
 	if (result != STREAM_PLAIN)

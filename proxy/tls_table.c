@@ -134,7 +134,8 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
                                       struct tls_certificate *const *certificates,
                                       size_t ncertificates, struct err_text *why)
 {
-	static const char *const alpn[] = {"http/1.1"};
+	static const char *const alpn[] = {"h2", "http/1.1"};
+	bool no_http2 = port->no_http2;
 	const struct tls_options *options = &port->tls;
 	uint8_t ticket_key[TLS_TICKET_KEY_BYTES];
 	struct str cas[TLS_MAX_CA_FILES + 1];
@@ -148,8 +149,8 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
 	                  .ca_dir = options->ca_path.at,
 	                  .crl = files->crl.bytes,
 	                  .has_system = options->default_ca},
-		.alpn = alpn,
-		.nalpn = options->no_npn ? 0 : sizeof(alpn) / sizeof(alpn[0]),
+		.alpn = alpn + no_http2,
+		.nalpn = options->no_npn ? 0 : COUNT(alpn) - no_http2,
 	};
 
 	for (size_t i = 0; i < files->ncas; i++)

@@ -284,6 +284,11 @@ struct str transaction_keep(struct transaction *t, struct str text)
 	return arena_str(&t->arena, text);
 }
 
+void *transaction_alloc(struct transaction *t, size_t size)
+{
+	return arena_alloc(&t->arena, size);
+}
+
 static void begin(struct transaction *t)
 {
 	t->is_begun = true;

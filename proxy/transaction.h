@@ -28,6 +28,9 @@ void transaction_keep_head(struct transaction *transaction);
 /* A copy that lives as long as the transaction. */
 struct str transaction_keep(struct transaction *transaction, struct str text);
 
+/* Memory that lives as long; not zeroed. */
+void *transaction_alloc(struct transaction *transaction, size_t size);
+
 /* The request is there. Its reply may be ready when this returns. */
 void transaction_begin(struct transaction *transaction);
 

@@ -35,8 +35,8 @@ static void fill(const struct transaction *t, struct str url, const struct port_
 		out->minor = t->refused.minor;
 	} else {
 		out->method = http_span(&request->head, request->method_text);
-		out->major = 1;
-		out->minor = request->minor;
+		out->major = t->exchange.is_http2 ? 2 : 1;
+		out->minor = t->exchange.is_http2 ? 0 : request->minor;
 	}
 	if (!url.at)
 		return;

@@ -16,6 +16,7 @@
 #include "proxy/peer_select.h"
 #include "proxy/server.h"
 #include "proxy/session_h1.h"
+#include "proxy/session_h2.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction.h"
 #include "proxy/unshared.h"
@@ -44,6 +45,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	worker->index = index;
 	list_init(&worker->listeners);
 	list_init(&worker->sessions);
+	list_init(&worker->h2_sessions);
 	list_init(&worker->spare);
 	list_init(&worker->fetches);
 	list_init(&worker->backgrounds);
@@ -70,6 +72,7 @@ void worker_destroy(struct worker *worker)
 	loop_stop(worker->loop);
 	loop_run(worker->loop);
 	transaction_free_spare(worker);
+	mem_free(worker->spare_flight);
 	origin_pool_destroy(worker->origins);
 	peer_turns_destroy(worker->turns);
 	buf_fini(&worker->url_scratch);
@@ -204,6 +207,7 @@ static void stop_waited(struct timer *timer)
 	struct worker *worker = CONTAINER(timer, struct worker, stop_timer);
 
 	session_h1_stop_all(worker, true);
+	session_h2_stop_all(worker, NULL, true);
 	background_stop_all(worker);
 	fetch_stop_all(worker);
 	worker_session_ended(worker);
@@ -220,6 +224,7 @@ static void act_stop(struct message *message)
 	timer_set(worker->loop, &worker->stop_timer,
 		  loop_now_ms(worker->loop) + message->wait_ms);
 	session_h1_stop_all(worker, message->wait_ms == 0);
+	session_h2_stop_all(worker, NULL, message->wait_ms == 0);
 	worker_session_ended(worker);
 }
 

@@ -18,6 +18,7 @@
 #include "lib/net/tls_gate.h"
 #include "proxy/histogram.h"
 
+struct h2_flight;
 struct listener_socket;
 struct origin_pool;
 struct peer_turns;
@@ -68,6 +69,8 @@ struct worker {
 	unsigned ways;             /* so many times */
 	struct list listeners;
 	struct list sessions;
+	struct list h2_sessions;
+	struct h2_flight *spare_flight; /* session_h2_flight.c */
 	unsigned nsessions;
 	struct list spare;         /* transactions to use again */
 	unsigned nspare;

@@ -279,6 +279,8 @@ static const struct port_option {
 	{"mode", VALUE_MUST, false, take_mode, 0},
 	{"require-proxy-header", VALUE_NONE, false, take_proxy_header, 0},
 	{"worker-queues", VALUE_NONE, false, NULL, FLAG(has_worker_queues)},
+	{"no-http2", VALUE_NONE, false, NULL, FLAG(no_http2)},
+	{"h2c", VALUE_NONE, true, NULL, FLAG(has_h2c)},
 	{"intercept", VALUE_NONE, false, take_interception, 0},
 	{"transparent", VALUE_NONE, false, take_interception, 0},
 	{"tproxy", VALUE_NONE, false, take_interception, 0},

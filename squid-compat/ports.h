@@ -61,6 +61,8 @@ struct port {
 	bool has_connection_auth;
 	bool needs_proxy_header; /* require-proxy-header */
 	bool has_worker_queues;
+	bool no_http2;           /* ours: no-http2, not offered by ALPN */
+	bool has_h2c;            /* ours: h2c, HTTP/2 in clear with prior knowledge */
 	enum port_pmtu pmtu;
 	struct port_keepalive keepalive;
 	struct tls_options tls;
