@@ -30,7 +30,7 @@ CHALLENGES = os.path.join(FOLDER, "challenges")
 
 CONFIG = f"""
 http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
-https_port 127.0.0.1:{HTTPS} accel defaultsite=a.example tls-cert={{a}} tls-key={{a_key}} tls-cert={{wild}} tls-key={{wild_key}} tls-cert-dir={DIR}
+https_port 127.0.0.1:{HTTPS} accel defaultsite=a.example tls-cert={{a}} tls-key={{a_key}} tls-cert={{wild}} tls-key={{wild_key}} tls-cert={{rsa}} tls-key={{rsa_key}} tls-cert-dir={DIR}
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver
 http_access allow localhost
 acme_challenge_dir {CHALLENGES}
@@ -225,10 +225,12 @@ def answers_acme_challenges_before_any_rule():
             assert status != 200 and b"secret" not in body, (path, status, body)
 
 
-TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names, shows_a_certificate_that_the_client_can_verify, staples_ocsp_answers, speaks_tls_12_and_13_alone, sessions_go_on,
-         negotiates_http_1_1, passes_large_bodies_both_ways, waits_for_a_slow_reader,
-         takes_a_hello_byte_by_byte, says_when_it_is_done, tells_a_plain_client_what_is_wrong,
-         other_bytes_do_no_harm, many_handshakes_at_once]
+TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names,
+         shows_a_certificate_that_the_client_can_verify, staples_ocsp_answers,
+         speaks_tls_12_and_13_alone, sessions_go_on, negotiates_http_1_1,
+         passes_large_bodies_both_ways, waits_for_a_slow_reader, takes_a_hello_byte_by_byte,
+         says_when_it_is_done, tells_a_plain_client_what_is_wrong, other_bytes_do_no_harm,
+         many_handshakes_at_once]
 
 
 def make_certificates():
