@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helpers/spawn_internal.h"
+#include "helpers/spawn.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "helpers/spawn_internal.h"
+#include "helpers/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

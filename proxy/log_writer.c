@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
 #include "lib/base/log.h"
+#include "proxy/log_target.h"
 
 enum {
 	FLUSH_MS = 100,
@@ -23,10 +25,13 @@ enum {
 	SAY_MS = 60000, /* between two lines about the same trouble */
 };
 
-/* path, keep: immutable; the rest is the thread's. */
+/* path, target: immutable; keep: relaxed; nusers: guarded by the writer's mutex; the rest is the
+ * thread's. */
 struct log_file {
-	char *path;
-	int keep;
+	char *path;                /* or what stands for a target */
+	struct log_target *target; /* NULL: it is a file */
+	atomic_int keep;
+	unsigned nusers;
 	int fd;
 	struct buf out;
 	bool is_torn; /* a record was cut short: the next one begins on a line of its own */
@@ -62,6 +67,7 @@ struct log_writer {
 		unsigned nfiles;
 		bool is_stopping, is_rotation_due;
 	} shared;
+	bool is_pending;   /* the thread's: a target has not taken all */
 	uint64_t ndropped; /* the thread's: not said yet, */
 	int64_t said_ms;   /* since then */
 	atomic_bool has_records; /* release when a batch fills, acquire-exchange by the thread */
@@ -152,6 +158,10 @@ static void write_file(struct log_file *file)
 {
 	struct str rest = buf_str(&file->out);
 
+	if (file->target) {
+		log_target_flush(file->target);
+		return;
+	}
 	if (rest.len > 0 && file->fd >= 0 && file->is_torn)
 		file->is_torn = write(file->fd, "\n", 1) != 1;
 	while (rest.len > 0 && file->fd >= 0) {
@@ -188,6 +198,56 @@ static struct batch *oldest(struct log_writer *writer)
 	return best;
 }
 
+static void add_record(struct log_file *file, struct str text)
+{
+	if (file->target) {
+		log_target_add(file->target, text);
+	} else if (!buf_add_str(&file->out, text)) {
+		write_file(file);
+		buf_add_str(&file->out, text);
+	}
+}
+
+static void free_file(struct log_file *file)
+{
+	log_target_destroy(file->target);
+	if (file->fd >= 0)
+		close(file->fd);
+	buf_fini(&file->out);
+	mem_free(file->path);
+	mem_free(file);
+}
+
+/* Takes those that nobody writes to any more out of the list, into *files. Their last records are in
+ * the batches by now. */
+static unsigned take_unused(struct log_writer *writer, struct log_file **files)
+{
+	unsigned n = 0, left = 0;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	for (unsigned i = 0; i < writer->shared.nfiles; i++) {
+		struct log_file *file = writer->shared.files[i];
+
+		if (file->nusers == 0)
+			files[n++] = file;
+		else
+			writer->shared.files[left++] = file;
+	}
+	writer->shared.nfiles = left;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return n;
+}
+
+static bool is_any_pending(struct log_file *const *files, unsigned nfiles)
+{
+	struct pollfd fd;
+
+	for (unsigned i = 0; i < nfiles; i++)
+		if (files[i]->target && log_target_is_pending(files[i]->target, &fd))
+			return true;
+	return false;
+}
+
 static unsigned snapshot_files(struct log_writer *writer, struct log_file **files)
 {
 	unsigned n;
@@ -201,8 +261,8 @@ static unsigned snapshot_files(struct log_writer *writer, struct log_file **file
 
 static void flush(struct log_writer *writer)
 {
-	struct log_file *files[MAX_FILES];
-	unsigned nfiles = snapshot_files(writer, files);
+	struct log_file *files[MAX_FILES], *unused[MAX_FILES];
+	unsigned nunused = take_unused(writer, unused), nfiles = snapshot_files(writer, files);
 	struct batch *batch;
 
 	for (unsigned i = 0; i < writer->nbatches; i++)
@@ -210,14 +270,17 @@ static void flush(struct log_writer *writer)
 	while ((batch = oldest(writer))) {
 		const struct record *record = front(batch);
 
-		if (!buf_add(&record->file->out, record + 1, record->len)) {
-			write_file(record->file);
-			buf_add(&record->file->out, record + 1, record->len);
-		}
+		add_record(record->file,
+			   (struct str){(const char *)(record + 1), record->len});
 		batch->at += sizeof(*record) + padded(record->len);
 	}
 	for (unsigned i = 0; i < nfiles; i++)
 		write_file(files[i]);
+	for (unsigned i = 0; i < nunused; i++) {
+		write_file(unused[i]);
+		free_file(unused[i]);
+	}
+	writer->is_pending = is_any_pending(files, nfiles);
 	if (writer->ndropped > 0 && may_say(&writer->said_ms)) {
 		fprintf(stderr, "WARNING: %llu log records were dropped: the log could not keep up\n",
 			(unsigned long long)writer->ndropped);
@@ -228,7 +291,11 @@ static void flush(struct log_writer *writer)
 /* X.(N-2) → X.(N-1) ... X → X.0, then a new X. */
 static void rotate_file(struct log_file *file)
 {
-	for (int i = file->keep - 1; i >= 0; i--) {
+	if (file->target) {
+		log_target_rotate(file->target);
+		return;
+	}
+	for (int i = atomic_load_explicit(&file->keep, memory_order_relaxed) - 1; i >= 0; i--) {
 		char *to = mem_printf("%s.%d", file->path, i);
 		char *from = i > 0 ? mem_printf("%s.%d", file->path, i - 1)
 				   : mem_strdup(file->path);
@@ -249,8 +316,10 @@ static void rotate_all(struct log_writer *writer)
 	struct log_file *files[MAX_FILES];
 	unsigned n = snapshot_files(writer, files);
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		rotate_file(files[i]);
+		write_file(files[i]);
+	}
 }
 
 /* ---- the thread */
@@ -260,7 +329,8 @@ static bool wait_for_work(struct log_writer *writer, bool *rotate)
 	bool go_on;
 
 	pthread_mutex_lock(&writer->shared.mutex);
-	while (!writer->shared.is_stopping && !writer->shared.is_rotation_due &&
+	while (!writer->is_pending && !writer->shared.is_stopping &&
+	       !writer->shared.is_rotation_due &&
 	       !atomic_load_explicit(&writer->has_records, memory_order_acquire))
 		pthread_cond_wait(&writer->shared.cond, &writer->shared.mutex);
 	*rotate = writer->shared.is_rotation_due;
@@ -268,6 +338,19 @@ static bool wait_for_work(struct log_writer *writer, bool *rotate)
 	go_on = !writer->shared.is_stopping;
 	pthread_mutex_unlock(&writer->shared.mutex);
 	return go_on;
+}
+
+/* Until a target takes more. */
+static void wait_for_targets(struct log_writer *writer)
+{
+	struct log_file *files[MAX_FILES];
+	struct pollfd fds[MAX_FILES];
+	unsigned nfiles = snapshot_files(writer, files), nfds = 0;
+
+	for (unsigned i = 0; i < nfiles; i++)
+		if (files[i]->target && log_target_is_pending(files[i]->target, &fds[nfds]))
+			nfds++;
+	poll(fds, nfds, FLUSH_MS);
 }
 
 /* Lets records gather, unless there is haste. */
@@ -293,7 +376,9 @@ static void *run(void *arg)
 
 	do {
 		go_on = wait_for_work(writer, &rotate);
-		if (go_on && !rotate)
+		if (go_on && !rotate && writer->is_pending)
+			wait_for_targets(writer);
+		else if (go_on && !rotate)
 			gather(writer);
 		atomic_store_explicit(&writer->has_records, false, memory_order_release);
 		flush(writer);
@@ -357,15 +442,8 @@ void log_writer_destroy(struct log_writer *writer)
 	if (!writer)
 		return;
 	stop_thread(writer);
-	for (unsigned i = 0; i < writer->shared.nfiles; i++) {
-		struct log_file *file = writer->shared.files[i];
-
-		if (file->fd >= 0)
-			close(file->fd);
-		buf_fini(&file->out);
-		mem_free(file->path);
-		mem_free(file);
-	}
+	for (unsigned i = 0; i < writer->shared.nfiles; i++)
+		free_file(writer->shared.files[i]);
 	for (unsigned i = 0; i < writer->nbatches; i++) {
 		buf_fini(&writer->batches[i].shared.records);
 		buf_fini(&writer->batches[i].taken);
@@ -385,45 +463,110 @@ static struct log_file *find_file(struct log_writer *writer, const char *path)
 	return NULL;
 }
 
-static enum err add_file(struct log_writer *writer, const char *path, int keep,
-			 struct log_file **out, struct err_text *why)
+static enum err add_file(struct log_writer *writer, struct log_file *file, struct log_file **out,
+			 struct err_text *why)
 {
-	struct log_file *file;
-	int fd;
-
 	if (writer->shared.nfiles == MAX_FILES) {
 		err_say(why, "more than %d log files", MAX_FILES);
 		return ERR_LIMIT;
 	}
-	fd = open_log(path);
-	if (fd < 0) {
-		err_say(why, "Cannot open %s: (%d) %s", path, errno, strerror(errno));
-		return ERR_IO;
-	}
-	file = mem_zalloc(sizeof(*file));
-	file->path = mem_strdup(path);
-	file->keep = keep;
-	file->fd = fd;
 	buf_init(&file->out, WRITE_MAX_BYTES);
+	file->nusers = 1;
 	writer->shared.files[writer->shared.nfiles++] = file;
 	*out = file;
 	return ERR_OK;
+}
+
+static struct log_file *make_file(const char *path, int keep)
+{
+	struct log_file *file = mem_zalloc(sizeof(*file));
+
+	file->path = mem_strdup(path);
+	atomic_init(&file->keep, keep);
+	file->fd = -1;
+	return file;
+}
+
+/* True: it is there already, and in use once more. */
+static bool use_file(struct log_writer *writer, const char *path, int keep, struct log_file **out)
+{
+	struct log_file *file;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	file = find_file(writer, path);
+	if (file) {
+		file->nusers++;
+		atomic_store_explicit(&file->keep, keep, memory_order_relaxed);
+		*out = file;
+	}
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return file != NULL;
+}
+
+/* Takes file. */
+static enum err enter_file(struct log_writer *writer, struct log_file *file, struct log_file **out,
+			   struct err_text *why)
+{
+	enum err err;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	err = add_file(writer, file, out, why);
+	pthread_mutex_unlock(&writer->shared.mutex);
+	if (err != ERR_OK)
+		free_file(file);
+	return err;
 }
 
 enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
 			 struct log_file **out, struct err_text *why)
 {
 	struct log_file *file;
+
+	if (use_file(writer, path, keep, out))
+		return ERR_OK;
+	file = make_file(path, keep);
+	file->fd = open_log(path);
+	if (file->fd < 0) {
+		err_say(why, "Cannot open %s: (%d) %s", path, errno, strerror(errno));
+		free_file(file);
+		return ERR_IO;
+	}
+	return enter_file(writer, file, out, why);
+}
+
+enum err log_writer_target(struct log_writer *writer, const struct log_target_options *options,
+			   struct log_file **out, struct err_text *why)
+{
+	/* Another program or count means another target. */
+	char *key = mem_printf("%s %s %d %d", options->name,
+			       options->program ? options->program : "", options->keep,
+			       options->is_buffered);
 	enum err err = ERR_OK;
 
-	pthread_mutex_lock(&writer->shared.mutex);
-	file = find_file(writer, path);
-	if (file)
-		*out = file;
-	else
-		err = add_file(writer, path, keep, out, why);
-	pthread_mutex_unlock(&writer->shared.mutex);
+	if (!use_file(writer, key, options->keep, out)) {
+		struct log_file *file = make_file(key, options->keep);
+
+		err = log_target_create(options, &file->target, why);
+		if (err == ERR_OK)
+			err = enter_file(writer, file, out, why);
+		else
+			free_file(file);
+	}
+	mem_free(key);
 	return err;
+}
+
+void log_writer_release(struct log_writer *writer, struct log_file *file)
+{
+	bool is_unused;
+
+	if (!file)
+		return;
+	pthread_mutex_lock(&writer->shared.mutex);
+	is_unused = --file->nusers == 0;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	if (is_unused)
+		wake(writer);
 }
 
 void log_writer_rotate(struct log_writer *writer)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "squid-compat/access_log.h"
 
+#include <syslog.h>
+
 #include "lib/base/check.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/values.h"
@@ -10,16 +12,10 @@ enum {
 	MAX_ROTATE = 10000,
 };
 
-static const struct {
-	struct str prefix;
-	bool is_done;
-} modules[ACCESS_LOG_MODULES] = {
-	[ACCESS_LOG_STDIO] = {STR("stdio:"), true},
-	[ACCESS_LOG_DAEMON] = {STR("daemon:"), true},
-	[ACCESS_LOG_SYSLOG] = {STR("syslog:"), false},
-	[ACCESS_LOG_UDP] = {STR("udp:"), false},
-	[ACCESS_LOG_TCP] = {STR("tcp:"), false},
-	[ACCESS_LOG_NONE] = {STR("none:"), true},
+static const struct str modules[ACCESS_LOG_MODULES] = {
+	[ACCESS_LOG_STDIO] = STR("stdio:"), [ACCESS_LOG_DAEMON] = STR("daemon:"),
+	[ACCESS_LOG_SYSLOG] = STR("syslog:"), [ACCESS_LOG_UDP] = STR("udp:"),
+	[ACCESS_LOG_TCP] = STR("tcp:"), [ACCESS_LOG_NONE] = STR("none:"),
 };
 
 struct reading_log {
@@ -44,21 +40,43 @@ static void check_host_and_port(struct reading_log *reading)
 			   STR_ARG(place));
 }
 
-/* Says once that no helper process stands behind daemon:. */
-static void note_module(struct reading_log *reading)
-{
-	struct access_log *log = reading->log;
+static const struct {
+	const char *name;
+	int priority;
+} syslog_words[] = {
+	{"authpriv", LOG_AUTHPRIV}, {"daemon", LOG_DAEMON}, {"local0", LOG_LOCAL0},
+	{"local1", LOG_LOCAL1},     {"local2", LOG_LOCAL2}, {"local3", LOG_LOCAL3},
+	{"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},
+	{"local7", LOG_LOCAL7},     {"user", LOG_USER},     {"err", LOG_ERR},
+	{"warning", LOG_WARNING},   {"notice", LOG_NOTICE}, {"info", LOG_INFO},
+	{"debug", LOG_DEBUG},
+};
 
-	if (!log->is_done)
-		report_say(reading->report, REPORT_NOTE,
-			   "access_log %.*s is not yet done: nothing is written there",
-			   STR_ARG(modules[log->module].prefix));
-	else if (log->module == ACCESS_LOG_DAEMON && !reading->logs->has_daemon_note_) {
-		reading->logs->has_daemon_note_ = true;
-		report_say(reading->report, REPORT_NOTE,
-			   "access_log daemon:%s is written directly, without logfile_daemon",
-			   log->place.at);
-	}
+static int syslog_word(struct reading_log *reading, struct str word)
+{
+	for (size_t i = 0; i < COUNT(syslog_words); i++)
+		if (str_eq_nocase(word, str_of(syslog_words[i].name)))
+			return syslog_words[i].priority;
+	if (word.len > 0)
+		report_say(reading->report, REPORT_WARNING,
+			   "Unknown syslog facility/priority '%.*s'", STR_ARG(word));
+	return 0;
+}
+
+/* facility.priority or facility|priority, each of which may be missing. */
+static void read_priority(struct reading_log *reading)
+{
+	struct str place = reading->log->place;
+	size_t cut = 0;
+
+	while (cut < place.len && place.at[cut] != '.' && place.at[cut] != '|')
+		cut++;
+	reading->log->priority = syslog_word(reading, str_first(place, cut)) |
+				 syslog_word(reading, str_from(place, cut + 1));
+	if ((reading->log->priority & LOG_PRIMASK) == 0)
+		reading->log->priority |= LOG_INFO;
+	if ((reading->log->priority & LOG_FACMASK) == 0)
+		reading->log->priority |= LOG_USER;
 }
 
 static void read_place(struct reading_log *reading, struct str word)
@@ -67,18 +85,19 @@ static void read_place(struct reading_log *reading, struct str word)
 
 	log->module = ACCESS_LOG_STDIO;
 	for (unsigned i = 0; i < ACCESS_LOG_NONE; i++)
-		if (str_starts_with(word, modules[i].prefix)) {
+		if (str_starts_with(word, modules[i])) {
 			log->module = (enum access_log_module)i;
-			word = str_from(word, modules[i].prefix.len);
+			word = str_from(word, modules[i].len);
 			break;
 		}
 	if (log->module == ACCESS_LOG_UDP || log->module == ACCESS_LOG_TCP)
 		word = str_starts_with(word, STR("//")) ? str_from(word, 2) : word;
 	log->place = arena_str(reading->logs->arena_, word);
-	log->is_done = modules[log->module].is_done;
 	if (word.len == 0 && log->module != ACCESS_LOG_SYSLOG)
 		report_say(reading->report, REPORT_FATAL, "access_log %.*s needs a place",
-			   STR_ARG(modules[log->module].prefix));
+			   STR_ARG(modules[log->module]));
+	else if (log->module == ACCESS_LOG_SYSLOG)
+		read_priority(reading);
 	else if (log->module == ACCESS_LOG_UDP || log->module == ACCESS_LOG_TCP)
 		check_host_and_port(reading);
 }
@@ -224,12 +243,10 @@ void access_logs_parse(struct access_logs *logs, const struct words *words, stru
 	reading.log = add(logs);
 	if (str_eq(words_text(words, 1), STR("none"))) {
 		reading.log->module = ACCESS_LOG_NONE;
-		reading.log->is_done = true;
 		reading.log->format = NULL;
 	} else {
 		read_place(&reading, words_text(words, 1));
 		first_acl = read_options(&reading, words);
-		note_module(&reading);
 	}
 	if (first_acl < words->n)
 		reading.log->condition =
@@ -242,5 +259,4 @@ void access_logs_add_default(struct access_logs *logs, struct str path)
 
 	log->module = ACCESS_LOG_DAEMON;
 	log->place = arena_str(logs->arena_, path);
-	log->is_done = true;
 }

@@ -5,8 +5,6 @@
  *     access_log MODULE:PLACE [option=value ...] [acl ...]
  *     access_log PLACE [FORMATNAME [acl ...]]
  *     access_log none [acl ...]
- * Done now: stdio, none, and daemon (whose path is written directly, without a helper process); the
- * other modules are read, checked, and noted as not yet done.
  * Memory: the arena's, but for the conditions, which access_logs_fini frees. One thread's while
  * parsing, immutable afterwards. */
 #ifndef SQUID_COMPAT_ACCESS_LOG_H
@@ -35,7 +33,7 @@ enum access_log_module {
 struct access_log {
 	enum access_log_module module;
 	struct str place;     /* behind "MODULE:", a path or HOST:PORT; with a NUL behind it */
-	bool is_done;         /* records are written; else the line has no effect */
+	int priority;         /* of syslog: facility | severity, as syslog(3) has them */
 	const struct logformat_name *format; /* NULL for none */
 	size_t buffer_bytes;
 	bool drops_on_error;  /* on-error=drop; else an error ends the program */
@@ -52,7 +50,6 @@ struct access_logs {
 	struct arena *arena_;
 	const struct logformats *formats_;
 	struct acl_set *acls_;
-	bool has_daemon_note_;
 };
 
 /* The whole of it, as a configuration holds it. */

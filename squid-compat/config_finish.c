@@ -132,6 +132,16 @@ static void finish_auth(struct reading *reading)
 		           "configured.");
 }
 
+static void finish_logfile_daemon(struct reading *reading)
+{
+	const char *path = reading->config->logfile_daemon;
+	int error = path ? reading->world->may(path, X_OK) : 0;
+
+	if (error)
+		report_say(reading->report, REPORT_FATAL_AT_START, "logfile_daemon %s: (%d) %s",
+		           path, error, strerror(error));
+}
+
 static void finish_error_pages(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -160,6 +170,7 @@ void config_finish(struct reading *reading)
 		                    reading->report);
 	rewrite_check(config->url_rewrite, "redirect_program", reading->report);
 	rewrite_check(config->store_id, "store_id_program", reading->report);
+	finish_logfile_daemon(reading);
 	finish_error_pages(reading);
 	acl_set_seal(config->acls, reading->report);
 	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))

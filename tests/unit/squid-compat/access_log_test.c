@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/support/config_lines.h"
 
+#include <syslog.h>
+
 #include "lib/base/check.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
@@ -42,26 +44,20 @@ static void lines_have_two_forms(void **state)
 		const char *line;
 		enum access_log_module module;
 		const char *place, *format;
-		bool is_done, has_condition;
+		bool has_condition;
 	} cases[] = {
-		{"access_log /l/a.log", ACCESS_LOG_STDIO, "/l/a.log", "squid", true, false},
-		{"access_log stdio:/l/a.log mine", ACCESS_LOG_STDIO, "/l/a.log", "mine", true,
-		 false},
-		{"access_log /l/a.log combined all", ACCESS_LOG_STDIO, "/l/a.log", "combined", true,
-		 true},
-		{"access_log /l/a.log all", ACCESS_LOG_STDIO, "/l/a.log", "squid", true, true},
-		{"access_log daemon:/l/a.log squid", ACCESS_LOG_DAEMON, "/l/a.log", "squid", true,
-		 false},
+		{"access_log /l/a.log", ACCESS_LOG_STDIO, "/l/a.log", "squid", false},
+		{"access_log stdio:/l/a.log mine", ACCESS_LOG_STDIO, "/l/a.log", "mine", false},
+		{"access_log /l/a.log combined all", ACCESS_LOG_STDIO, "/l/a.log", "combined", true},
+		{"access_log /l/a.log all", ACCESS_LOG_STDIO, "/l/a.log", "squid", true},
+		{"access_log daemon:/l/a.log squid", ACCESS_LOG_DAEMON, "/l/a.log", "squid", false},
 		{"access_log stdio:/l/a.log logformat=common buffer-size=8KB rotate=3 all",
-		 ACCESS_LOG_STDIO, "/l/a.log", "common", true, true},
-		{"access_log syslog:daemon.info squid", ACCESS_LOG_SYSLOG, "daemon.info", "squid",
-		 false, false},
-		{"access_log udp://127.0.0.1:514 mine", ACCESS_LOG_UDP, "127.0.0.1:514", "mine",
-		 false, false},
-		{"access_log tcp:127.0.0.1:514", ACCESS_LOG_TCP, "127.0.0.1:514", "squid", false,
-		 false},
-		{"access_log none", ACCESS_LOG_NONE, NULL, NULL, true, false},
-		{"access_log none all", ACCESS_LOG_NONE, NULL, NULL, true, true},
+		 ACCESS_LOG_STDIO, "/l/a.log", "common", true},
+		{"access_log syslog:daemon.info squid", ACCESS_LOG_SYSLOG, "daemon.info", "squid", false},
+		{"access_log udp://127.0.0.1:514 mine", ACCESS_LOG_UDP, "127.0.0.1:514", "mine", false},
+		{"access_log tcp:127.0.0.1:514", ACCESS_LOG_TCP, "127.0.0.1:514", "squid", false},
+		{"access_log none", ACCESS_LOG_NONE, NULL, NULL, false},
+		{"access_log none all", ACCESS_LOG_NONE, NULL, NULL, true},
 	};
 	struct rig rig;
 
@@ -72,7 +68,7 @@ static void lines_have_two_forms(void **state)
 
 		if (!log || report_count(rig.lines.report, REPORT_FATAL) > 0)
 			fail_msg("%s: %s", cases[i].line, config_lines_first(&rig.lines));
-		if (log->module != cases[i].module || log->is_done != cases[i].is_done ||
+		if (log->module != cases[i].module ||
 		    !str_eq(log->place, str_of(cases[i].place)) ||
 		    !!log->condition != cases[i].has_condition)
 			fail_msg("%s", cases[i].line);
@@ -101,6 +97,28 @@ static void options_reach_their_fields(void **state)
 	fini(&rig);
 }
 
+static void syslog_has_a_facility_and_a_priority(void **state)
+{
+	static const struct {
+		const char *line;
+		int priority;
+	} cases[] = {
+		{"access_log syslog:daemon.notice", LOG_DAEMON | LOG_NOTICE},
+		{"access_log syslog:local4|err", LOG_LOCAL4 | LOG_ERR},
+		{"access_log syslog:authpriv squid", LOG_AUTHPRIV | LOG_INFO},
+		{"access_log syslog:.debug", LOG_USER | LOG_DEBUG},
+		{"access_log syslog: squid", LOG_USER | LOG_INFO},
+	};
+	struct rig rig;
+
+	(void)state;
+	init(&rig);
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (parse(&rig, cases[i].line)->priority != cases[i].priority)
+			fail_msg("%s", cases[i].line);
+	fini(&rig);
+}
+
 static void faults_are_told(void **state)
 {
 	static const struct {
@@ -117,8 +135,8 @@ static void faults_are_told(void **state)
 		{"access_log /a foo=1", REPORT_FATAL, "Unknown access_log option 'foo=1'"},
 		{"access_log udp:nowhere", REPORT_FATAL, "HOST:PORT"},
 		{"access_log /a bogus", REPORT_FATAL, "ACL not found: bogus"},
-		{"access_log daemon:/a", REPORT_NOTE, "written directly"},
-		{"access_log syslog: squid", REPORT_NOTE, "not yet done"},
+		{"access_log syslog:nowhere.info", REPORT_WARNING,
+		 "Unknown syslog facility/priority 'nowhere'"},
 	};
 	struct rig rig;
 
@@ -152,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_have_two_forms),
 		cmocka_unit_test(options_reach_their_fields),
+		cmocka_unit_test(syslog_has_a_facility_and_a_priority),
 		cmocka_unit_test(faults_are_told),
 		cmocka_unit_test(the_default_is_squids),
 	};
