@@ -127,6 +127,13 @@ static int note(struct disk_writer *writer, struct disk_store *store)
 	return rc;
 }
 
+/* No rows are to come; the pieces that are in this transaction stand among the orphans. */
+static int give_up(struct disk_writer *writer, struct disk_store *store)
+{
+	store_fail(writer, store);
+	return store->npieces > 0 ? note(writer, store) : SQLITE_OK;
+}
+
 static int add_piece(struct disk_writer *writer, struct disk_store *store, const void *bytes,
 		     size_t len)
 {
@@ -184,10 +191,8 @@ static int add_rows(struct disk_writer *writer, struct disk_store *store)
 {
 	int rc;
 
-	if (is_purged(writer, store->object)) {
-		store_fail(writer, store);
-		return SQLITE_OK;
-	}
+	if (is_purged(writer, store->object))
+		return give_up(writer, store);
 	rc = replace_same(writer, store);
 	if (rc == SQLITE_OK)
 		rc = rows_add_object(&writer->rows, store->id, store->key, store->object,
@@ -260,8 +265,7 @@ static int run_store(struct disk_writer *writer, struct disk_item *item, bool *m
 		return rc;
 	if (store->nbytes == object_length(store->object))
 		return add_rows(writer, store);
-	store_fail(writer, store); /* its beginning is not in memory any more */
-	return SQLITE_OK;
+	return give_up(writer, store); /* its beginning is not in memory any more */
 }
 
 static int run_begin(struct disk_writer *writer, struct disk_item *item, bool *more)

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "cache/disk_internal.h"
 #include "cache/purge.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -171,6 +172,44 @@ static void what_was_asked_for_before_is_not_stored(void **state)
 	assert_int_equal(nobjects(), 1);
 }
 
+/* As if it were being read: the writer does not sweep it. */
+static void pin_all(struct disk_pin *pins, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		disk_pin(fx.disk, &pins[i], i + 1);
+}
+
+static void unpin_all(struct disk_pin *pins, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		disk_unpin(fx.disk, &pins[i]);
+}
+
+static void what_is_not_stored_leaves_no_piece_to_a_crash(void **state)
+{
+	enum { IDS = 16 };
+	struct disk_pin pins[IDS];
+	struct object_head head = {
+		.status = 200,
+		.head = STR("HTTP/1.1 200 OK\r\n"),
+		.url = STR("http://a/late"),
+		.since = purge_list_now(purges),
+	};
+	struct object *object = object_create_whole(&head, STR("late"));
+
+	(void)state;
+	purge_prefix("http://a/", false, false);
+	pin_all(pins, IDS);
+	disk_store(fx.disk, object, fixture_key(&fx, "http://a/late"));
+	object_unref(object);
+	fixture_settle(&fx);
+	/* Its piece is there and stands where it is found after a crash. */
+	assert_int_equal(fixture_sql(&fx, "CREATE TEMP TABLE t(n CHECK(n = 1)); INSERT INTO t SELECT"
+					  " count(*) FROM chunk WHERE id >> 20 IN (SELECT id FROM"
+					  " orphan)"), 0);
+	unpin_all(pins, IDS);
+}
+
 static bool has_log_line(struct disk_fixture *fixture)
 {
 	return fixture_sql(fixture, "CREATE TEMP TABLE t(n CHECK(n = 1)); INSERT INTO t SELECT count(*)"
@@ -199,6 +238,7 @@ int main(void)
 		PURGE_TEST(softly_it_stays_and_is_stale),
 		PURGE_TEST(all_variants_of_a_url_are_found_by_its_key),
 		PURGE_TEST(what_was_asked_for_before_is_not_stored),
+		PURGE_TEST(what_is_not_stored_leaves_no_piece_to_a_crash),
 		PURGE_TEST(the_log_has_a_line_and_is_bounded),
 	};
 
