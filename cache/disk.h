@@ -132,6 +132,7 @@ struct disk_purge {
 	const char *who;   /* for purge_log, with what; borrowed */
 	const char *what;
 	uint64_t key;      /* PURGE_URL: where to look; else 0 */
+	uint64_t since;    /* purge_list_now, before the purge was put there */
 	struct loop *loop; /* done is called there */
 	void (*done)(struct disk_purge *job);
 	void *owner;
@@ -148,7 +149,7 @@ struct disk_purge {
 	int64_t started_us_;
 };
 /* The purge stands on the list already. done comes later, also when the tier is off (then much
- * later). */
+ * later). Until then no look-up finds what it means, removed or marked already or not. Threads: one, always the same. */
 void disk_purge(struct disk *disk, struct disk_purge *job);
 
 /* A line for purge_log, which keeps the newest thousand. how: "deleted", "stale". */

@@ -87,6 +87,9 @@ struct disk {
 	atomic_uint nstalled;       /* of the readers: all of them, and nobody is asked */
 	atomic_uint generation;     /* of the file: readers open it anew when it changed */
 	atomic_uint next_reader;
+	/* purges that have not come to all their rows, and what the list was at before the first */
+	atomic_uint npurges;
+	_Atomic(uint64_t) purged_since;
 	_Atomic(uint64_t) next_seq;
 	_Atomic(uint64_t) queued_bytes;
 	_Atomic(uint64_t) counts[DISK_NCOUNTS];
@@ -104,6 +107,9 @@ struct disk {
 		bool is_taken;          /* by the reader that opens or closes it */
 	} door;
 };
+
+/* Is a row of this URL and head meant by a purge that may not have come to it yet? Any thread. */
+bool disk_is_purged(struct disk *disk, struct str url, struct str head);
 
 static inline void disk_count(struct disk *disk, enum disk_count which, uint64_t n)
 {

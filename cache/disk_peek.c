@@ -211,8 +211,9 @@ static bool suits(const struct disk_query *query, const struct disk_row *row)
 }
 
 /* FOUND, MISS: not this one; ASK. */
-static enum disk_now try_id(struct disk_peek *peek, const struct disk_snapshot *snapshot,
-			    const struct disk_query *query, uint64_t id, struct object **out)
+static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
+			    const struct disk_snapshot *snapshot, const struct disk_query *query,
+			    uint64_t id, struct object **out)
 {
 	struct disk_cell cell;
 	struct disk_row row;
@@ -220,7 +221,7 @@ static enum disk_now try_id(struct disk_peek *peek, const struct disk_snapshot *
 	if (disk_pages_find(peek->pages, snapshot, peek->object_root, id, &cell) != DISK_FIND_ROW ||
 	    !read_row(peek, &cell, &row))
 		return DISK_NOW_ASK;
-	if (!suits(query, &row))
+	if (!suits(query, &row) || disk_is_purged(disk, row.url, row.head.head))
 		return DISK_NOW_MISS;
 	*out = read_object(peek, snapshot, id, &row);
 	return *out ? DISK_NOW_FOUND : DISK_NOW_ASK;
@@ -234,7 +235,7 @@ static enum disk_now try_all(struct disk *disk, struct disk_peek *peek,
 	unsigned n = disk_index_find(disk->index, query->key, ids, DISK_MAX_VARIANTS);
 
 	for (unsigned i = 0; i < n; i++) {
-		enum disk_now answer = try_id(peek, snapshot, query, ids[i], out);
+		enum disk_now answer = try_id(disk, peek, snapshot, query, ids[i], out);
 
 		if (answer == DISK_NOW_FOUND)
 			query->nhits = disk_index_hit(disk->index, query->key, ids[i], 1);

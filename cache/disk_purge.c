@@ -88,6 +88,8 @@ static void come_back(struct mail *mail)
 static void end(struct disk_purge *job)
 {
 	list_remove(&job->node_);
+	if (!job->purge->is_dry)
+		atomic_fetch_sub(&job->disk_->npurges, 1);
 	job->mail_.deliver = come_back;
 	loop_post(job->loop, &job->mail_);
 }
@@ -130,6 +132,13 @@ static int run_slice(struct disk_writer *writer, struct disk_purge *job, bool *i
 	return *is_last && !job->purge->is_dry ? log_end(writer, job) : SQLITE_OK;
 }
 
+static void note_waiting(struct disk_writer *writer, bool is_waiting)
+{
+	LIST_EACH(node, &writer->purges)
+		atomic_store_explicit(&CONTAINER(node, struct disk_purge, node_)->is_waiting,
+				      is_waiting, memory_order_relaxed);
+}
+
 void purge_slice(struct disk_writer *writer)
 {
 	struct disk_purge *job;
@@ -141,7 +150,7 @@ void purge_slice(struct disk_writer *writer)
 		return;
 	job = CONTAINER(writer->purges.next, struct disk_purge, node_);
 	may = writer_may_write(writer);
-	atomic_store_explicit(&job->is_waiting, !may, memory_order_relaxed);
+	note_waiting(writer, !may);
 	if (!may)
 		return; /* a tick tries again */
 	rc = run_slice(writer, job, &is_last);
@@ -187,10 +196,21 @@ void disk_purge(struct disk *disk, struct disk_purge *job)
 	atomic_store_explicit(&job->nseen, 0, memory_order_relaxed);
 	atomic_store_explicit(&job->nmatched, 0, memory_order_relaxed);
 	atomic_store_explicit(&job->is_waiting, false, memory_order_relaxed);
+	if (!job->purge->is_dry) {
+		if (atomic_load(&disk->npurges) == 0)
+			atomic_store(&disk->purged_since, job->since);
+		atomic_fetch_add(&disk->npurges, 1);
+	}
 	atomic_store_explicit(&job->ntotal, job->key ? 1 : disk_index_count(disk->index),
 			      memory_order_relaxed);
 	job->mail_.deliver = deliver;
 	loop_post(disk->writer->loop, &job->mail_);
+}
+
+bool disk_is_purged(struct disk *disk, struct str url, struct str head)
+{
+	return disk->config.purges && atomic_load(&disk->npurges) > 0 &&
+	       purge_list_hits(disk->config.purges, atomic_load(&disk->purged_since), url, head);
 }
 
 static char *put(char *at, const char *text)

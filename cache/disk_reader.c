@@ -124,9 +124,11 @@ static void mind_door(struct disk_reader *reader)
 		reader->peek = NULL;
 		reader->door_ms = loop_now_ms(reader->loop) + TICK_MS;
 	}
-	if (!reader->peek && reader->source.db && loop_now_ms(reader->loop) >= reader->door_ms)
-		reader->peek =
-			disk_door_open(reader->disk, reader->source.db, reader->generation);
+	if (reader->peek || !reader->source.db || loop_now_ms(reader->loop) < reader->door_ms)
+		return;
+	reader->peek = disk_door_open(reader->disk, reader->source.db, reader->generation);
+	if (!reader->peek)
+		reader->door_ms = loop_now_ms(reader->loop) + TICK_MS;
 }
 
 /* The connection is opened at first use, and again when the writer has opened another file. */
@@ -232,7 +234,7 @@ static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id
 		on_fault(reader, code);
 		break;
 	case DISK_ROW_FOUND:
-		if (suits(job, &row))
+		if (suits(job, &row) && !disk_is_purged(disk, row.url, row.head.head))
 			make_object(reader, job, &row, id);
 		break;
 	}

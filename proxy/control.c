@@ -243,34 +243,44 @@ struct loop *control_loop(const struct control_call *call)
 	return loop_of(call);
 }
 
-void control_say_str(struct control_call *call, struct str text)
+/* One line, whatever is in text. */
+static void add_line(struct control_call *call, char how, struct str text)
 {
 	size_t from;
 
-	buf_add_char(&call->out, CONTROL_TEXT);
+	buf_add_char(&call->out, how);
 	from = call->out.len;
 	buf_add_str(&call->out, text);
 	for (size_t i = from; i < call->out.len; i++)
-		if ((unsigned char)call->out.at[i] < ' ' && call->out.at[i] != '\t')
+		if (((unsigned char)call->out.at[i] < ' ' && call->out.at[i] != '\t') ||
+		    call->out.at[i] == 0x7f)
 			call->out.at[i] = '?';
 	buf_add_char(&call->out, '\n');
 	loop_defer(loop_of(call), &call->task);
 }
 
-static struct str format_line(char *out, size_t size, const char *format, va_list args)
+void control_say_str(struct control_call *call, struct str text)
 {
-	int len = vsnprintf(out, size, format, args);
+	add_line(call, CONTROL_TEXT, text);
+}
 
-	return (struct str){out, len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1};
+static void format_line(struct control_call *call, const char *format, va_list args,
+			void (*take)(struct control_call *call, struct str line))
+{
+	char *line = NULL;
+	int len = vasprintf(&line, format, args);
+
+	check(len >= 0);
+	take(call, (struct str){line, (size_t)len});
+	mem_free(line);
 }
 
 void control_say(struct control_call *call, const char *format, ...)
 {
-	char line[4096];
 	va_list args;
 
 	va_start(args, format);
-	control_say_str(call, format_line(line, sizeof(line), format, args));
+	format_line(call, format, args, control_say_str);
 	va_end(args);
 }
 
@@ -283,11 +293,8 @@ void control_progress(struct control_call *call, uint64_t done, uint64_t total)
 static void end(struct control_call *call, char how, struct str reason)
 {
 	check(!call->is_ended);
-	buf_add_char(&call->out, how);
-	buf_add_str(&call->out, reason);
-	buf_add_char(&call->out, '\n');
 	call->is_ended = true;
-	loop_defer(loop_of(call), &call->task);
+	add_line(call, how, reason);
 }
 
 void control_end(struct control_call *call)
@@ -295,13 +302,17 @@ void control_end(struct control_call *call)
 	end(call, CONTROL_END, STR(""));
 }
 
+static void fail(struct control_call *call, struct str reason)
+{
+	end(call, CONTROL_ERROR, reason);
+}
+
 void control_fail(struct control_call *call, const char *format, ...)
 {
-	char line[4096];
 	va_list args;
 
 	va_start(args, format);
-	end(call, CONTROL_ERROR, format_line(line, sizeof(line), format, args));
+	format_line(call, format, args, fail);
 	va_end(args);
 }
 

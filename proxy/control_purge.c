@@ -88,8 +88,8 @@ static void on_timer(struct timer *timer)
 	if (waiting->nwaited > WAITING_TICKS) {
 		purger_leave(waiting->purger);
 		waiting->purger = NULL;
-		control_fail(waiting->call, "the disk cache cannot be written now: the purge goes "
-					    "on when it can");
+		control_fail(waiting->call, "the disk cache cannot be written now: nothing of it "
+					    "serves, and its rows go when they can");
 		return;
 	}
 	control_progress(waiting->call, count.seen, count.total);

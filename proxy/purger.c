@@ -21,8 +21,9 @@ struct purger {
 	void *owner;
 	struct loop_task task;
 	int64_t started_us;
-	uint64_t cursor, nmemory;
+	uint64_t cursor, nmemory, since;
 	unsigned ndisks_left;
+	bool has_asked_disks;
 	bool is_cut;
 	struct disk_purge disks[SERVER_MAX_DISKS];
 };
@@ -72,7 +73,7 @@ static void take(struct purger *purger, struct object *object)
 {
 	if (!is_meant(purger, object))
 		return;
-	purger->nmemory++;
+	purger->nmemory += !purger->has_asked_disks; /* what comes later counts there */
 	if (purger->purge->is_dry)
 		return;
 	if (purger->purge->is_soft && object_is_whole(object))
@@ -90,7 +91,7 @@ static void take_parts(struct purger *purger)
 
 	for (size_t i = 0; i < n; i++) {
 		if (is_meant(purger, all[i]->about)) {
-			purger->nmemory++;
+			purger->nmemory += !purger->has_asked_disks;
 			if (!purger->purge->is_dry)
 				partial_table_remove(table, all[i]);
 		}
@@ -127,6 +128,8 @@ static bool walk_stretch(struct purger *purger)
 	return purger->cursor != 0;
 }
 
+static void start_disks(struct purger *purger);
+
 static void run(struct loop_task *task)
 {
 	struct purger *purger = CONTAINER(task, struct purger, task);
@@ -138,15 +141,21 @@ static void run(struct loop_task *task)
 			return;
 		}
 	take_parts(purger);
-	finish(purger);
+	if (purger->server->ndisks > 0 && !purger->has_asked_disks)
+		start_disks(purger);
+	else
+		finish(purger);
 }
 
 /* The rows are gone. What was read from one of them just before is not to come into memory behind
  * the walk: it stands on the list once more. */
-static void walk_memory(struct purger *purger)
+static void walk_again(struct purger *purger)
 {
-	if (!purger->purge->is_dry)
-		purge_list_add(purger->server->purges, purger->purge);
+	if (purger->purge->is_dry) {
+		finish(purger);
+		return;
+	}
+	purge_list_add(purger->server->purges, purger->purge);
 	loop_defer(purger->loop, &purger->task);
 }
 
@@ -156,7 +165,7 @@ static void disk_done(struct disk_purge *job)
 
 	purger->is_cut = purger->is_cut || job->is_cut;
 	if (--purger->ndisks_left == 0)
-		walk_memory(purger);
+		walk_again(purger);
 }
 
 static void start_disks(struct purger *purger)
@@ -166,6 +175,7 @@ static void start_disks(struct purger *purger)
 			       ? index_key(server->index, purger->purge->text)
 			       : 0;
 
+	purger->has_asked_disks = true;
 	purger->ndisks_left = server->ndisks;
 	for (unsigned i = 0; i < server->ndisks; i++) {
 		struct disk_purge *job = &purger->disks[i];
@@ -174,13 +184,12 @@ static void start_disks(struct purger *purger)
 		job->who = purger->who;
 		job->what = purger->what;
 		job->key = key;
+		job->since = purger->since;
 		job->loop = purger->loop;
 		job->done = disk_done;
 		job->owner = purger;
 		disk_purge(server->disks[i], job);
 	}
-	if (server->ndisks == 0)
-		walk_memory(purger);
 }
 
 struct purger *purger_start(struct server *server, struct loop *loop, struct purge *purge,
@@ -199,9 +208,10 @@ struct purger *purger_start(struct server *server, struct loop *loop, struct pur
 	purger->owner = owner;
 	purger->task.run = run;
 	purger->started_us = clock_wall_us();
+	purger->since = purge_list_now(server->purges);
 	if (!purge->is_dry)
 		purge_list_add(server->purges, purge);
-	start_disks(purger);
+	loop_defer(loop, &purger->task);
 	return purger;
 }
 

@@ -145,5 +145,7 @@ int main(int argc, char **argv)
 		}
 	status = run(&ctl, argc - optind, argv + optind);
 	config_unref(ctl.config);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_OK)
+		status = ctl_fail("the output could not be written");
 	return status;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An origin, a proxy before it with a cache, and what is asked of both; for the tests of this folder."""
+import contextlib
 import http.server
 import os
 import shutil
@@ -67,6 +68,7 @@ class Site:
     def __init__(self, has_disk, more=""):
         bobtail.skip_without_program()
         self.origin = Origin()
+        self.begun = []
         self.port = bobtail.free_ports(1)[0]
         self.folder = "/tmp/bobtail-purge-" + str(self.port)
         os.mkdir(self.folder)
@@ -98,7 +100,14 @@ access_log none
     def start(self):
         self.proxy = bobtail.Proxy(self.config, self.port)
 
+    def restart(self):
+        self.proxy.stop()
+        self.start()
+
     def close(self):
+        for ctl in self.begun:
+            ctl.kill()
+            ctl.wait()
         self.proxy.stop()
         self.origin.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -126,6 +135,15 @@ access_log none
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert run.returncode == status, (words, run.returncode, run.stdout)
         return run.stdout.splitlines()
+
+    def begin(self, *words):
+        """The same, without waiting for what it says."""
+        self.begun.append(subprocess.Popen([BOBTAILCTL, "-f", self.proxy.config, *words],
+                                           stdout=subprocess.DEVNULL))
+
+    def shell(self):
+        return contextlib.closing(sqlite3.connect(os.path.join(self.store, "cache.db"), timeout=10,
+                                                  isolation_level=None))
 
     def sql(self, text):
         """As typed into a shell that waits for a busy writer."""

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/e2e/open"))
-from cache_site import Site, wait  # noqa: E402
+from cache_site import BOBTAILCTL, Site, wait  # noqa: E402
 
 
 def fill(site):
@@ -169,13 +170,30 @@ def lists_memory_without_a_disk():
         site.close()
 
 
+def says_when_its_output_cannot_be_written(site):
+    for words in (["cache", "list"], ["counters"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            run = subprocess.run([BOBTAILCTL, "-f", site.proxy.config, *words], stdout=full,
+                                 stderr=subprocess.PIPE, text=True, timeout=60)
+        assert run.returncode == 1 and "could not be written" in run.stderr, run
+
+
+def tells_a_long_url_whole(site):
+    path = "/" + "long" * 1500
+    site.get(path)
+    url = "http://www.example" + path
+    assert any(line.endswith("\t" + url) for line in site.lines("cache", "list", "--memory"))
+    assert site.ctl("why", url)["url"] == url
+
+
 def main():
     site = Site(True)
     try:
         fill(site)
         for test in (lists_what_is_cached, shows_all_variants_and_a_body, tells_figures, verifies,
                      views_answer_questions, exports_a_site_that_another_starts_from,
-                     imports_into_a_running_one, all_of_it_works_while_none_runs,
+                     imports_into_a_running_one, says_when_its_output_cannot_be_written,
+                     tells_a_long_url_whole, all_of_it_works_while_none_runs,
                      damage_is_found, a_reader_without_end_delays_nobody):
             test(site)
             print(f"ok: {test.__name__}")

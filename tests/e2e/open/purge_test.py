@@ -132,6 +132,28 @@ def by_condition_on_disk(site):
     site.ctl("purge", "--where", "nonsense(", status=1)
 
 
+def while_a_shell_holds_the_file_what_is_purged_serves_no_more(site):
+    """In memory and on disk, by two purges at once; the rows go when the shell lets go."""
+    site.get("/held/news")
+    site.get("/held/other")
+    wait(lambda: site.sql("SELECT count(*) FROM object WHERE url LIKE '%/held/%'")[0][0] == 2,
+         "two on disk")
+    site.restart()  # now /held/other is on disk alone
+    site.get("/held/news")
+    before = site.count("/held/news"), site.count("/held/other")
+    with site.shell() as shell:
+        shell.execute("BEGIN IMMEDIATE")
+        for words in (("--tag", "news"), ("--prefix", "http://www.example/held/o")):
+            site.begin("purge", *words)
+        wait(lambda: [site.get("/held/news"), site.get("/held/other")] and
+             site.count("/held/news") > before[0] and site.count("/held/other") > before[1],
+             "the origin asked again")
+        shell.execute("ROLLBACK")
+    wait(lambda: all(ctl.poll() == 0 for ctl in site.begun), "both purges to their end", 20)
+    assert site.sql("SELECT count(*) FROM purged WHERE what IN"
+                    " ('tag news', 'prefix http://www.example/held/o')")[0][0] >= 2
+
+
 def purge_log_remembers_what_when_and_who(site):
     assert site.get("/a", method="PURGE") == ""
     wait(lambda: site.sql("SELECT 1 FROM purged WHERE who = 'PURGE from 127.0.0.1' AND"
@@ -159,6 +181,7 @@ def main():
                   purged_softly_it_serves_while_it_is_renewed,
                   what_is_fetched_across_a_purge_is_not_stored]
     on_disk = [typed_into_a_shell_it_takes_effect_within_a_second, by_condition_on_disk,
+               while_a_shell_holds_the_file_what_is_purged_serves_no_more,
                purge_log_remembers_what_when_and_who, nothing_purged_is_left_on_disk]
     for has_disk in (False, True):
         site = Site(has_disk)
