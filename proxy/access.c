@@ -20,6 +20,8 @@ void access_init_facts(struct transaction *t)
 	facts->local = &exchange->local;
 	facts->port_name = exchange->port ? exchange->port->name : STR_NONE;
 	facts->tls_peer = exchange->tls_peer;
+	facts->client_connections = exchange->client_connections;
+	facts->is_secure = exchange->port && exchange->port->is_tls;
 	facts->now_s = t->start_us / 1000000;
 	if (t->is_refused)
 		return;

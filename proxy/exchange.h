@@ -42,6 +42,7 @@ struct reply {
 	bool takes_trailers; /* and the object's trailers behind them */
 	bool close_after;  /* the connection ends with this reply */
 	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
+	uint64_t cut_at;    /* a body of unknown length may have these bytes, then it is cut; 0: all */
 	uint64_t body_left; /* bytes of the reader still to send; UINT64_MAX: to its end */
 	/* The body is made of these, the last one of len 0; body_left counts their heads too. */
 	const struct reply_part *parts; /* NULL: it is one piece */
@@ -72,6 +73,7 @@ struct exchange {
 	void *session;
 	const struct port *port;    /* where it came in; belongs to the transaction's snapshot */
 	struct addr client, local;
+	unsigned client_connections; /* from its address, as the request came */
 	const struct tls_peer *tls_peer; /* who its certificate says the client is; NULL: none */
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */

@@ -11,6 +11,8 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
+#include "proxy/client_table.h"
+#include "proxy/server.h"
 #include "proxy/session_h1.h"
 #include "proxy/session_h2.h"
 #include "proxy/snapshot.h"
@@ -70,6 +72,21 @@ static bool accept_may_go_on(struct listener *listener, int error)
 	}
 }
 
+/* Squid: client_ip_max_connections: one more than it says is let in. */
+static bool has_too_many(const struct listener *listener, const struct addr *client)
+{
+	struct worker *worker = listener->worker;
+	int most = snapshot_config(worker_snapshot(worker))->client_ip_max_connections;
+	char text[ADDR_TEXT_BYTES];
+
+	if (most < 0 ||
+	    client_table_connections(worker->server->clients, client) <= (unsigned)most)
+		return false;
+	log_say(2, "WARNING: %s attempting more than %d connections.", addr_text(client, text),
+		most);
+	return true;
+}
+
 static void accept_some(struct listener *listener)
 {
 	struct addr client;
@@ -85,6 +102,10 @@ static void accept_some(struct listener *listener)
 			continue;
 		}
 		addr_unmap(&client);
+		if (has_too_many(listener, &client)) {
+			close(fd);
+			continue;
+		}
 		listener->worker->counters.connections_accepted++;
 		session_h1_start(listener->worker, listener, fd, &client);
 	}

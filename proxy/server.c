@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/net/resolver.h"
+#include "proxy/client_table.h"
 #include "proxy/handshake_rate.h"
 #include "proxy/log_writer.h"
 #include "proxy/peer_table.h"
@@ -161,6 +162,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->tls = tls_table_create();
 	server->handshakes = mem_zalloc(sizeof(*server->handshakes));
 	server->handshakes->seed = random_u64();
+	server->clients = client_table_create();
 	for (unsigned i = 0; i < n; i++) {
 		enum err err = make_worker(server, config, why);
 
@@ -226,6 +228,7 @@ void server_stop(struct server *server)
 	auth_users_unref(server->users);
 	tls_table_destroy(server->tls);
 	mem_free(server->handshakes);
+	client_table_destroy(server->clients);
 	purge_list_destroy(server->purges);
 	peer_table_destroy(server->peers);
 }

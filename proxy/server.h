@@ -12,6 +12,7 @@
 #include "proxy/background.h"
 
 struct auth_users;
+struct client_table;
 struct config;
 struct disk;
 struct index;
@@ -43,6 +44,7 @@ struct server {
 	struct manager *manager;  /* the cache manager: workers hand requests to it (manager.h) */
 	struct tls_table *tls;    /* proxy/tls_table.h */
 	struct handshake_rate *handshakes;
+	struct client_table *clients; /* how many connections each has */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
 	struct background_table background;

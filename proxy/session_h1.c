@@ -11,7 +11,9 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/net/stream_tls.h"
+#include "proxy/client_table.h"
 #include "proxy/listener.h"
+#include "proxy/server.h"
 #include "proxy/session_h1_internal.h"
 #include "proxy/session_h2.h"
 #include "squid-compat/config.h"
@@ -81,6 +83,7 @@ static void prepare_transaction(struct session *session)
 	session->exchange->session = session;
 	session->exchange->port = session->port;
 	session->exchange->client = session->client;
+	session->exchange->client_connections = client_count_now(session->count);
 	session->exchange->tls_peer = stream_tls_peer(&session->stream);
 	if (session->local)
 		session->exchange->local = *session->local;
@@ -372,6 +375,7 @@ static void session_destroy(struct session *session)
 	else if (session->transaction)
 		session_end_transaction(session);
 	stream_close(&session->stream);
+	client_table_leave(session->worker->server->clients, session->count);
 	buf_fini(&session->input);
 	mem_free(session->local);
 	list_remove(&session->node);
@@ -455,6 +459,7 @@ void session_h1_start(struct worker *worker, struct listener *listener, int fd,
 	session->worker = worker;
 	session->listener = listener_ref(listener);
 	session->client = *client;
+	session->count = client_table_enter(worker->server->clients, client);
 	session->opened_ms = loop_now_ms(worker->loop);
 	session->snapshot = snapshot_ref(worker_snapshot(worker));
 	session->port = port;

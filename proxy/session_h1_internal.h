@@ -64,6 +64,7 @@ struct session {
 	struct exchange *exchange; /* of transaction */
 	struct buf input;          /* bytes received and not yet consumed */
 	struct addr client; /* as accepted, or from the PROXY header */
+	struct client_count *count; /* of client's connections; NULL: it has no address */
 	struct addr *local; /* from the PROXY header; NULL: the connection's own */
 	struct h1_parser parser;
 	struct h1_chunks chunks; /* of the request's body */

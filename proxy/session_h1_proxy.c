@@ -6,7 +6,9 @@
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/net/proxy_header.h"
+#include "proxy/client_table.h"
 #include "proxy/listener.h"
+#include "proxy/server.h"
 #include "proxy/session_h1_internal.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/config.h"
@@ -46,8 +48,12 @@ static enum session_state refuse(struct session *session, const char *why)
 static void take(struct session *session, const struct proxy_header *header, const char *bytes,
                  size_t len)
 {
+	struct client_table *clients = session->worker->server->clients;
+
 	if (header->has_addrs) {
+		client_table_leave(clients, session->count);
 		session->client = header->client;
+		session->count = client_table_enter(clients, &session->client);
 		session->local = mem_alloc(sizeof(*session->local));
 		*session->local = header->local;
 	}

@@ -99,6 +99,17 @@ static int gather_part(struct session *session, struct reply *reply, struct iove
 	return nhead + n;
 }
 
+/* reply_body_max_size, where the length was not declared: bytes up to the cut, then one that shows
+ * whether there are more. */
+static uint64_t within_cut(const struct reply *reply, uint64_t max)
+{
+	uint64_t left = reply->cut_at - reply->reader.offset;
+
+	if (left == 0)
+		return 1;
+	return max < left ? max : left;
+}
+
 /* Adds what the body has now. Returns the number of pieces, or -1 when it was cut short. */
 static int gather_body(struct session *session, struct reply *reply, struct iovec *iov, bool *wait)
 {
@@ -110,6 +121,8 @@ static int gather_body(struct session *session, struct reply *reply, struct iove
 
 	if (reply->parts)
 		return gather_part(session, reply, iov, wait);
+	if (reply->cut_at > 0)
+		max = within_cut(reply, max);
 	got = object_read(&reply->reader, iov + at, BODY_IOV, max, &n);
 	if (got == OBJECT_READ_ABORTED)
 		return -1;
@@ -118,6 +131,8 @@ static int gather_body(struct session *session, struct reply *reply, struct iove
 	*wait = got == OBJECT_READ_WAIT;
 	for (int i = 0; i < n; i++)
 		bytes += iov[at + i].iov_len;
+	if (reply->cut_at > 0 && reply->reader.offset + bytes > reply->cut_at)
+		return -1;
 	is_last = got == OBJECT_READ_END || (bytes > 0 && ends_body(reply, bytes));
 	session->body_in_write = bytes;
 	if (reply->is_chunked)

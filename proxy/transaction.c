@@ -13,6 +13,8 @@
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/size_rules.h"
+#include "squid-compat/values.h"
 
 /* ---- START: the URL that the request is for, and what is no business of ours */
 
@@ -110,7 +112,7 @@ static bool is_challenge(struct transaction *t, struct buf *body)
 
 static enum transaction_state answer_challenge(struct transaction *t)
 {
-	enum transaction_state next = TRANSACTION_HTTP_ACCESS;
+	enum transaction_state next = TRANSACTION_FORWARDED;
 	struct buf body;
 
 	buf_init(&body, ACME_MAX_BYTES);
@@ -172,9 +174,39 @@ static enum transaction_state run_http_access(struct transaction *t)
 
 /* ---- REPLY_ACCESS */
 
+static int64_t declared_bytes(const struct object *object)
+{
+	if (object_state(object) == OBJECT_COMPLETE)
+		return (int64_t)atomic_load_explicit(&object->length_, memory_order_acquire);
+	return object->body_bytes;
+}
+
+/* reply_body_max_size. False: the reply is too large, and says so. What declares no length is cut
+ * where it gets too long. */
+static bool is_within_reply_limit(struct transaction *t)
+{
+	const struct size_rules *rules = transaction_config(t)->reply_body_limits;
+	int64_t bytes = declared_bytes(t->object), max;
+
+	if (size_rules_is_empty(rules) || transaction_request(t)->method == HTTP_HEAD)
+		return true;
+	transaction_set_reply_facts(t);
+	max = size_rules_find(rules, &t->facts, VALUE_UNLIMITED);
+	if (max == VALUE_UNLIMITED)
+		return true;
+	if (bytes < 0)
+		t->exchange.reply.cut_at = max > 0 ? (uint64_t)max : 1;
+	return bytes <= max;
+}
+
 static enum transaction_state run_reply_access(struct transaction *t)
 {
 	struct acl_result result = {0};
+
+	if (!is_within_reply_limit(t)) {
+		t->tag = LOG_TCP_DENIED_REPLY;
+		return transaction_refuse(t, 403, ERROR_TOO_BIG);
+	}
 
 	if (transaction_config(t)->http_reply_access) {
 		transaction_set_reply_facts(t);
@@ -204,6 +236,7 @@ static const struct {
 	enum transaction_state (*run)(struct transaction *t);
 } steps[TRANSACTION_STATES] = {
 	[TRANSACTION_START] = {"start", run_start},
+	[TRANSACTION_FORWARDED] = {"forwarded", transaction_run_forwarded},
 	[TRANSACTION_HTTP_ACCESS] = {"http-access", run_http_access},
 	[TRANSACTION_REWRITE] = {"rewrite", transaction_run_rewrite},
 	[TRANSACTION_ADAPTED_ACCESS] = {"adapted-access", transaction_run_adapted_access},

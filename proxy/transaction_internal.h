@@ -24,6 +24,7 @@
 
 enum transaction_state {
 	TRANSACTION_START,
+	TRANSACTION_FORWARDED,
 	TRANSACTION_HTTP_ACCESS,
 	TRANSACTION_REWRITE,
 	TRANSACTION_ADAPTED_ACCESS,
@@ -82,6 +83,9 @@ struct transaction {
 	struct h1_request_line refused; /* with is_refused; zeroed: it was not readable */
 	uint64_t key;          /* 0: the method has none, or the cache is not used */
 	struct acl_facts facts;
+	struct forwarded *forwarded; /* what X-Forwarded-For still has; in the arena */
+	struct addr indirect; /* with is_indirect: the client behind proxies that are believed */
+	bool is_indirect;
 	struct cache_control control; /* the request's */
 	struct str user;
 	struct auth_answer *auth_answer;
@@ -130,6 +134,9 @@ void transaction_resume(struct transaction *transaction);
 
 /* The request was made here: straight to the fetch. */
 void transaction_begin_fetch(struct transaction *transaction);
+
+/* ---- transaction_forwarded.c */
+enum transaction_state transaction_run_forwarded(struct transaction *transaction);
 
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);

@@ -69,15 +69,27 @@ static struct http_response *parse_reply_head(struct transaction *t, struct str 
 	               : NULL;
 }
 
+/* Who was asked, and what came of it. */
+static void set_outcome_facts(struct transaction *t)
+{
+	struct acl_facts *facts = &t->facts;
+
+	facts->hierarchy = str_of(log_hier_name(t->report.hier));
+	if (t->report.peer) {
+		facts->peer_name = t->report.peer->name;
+		facts->is_secure &= t->report.peer->is_tls;
+	}
+	if (t->error != ERROR_NONE)
+		facts->error = str_of(error_name_text(t->error));
+}
+
 void transaction_set_reply_facts(struct transaction *t)
 {
 	if (t->facts.reply || !t->object)
 		return;
 	t->facts.reply = parse_reply_head(t, t->object->head);
 	t->facts.status = t->object->status;
-	t->facts.hierarchy = str_of(log_hier_name(t->report.hier));
-	if (t->report.peer)
-		t->facts.peer_name = t->report.peer->name;
+	set_outcome_facts(t);
 }
 
 static struct str sent_head(struct transaction *t)
@@ -197,7 +209,9 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	facts->start_us = t->start_us;
 	facts->end_us = loop_wall_us(t->worker->loop);
 	facts->response_ms = (facts->end_us - facts->start_us) / 1000;
-	facts->client = &exchange->client;
+	facts->client = t->is_indirect && transaction_config(t)->log_uses_indirect_client
+				? &t->indirect
+				: &exchange->client;
 	facts->client_local = &exchange->local;
 	facts->listening = exchange->port ? &exchange->port->addr : NULL;
 	fill(t, t->client_url, &t->client_parts, &facts->client_request);
@@ -343,6 +357,7 @@ void transaction_log(struct transaction *t, bool is_complete)
 	if (!access_logger_is_on(logger))
 		return;
 	fill_facts(t, &facts);
+	set_outcome_facts(t);
 	fill_reply(t, &facts);
 	if (t->has_joined && t->is_hit)
 		facts.tag_suffixes |= LOG_SUFFIX_CF;

@@ -217,21 +217,38 @@ static bool has_values(const struct acl *acl, const struct acl_reader *reader)
 	return kind != NULL ? !kind->is_empty(acl->values) : reader->words->n > 3;
 }
 
+/* Types without values of ours. False: the line goes no further. */
+static bool say_of_type(const struct acl *acl, struct report *report)
+{
+	if (acl->type->flags & ACL_REFUSED)
+		report_say(report, REPORT_FATAL,
+		           "ACL '%s': type %s can't be decided here: a rule by it would not hold",
+		           acl->name, acl->type->name);
+	else if (acl->type->flags & ACL_NEVER_HERE)
+		report_say(report, REPORT_WARNING,
+		           "ACL '%s': type %s is of what no accelerator does: it never matches",
+		           acl->name, acl->type->name);
+	else if (acl->type->flags & ACL_NEVER_YET)
+		report_say(report, REPORT_NOTE,
+		           "ACL '%s': type %s is accepted, but never matches yet", acl->name,
+		           acl->type->name);
+	return !(acl->type->flags & ACL_REFUSED);
+}
+
 static void parse_values(struct acl *acl, struct acl_reader *reader)
 {
 	const struct acl_type *type = acl->type;
 
 	if ((type->flags & ACL_HAS_FIELD) && !parse_field(acl, reader))
 		return;
-	if (type->flags & ACL_NEVER_YET)
-		report_say(reader->report, REPORT_NOTE,
-		           "ACL '%s': type %s is accepted, but never matches yet", acl->name,
-		           type->name);
-	else if (parse_options(acl, reader))
-		type->kind->parse(acl, reader);
-	else
+	if (!say_of_type(acl, reader->report))
 		return;
-	if (has_values(acl, reader))
+	if (type->kind != NULL) {
+		if (!parse_options(acl, reader))
+			return;
+		type->kind->parse(acl, reader);
+	}
+	if (has_values(acl, reader) || (type->flags & ACL_NEEDS_NONE))
 		return;
 	if (type->flags & ACL_NEEDS_VALUE)
 		report_say(reader->report, REPORT_FATAL, "Invalid ACL: %.*s",

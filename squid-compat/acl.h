@@ -49,6 +49,8 @@ struct acl_facts {
 	const struct addr *local;    /* what the client connected to, with the port */
 	struct str port_name;        /* name= of the http_port, or its address as written */
 	struct acl_host_name client_name;
+	unsigned client_connections; /* that its address has open now, this one with them */
+	bool is_secure;              /* all that came of this transaction came by TLS */
 
 	const struct http_request *request; /* header fields; NULL: none has come */
 	const struct http_response *reply;  /* NULL: none yet */
@@ -73,6 +75,7 @@ struct acl_facts {
 
 	struct str peer_name; /* of the cache_peer used */
 	struct str hierarchy; /* FIRSTUP_PARENT and so on */
+	struct str error;     /* ERR_ACCESS_DENIED and so on: the reply was made here */
 
 	int64_t now_s;        /* wall clock; one reading for the whole transaction */
 	uint64_t random_seed; /* 0: drawn when asked for, kept while a check answers ACL_NEED */

@@ -3,7 +3,7 @@
  *
  * A type (a row of acl_types.c) joins a kind, which says how values are read and kept, with the
  * part of the facts that they are compared with. Kinds: acl_address, acl_domain, acl_regex,
- * acl_words, acl_numbers, acl_time, acl_random, acl_group. */
+ * acl_words, acl_numbers, acl_limit, acl_time, acl_random, acl_group. */
 #ifndef SQUID_COMPAT_ACL_INTERNAL_H
 #define SQUID_COMPAT_ACL_INTERNAL_H
 #include "lib/base/buf.h"
@@ -63,7 +63,10 @@ enum acl_type_flag {
 	ACL_HAS_NO_CASE = 1 << 5,    /* values compare without case */
 	ACL_TAKES_REQUIRED = 1 << 6, /* the value REQUIRED stands for anyone */
 	ACL_NEVER_YET = 1 << 7,      /* known, not honoured */
+	ACL_REFUSED = 1 << 9,        /* known, and fatal: what it guards would be open */
+	ACL_NEVER_HERE = 1 << 10,    /* of what an accelerator does not do: it never matches */
 	ACL_NEEDS_VALUE = 1 << 8,    /* without one the line is fatal */
+	ACL_NEEDS_NONE = 1 << 11,    /* a line without one says enough */
 };
 
 struct acl_type {
@@ -151,6 +154,7 @@ extern const struct acl_kind acl_kind_domain;
 extern const struct acl_kind acl_kind_regex;
 extern const struct acl_kind acl_kind_words;
 extern const struct acl_kind acl_kind_numbers;
+extern const struct acl_kind acl_kind_limit;
 extern const struct acl_kind acl_kind_time;
 extern const struct acl_kind acl_kind_random;
 extern const struct acl_kind acl_kind_any_of;
@@ -159,6 +163,7 @@ extern const struct acl_kind acl_kind_all_of;
 bool acl_address_has(const void *values, const struct addr *addr);
 bool acl_words_has(const struct acl *acl, struct str word);
 bool acl_numbers_has(const void *values, unsigned number);
+bool acl_limit_is_exceeded(const void *values, unsigned number);
 enum acl_match acl_time_match(const struct acl *acl, struct acl_check *check);
 enum acl_match acl_random_match(const struct acl *acl, struct acl_check *check);
 enum acl_match acl_group_match(const struct acl *acl, struct acl_check *check);

@@ -2,6 +2,7 @@
 /* THE table of ACL types, and what ties a type's values to the facts. */
 #include "lib/base/check.h"
 #include "squid-compat/acl_internal.h"
+#include "squid-compat/error_page.h"
 #include "squid-compat/log_tags.h"
 
 /* ---- parts of the facts ---- */
@@ -38,6 +39,13 @@ static bool text_hierarchy(const struct acl *acl, struct acl_facts *facts, struc
 {
 	(void)acl;
 	*out = facts->hierarchy;
+	return out->len > 0;
+}
+
+static bool text_error(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->error;
 	return out->len > 0;
 }
 
@@ -197,6 +205,39 @@ static enum acl_match match_user(const struct acl *acl, struct acl_check *check)
 	return acl_check_undecided(check);
 }
 
+/* Squid: maxconn: more connections than that. */
+static enum acl_match match_connections(const struct acl *acl, struct acl_check *check)
+{
+	return acl_limit_is_exceeded(acl->values, check->facts->client_connections) ? ACL_MATCH
+										    : ACL_MISMATCH;
+}
+
+/* Squid: `has request response ALE`; the log entry (ALE) is always there. */
+static enum acl_match match_parts(const struct acl *acl, struct acl_check *check)
+{
+	const struct acl_facts *facts = check->facts;
+
+	if (acl_words_has(acl, STR("ALE")) ||
+	    (acl_words_has(acl, STR("request")) && acl_facts_has_request(facts)) ||
+	    (acl_words_has(acl, STR("response")) && acl_facts_has_reply(facts)))
+		return ACL_MATCH;
+	return ACL_MISMATCH;
+}
+
+static enum acl_match match_secure(const struct acl *acl, struct acl_check *check)
+{
+	(void)acl;
+	return check->facts->is_secure ? ACL_MATCH : ACL_MISMATCH;
+}
+
+/* Clients begin all that is asked about: what renews the cache in the background asks nothing. */
+static enum acl_match match_initiator(const struct acl *acl, struct acl_check *check)
+{
+	(void)check;
+	return acl_words_has(acl, STR("client")) || acl_words_has(acl, STR("all")) ? ACL_MATCH
+										   : ACL_MISMATCH;
+}
+
 static enum acl_match match_never(const struct acl *acl, struct acl_check *check)
 {
 	(void)acl;
@@ -228,6 +269,38 @@ static bool accepts_hierarchy(struct str value, struct report *report)
 	if (log_hier_by_name(value, &hier))
 		return true;
 	report_say(report, REPORT_FATAL, "No such hier_code '%.*s'", STR_ARG(value));
+	return false;
+}
+
+static bool accepts_error(struct str value, struct report *report)
+{
+	if (error_name_of(value) != ERROR_NONE)
+		return true;
+	report_say(report, REPORT_FATAL, "Invalid squid error type: %.*s", STR_ARG(value));
+	return false;
+}
+
+static bool accepts_part(struct str value, struct report *report)
+{
+	if (str_eq(value, STR("request")) || str_eq(value, STR("response")) ||
+	    str_eq(value, STR("ALE")))
+		return true;
+	report_say(report, REPORT_FATAL, "unsupported 'has' component: %.*s", STR_ARG(value));
+	return false;
+}
+
+static bool accepts_initiator(struct str value, struct report *report)
+{
+	static const char *const known[] = {
+		"client", "peer-mcast", "esi",   "certificate-fetching", "cache-digest", "internal",
+		"server", "htcp",       "icp",   "icmp",                 "asn",          "ipc",
+		"all",    "adaptation", "icon",
+	};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (str_eq(value, str_of(known[i])))
+			return true;
+	report_say(report, REPORT_FATAL, "unknown transaction initiator: %.*s", STR_ARG(value));
 	return false;
 }
 
@@ -293,36 +366,40 @@ static const struct acl_type types[] = {
 	 .flags = ACL_HAS_FIELD},
 	{.name = "ca_cert", .kind = &acl_kind_words, .match = match_ca_cert,
 	 .flags = ACL_HAS_FIELD},
+	{.name = "maxconn", .kind = &acl_kind_limit, .match = match_connections,
+	 .flags = ACL_NEEDS_VALUE},
+	{.name = "has", .kind = &acl_kind_words, .match = match_parts, .accepts = accepts_part},
+	{.name = "squid_error", WORDS(text_error), .accepts = accepts_error},
+	{.name = "connections_encrypted", .match = match_secure, .flags = ACL_NEEDS_NONE},
+	{.name = "transaction_initiator", .kind = &acl_kind_words, .match = match_initiator,
+	 .accepts = accepts_initiator},
+	/* refused: what they deny would pass */
+	{.name = "arp", NEVER, .flags = ACL_REFUSED},
+	{.name = "eui64", NEVER, .flags = ACL_REFUSED},
+	/* of what is not done here */
+	{.name = "adaptation_service", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "at_step", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "client_connection_mark", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "clientside_mark", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "dst_as", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "ident", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "ident_regex", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "snmp_community", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "src_as", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "ssl::server_name", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "ssl::server_name_regex", NEVER, .flags = ACL_NEVER_HERE},
+	{.name = "urllogin", NEVER, .flags = ACL_NEVER_HERE},
 	/* known, and never matching yet */
-	{.name = "adaptation_service", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "annotate_client", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "annotate_transaction", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "arp", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "at_step", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "client_connection_mark", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "clientside_mark", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "connections_encrypted", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "dst_as", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "eui64", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "ext_user", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "ext_user_regex", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "external", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "has", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ident", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ident_regex", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "max_user_ip", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "maxconn", NEVER, .flags = ACL_NEVER_YET | ACL_NEEDS_VALUE},
 	{.name = "note", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "server_cert_fingerprint", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "snmp_community", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "squid_error", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "src_as", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ssl::server_name", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ssl::server_name_regex", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "ssl_error", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "tag", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "transaction_initiator", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "urllogin", NEVER, .flags = ACL_NEVER_YET},
 };
 /* clang-format on */
 

@@ -58,6 +58,7 @@ static struct config *create(const struct world *world)
 	config->reply_headers = header_rules_create();
 	config->refresh = refresh_rules_create();
 	config->range_offset_limits = size_rules_create();
+	config->reply_body_limits = size_rules_create();
 	return config;
 }
 
@@ -68,6 +69,7 @@ static void destroy_access_lists(struct config *config)
 		config->adapted_http_access,
 		config->http_reply_access,
 		config->proxy_protocol_access,
+		config->follow_x_forwarded_for,
 		config->miss_access,
 		config->cache,
 		config->send_hit,
@@ -89,6 +91,7 @@ static void destroy(struct config *config)
 	header_rules_destroy(config->reply_headers);
 	refresh_rules_destroy(config->refresh);
 	size_rules_destroy(config->range_offset_limits);
+	size_rules_destroy(config->reply_body_limits);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);
 	acl_set_destroy(config->acls);

@@ -148,6 +148,7 @@ struct config {
 	int cache_swap_low_percent, cache_swap_high_percent;
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
+	struct size_rules *reply_body_limits; /* reply_body_max_size; without a line: none */
 	int64_t negative_ttl_ms;
 	int64_t minimum_expiry_time_ms;
 	int64_t max_stale_ms;
@@ -193,6 +194,10 @@ struct config {
 	struct access_list *adapted_http_access; /* allow */
 	struct access_list *http_reply_access;   /* allow */
 	struct access_list *proxy_protocol_access; /* deny */
+	struct access_list *follow_x_forwarded_for; /* deny */
+	bool acl_uses_indirect_client;
+	bool log_uses_indirect_client;
+	bool delay_pool_uses_indirect_client;
 	struct access_list *miss_access;         /* allow */
 	struct access_list *cache;               /* allow */
 	struct access_list *send_hit;            /* allow */

@@ -24,6 +24,11 @@ struct size_rules *size_rules_create(void)
 	return rules;
 }
 
+bool size_rules_is_empty(const struct size_rules *rules)
+{
+	return list_is_empty(&rules->rules);
+}
+
 void size_rules_destroy(struct size_rules *rules)
 {
 	if (!rules)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/size_rules.h: sizes that depend on the request: `range_offset_limit SIZE|none
- * [ACL...]`. Threads: built by one, immutable and shared after that. */
+ * [ACL...]` and reply_body_max_size. Threads: built by one, immutable and shared after that. */
 #ifndef SQUID_COMPAT_SIZE_RULES_H
 #define SQUID_COMPAT_SIZE_RULES_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "squid-compat/report.h"
@@ -13,6 +14,7 @@ struct acl_set;
 struct size_rules; /* opaque */
 
 struct size_rules *size_rules_create(void);
+bool size_rules_is_empty(const struct size_rules *rules);
 void size_rules_destroy(struct size_rules *rules); /* accepts NULL */
 
 /* One line, from word 1 on. A line that cannot be used is said to report and left out. */

@@ -105,6 +105,17 @@ static void values_match_as_squid_matches_them(void **state)
 		{"acl x req_mime_type ^text/xml$", true},
 		{"acl x rep_mime_type ^image/", true},
 		{"acl x rep_header Server origin", true},
+		{"acl x maxconn 2", true},
+		{"acl x maxconn 3", false},
+		{"acl x has request", true},
+		{"acl x has response", true},
+		{"acl x has ALE", true},
+		{"acl x squid_error ERR_TOO_BIG ERR_ACCESS_DENIED", true},
+		{"acl x squid_error ERR_TOO_BIG", false},
+		{"acl x connections_encrypted", false},
+		{"acl x transaction_initiator internal client", true},
+		{"acl x transaction_initiator internal", false},
+		{"acl x ident alice", false},
 		{"acl x http_status 404", true},
 		{"acl x http_status 400-499", true},
 		{"acl x http_status 400-", true},
@@ -140,6 +151,8 @@ static void values_match_as_squid_matches_them(void **state)
 		fixture_line(&fixture, cases[i].definition);
 		fixture_lines(&fixture, "http_access allow x\n");
 		fixture_reply(&fixture, 404);
+		fixture.facts.client_connections = 3;
+		fixture.facts.error = STR("ERR_ACCESS_DENIED");
 		fixture_address(&fixture.dst, "203.0.113.9", 80);
 		fixture.facts.auth = ACL_AUTH_OK;
 		fixture.facts.user = STR("Alice");
@@ -337,10 +350,21 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a any-of all\nacl b all-of a\nacl a any-of !b", REPORT_FATAL,
 	         "contains itself"},
 		{"acl a external c", REPORT_NOTE, "never matches yet"},
-		{"acl a maxconn 5", REPORT_NOTE, "never matches yet"},
+		{"acl a maxconn 5", REPORT_NOTE, NULL},
+		{"acl a maxconn 5 6", REPORT_FATAL, "takes one number"},
+		{"acl a maxconn 0", REPORT_FATAL, "takes one number"},
+		{"acl a has request response ALE", REPORT_NOTE, NULL},
+		{"acl a has reply", REPORT_FATAL, "unsupported 'has' component: reply"},
+		{"acl a squid_error ERR_TOO_BIG", REPORT_NOTE, NULL},
+		{"acl a squid_error ERR_FOO", REPORT_FATAL, "Invalid squid error type: ERR_FOO"},
+		{"acl a connections_encrypted", REPORT_NOTE, NULL},
+		{"acl a transaction_initiator client", REPORT_NOTE, NULL},
+		{"acl a transaction_initiator me", REPORT_FATAL, "unknown transaction initiator: me"},
+		{"acl a arp 00:11:22:33:44:55", REPORT_FATAL, "can't be decided here"},
+		{"acl a ident alice", REPORT_WARNING, "of what no accelerator does"},
 		{"acl a maxconn", REPORT_FATAL, "Invalid ACL: acl a maxconn"},
 		{"acl a random", REPORT_FATAL, "Invalid ACL: acl a random"},
-		{"acl a urllogin", REPORT_WARNING, "empty ACL: acl a urllogin"},
+		{"acl a external", REPORT_WARNING, "empty ACL: acl a external"},
 		{"http_access allow all", REPORT_NOTE, NULL},
 		{"acl A src 10.0.0.1\nhttp_access allow a", REPORT_NOTE, NULL},
 		{"http_access allow nobody", REPORT_FATAL, "ACL not found: nobody"},
