@@ -10,6 +10,11 @@ struct acl_set {
 	size_t n, cap;
 	unsigned nsearches;
 	bool is_sealed;
+	struct external_name {
+		char *name;
+		bool is_about_user;
+	} *externals;
+	size_t nexternals;
 };
 
 /* ---- Squid's own ---- */
@@ -60,6 +65,7 @@ static void acl_destroy(struct acl *acl)
 		acl->type->kind->fini(acl->values);
 	mem_free(acl->values);
 	mem_free(acl->field);
+	mem_free(acl->delimiters);
 	mem_free(acl->name);
 	mem_free(acl);
 }
@@ -70,6 +76,9 @@ void acl_set_destroy(struct acl_set *set)
 		return;
 	for (size_t i = 0; i < set->n; i++)
 		acl_destroy(set->acls[i]);
+	for (size_t i = 0; i < set->nexternals; i++)
+		mem_free(set->externals[i].name);
+	mem_free(set->externals);
 	mem_free(set->acls);
 	mem_free(set);
 }
@@ -88,6 +97,7 @@ static struct acl *add_acl(struct acl_set *set, struct str name, const struct ac
 	acl->name = str_dup(name);
 	acl->type = type;
 	acl->is_slow = type->flags & ACL_IS_SLOW;
+	acl->is_about_user = type->flags & ACL_IS_ABOUT_USER;
 	if (type->kind == NULL)
 		return acl;
 	acl->values = mem_zalloc(type->kind->bytes);
@@ -150,14 +160,30 @@ static struct acl *open_acl(struct acl_set *set, const struct words *words, stru
 	return acl;
 }
 
+/* -m or -m=DELIMITERS */
+static bool parse_delimiters(struct acl *acl, struct str word)
+{
+	struct str rest = str_from(word, 2);
+
+	if (!str_starts_with(word, STR("-m")) || (rest.len > 0 && rest.at[0] != '='))
+		return false;
+	mem_free(acl->delimiters);
+	acl->delimiters = rest.len > 1 ? str_dup(str_from(rest, 1)) : mem_strdup(",");
+	return true;
+}
+
 static bool parse_option(struct acl *acl, struct acl_reader *reader, struct str word)
 {
 	const char *options = acl->type->options;
 
+	if (options != NULL && strchr(options, 'm') != NULL && parse_delimiters(acl, word))
+		return true;
 	if (word.len == 2 && options != NULL && strchr(options, word.at[1]) != NULL &&
 	    (word.at[0] == '-' || word.at[1] == 'i')) {
 		if (word.at[1] == 'i')
 			reader->nocase = word.at[0] == '-';
+		else if (word.at[1] == 's')
+			acl->is_strict = true;
 		else
 			acl->no_lookup = true;
 		return true;
@@ -330,10 +356,36 @@ bool acl_set_has(const struct acl_set *set, struct str name)
 	return acl_set_find(set, name) != NULL;
 }
 
+bool acl_set_find_external(const struct acl_set *set, struct str name, unsigned *type,
+                           bool *is_about_user)
+{
+	for (size_t i = 0; i < set->nexternals; i++)
+		if (str_eq(str_of(set->externals[i].name), name)) {
+			*type = (unsigned)i;
+			*is_about_user = set->externals[i].is_about_user;
+			return true;
+		}
+	return false;
+}
+
+bool acl_set_add_external(struct acl_set *set, struct str name, bool is_about_user)
+{
+	unsigned type;
+	bool was_about_user;
+
+	if (acl_set_find_external(set, name, &type, &was_about_user))
+		return false;
+	set->externals = mem_realloc(set->externals,
+	                             (set->nexternals + 1) * sizeof(*set->externals));
+	set->externals[set->nexternals++] =
+		(struct external_name){str_dup(name), is_about_user};
+	return true;
+}
+
 bool acl_set_uses_auth(const struct acl_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)
-		if (set->acls[i]->type->flags & ACL_IS_ABOUT_USER)
+		if (set->acls[i]->is_about_user)
 			return true;
 	return false;
 }

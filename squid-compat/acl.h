@@ -19,6 +19,7 @@
 #include "lib/http/message.h"
 #include "lib/net/addr.h"
 #include "lib/net/tls_identity.h"
+#include "squid-compat/notes.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
@@ -36,6 +37,35 @@ enum acl_auth {
 struct acl_host_name {
 	bool is_known;
 	struct str name; /* lower case, no dot at its end */
+};
+
+/* ---- what others know: asked while a check runs, and never waited for ---- */
+
+/* An ACL of type external. Immutable, and lives as long as its set. */
+struct acl_external {
+	unsigned type;    /* which call of acl_set_add_external named it, from 0 */
+	const char *name; /* of the ACL */
+	const struct str *args;
+	size_t nargs;
+};
+
+enum acl_external_state {
+	ACL_EXTERNAL_UNKNOWN, /* the helper has to be asked: see ACL_NEED_EXTERNAL */
+	ACL_EXTERNAL_MATCH,
+	ACL_EXTERNAL_MISMATCH,
+	ACL_EXTERNAL_UNDECIDED,
+};
+
+struct acl_facts;
+
+/* Given by whoever evaluates. What one says of an ACL must not change while a check is under way. */
+struct acl_hooks {
+	/* What the helper said, as far as that is known by now. */
+	enum acl_external_state (*external)(struct acl_facts *facts,
+	                                    const struct acl_external *acl);
+	/* Is the user seen at more than max addresses? If so he is forgotten there: at this one
+	 * (is_strict), or at all of them. */
+	bool (*has_too_many_ips)(struct acl_facts *facts, unsigned max, bool is_strict);
 };
 
 /* Zero it, set what is known. A fact that stays zero is one that the context does not have: an ACL
@@ -70,6 +100,11 @@ struct acl_facts {
 
 	enum acl_auth auth;
 	struct str user;
+	struct str external_user, external_tag; /* user= and tag= of external ACLs */
+	const struct acl_hooks *hooks;          /* NULL: nothing is known */
+	void *hooks_owner;
+	struct notes *notes;                    /* of the transaction; NULL: none, and none are made */
+	struct notes_kept **client_notes;       /* of the connection; NULL: likewise */
 
 	const struct tls_peer *tls_peer; /* the client's certificate; NULL: none */
 
@@ -102,10 +137,12 @@ enum acl_need {
 	ACL_NEED_DST_ADDRS,   /* resolve host: has_dst_addrs, dst_addrs, ndst_addrs */
 	ACL_NEED_CLIENT_NAME, /* reverse look-up of client: client_name */
 	ACL_NEED_DST_NAME,    /* reverse look-up of host, which is an address: host_name */
+	ACL_NEED_EXTERNAL,    /* ask the helper about result.external; then the hook knows */
 };
 
 struct acl_result {
 	enum acl_need need;
+	const struct acl_external *external;
 	const char *last_acl;  /* the last one checked, matched or not (deny_info); NULL: none */
 	bool is_undecided;     /* denied because an ACL could not be decided */
 	bool is_auth_required; /* denied for want of good credentials: 401 */
@@ -119,6 +156,10 @@ struct acl_set; /* opaque */
 /* With Squid's own: all, manager, localhost, to_localhost, to_linklocal, CONNECT. */
 struct acl_set *acl_set_create(void);
 void acl_set_destroy(struct acl_set *set);
+
+/* A name that ACLs of type external may give; numbers count from 0. is_about_user: its questions
+ * hold the user's name, so that he has to say who he is. False: the name is taken. */
+bool acl_set_add_external(struct acl_set *set, struct str name, bool is_about_user);
 
 /* One line: `acl NAME TYPE [flags] VALUE...`. What is wrong with it is said to report; files of
  * values and host names are asked of world. */

@@ -27,6 +27,22 @@ enum acl_match acl_check_undecided(struct acl_check *check)
 	return ACL_STOP;
 }
 
+/* Without good credentials there is no answer but "who are you?". */
+enum acl_match acl_check_user(struct acl_check *check)
+{
+	switch (check->facts->auth) {
+	case ACL_AUTH_OK:
+		return ACL_MATCH;
+	case ACL_AUTH_UNKNOWN:
+		return acl_check_need(check, ACL_NEED_AUTH);
+	case ACL_AUTH_NONE:
+	case ACL_AUTH_FAILED:
+		break;
+	}
+	check->result->is_auth_required = true;
+	return acl_check_undecided(check);
+}
+
 static void say_without_context(const struct acl *acl, const char *what)
 {
 	static _Atomic int64_t said_at_ms;
@@ -237,7 +253,7 @@ enum acl_verdict access_list_check(const struct access_list *list, enum acl_verd
 	if (check.last != NULL) {
 		result->last_acl = check.last->name;
 		result->is_rechallenge =
-			verdict == ACL_DENY && (check.last->type->flags & ACL_IS_ABOUT_USER);
+			verdict == ACL_DENY && check.last->is_about_user;
 	}
 	return verdict;
 }

@@ -3,7 +3,8 @@
  *
  * A type (a row of acl_types.c) joins a kind, which says how values are read and kept, with the
  * part of the facts that they are compared with. Kinds: acl_address, acl_domain, acl_regex,
- * acl_words, acl_numbers, acl_limit, acl_time, acl_random, acl_group. */
+ * acl_words, acl_numbers, acl_limit, acl_time, acl_random, acl_group, acl_external, acl_note,
+ * acl_user_ips. */
 #ifndef SQUID_COMPAT_ACL_INTERNAL_H
 #define SQUID_COMPAT_ACL_INTERNAL_H
 #include "lib/base/buf.h"
@@ -91,6 +92,9 @@ struct acl {
 	char *field; /* ACL_HAS_FIELD: its name */
 	enum http_field_id field_id;
 	bool no_lookup;      /* -n */
+	bool is_strict;      /* -s */
+	char *delimiters;    /* -m, -m=DELIMITERS: values are lists, cut at these; NULL: they are not */
+	bool is_about_user;  /* the type is, or what an external ACL asks */
 	bool is_slow;        /* the type is, or one of a group */
 	unsigned nesting;    /* of groups within it */
 	bool is_member;      /* of a group */
@@ -125,6 +129,10 @@ bool acl_term_parse(const struct acl_set *set, struct str text, struct acl_term 
                     struct report *report);
 bool acl_set_is_sealed(const struct acl_set *set);
 
+/* The number of an external type; false: there is none of that name. */
+bool acl_set_find_external(const struct acl_set *set, struct str name, unsigned *type,
+                           bool *is_about_user);
+
 /* ---- acl_check.c ---- */
 
 enum acl_match acl_match(const struct acl *acl, struct acl_check *check);
@@ -133,6 +141,8 @@ enum acl_match acl_terms_match(const struct acl_term *terms, size_t n, struct ac
 /* A fact is missing: ends the check, or is a mismatch if the caller may not wait. */
 enum acl_match acl_check_need(struct acl_check *check, enum acl_need need);
 enum acl_match acl_check_undecided(struct acl_check *check);
+/* ACL_MATCH: the user is known. Else: who he is must be asked first, or he has not said it well. */
+enum acl_match acl_check_user(struct acl_check *check);
 
 /* ---- acl_facts.c: parts of the facts, for the rows ---- */
 
@@ -159,6 +169,10 @@ extern const struct acl_kind acl_kind_time;
 extern const struct acl_kind acl_kind_random;
 extern const struct acl_kind acl_kind_any_of;
 extern const struct acl_kind acl_kind_all_of;
+extern const struct acl_kind acl_kind_external;
+extern const struct acl_kind acl_kind_note;
+extern const struct acl_kind acl_kind_annotation;
+extern const struct acl_kind acl_kind_user_ips;
 
 bool acl_address_has(const void *values, const struct addr *addr);
 bool acl_words_has(const struct acl *acl, struct str word);
@@ -166,6 +180,11 @@ bool acl_numbers_has(const void *values, unsigned number);
 bool acl_limit_is_exceeded(const void *values, unsigned number);
 enum acl_match acl_time_match(const struct acl *acl, struct acl_check *check);
 enum acl_match acl_random_match(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_external_match(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_note_match(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_annotate_transaction(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_annotate_client(const struct acl *acl, struct acl_check *check);
+enum acl_match acl_user_ips_match(const struct acl *acl, struct acl_check *check);
 enum acl_match acl_group_match(const struct acl *acl, struct acl_check *check);
 
 #endif

@@ -49,6 +49,20 @@ static bool text_error(const struct acl *acl, struct acl_facts *facts, struct st
 	return out->len > 0;
 }
 
+static bool text_external_user(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->external_user;
+	return out->len > 0;
+}
+
+static bool text_external_tag(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	(void)acl;
+	*out = facts->external_tag;
+	return out->len > 0;
+}
+
 static bool number_port(const struct acl_facts *facts, unsigned *out)
 {
 	*out = facts->port;
@@ -189,20 +203,11 @@ static enum acl_match match_client_name(const struct acl *acl, struct acl_check 
 	return test_host_name(acl, &check->facts->client_name, ACL_NEED_CLIENT_NAME, check);
 }
 
-/* Without good credentials there is no answer but "who are you?". */
 static enum acl_match match_user(const struct acl *acl, struct acl_check *check)
 {
-	switch (check->facts->auth) {
-	case ACL_AUTH_OK:
-		return test(acl, check->facts->user, check);
-	case ACL_AUTH_UNKNOWN:
-		return acl_check_need(check, ACL_NEED_AUTH);
-	case ACL_AUTH_NONE:
-	case ACL_AUTH_FAILED:
-		break;
-	}
-	check->result->is_auth_required = true;
-	return acl_check_undecided(check);
+	enum acl_match known = acl_check_user(check);
+
+	return known == ACL_MATCH ? test(acl, check->facts->user, check) : known;
 }
 
 /* Squid: maxconn: more connections than that. */
@@ -356,6 +361,20 @@ static const struct acl_type types[] = {
 	 .flags = USER | REQUEST | ACL_TAKES_REQUIRED},
 	{.name = "proxy_auth_regex", .kind = &acl_kind_regex, .match = match_user, .options = "i",
 	 .flags = USER | REQUEST},
+	{.name = "max_user_ip", .kind = &acl_kind_user_ips, .match = acl_user_ips_match,
+	 .options = "s", .flags = SLOW | REQUEST | ACL_NEEDS_VALUE},
+	{.name = "external", .kind = &acl_kind_external, .match = acl_external_match,
+	 .flags = SLOW | REQUEST | ACL_NEEDS_VALUE},
+	{.name = "ext_user", WORDS(text_external_user), .options = "i",
+	 .flags = REQUEST | ACL_TAKES_REQUIRED},
+	{.name = "ext_user_regex", REGEX(text_external_user), .flags = REQUEST},
+	{.name = "tag", WORDS(text_external_tag)},
+	{.name = "note", .kind = &acl_kind_note, .match = acl_note_match, .options = "m",
+	 .flags = ACL_NEEDS_VALUE},
+	{.name = "annotate_transaction", .kind = &acl_kind_annotation,
+	 .match = acl_annotate_transaction, .flags = ACL_NEEDS_VALUE},
+	{.name = "annotate_client", .kind = &acl_kind_annotation, .match = acl_annotate_client,
+	 .flags = ACL_NEEDS_VALUE},
 	{.name = "any-of", .kind = &acl_kind_any_of, .match = acl_group_match},
 	{.name = "all-of", .kind = &acl_kind_all_of, .match = acl_group_match},
 	{.name = "peername", WORDS(text_peer_name), .flags = REQUEST},
@@ -390,16 +409,8 @@ static const struct acl_type types[] = {
 	{.name = "ssl::server_name_regex", NEVER, .flags = ACL_NEVER_HERE},
 	{.name = "urllogin", NEVER, .flags = ACL_NEVER_HERE},
 	/* known, and never matching yet */
-	{.name = "annotate_client", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "annotate_transaction", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ext_user", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ext_user_regex", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "external", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "max_user_ip", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "note", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "server_cert_fingerprint", NEVER, .flags = ACL_NEVER_YET},
 	{.name = "ssl_error", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "tag", NEVER, .flags = ACL_NEVER_YET},
 };
 /* clang-format on */
 

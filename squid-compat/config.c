@@ -12,8 +12,10 @@
 #include "squid-compat/config_internal.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/error_page.h"
+#include "squid-compat/external_acl_config.h"
 #include "squid-compat/header_rules.h"
 #include "squid-compat/helper_config.h"
+#include "squid-compat/note_rules.h"
 #include "squid-compat/parser.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
@@ -54,6 +56,9 @@ static struct config *create(const struct world *world)
 	rewrite_config_init(config->url_rewrite, false, arena, world);
 	config->store_id = arena_zalloc(arena, sizeof(*config->store_id));
 	rewrite_config_init(config->store_id, true, arena, world);
+	config->external_acls = arena_zalloc(arena, sizeof(*config->external_acls));
+	external_acl_types_init(config->external_acls, arena, world);
+	config->notes = note_rules_create();
 	config->request_headers = header_rules_create();
 	config->reply_headers = header_rules_create();
 	config->refresh = refresh_rules_create();
@@ -77,6 +82,7 @@ static void destroy_access_lists(struct config *config)
 		config->always_direct,
 		config->never_direct,
 		config->url_rewrite_access,
+		config->store_id_access,
 	};
 
 	for (size_t i = 0; i < COUNT(lists); i++)
@@ -87,6 +93,7 @@ static void destroy_access_lists(struct config *config)
 static void destroy(struct config *config)
 {
 	destroy_access_lists(config);
+	note_rules_destroy(config->notes);
 	header_rules_destroy(config->request_headers);
 	header_rules_destroy(config->reply_headers);
 	refresh_rules_destroy(config->refresh);

@@ -24,8 +24,10 @@ struct cache_dirs;     /* cache_dir.h */
 struct cachemgr_passwds; /* cachemgr_passwd.h */
 struct deny_infos;     /* deny_info.h */
 struct error_pages;    /* error_page.h */
+struct external_acl_types; /* external_acl_config.h */
 struct header_rules;   /* header_rules.h */
 struct log_config;     /* access_log.h */
+struct note_rules;     /* note_rules.h */
 struct peers;          /* peers.h */
 struct ports;          /* ports.h */
 struct refresh_rules;  /* refresh_pattern.h */
@@ -91,6 +93,7 @@ struct config {
 	bool buffered_logs;
 	const char *logfile_daemon; /* program behind daemon: logs */
 	struct log_config *logs;    /* access_log, logformat */
+	struct note_rules *notes;   /* note */
 
 	/* Ports and peers. */
 	struct ports *ports;
@@ -205,13 +208,15 @@ struct config {
 	struct access_list *always_direct;       /* deny */
 	struct access_list *never_direct;        /* deny */
 	struct access_list *url_rewrite_access;  /* allow */
+	struct access_list *store_id_access;     /* allow */
 
 	/* Helper programs. Never NULL; a command without argv is no helper. */
 	struct auth_config *auth; /* auth_param */
 	int64_t authenticate_ttl_ms;
 	int64_t authenticate_ip_ttl_ms;
 	struct rewrite_config *url_rewrite; /* url_rewrite_program and its family */
-	struct rewrite_config *store_id;    /* read, not yet used */
+	struct rewrite_config *store_id;    /* store_id_program and its family */
+	struct external_acl_types *external_acls; /* external_acl_type */
 };
 
 struct config_options {

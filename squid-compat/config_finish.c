@@ -11,6 +11,7 @@
 #include "squid-compat/acl.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/error_page.h"
+#include "squid-compat/external_acl_config.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/machine.h"
 #include "squid-compat/tls_outgoing.h"
@@ -171,6 +172,7 @@ void config_finish(struct reading *reading)
 	rewrite_check(config->url_rewrite, "redirect_program", reading->report);
 	rewrite_check(config->store_id, "store_id_program", reading->report);
 	finish_logfile_daemon(reading);
+	external_acl_types_check(config->external_acls, reading->report);
 	finish_error_pages(reading);
 	acl_set_seal(config->acls, reading->report);
 	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))

@@ -9,9 +9,11 @@
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/deny_info.h"
+#include "squid-compat/external_acl_config.h"
 #include "squid-compat/header_rules.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/logformat.h"
+#include "squid-compat/note_rules.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/reading.h"
@@ -141,6 +143,13 @@ void parse_header_add(struct reading *reading, const struct directive *directive
 {
 	header_rules_parse_add(SLOT_POINTER(reading, directive, struct header_rules),
 	                       reading->config->acls, words, reading->report);
+}
+
+void parse_note(struct reading *reading, const struct directive *directive,
+                const struct words *words)
+{
+	(void)directive;
+	note_rules_parse(reading->config->notes, reading->config->acls, words, reading->report);
 }
 
 void parse_refresh_pattern(struct reading *reading, const struct directive *directive,
@@ -307,6 +316,14 @@ void parse_auth_param(struct reading *reading, const struct directive *directive
 {
 	(void)directive;
 	auth_parse(reading->config->auth, words, reading->report);
+}
+
+void parse_external_acl_type(struct reading *reading, const struct directive *directive,
+                             const struct words *words)
+{
+	(void)directive;
+	external_acl_types_parse(reading->config->external_acls, reading->config->acls, words,
+	                         reading->report);
 }
 
 void parse_rewrite_program(struct reading *reading, const struct directive *directive,

@@ -65,7 +65,7 @@ const struct directive directives_message[] = {
 	 HEADERS(request_headers, add), .help = "more fields for origins"},
 	{.name = "reply_header_add", .syntax = "HEADER FORMAT [ACL...]", .verdict = HONOURED,
 	 HEADERS(reply_headers, add), .help = "more fields for clients"},
-	{.name = "note", .syntax = "KEY VALUE [ACL...]", .verdict = NOT_YET,
+	{.name = "note", .syntax = "KEY VALUE [ACL...]", .verdict = HONOURED, .parse = parse_note,
 	 .help = "marks transactions for logs and helpers"},
 	{.name = "relaxed_header_parser", .syntax = "on|off|warn", .otherwise = "on",
 	 .verdict = NOT_YET, CHOICE(relaxed_header_parser, relaxed_parser_choices),

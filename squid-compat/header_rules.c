@@ -159,8 +159,7 @@ static bool parse_quoted(struct str line, size_t start, struct buf *out, size_t 
 	return false;
 }
 
-/* The format, quoted even where quotes mean nothing else; *next is the first word behind it. */
-static bool parse_format(const struct words *words, struct buf *out, size_t *next)
+bool header_format_parse(const struct words *words, struct buf *out, size_t *next)
 {
 	const struct word *word = &words->at[2];
 	size_t end = word->raw_at;
@@ -201,7 +200,7 @@ void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
 	if (name.at == NULL)
 		return;
 	buf_init(&format, MAX_FORMAT_BYTES);
-	if (!parse_format(words, &format, &next) || !is_plain_text(buf_str(&format)))
+	if (!header_format_parse(words, &format, &next) || !is_plain_text(buf_str(&format)))
 		report_say(
 			report, REPORT_FATAL,
 			"the format for %.*s lacks its closing quote, is too long or has control "

@@ -44,7 +44,7 @@ enum rewrite_timeout {
 	REWRITE_TIMEOUT_RESPONSE, /* as if the helper had said timeout_response */
 };
 
-/* url_rewrite_* or store_id_* (which is read and not yet used). */
+/* url_rewrite_* or store_id_*. */
 struct rewrite_config {
 	struct helper_command command;
 	struct helper_children children;

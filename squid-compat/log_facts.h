@@ -72,6 +72,7 @@ struct log_facts {
 	struct str auth_user, external_user, tls_user; /* %ul %ue, and of the certificate */
 	struct str credentials;
 	struct str external_tag, external_log;         /* %et %ea */
+	struct str acl_name, acl_data; /* of the external ACL that asks; data quoted already */
 	struct str mime_type;       /* Content-Type of the reply, parameters and all */
 	const struct http_head *request_head;          /* %>h; NULL: none */
 	const struct http_head *adapted_head;          /* %>ha; NULL: as request_head */

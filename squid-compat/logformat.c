@@ -29,6 +29,7 @@ struct compiling {
 	struct arena *arena;
 	struct report *report;
 	bool is_internal;
+	enum log_encoding of_questions; /* of all codes but internal ones; else RAW */
 	/* within "..." or [...] of the literal text, else RAW: the code's own */
 	enum log_encoding context;
 };
@@ -210,13 +211,17 @@ static bool compile_code(struct compiling *compiling)
 	if (!item->has_argument && item->code->argument != LOG_ARGUMENT_NONE &&
 	    !compile_argument(compiling, item))
 		return false;
-	if (!has_encoding)
+	if (!has_encoding && compiling->of_questions != LOG_ENCODE_RAW &&
+	    !(item->code->flags & LOG_CODE_INTERNAL))
+		item->encoding = compiling->of_questions;
+	else if (!has_encoding)
 		item->encoding = compiling->context != LOG_ENCODE_RAW ? compiling->context
 								      : item->code->encoding;
 	return settle(compiling, item);
 }
 
-static const struct logformat *compile(struct str text, bool is_internal, struct arena *arena,
+static const struct logformat *compile(struct str text, bool is_internal,
+				       enum log_encoding of_questions, struct arena *arena,
 				       struct report *report)
 {
 	struct logformat *format = arena_zalloc(arena, sizeof(*format));
@@ -227,6 +232,7 @@ static const struct logformat *compile(struct str text, bool is_internal, struct
 		.arena = arena,
 		.report = report,
 		.is_internal = is_internal,
+		.of_questions = of_questions,
 	};
 
 	while (compiling.text.len > 0) {
@@ -250,7 +256,14 @@ static const struct logformat *compile(struct str text, bool is_internal, struct
 const struct logformat *logformat_compile(struct str text, struct arena *arena,
 					  struct report *report)
 {
-	return compile(text, false, arena, report);
+	return compile(text, false, LOG_ENCODE_RAW, arena, report);
+}
+
+const struct logformat *logformat_compile_question(struct str text, bool quotes_as_shell,
+						   struct arena *arena, struct report *report)
+{
+	return compile(text, true, quotes_as_shell ? LOG_ENCODE_SHELL : LOG_ENCODE_URL_KEEP, arena,
+		       report);
 }
 
 bool logformat_wants_mime(const struct logformat *format)
@@ -425,7 +438,7 @@ void logformats_init(struct logformats *formats, struct arena *arena)
 	*formats = (struct logformats){.arena_ = arena};
 	for (size_t i = 0; i < COUNT(builtin); i++) {
 		const struct logformat *format =
-			compile(str_of(builtin[i].text), true, arena, NULL);
+			compile(str_of(builtin[i].text), true, LOG_ENCODE_RAW, arena, NULL);
 		struct logformat_name *entry;
 
 		check(format);

@@ -24,6 +24,12 @@ enum { LOGFORMAT_MAX_VALUE = 8192 };
 const struct logformat *logformat_compile(struct str text, struct arena *arena,
 					  struct report *report);
 
+/* A question to a helper of external ACLs: the codes _acl, _data and _certificate are known too. What
+ * has no encoding of its own is quoted, so that it stays one word: by %XX (what is escaped already
+ * stays), or as a shell has it. */
+const struct logformat *logformat_compile_question(struct str text, bool quotes_as_shell,
+						   struct arena *arena, struct report *report);
+
 /* Appends; no newline. */
 void logformat_render(const struct logformat *format, const struct log_facts *facts,
 		      struct buf *out);
@@ -66,5 +72,8 @@ void logformat_render_line(const struct logformat_name *format, const struct log
 /* ---- encodings, also for others who write values into lines */
 /* rfc1738: control, blank, 8-bit and "<>#{}|\^~[]'` as %XX, also % itself if escapes_percent. */
 void log_quote_url(struct buf *out, struct str value, bool escapes_percent);
+
+/* In quotes of its own where a blank asks for them. */
+void log_quote_shell(struct buf *out, struct str value);
 
 #endif

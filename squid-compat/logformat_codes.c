@@ -552,6 +552,9 @@ static const struct log_code codes[] = {
 	TEXT("et", external_tag),
 	TEXT("ea", external_log),
 	ROW("note", get_notes, 0, NOTE, BLOCK, LOG_CODE_MIME, NULL),
+	ROW("_acl", get_text, FACT(acl_name), NONE, RAW, LOG_CODE_INTERNAL, NULL),
+	ROW("_data", get_text, FACT(acl_data), NONE, RAW, LOG_CODE_INTERNAL, NULL),
+	ROW("_certificate", NULL, 0, NONE, RAW, LOG_CODE_INTERNAL | LOG_CODE_UNFILLED, NULL),
 	/* TLS; "ssl::" is read as "tls::" */
 	TEXT("tls::>sni", tls_sni),
 	TEXT("tls::>negotiated_version", tls_version),

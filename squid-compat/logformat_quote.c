@@ -135,3 +135,8 @@ void log_quote_url(struct buf *out, struct str value, bool escapes_percent)
 {
 	log_encode(out, escapes_percent ? LOG_ENCODE_URL : LOG_ENCODE_URL_KEEP, value);
 }
+
+void log_quote_shell(struct buf *out, struct str value)
+{
+	log_encode(out, LOG_ENCODE_SHELL, value);
+}
