@@ -16,6 +16,9 @@ void access_init_facts(struct transaction *t)
 	struct acl_facts *facts = &t->facts;
 
 	facts->arena = &t->arena;
+	facts->hooks = &transaction_acl_hooks;
+	facts->hooks_owner = t;
+	transaction_take_client_notes(t);
 	facts->client = &exchange->client;
 	facts->local = &exchange->local;
 	facts->port_name = exchange->port ? exchange->port->name : STR_NONE;
@@ -49,6 +52,8 @@ static void take_auth(struct transaction *t)
 	if (query->answer) {
 		t->auth_answer = auth_answer_ref(query->answer);
 		t->user = t->auth_answer->user;
+		transaction_add_notes(t, t->auth_answer->reply->pairs,
+				      t->auth_answer->reply->npairs);
 	}
 	t->facts.auth = query->verdict == AUTH_OK ? ACL_AUTH_OK : ACL_AUTH_FAILED;
 	t->facts.user = query->verdict == AUTH_OK ? t->user : STR_NONE;
@@ -119,9 +124,9 @@ static bool fetch_addrs(struct transaction *t)
 }
 
 /* There is no reverse look-up: a name that would need one is known to be none. */
-static bool fetch_fact(struct transaction *t, enum acl_need need)
+static bool fetch_fact(struct transaction *t, const struct acl_result *result)
 {
-	switch (need) {
+	switch (result->need) {
 	case ACL_NEED_AUTH:
 		return fetch_auth(t);
 	case ACL_NEED_DST_ADDRS:
@@ -132,6 +137,8 @@ static bool fetch_fact(struct transaction *t, enum acl_need need)
 	case ACL_NEED_DST_NAME:
 		t->facts.host_name.is_known = true;
 		return true;
+	case ACL_NEED_EXTERNAL:
+		return transaction_ask_external(t, result->external);
 	case ACL_NEED_NOTHING:
 		break;
 	}
@@ -147,7 +154,7 @@ enum acl_verdict access_ask(struct transaction *t, const struct access_list *lis
 	for (;;) {
 		enum acl_verdict verdict = access_list_check(list, otherwise, &t->facts, result);
 
-		if (verdict != ACL_NEED || !fetch_fact(t, result->need))
+		if (verdict != ACL_NEED || !fetch_fact(t, result))
 			return verdict;
 	}
 }
@@ -156,6 +163,7 @@ void access_cancel(struct transaction *t)
 {
 	if (t->waiting & WAIT_NAME)
 		resolver_cancel(&t->name);
+	transaction_drop_externals(t);
 	auth_query_fini(&t->auth);
 	auth_answer_unref(t->auth_answer);
 	t->auth_answer = NULL;

@@ -156,6 +156,7 @@ static void copy_what_is_known(struct transaction *t, const struct transaction *
 	t->exchange.is_body_read = true;
 	t->is_background = true;
 	t->url = t->client_url = keep(t, served->url);
+	t->cache_url = keep(t, served->cache_url);
 	t->parts = t->client_parts = served->parts;
 	t->user = keep(t, served->user);
 	t->key = served->key;

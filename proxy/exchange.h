@@ -19,6 +19,7 @@
 #include "lib/net/addr.h"
 
 struct exchange;
+struct notes_kept;
 struct port;
 struct tls_facts; /* lib/net/stream_tls.h */
 struct tls_peer;  /* lib/net/tls_identity.h */
@@ -75,6 +76,7 @@ struct exchange {
 	struct addr client, local;
 	unsigned client_connections; /* from its address, as the request came */
 	const struct tls_peer *tls_peer; /* who its certificate says the client is; NULL: none */
+	struct notes_kept **client_notes; /* the connection's annotations; NULL: it keeps none */
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */
 	struct http_request request;

@@ -61,7 +61,7 @@ static void begin_lead(struct fetch *fetch)
 	const struct fetch_order *order = &fetch->order;
 	struct object *placeholder = object_create(fetch_loop(fetch), NULL, NULL, 0);
 
-	if (index_insert_inflight(order->worker->server->index, order->key, order->url,
+	if (index_insert_inflight(order->worker->server->index, order->key, order->cache_url,
 	                          placeholder))
 		fetch->placeholder = placeholder;
 	else
@@ -301,6 +301,6 @@ void fetch_detach(struct fetch *fetch)
 		return;
 	}
 	fetch->order.exchange = NULL;
-	fetch->order.url = STR_NONE;
+	fetch->order.url = fetch->order.cache_url = STR_NONE;
 	loop_defer(fetch_loop(fetch), &fetch->run_task); /* is anybody reading? */
 }

@@ -37,12 +37,14 @@ struct fetch_order {
 	struct snapshot *snapshot;
 	struct exchange *exchange; /* the client's head and body */
 	struct str url;
+	struct str cache_url; /* what the cache knows the answer by: url, or a store id */
 	const struct port_url *parts; /* spans of url */
 	struct acl_facts *facts;
 	const struct log_facts *log_facts; /* for request_header_add; NULL where it adds nothing */
 	struct str client_host; /* the Host field instead of the URL's (url_rewrite_host_header
 	                           off); STR_NONE: the URL's */
 	struct str user;        /* for login=*:pass */
+	struct str external_user, external_password; /* for login=PASS */
 	struct object *stored;  /* to be revalidated; NULL: none */
 	/* Other variants, whose ETags go along: a 304 may name one of them. */
 	struct object *variants[FETCH_MAX_VARIANTS];

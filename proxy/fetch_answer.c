@@ -79,7 +79,7 @@ static enum fetch_state not_filled(struct fetch *fetch)
 {
 	struct fetch_order *order = &fetch->order;
 
-	partial_table_forget(order->worker->server->parts, order->key, order->url);
+	partial_table_forget(order->worker->server->parts, order->key, order->cache_url);
 	fetch_drop_fill(fetch);
 	fetch->candidate--; /* the same once more */
 	fetch->naddrs = fetch->addr = 0;

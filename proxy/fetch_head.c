@@ -311,12 +311,34 @@ static void add_made_login(struct writer *w, enum http_field_id id)
 	buf_fini(&text);
 }
 
+/* login=PASS: what the client sent, else what an external ACL said (user= password=). */
+static void add_external_login(struct writer *w, enum http_field_id id)
+{
+	const struct fetch_order *order = w->order;
+	struct buf text;
+
+	if (order->external_user.len == 0 || order->external_password.len == 0 ||
+	    http_has(&w->request->head, id) || !may_make(w, id))
+		return;
+	buf_init(&text, 2 * 8192 + 1);
+	buf_add_str(&text, order->external_user);
+	buf_add_char(&text, ':');
+	buf_add_str(&text, order->external_password);
+	buf_add_str(w->out, http_field_id_name(id));
+	buf_add_str(w->out, STR(": Basic "));
+	add_base64(w->out, buf_str(&text));
+	buf_add_str(w->out, STR("\r\n"));
+	buf_fini(&text);
+}
+
 static void add_login(struct writer *w)
 {
 	enum peer_login login = w->peer ? w->peer->login : PEER_LOGIN_NONE;
 	enum http_field_id id = w->peer && w->peer->is_originserver ? FIELD_AUTHORIZATION
 	                                                            : FIELD_PROXY_AUTHORIZATION;
 
+	if (login == PEER_LOGIN_PASS)
+		add_external_login(w, id);
 	if (login != PEER_LOGIN_FIXED && login != PEER_LOGIN_USER && login != PEER_LOGIN_PROXYPASS)
 		return;
 	if (login == PEER_LOGIN_PROXYPASS && http_has(&w->request->head, id))
@@ -342,7 +364,7 @@ static void add_cache_control(struct writer *w)
 	}
 	if (!may_make(w, FIELD_CACHE_CONTROL))
 		return;
-	rule = refresh_rules_find(w->config->refresh, w->order->url);
+	rule = refresh_rules_find(w->config->refresh, w->order->cache_url);
 	buf_add_str(w->out, STR("Cache-Control: max-age="));
 	buf_add_u64(w->out, (uint64_t)rule->max_s);
 	buf_add_str(w->out, STR("\r\n"));

@@ -191,7 +191,7 @@ static struct object *find_about(const struct fetch_order *order,
 
 	if (order->fill.partial)
 		return make_about(head, head->head, &head->facts);
-	old = partial_table_find_record(server_of(order)->parts, order->key, order->url, head->vary,
+	old = partial_table_find_record(server_of(order)->parts, order->key, order->cache_url, head->vary,
 	                                order->removals);
 	if (old && revalidate_is_same_strongly(old->about, response)) {
 		buf_init(&lines, HEAD_MAX_BYTES);

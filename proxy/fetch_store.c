@@ -171,7 +171,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
 		report->storable_reason = "the peer is proxy-only";
 		return STORABLE_NO;
 	}
-	refresh_values_for(order->snapshot, order->url, &rule);
+	refresh_values_for(order->snapshot, order->cache_url, &rule);
 	if (!may_store_miss(order, response)) {
 		report->storable_reason = "store_miss forbids it";
 		return STORABLE_NO;
@@ -213,7 +213,7 @@ static bool is_out_of_date(const struct fetch_order *order, struct str head)
 	struct server *server = order->worker->server;
 
 	return index_removals(server->index, order->key) != order->removals ||
-	       purge_list_hits(server->purges, order->since, order->url, head);
+	       purge_list_hits(server->purges, order->since, order->cache_url, head);
 }
 
 /* What shares its processor with the writer would outrun it, and drop what there is time for. */
@@ -370,7 +370,7 @@ static struct object *find_known(const struct fetch_order *order)
 	struct object *known = order->stored ? order->stored : order->known;
 
 	return known ? object_ref(known)
-		     : index_find(order->worker->server->index, order->key, order->url,
+		     : index_find(order->worker->server->index, order->key, order->cache_url,
 				  &order->exchange->request.head);
 }
 
@@ -403,10 +403,19 @@ static void displace(const struct fetch_order *order, const struct http_response
 	    !storable_status_displaces(response->status))
 		return;
 	/* A removal makes void what is on its way, of some other URLs as well: not for nothing. */
-	if (index_has_url(server->index, order->key, order->url))
-		index_remove_all(server->index, order->key, order->url);
+	if (index_has_url(server->index, order->key, order->cache_url))
+		index_remove_all(server->index, order->key, order->cache_url);
 	if (disk && disk_may_have(disk, order->key))
 		disk_remove_all(disk, order->key);
+}
+
+static void remove_all(struct server *server, uint64_t key, struct str url)
+{
+	struct disk *disk = server_disk(server, key);
+
+	index_remove_all(server->index, key, url);
+	if (disk)
+		disk_remove_all(disk, key);
 }
 
 /* RFC 9111 §4.4: what a successful unsafe request makes out of date. */
@@ -420,16 +429,12 @@ static void invalidate(const struct fetch_order *order, const struct http_respon
 		return;
 	buf_init(&urls, INVALIDATE_MAX_URLS * INVALIDATE_MAX_URL_BYTES);
 	invalidate_urls(order->url, response, &urls);
+	if (order->key != 0 && !str_eq(order->cache_url, order->url)) /* by its store id */
+		remove_all(server, order->key, order->cache_url);
 	rest = buf_str(&urls);
 	while (str_split(&rest, '\n', &url)) {
-		uint64_t key = index_key(server->index, url);
-		struct disk *disk = server_disk(server, key);
-
-		if (url.len == 0)
-			continue;
-		index_remove_all(server->index, key, url);
-		if (disk)
-			disk_remove_all(disk, key);
+		if (url.len > 0)
+			remove_all(server, index_key(server->index, url), url);
 	}
 	buf_fini(&urls);
 }
@@ -450,7 +455,7 @@ static void put_where_others_find_it(struct fetch_storing *storing, const struct
 	storing->is_kept = head->body_bytes <= config->maximum_object_size_in_memory_bytes;
 	if (storing->is_kept)
 		storing->is_kept =
-			index_insert_inflight(server->index, order->key, order->url, object);
+			index_insert_inflight(server->index, order->key, order->cache_url, object);
 	if (is_out_of_date(order, head->head)) {
 		fetch_store_forget(storing, object);
 		return;
@@ -525,7 +530,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 		add_field(&once, response, FIELD_CONTENT_LENGTH);
 	add_field(&once, response, FIELD_AGE);
 	head.head = buf_str(&lines);
-	head.url = order->url;
+	head.url = order->cache_url;
 	head.vary = buf_str(&vary);
 	head.since = order->since;
 	if (order->fill.partial)

@@ -8,6 +8,7 @@
 #include "cache/partial_table.h"
 #include "cache/purge.h"
 #include "helpers/auth_basic.h"
+#include "helpers/external_acl.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
@@ -20,6 +21,7 @@
 #include "proxy/promotion.h"
 #include "proxy/snapshot.h"
 #include "proxy/tls_table.h"
+#include "proxy/user_ips.h"
 #include "proxy/worker.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
@@ -159,6 +161,8 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->purges = purge_list_create();
 	server->peers = peer_table_create();
 	server->users = auth_users_create();
+	server->externals = external_acl_tables_create();
+	server->user_ips = user_ips_create();
 	server->tls = tls_table_create();
 	server->handshakes = mem_zalloc(sizeof(*server->handshakes));
 	server->handshakes->seed = random_u64();
@@ -226,6 +230,8 @@ void server_stop(struct server *server)
 	index_destroy(server->index);
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
+	external_acl_tables_destroy(server->externals);
+	user_ips_destroy(server->user_ips);
 	tls_table_destroy(server->tls);
 	mem_free(server->handshakes);
 	client_table_destroy(server->clients);

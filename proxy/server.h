@@ -15,6 +15,7 @@ struct auth_users;
 struct client_table;
 struct config;
 struct disk;
+struct external_acl_tables;
 struct index;
 struct log_writer;
 struct manager;
@@ -25,6 +26,7 @@ struct purge_list;
 struct snapshot;
 struct handshake_rate; /* proxy/handshake_rate.h */
 struct tls_table;
+struct user_ips;
 struct worker;
 
 enum { SERVER_MAX_DISKS = 16, SERVER_MAX_WORKERS = 64 };
@@ -40,6 +42,8 @@ struct server {
 	struct purge_list *purges; /* the last ones by pattern */
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
+	struct external_acl_tables *externals; /* what external ACLs' helpers said */
+	struct user_ips *user_ips; /* where users were seen */
 	struct log_writer *log;
 	struct manager *manager;  /* the cache manager: workers hand requests to it (manager.h) */
 	struct tls_table *tls;    /* proxy/tls_table.h */

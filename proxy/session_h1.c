@@ -17,6 +17,7 @@
 #include "proxy/session_h1_internal.h"
 #include "proxy/session_h2.h"
 #include "squid-compat/config.h"
+#include "squid-compat/notes.h"
 #include "squid-compat/ports.h"
 
 /* ---- READ_HEAD */
@@ -82,6 +83,7 @@ static void prepare_transaction(struct session *session)
 	session->exchange->ops = &session_exchange_ops;
 	session->exchange->session = session;
 	session->exchange->port = session->port;
+	session->exchange->client_notes = &session->notes;
 	session->exchange->client = session->client;
 	session->exchange->client_connections = client_count_now(session->count);
 	session->exchange->tls_peer = stream_tls_peer(&session->stream);
@@ -378,6 +380,7 @@ static void session_destroy(struct session *session)
 	client_table_leave(session->worker->server->clients, session->count);
 	buf_fini(&session->input);
 	mem_free(session->local);
+	notes_kept_free(session->notes);
 	list_remove(&session->node);
 	listener_unref(session->listener);
 	snapshot_unref(session->snapshot);

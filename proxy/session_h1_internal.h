@@ -66,6 +66,7 @@ struct session {
 	struct addr client; /* as accepted, or from the PROXY header */
 	struct client_count *count; /* of client's connections; NULL: it has no address */
 	struct addr *local; /* from the PROXY header; NULL: the connection's own */
+	struct notes_kept *notes; /* squid-compat/notes.h; NULL: none */
 	struct h1_parser parser;
 	struct h1_chunks chunks; /* of the request's body */
 	uint64_t body_left;      /* of a request body with a length */

@@ -4,6 +4,7 @@
 #include <build-config.h>
 
 #include "helpers/auth_basic.h"
+#include "helpers/external_acl.h"
 #include "helpers/pool.h"
 #include "helpers/url_rewrite.h"
 #include "lib/base/heap.h"
@@ -16,6 +17,7 @@
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
+#include "squid-compat/external_acl_config.h"
 #include "squid-compat/header_rules.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/peers.h"
@@ -144,7 +146,8 @@ static void make_rewrite_policy(struct snapshot *snapshot)
 	policy->response = response;
 }
 
-enum { TIMEOUT_RESENDS = 2 };
+/* Ours: of kinds for which Squid knows no time-out. */
+enum { TIMEOUT_RESENDS = 2, HELPER_TIMEOUT_MS = 60000 };
 
 static void start_rewriter(struct snapshot *snapshot)
 {
@@ -174,8 +177,72 @@ static void start_auth(struct snapshot *snapshot)
 		return;
 	snapshot->auth_pool = config.pool =
 		start_pool(snapshot, "basicauthenticator", &scheme->command, &scheme->children,
-			   false, 0, 0);
+			   false, HELPER_TIMEOUT_MS, 0);
 	snapshot->auth = auth_basic_create(&config);
+}
+
+static void start_store_id(struct snapshot *snapshot)
+{
+	const struct rewrite_config *config = snapshot->config->store_id;
+
+	if (config->command.argc > 0)
+		snapshot->store_id =
+			start_pool(snapshot, "store_id", &config->command, &config->children,
+				   config->is_bypass_on, HELPER_TIMEOUT_MS, 0);
+}
+
+static struct external_acl *start_external(struct snapshot *snapshot,
+					   const struct external_acl_type *type,
+					   struct helper_pool *pool)
+{
+	const struct external_acl_config config = {
+		.pool = pool,
+		.tables = snapshot->server->externals,
+		.identity = type->identity,
+		.name = type->name.at,
+		.max_entries = type->max_entries,
+		.ttl_ms = type->ttl_s * 1000,
+		.negative_ttl_ms = type->negative_ttl_s * 1000,
+		.grace_percent = type->grace_percent,
+		.stale_ms = type->stale_s * 1000,
+	};
+
+	return external_acl_create(&config);
+}
+
+/* A full queue turns requests away at once: Squid's does, too. */
+static void start_externals(struct snapshot *snapshot)
+{
+	const struct external_acl_types *types = snapshot->config->external_acls;
+	size_t i = 0;
+
+	if (types->n == 0)
+		return;
+	snapshot->external_types = mem_array(types->n, sizeof(*snapshot->external_types));
+	snapshot->external_pools = mem_array(types->n, sizeof(*snapshot->external_pools));
+	snapshot->externals = mem_array(types->n, sizeof(*snapshot->externals));
+	for (const struct external_acl_type *type = types->first; type; type = type->next, i++) {
+		struct helper_children children = type->children;
+
+		children.queue_size = (int)helper_queue_size(&children, false);
+		snapshot->external_types[i] = type;
+		snapshot->external_pools[i] =
+			start_pool(snapshot, "external_acl_type", &type->command, &children, true,
+				   type->timeout_s * 1000, 0);
+		snapshot->externals[i] =
+			start_external(snapshot, type, snapshot->external_pools[i]);
+	}
+}
+
+static void stop_externals(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->config->external_acls->n; i++) {
+		external_acl_unref(snapshot->externals[i]);
+		helper_pool_unref(snapshot->external_pools[i]);
+	}
+	mem_free(snapshot->external_types);
+	mem_free(snapshot->external_pools);
+	mem_free(snapshot->externals);
 }
 
 /* ---- peers */
@@ -261,6 +328,8 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
+	start_store_id(snapshot);
+	start_externals(snapshot);
 	return snapshot;
 }
 
@@ -270,6 +339,10 @@ static void each_pool(struct snapshot *snapshot, void (*act)(struct helper_pool 
 		act(snapshot->url_rewrite);
 	if (snapshot->auth_pool)
 		act(snapshot->auth_pool);
+	if (snapshot->store_id)
+		act(snapshot->store_id);
+	for (size_t i = 0; i < snapshot->config->external_acls->n; i++)
+		act(snapshot->external_pools[i]);
 }
 
 void snapshot_retire(struct snapshot *snapshot)
@@ -300,6 +373,9 @@ void snapshot_unref(struct snapshot *snapshot)
 		auth_basic_unref(snapshot->auth);
 		helper_pool_unref(snapshot->auth_pool);
 	}
+	if (snapshot->store_id)
+		helper_pool_unref(snapshot->store_id);
+	stop_externals(snapshot);
 	access_logger_destroy(snapshot->logger);
 	mem_free(snapshot->rewrite_policy);
 	mem_free(snapshot->rewrite_response);

@@ -16,6 +16,8 @@
 struct access_logger;
 struct auth_basic;
 struct config;
+struct external_acl;
+struct external_acl_type;
 struct header_additions;
 struct helper_pool;
 struct helper_reply;
@@ -64,6 +66,11 @@ struct snapshot {
 	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */
 	struct auth_basic *auth;         /* NULL: none */
 	struct helper_pool *auth_pool;   /* behind auth */
+	struct helper_pool *store_id;    /* NULL: none */
+	/* By number of external_acl_type; NULL: there are none. */
+	const struct external_acl_type **external_types;
+	struct external_acl **externals;
+	struct helper_pool **external_pools; /* behind them */
 	struct url_rewrite_policy *rewrite_policy;
 	struct helper_reply *rewrite_response; /* behind the policy; NULL: none */
 	char *rewrite_response_text;

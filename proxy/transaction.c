@@ -240,6 +240,7 @@ static const struct {
 	[TRANSACTION_HTTP_ACCESS] = {"http-access", run_http_access},
 	[TRANSACTION_REWRITE] = {"rewrite", transaction_run_rewrite},
 	[TRANSACTION_ADAPTED_ACCESS] = {"adapted-access", transaction_run_adapted_access},
+	[TRANSACTION_STORE_ID] = {"store-id", transaction_run_store_id},
 	[TRANSACTION_CACHE_ACCESS] = {"cache-access", transaction_run_cache_access},
 	[TRANSACTION_LOOKUP] = {"lookup", transaction_run_lookup},
 	[TRANSACTION_JOIN] = {"join", transaction_run_join},
@@ -397,6 +398,7 @@ static void release(struct transaction *t)
 		disk_query_cancel(&t->disk);
 	}
 	helper_request_fini(&t->rewrite);
+	helper_request_fini(&t->store_id);
 	access_cancel(t);
 	object_reader_close(&t->exchange.reply.reader);
 	object_reader_close(&t->hold);

@@ -24,7 +24,7 @@ static void log_purge(struct transaction *t, struct disk *disk, unsigned n)
 {
 	char ip[ADDR_TEXT_BYTES];
 	char *who = mem_printf("PURGE from %s", addr_ip_text(&t->exchange.client, ip));
-	char *what = mem_printf("url %.*s", STR_ARG(t->url));
+	char *what = mem_printf("url %.*s", STR_ARG(t->cache_url));
 
 	disk_log_purge(disk, who, "deleted", what, n);
 	mem_free(who);
@@ -34,10 +34,10 @@ static void log_purge(struct transaction *t, struct disk *disk, unsigned n)
 static enum transaction_state purge(struct transaction *t)
 {
 	struct server *server = t->worker->server;
-	uint64_t key = index_key(server->index, t->url);
+	uint64_t key = index_key(server->index, t->cache_url);
 	struct disk *disk = server_disk(server, key);
-	unsigned n = index_remove_all(server->index, key, t->url) +
-		     partial_table_forget(server->parts, key, t->url);
+	unsigned n = index_remove_all(server->index, key, t->cache_url) +
+		     partial_table_forget(server->parts, key, t->cache_url);
 	unsigned ndisk = disk ? disk_remove_all(disk, key) : 0;
 
 	n += ndisk;
@@ -66,7 +66,7 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	if (verdict == ACL_NEED)
 		return TRANSACTION_CACHE_ACCESS;
 	t->may_cache = verdict == ACL_ALLOW && !may_depend_on_body(transaction_request(t));
-	t->key = index_key(t->worker->server->index, t->url);
+	t->key = index_key(t->worker->server->index, t->cache_url);
 	if (!t->may_cache)
 		t->forward = FORWARD_BYPASS;
 	else if (!cache_key_is_method_served(transaction_request(t)->method))
@@ -131,7 +131,7 @@ static bool ask_disk(struct transaction *t)
 	t->removals_seen = index_removals(t->worker->server->index, t->key);
 	t->disk = (struct disk_query){
 		.key = t->key,
-		.url = t->url,
+		.url = t->cache_url,
 		.head = &transaction_request(t)->head,
 		.keep_bytes = (uint64_t)transaction_config(t)->maximum_object_size_in_memory_bytes,
 		.is_lazy = may_want_less(t),
@@ -159,7 +159,7 @@ static void insert_from_disk(struct transaction *t)
 	if (!index_insert(server->index, t->key, object))
 		return;
 	if (index_removals(server->index, t->key) != t->removals_seen ||
-	    purge_list_hits(server->purges, t->purges_seen, t->url, object->head) ||
+	    purge_list_hits(server->purges, t->purges_seen, t->cache_url, object->head) ||
 	    !disk_has(server_disk(server, t->key), t->key, id))
 		index_remove(server->index, object);
 }
@@ -217,7 +217,7 @@ static bool is_reload(const struct transaction *t)
 static enum forward_reason miss_reason(const struct transaction *t)
 {
 	bool has_variant = t->was_disk_asked ||
-			   index_has_url(t->worker->server->index, t->key, t->url);
+			   index_has_url(t->worker->server->index, t->key, t->cache_url);
 
 	return has_variant ? FORWARD_VARY_MISS : FORWARD_URI_MISS;
 }
@@ -232,7 +232,7 @@ static bool may_join(const struct transaction *t)
 /* *has_head false: what was found may turn out to be the answer to other requests. */
 static struct object *find_in_memory(struct transaction *t, bool *has_head)
 {
-	struct object *object = index_find_told(t->worker->server->index, t->key, t->url,
+	struct object *object = index_find_told(t->worker->server->index, t->key, t->cache_url,
 	                                        &transaction_request(t)->head, has_head);
 
 	if (!object || *has_head || may_join(t)) {
@@ -311,7 +311,7 @@ static void decide_freshness(struct transaction *t)
 		.is_conditional = !ignores && is_conditional(t),
 	};
 
-	refresh_values_for(t->snapshot, t->url, &rule);
+	refresh_values_for(t->snapshot, t->cache_url, &rule);
 	refresh_values_policy(t->snapshot, &policy);
 	freshness_decide(&t->object->facts, &rule, &policy, &request, worker_now_s(t->worker),
 	                 &t->freshness);

@@ -88,7 +88,7 @@ static void collect_variants(const struct transaction *t, struct fetch_order *or
 		return;
 	if (!t->is_revalidation_due && has_own_conditions(request))
 		return;
-	n = index_variants(t->worker->server->index, t->key, t->url, found, FETCH_MAX_VARIANTS);
+	n = index_variants(t->worker->server->index, t->key, t->cache_url, found, FETCH_MAX_VARIANTS);
 	for (unsigned i = 0; i < n; i++) {
 		if (is_worth_naming(t, found[i]))
 			order->variants[order->nvariants++] = found[i];
@@ -104,6 +104,7 @@ static void start_fetch(struct transaction *t)
 		.snapshot = t->snapshot,
 		.exchange = &t->exchange,
 		.url = t->url,
+		.cache_url = t->cache_url,
 		.parts = &t->parts,
 		.facts = &t->facts,
 		.client_host =
@@ -111,7 +112,9 @@ static void start_fetch(struct transaction *t)
 				? http_value(&transaction_request(t)->head, FIELD_HOST)
 				: STR_NONE,
 		.log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL,
-		.user = t->user,
+		.user = t->user.at ? t->user : t->facts.external_user,
+		.external_user = t->facts.external_user,
+		.external_password = t->external_password,
 		.stored = t->is_revalidation_due ? t->object : NULL,
 		.known = t->known,
 		.withholds_range = transaction_withholds_range(t),

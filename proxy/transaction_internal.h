@@ -7,6 +7,7 @@
 #include "cache/disk.h"
 #include "cache/freshness.h"
 #include "helpers/auth_basic.h"
+#include "helpers/external_acl.h"
 #include "helpers/pool.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
@@ -28,6 +29,7 @@ enum transaction_state {
 	TRANSACTION_HTTP_ACCESS,
 	TRANSACTION_REWRITE,
 	TRANSACTION_ADAPTED_ACCESS,
+	TRANSACTION_STORE_ID,
 	TRANSACTION_CACHE_ACCESS,
 	TRANSACTION_LOOKUP,
 	TRANSACTION_JOIN,
@@ -47,6 +49,8 @@ enum waiting {
 	WAIT_NAME = 1 << 1,
 	WAIT_REWRITE = 1 << 2,
 	WAIT_DISK = 1 << 3,
+	WAIT_EXTERNAL = 1 << 4,
+	WAIT_STORE_ID = 1 << 5,
 };
 
 /* Bytes span of length, which lie in an object from offset on. */
@@ -76,6 +80,7 @@ struct transaction {
 	struct port_url parts;
 	struct str client_url; /* before rewriting */
 	struct port_url client_parts;
+	struct str cache_url; /* what the cache knows it by: url, or the store id */
 	const char *error_url; /* instead of an URL, for the log */
 	bool is_internal;      /* for ourselves: transaction_manager.c */
 	struct str manager_password; /* from the URL; STR_NONE: there was none */
@@ -89,13 +94,21 @@ struct transaction {
 	struct cache_control control; /* the request's */
 	struct str user;
 	struct auth_answer *auth_answer;
+	struct notes notes;
+	/* What external ACLs said: in their answers, which externals holds. */
+	struct external_fact *externals;
+	struct str external_password, external_log, external_message;
+	struct external_acl_query external;
+	const struct acl_external *external_asked; /* by it */
+	struct str external_question; /* of the ACL that was not known last; at NULL: too long */
+	unsigned nuser_ips;           /* of the user; 0: not counted yet */
 
 	struct object *object; /* what the reply is made of; a reference */
 	struct object *known;  /* for HEAD: what is stored, though it does not answer; a reference */
 	struct object_reader hold; /* keeps the beginning of object until the reply reads it */
 	struct freshness_answer freshness;
 	struct fetch *fetch;
-	struct helper_request rewrite;
+	struct helper_request rewrite, store_id;
 	struct auth_query auth;
 	struct resolver_query name;
 	struct disk_query disk;
@@ -141,6 +154,25 @@ enum transaction_state transaction_run_forwarded(struct transaction *transaction
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);
 enum transaction_state transaction_run_adapted_access(struct transaction *transaction);
+
+/* ---- transaction_store_id.c */
+enum transaction_state transaction_run_store_id(struct transaction *transaction);
+
+/* ---- transaction_notes.c */
+/* What a helper said: the pairs of its answer, but for passwords. */
+void transaction_add_notes(struct transaction *transaction, const struct helper_pair *pairs,
+                           unsigned npairs);
+/* At its beginning: those of the connection. */
+void transaction_take_client_notes(struct transaction *transaction);
+
+/* ---- transaction_external.c */
+extern const struct acl_hooks transaction_acl_hooks;
+/* ACL_NEED_EXTERNAL. True: it is known now; false: it comes later. */
+bool transaction_ask_external(struct transaction *transaction, const struct acl_external *acl);
+/* Questions have changed: all of them, or (is_for_reply) those that speak of the reply. */
+void transaction_forget_externals(struct transaction *transaction, bool is_for_reply);
+/* At its end: whatever is asked or kept. */
+void transaction_drop_externals(struct transaction *transaction);
 
 /* ---- transaction_cache.c */
 enum transaction_state transaction_run_cache_access(struct transaction *transaction);

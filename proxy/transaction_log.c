@@ -12,6 +12,7 @@
 #include "squid-compat/config.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/helper_config.h"
+#include "squid-compat/note_rules.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/tls_priority.h"
@@ -87,6 +88,7 @@ void transaction_set_reply_facts(struct transaction *t)
 {
 	if (t->facts.reply || !t->object)
 		return;
+	transaction_forget_externals(t, true);
 	t->facts.reply = parse_reply_head(t, t->object->head);
 	t->facts.status = t->object->status;
 	set_outcome_facts(t);
@@ -226,6 +228,11 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 		reply->sent_bytes < reply->head_bytes ? reply->sent_bytes : reply->head_bytes;
 	facts->body_bytes_out = facts->bytes_out - facts->head_bytes_out;
 	facts->auth_user = t->user;
+	facts->external_user = t->facts.external_user;
+	facts->external_tag = t->facts.external_tag;
+	facts->external_log = t->external_log;
+	facts->notes = t->notes.at;
+	facts->nnotes = t->notes.n;
 	facts->err_code = error_code(t);
 	facts->err_detail = error_detail(t);
 	if (!t->is_refused)
@@ -346,6 +353,18 @@ static void count(struct transaction *t, bool is_complete)
 	count_time(t);
 }
 
+/* `note` lines, whose ACLs see the transaction as it ended. */
+static void add_notes(struct transaction *t, struct log_facts *facts)
+{
+	const struct note_rules *rules = transaction_config(t)->notes;
+
+	if (note_rules_is_empty(rules))
+		return;
+	note_rules_apply(rules, &t->facts, facts);
+	facts->notes = t->notes.at;
+	facts->nnotes = t->notes.n;
+}
+
 void transaction_log(struct transaction *t, bool is_complete)
 {
 	struct access_logger *logger = t->snapshot->logger;
@@ -363,10 +382,11 @@ void transaction_log(struct transaction *t, bool is_complete)
 		facts.tag_suffixes |= LOG_SUFFIX_CF;
 	if (!is_complete && !t->exchange.reply.reset)
 		facts.tag_suffixes |= LOG_SUFFIX_ABORTED;
+	add_notes(t, &facts);
 	access_logger_write(logger, t->worker, &t->facts, &facts);
 }
 
-const struct log_facts *transaction_log_facts(struct transaction *t)
+struct log_facts *transaction_log_facts(struct transaction *t)
 {
 	struct log_facts *facts = arena_zalloc(&t->arena, sizeof(*facts));
 
@@ -374,18 +394,15 @@ const struct log_facts *transaction_log_facts(struct transaction *t)
 	return facts;
 }
 
-void transaction_render_extras(struct transaction *t, struct buf *out)
+void transaction_render(struct transaction *t, const struct logformat *format, struct buf *out)
 {
-	const struct logformat *extras = snapshot_config(t->snapshot)->url_rewrite->extras;
-
-	if (extras)
-		logformat_render(extras, transaction_log_facts(t), out);
+	if (format)
+		logformat_render(format, transaction_log_facts(t), out);
 }
 
 void transaction_render_key_extras(struct transaction *t, struct buf *out)
 {
 	const struct auth_scheme *basic = &transaction_config(t)->auth->schemes[AUTH_BASIC];
 
-	if (basic->key_extras)
-		logformat_render(basic->key_extras, transaction_log_facts(t), out);
+	transaction_render(t, basic->key_extras, out);
 }

@@ -6,6 +6,7 @@
 #include "lib/base/buf.h"
 #include "squid-compat/log_facts.h"
 
+struct logformat;
 struct transaction;
 
 /* The request as it stands. Borrowed spans of the transaction. */
@@ -13,10 +14,11 @@ void transaction_fill_log_request(const struct transaction *transaction,
                                   struct log_request *request);
 
 /* What is known so far, for formats; in the transaction's arena. */
-const struct log_facts *transaction_log_facts(struct transaction *transaction);
+struct log_facts *transaction_log_facts(struct transaction *transaction);
 
-/* url_rewrite_extras, expanded. */
-void transaction_render_extras(struct transaction *transaction, struct buf *out);
+/* A format, expanded; NULL: nothing. */
+void transaction_render(struct transaction *transaction, const struct logformat *format,
+                        struct buf *out);
 
 /* auth_param basic key_extras, expanded. */
 void transaction_render_key_extras(struct transaction *transaction, struct buf *out);

@@ -74,11 +74,11 @@ bool transaction_find_part(struct transaction *t)
 
 	if (request->method != HTTP_GET || has_condition(&request->head))
 		return false;
-	partial = partial_table_find(server->parts, t->key, t->url, &request->head,
+	partial = partial_table_find(server->parts, t->key, t->cache_url, &request->head,
 	                             index_removals(server->index, t->key));
-	if (partial && purge_list_hits(server->purges, partial->about->since, t->url,
+	if (partial && purge_list_hits(server->purges, partial->about->since, t->cache_url,
 	                               partial->about->head)) {
-		partial_table_forget(server->parts, t->key, t->url);
+		partial_table_forget(server->parts, t->key, t->cache_url);
 		partial_unref(partial);
 		partial = NULL;
 	}

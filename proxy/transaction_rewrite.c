@@ -8,6 +8,7 @@
 #include "proxy/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
+#include "squid-compat/helper_config.h"
 
 static void rewrite_done(struct helper_request *request)
 {
@@ -25,7 +26,7 @@ static bool ask_rewriter(struct transaction *t)
 
 	buf_init(&extras, 16384);
 	buf_init(&line, URL_REWRITE_MAX_ASK_BYTES);
-	transaction_render_extras(t, &extras);
+	transaction_render(t, transaction_config(t)->url_rewrite->extras, &extras);
 	ok = url_rewrite_line(t->url, buf_str(&extras), &line);
 	if (ok) {
 		t->rewrite.loop = t->worker->loop;
@@ -49,6 +50,7 @@ static void take_new_url(struct transaction *t, struct str url)
 		t->parts = parts;
 		t->was_rewritten = !str_eq(t->url, t->client_url);
 		access_set_url_facts(t);
+		transaction_forget_externals(t, false);
 	} else {
 		log_say(1, "ERROR: URL-rewrite produces invalid request: %.*s %.*s HTTP/1.1",
 		        STR_ARG(t->facts.method), STR_ARG(url));
@@ -86,6 +88,9 @@ static enum transaction_state take_rewrite(struct transaction *t)
 	                 &verdict);
 	if (verdict.complaint.at[0])
 		complain(t, &verdict);
+	transaction_add_notes(t, t->rewrite.reply->pairs, t->rewrite.reply->npairs);
+	if (verdict.group.at)
+		notes_set(&t->notes, &t->arena, STR("urlgroup"), verdict.group);
 	switch (verdict.action) {
 	case URL_REWRITE_REDIRECT:
 		t->tag = LOG_TCP_REDIRECT;
@@ -135,5 +140,5 @@ enum transaction_state transaction_run_adapted_access(struct transaction *t)
 	case ACL_ALLOW:
 		break;
 	}
-	return TRANSACTION_CACHE_ACCESS;
+	return TRANSACTION_STORE_ID;
 }
