@@ -55,6 +55,7 @@ static inline void order_fixture_request(struct order_fixture *fixture, const ch
 		.method = http_span(&exchange->request.head, exchange->request.method_text),
 	};
 	fixture->order.url = arena_str(&fixture->arena, buf_str(&url));
+	fixture->order.cache_url = fixture->order.url;
 	fixture->order.key = index_key(fixture->base.server.index, fixture->order.url);
 	acl_facts_set_url(
 		&fixture->facts, fixture->order.url, STR("http"),

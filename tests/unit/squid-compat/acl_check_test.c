@@ -319,6 +319,113 @@ static void the_manager_is_known_by_its_path(void **state)
 	fixture_fini(&fixture);
 }
 
+static enum acl_external_state state_of_external;
+static struct str args_of_external;
+
+static enum acl_external_state external(struct acl_facts *facts, const struct acl_external *acl)
+{
+	(void)facts;
+	args_of_external = acl->nargs > 1 ? acl->args[1] : STR_NONE;
+	return state_of_external;
+}
+
+/* Squid: an external ACL that is undecided denies, whatever the line's action. */
+static void external_acls_are_asked_for_and_denied_when_undecided(void **state)
+{
+	static const struct acl_hooks hooks = {.external = external};
+	static const struct {
+		enum acl_external_state state;
+		enum acl_verdict verdict, of_negated;
+	} cases[] = {
+		{ACL_EXTERNAL_UNKNOWN, ACL_NEED, ACL_NEED},
+		{ACL_EXTERNAL_MATCH, ACL_ALLOW, ACL_DENY},
+		{ACL_EXTERNAL_MISMATCH, ACL_DENY, ACL_ALLOW},
+		{ACL_EXTERNAL_UNDECIDED, ACL_DENY, ACL_DENY},
+	};
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+		struct fixture fixture;
+
+		fixture_init(&fixture);
+		assert_true(acl_set_add_external(fixture.set, STR("type"), false));
+		assert_false(acl_set_add_external(fixture.set, STR("type"), true));
+		fixture_lines(&fixture, i % 2 ? "acl e external type one two\nhttp_access allow !e"
+		                              : "acl e external type one two\nhttp_access allow e");
+		fixture.facts.hooks = &hooks;
+		state_of_external = cases[i / 2].state;
+		assert_int_equal(fixture_check(&fixture),
+		                 i % 2 ? cases[i / 2].of_negated : cases[i / 2].verdict);
+		assert_true(str_eq(args_of_external, STR("two")));
+		if (cases[i / 2].verdict == ACL_NEED) {
+			assert_int_equal(fixture.result.need, ACL_NEED_EXTERNAL);
+			assert_string_equal(fixture.result.external->name, "e");
+			/* who may not wait: a mismatch */
+			assert_int_equal(access_list_allows(fixture.list, false, &fixture.facts),
+			                 i % 2);
+		}
+		fixture_fini(&fixture);
+	}
+}
+
+/* %LOGIN: the helper is told the user, who has to say who he is first. */
+static void external_acls_about_users_ask_for_them(void **state)
+{
+	static const struct acl_hooks hooks = {.external = external};
+	struct fixture fixture;
+
+	(void)state;
+	fixture_init(&fixture);
+	assert_true(acl_set_add_external(fixture.set, STR("type"), true));
+	fixture_lines(&fixture, "acl e external type\nhttp_access allow e");
+	assert_true(acl_set_uses_auth(fixture.set));
+	fixture.facts.hooks = &hooks;
+	state_of_external = ACL_EXTERNAL_MISMATCH;
+	assert_int_equal(fixture_check(&fixture), ACL_NEED);
+	assert_int_equal(fixture.result.need, ACL_NEED_AUTH);
+	fixture.facts.auth = ACL_AUTH_NONE;
+	assert_int_equal(fixture_check(&fixture), ACL_DENY);
+	assert_true(fixture.result.is_auth_required);
+	fixture.facts.auth = ACL_AUTH_OK;
+	fixture.facts.user = STR("joe");
+	assert_int_equal(fixture_check(&fixture), ACL_DENY);
+	assert_true(fixture.result.is_rechallenge);
+	fixture_fini(&fixture);
+}
+
+static struct str value_of(const struct notes *notes, const char *key)
+{
+	for (unsigned i = 0; i < notes->n; i++)
+		if (str_eq(notes->at[i].key, str_of(key)))
+			return notes->at[i].value;
+	return STR_NONE;
+}
+
+static void annotations_replace_or_add_and_are_seen_by_what_follows(void **state)
+{
+	struct notes_kept *kept = NULL;
+	struct notes notes = {0};
+	struct fixture fixture;
+
+	(void)state;
+	fixture_init(&fixture);
+	fixture_lines(&fixture, "acl one annotate_transaction key=a other=x\n"
+	                        "acl two annotate_transaction key=b key+=c key+=c\n"
+	                        "acl keep annotate_client site=s\n"
+	                        "acl is_b note key b\nacl is_c note key c\nacl is_s note site s\n"
+	                        "http_access allow one two keep is_b is_c is_s");
+	fixture.facts.notes = &notes;
+	fixture.facts.client_notes = &kept;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fixture_check(&fixture), ACL_ALLOW);
+	assert_true(str_eq(value_of(&notes, "key"), STR("b")));
+	assert_true(str_eq(value_of(&notes, "other"), STR("x")));
+	assert_int_equal(notes.n, 4);
+	assert_int_equal(kept->notes.n, 1);
+	assert_true(str_eq(value_of(&kept->notes, "site"), STR("s")));
+	notes_kept_free(kept);
+	fixture_fini(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +441,9 @@ int main(void)
 		cmocka_unit_test(conditions_are_lines_without_an_action),
 		cmocka_unit_test(a_new_url_forgets_the_old_ones_facts),
 		cmocka_unit_test(the_manager_is_known_by_its_path),
+		cmocka_unit_test(external_acls_are_asked_for_and_denied_when_undecided),
+		cmocka_unit_test(external_acls_about_users_ask_for_them),
+		cmocka_unit_test(annotations_replace_or_add_and_are_seen_by_what_follows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,26 @@ static void match_one(const char *definition, const char *file, void (*prepare)(
 	fixture_fini(&fixture);
 }
 
+static enum acl_external_state any_external(struct acl_facts *facts, const struct acl_external *acl)
+{
+	(void)facts, (void)acl;
+	return ACL_EXTERNAL_MATCH;
+}
+
+static bool has_three_ips(struct acl_facts *facts, unsigned max, bool is_strict)
+{
+	(void)facts, (void)is_strict;
+	return max < 3;
+}
+
+static const struct acl_hooks hooks = {
+	.external = any_external,
+	.has_too_many_ips = has_three_ips,
+};
+
+static struct log_note note = {{"key", 3}, {"a,b", 3}};
+
+
 static void values_match_as_squid_matches_them(void **state)
 {
 	static const struct {
@@ -141,13 +161,32 @@ static void values_match_as_squid_matches_them(void **state)
 		{"acl x all-of all localhost", false},
 		{"acl x random 1/4294967295", false},
 		{"acl x random 4294967294/4294967295", true},
-		{"acl x external nobody", false},
+		{"acl x external type", true},
+		{"acl x ext_user joe", true},
+		{"acl x ext_user JOE", false},
+		{"acl x ext_user -i JOE", true},
+		{"acl x ext_user REQUIRED", true},
+		{"acl x ext_user_regex ^j.e$", true},
+		{"acl x tag T1", true},
+		{"acl x tag t1 T", false},
+		{"acl x note key", true},
+		{"acl x note Key", false},
+		{"acl x note key a,b", true},
+		{"acl x note key a", false},
+		{"acl x note -m key b c", true},
+		{"acl x note -m=; key b", false},
+		{"acl x note none", false},
+		{"acl x annotate_transaction new=value", true},
+		{"acl x max_user_ip 2", true},
+		{"acl x max_user_ip -s 3", false},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct notes notes;
 		struct fixture fixture;
 
 		fixture_init(&fixture);
+		assert_true(acl_set_add_external(fixture.set, STR("type"), false));
 		fixture_line(&fixture, cases[i].definition);
 		fixture_lines(&fixture, "http_access allow x\n");
 		fixture_reply(&fixture, 404);
@@ -156,6 +195,11 @@ static void values_match_as_squid_matches_them(void **state)
 		fixture_address(&fixture.dst, "203.0.113.9", 80);
 		fixture.facts.auth = ACL_AUTH_OK;
 		fixture.facts.user = STR("Alice");
+		fixture.facts.external_user = STR("joe");
+		fixture.facts.external_tag = STR("T1");
+		fixture.facts.hooks = &hooks;
+		notes = (struct notes){.at = &note, .n = 1, .cap_ = 1};
+		fixture.facts.notes = &notes;
 		fixture.facts.peer_name = STR("backend");
 		fixture.facts.hierarchy = STR("FIRSTUP_PARENT");
 		fixture.facts.client_name = (struct acl_host_name){true, STR("pc1.client.example")};
@@ -362,6 +406,12 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a transaction_initiator me", REPORT_FATAL, "unknown transaction initiator: me"},
 		{"acl a arp 00:11:22:33:44:55", REPORT_FATAL, "can't be decided here"},
 		{"acl a ident alice", REPORT_WARNING, "of what no accelerator does"},
+		{"acl a external c", REPORT_FATAL, "no external_acl_type 'c' before this line"},
+		{"acl a external", REPORT_FATAL, "Invalid ACL: acl a external"},
+		{"acl a note", REPORT_FATAL, "Invalid ACL: acl a note"},
+		{"acl a annotate_client key", REPORT_FATAL, "neither KEY=VALUE nor KEY+=VALUE"},
+		{"acl a max_user_ip many", REPORT_FATAL, "Invalid ACL: acl a max_user_ip many"},
+		{"acl a maxconn 5", REPORT_NOTE, "never matches yet"},
 		{"acl a maxconn", REPORT_FATAL, "Invalid ACL: acl a maxconn"},
 		{"acl a random", REPORT_FATAL, "Invalid ACL: acl a random"},
 		{"acl a external", REPORT_WARNING, "empty ACL: acl a external"},
