@@ -10,6 +10,7 @@
 #include "proxy/listener.h"
 #include "proxy/session_h2_internal.h"
 #include "squid-compat/config.h"
+#include "squid-compat/notes.h"
 
 enum {
 	READS_AT_ONCE = 8,  /* then others have their turn */
@@ -164,6 +165,7 @@ static void destroy(struct h2_session *session)
 	nghttp2_session_del(session->h2);
 	h2_flight_drop(session);
 	h2_request_fini(&session->request);
+	notes_kept_free(session->notes);
 	if (session->nrequests == 0)
 		worker_log_empty_connection(session->worker, session->snapshot, &session->client,
 		                            session->port);

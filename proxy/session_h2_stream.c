@@ -143,6 +143,7 @@ static void make_transaction(struct h2_stream *stream)
 	exchange->port = session->port;
 	exchange->client = session->client;
 	exchange->local = session->local;
+	exchange->client_notes = &session->notes;
 	exchange->may_keep_alive = true;
 	exchange->is_http2 = true;
 	exchange->body_error = H1_OK;
