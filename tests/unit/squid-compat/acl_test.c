@@ -412,7 +412,7 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a max_user_ip many", REPORT_FATAL, "Invalid ACL: acl a max_user_ip many"},
 		{"acl a maxconn", REPORT_FATAL, "Invalid ACL: acl a maxconn"},
 		{"acl a random", REPORT_FATAL, "Invalid ACL: acl a random"},
-		{"acl a external", REPORT_WARNING, "empty ACL: acl a external"},
+		{"acl a ssl_error", REPORT_WARNING, "empty ACL: acl a ssl_error"},
 		{"http_access allow all", REPORT_NOTE, NULL},
 		{"acl A src 10.0.0.1\nhttp_access allow a", REPORT_NOTE, NULL},
 		{"http_access allow nobody", REPORT_FATAL, "ACL not found: nobody"},
