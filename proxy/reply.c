@@ -325,6 +325,8 @@ static void fill_error_facts(struct transaction *t, struct error_facts *facts,
 	*facts = (struct error_facts){
 		.name = t->error,
 		.error_number = t->error_number,
+		.detail = str_of(t->report.tls_error),
+		.log = transaction_log_facts(t),
 		.client = &t->exchange.client,
 		.local = &t->exchange.local,
 		.server = t->report.has_server ? &t->report.server : NULL,
@@ -397,20 +399,22 @@ static enum transaction_state reply_page(struct transaction *t, int status,
 	const struct config *config = snapshot_config(t->snapshot);
 	struct log_request request;
 	struct error_facts facts;
+	const struct error_template *page;
 	struct buf body, head;
 
 	t->is_hit = false;
 	fill_error_facts(t, &facts, &request);
 	buf_init(&body, PAGE_MAX_BYTES);
 	buf_init(&head, HEAD_MAX_BYTES);
+	page = config->error_pages->builtin[t->error];
 	if (info && info->kind == DENY_PAGE) {
 		facts.page = arena_str(&t->arena, info->spec).at;
-		error_template_render(config->error_pages, info->page, &facts, &body);
-	} else {
-		error_page_render(config->error_pages, t->error, &facts, &body);
+		page = info->page;
 	}
+	page = error_template_in(page, reply_page_language(t));
+	error_template_render(config->error_pages, page, &facts, &body);
 	put_status_line(&head, status);
-	error_page_head(config->error_pages, &facts, body.len, &head);
+	error_page_head(config->error_pages, page, &facts, body.len, &head);
 	if (status == 401)
 		add_challenge(t, &head);
 	finish_made(t, status, &head, arena_str(&t->arena, buf_str(&body)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/reply_internal.h: what reply.c (replies as a whole) and reply_range.c (parts of one) share.
- */
+/* proxy/reply_internal.h: what reply.c (replies as a whole), reply_range.c (parts of one) and
+ * reply_language.c (of error pages) share. */
 #ifndef PROXY_REPLY_INTERNAL_H
 #define PROXY_REPLY_INTERNAL_H
 #include "cache/range.h"
@@ -22,6 +22,11 @@ enum transaction_state reply_finish(struct transaction *transaction, int status)
 /* A reply made here without a body, with extra lines. */
 enum transaction_state reply_made_empty(struct transaction *transaction, int status,
                                         struct str extra);
+
+/* ---- reply_language.c */
+/* What the client's Accept-Language and error_default_language choose; notes a language that there
+ * are no pages in (error_log_languages). */
+enum error_language reply_page_language(const struct transaction *transaction);
 
 /* ---- reply_range.c: 206 and 416 */
 /* False: the request has no Range that counts for this object, or it is not worth it. */

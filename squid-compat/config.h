@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "lib/base/arena.h"
+#include "squid-compat/error_language.h"
 #include "squid-compat/report.h"
 #include "squid-compat/uri_whitespace.h"
 
@@ -183,6 +184,8 @@ struct config {
 		*error_pages;        /* ours, or those of error_directory, with the stylesheet */
 	const char *error_directory; /* NULL: our own pages */
 	const char *error_default_language; /* NULL: not said */
+	enum error_language error_language; /* what that means */
+	bool error_log_languages;
 	const char *err_page_stylesheet;    /* NULL: none */
 	const char *err_html_text;          /* NULL: none */
 	bool email_err_data;

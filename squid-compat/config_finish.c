@@ -147,6 +147,16 @@ static void finish_error_pages(struct reading *reading)
 {
 	struct config *config = reading->config;
 
+	if (config->error_default_language) {
+		config->error_language = error_language_of(str_of(config->error_default_language));
+		if (config->error_language == ERROR_LANGUAGES) {
+			config->error_language = ERROR_ENGLISH;
+			report_say(reading->report, REPORT_WARNING,
+			           "error_default_language: there are no pages in '%s', English is "
+			           "shown",
+			           config->error_default_language);
+		}
+	}
 	if (config->error_directory)
 		error_pages_load(config->error_pages, str_of(config->error_directory),
 		                 reading->report);

@@ -14,17 +14,6 @@
 
 enum { MAX_VALUE = 8192 }; /* what one code inserts at most */
 
-/* The stylesheet's %l is the administrator's (err_page_stylesheet); ours stands before it. */
-static const char frame_start[] =
-	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	"<meta name=\"viewport\" content=\"width=device-width\">\n<title>%s</title>\n<style>\n"
-	"body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:12vh auto;padding:0 1rem;"
-	"color:#222;background:#fff}\nh1{font-size:1.6rem}\n"
-	"footer{margin-top:3rem;font-size:.8rem;color:#666;overflow-wrap:anywhere}\n%%l</style>\n"
-	"</head>\n<body>\n<main>\n<h1>%s</h1>\n<p>%s</p>\n";
-static const char frame_end[] = "</main>\n<footer>%c &middot; %h &middot; %T</footer>\n</body>\n"
-				"</html>\n";
-
 const char *error_name_text(enum error_name name)
 {
 	check((unsigned)name < ERROR_NAMES);
@@ -432,16 +421,17 @@ void error_template_render(const struct error_pages *pages, const struct error_t
 	buf_fini(&value);
 }
 
-void error_page_render(const struct error_pages *pages, enum error_name name,
-		       const struct error_facts *facts, struct buf *body)
+const struct error_template *error_template_in(const struct error_template *page,
+					       enum error_language language)
 {
-	check((unsigned)name < ERROR_NAMES);
-	if (name != ERROR_NONE)
-		error_template_render(pages, pages->builtin[name], facts, body);
+	for (const struct error_template *other = page; other; other = other->other)
+		if (other->language == language)
+			return other;
+	return page;
 }
 
-void error_page_head(const struct error_pages *pages, const struct error_facts *facts,
-		     size_t body_bytes, struct buf *out)
+void error_page_head(const struct error_pages *pages, const struct error_template *page,
+		     const struct error_facts *facts, size_t body_bytes, struct buf *out)
 {
 	const struct expanding expanding = {.pages = pages, .facts = facts, .out = out};
 
@@ -451,8 +441,9 @@ void error_page_head(const struct error_pages *pages, const struct error_facts *
 		   "\r\nContent-Type: text/html;charset=utf-8\r\nContent-Length: %zu\r\n"
 		   "X-Squid-Error: %s %d\r\n",
 		   body_bytes, page_name(facts), facts->error_number);
-	if (!pages->has_directory)
-		buf_add_str(out, STR("Vary: Accept-Language\r\nContent-Language: en\r\n"));
+	if (page->is_ours)
+		buf_printf(out, "Vary: Accept-Language\r\nContent-Language: %s\r\n",
+			   error_language_tag(page->language));
 }
 
 /* ---- loading */
@@ -467,22 +458,36 @@ static struct error_template *add_template(struct error_pages *pages, struct str
 	return page;
 }
 
+/* An error's page in every language that has words for it. */
+static struct error_template *make_page(struct error_pages *pages, enum error_name name,
+					struct buf *text)
+{
+	struct error_template *first = NULL, **last = &first;
+
+	for (unsigned i = 0; i < ERROR_LANGUAGES; i++) {
+		const struct error_words *words = error_words_in((enum error_language)i, name);
+
+		if (!words->title)
+			continue;
+		buf_clear(text);
+		error_words_page(words, error_language_tag((enum error_language)i), text);
+		*last = add_template(pages, str_of(error_entries[name].name), buf_str(text));
+		(*last)->language = (enum error_language)i;
+		(*last)->is_ours = true;
+		last = &(*last)->other;
+	}
+	return first;
+}
+
 void error_pages_init(struct error_pages *pages, struct arena *arena, const struct world *world)
 {
 	struct buf text;
 
 	*pages = (struct error_pages){.arena_ = arena, .world_ = world};
 	buf_init(&text, ERROR_TEMPLATE_MAX_BYTES);
-	for (unsigned i = ERROR_NONE + 1; i < ERROR_NAMES; i++) {
-		const struct error_entry *entry = &error_entries[i];
-
-		buf_clear(&text);
-		buf_printf(&text, frame_start, entry->title, entry->title, entry->message);
-		if (entry->advice)
-			buf_printf(&text, "<p>%s</p>\n", entry->advice);
-		buf_add_str(&text, str_of(frame_end));
-		pages->builtin[i] = add_template(pages, str_of(entry->name), buf_str(&text));
-	}
+	pages->builtin[ERROR_NONE] = add_template(pages, STR("-"), STR(""));
+	for (unsigned i = ERROR_NONE + 1; i < ERROR_NAMES; i++)
+		pages->builtin[i] = make_page(pages, (enum error_name)i, &text);
 	buf_fini(&text);
 }
 
@@ -505,7 +510,6 @@ void error_pages_load(struct error_pages *pages, struct str directory, struct re
 {
 	unsigned nmissing = 0;
 
-	pages->has_directory = true;
 	pages->directory_ = arena_str(pages->arena_, directory);
 	for (unsigned i = ERROR_NONE + 1; i < ERROR_NAMES; i++) {
 		struct str name = str_of(error_entries[i].name);

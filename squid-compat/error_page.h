@@ -2,7 +2,7 @@
 /* squid-compat/error_page.h: what a client sees when something goes wrong: a page of ours under
  * Squid's names, or the administrator's template. Squid: error_directory and its family.
  *
- * Pages are small, valid HTML in English. Values are HTML-quoted, and nothing of a request's header
+ * Pages are small, valid HTML in the languages of error_language.h. Values are HTML-quoted, and nothing of a request's header
  * fields is echoed. Pages are immutable once loaded; rendering is pure, any thread. */
 #ifndef SQUID_COMPAT_ERROR_PAGE_H
 #define SQUID_COMPAT_ERROR_PAGE_H
@@ -11,6 +11,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/net/addr.h"
+#include "squid-compat/error_language.h"
 #include "squid-compat/log_facts.h"
 #include "squid-compat/report.h"
 #include "squid-compat/world.h"
@@ -99,6 +100,9 @@ struct error_facts {
 struct error_template {
 	struct str name; /* "ERR_ACCESS_DENIED", or what deny_info names */
 	struct str text; /* HTML with codes */
+	bool is_ours;    /* else nobody knows in which language it is */
+	enum error_language language;
+	struct error_template *other; /* the same in another language; only from pages' own one on */
 	struct error_template *next;
 };
 
@@ -106,7 +110,6 @@ struct error_pages {
 	const struct error_template *builtin[ERROR_NAMES]; /* those replaced by error_directory */
 	struct error_template *extra; /* deny_info's own */
 	struct str stylesheet;        /* %l */
-	bool has_directory;           /* error_directory is set: no Vary, no Content-Language */
 	/* private */
 	struct str directory_;
 	struct arena *arena_;
@@ -128,17 +131,18 @@ void error_pages_load_stylesheet(struct error_pages *pages, struct str path,
 const struct error_template *error_pages_find(struct error_pages *pages, struct str name,
 					      struct report *report);
 
-/* Appends the page (nothing for ERROR_NONE). */
-void error_page_render(const struct error_pages *pages, enum error_name name,
-		       const struct error_facts *facts, struct buf *body);
+/* page (one of error_pages) in that language, or page itself where there is none. */
+const struct error_template *error_template_in(const struct error_template *page,
+					       enum error_language language);
+/* Appends the page. */
 void error_template_render(const struct error_pages *pages, const struct error_template *page,
 			   const struct error_facts *facts, struct buf *body);
 
 /* The fields of an answer that is made here, in Squid's order: Server, Mime-Version, Date,
- * Content-Type, Content-Length, X-Squid-Error ("NAME ERRNO"), Vary and Content-Language (without
- * error_directory), each with its CRLF; no status line, no empty line. */
-void error_page_head(const struct error_pages *pages, const struct error_facts *facts,
-		     size_t body_bytes, struct buf *out);
+ * Content-Type, Content-Length, X-Squid-Error ("NAME ERRNO"), Vary and Content-Language (of pages of
+ * ours), each with its CRLF; no status line, no empty line. */
+void error_page_head(const struct error_pages *pages, const struct error_template *page,
+		     const struct error_facts *facts, size_t body_bytes, struct buf *out);
 
 /* One code's value as a page shows it, unquoted; false: there is no such code. For deny_info. */
 bool error_code_value(const struct error_pages *pages, const struct error_facts *facts, char code,

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/error_page.h"
+#include "squid-compat/error_page_internal.h"
 
 struct rig {
 	struct config_lines lines;
@@ -89,24 +89,89 @@ static void errors_have_squids_status(void **state)
 	assert_int_equal(error_name_of(STR("ERR_BOGUS")), ERROR_NONE);
 }
 
+static void render(struct rig *rig, enum error_name name, enum error_language language)
+{
+	const struct error_template *page =
+		error_template_in(rig->pages.builtin[name], language);
+
+	buf_clear(&rig->out);
+	rig->facts.name = name;
+	error_template_render(&rig->pages, page, &rig->facts, &rig->out);
+	buf_add_char(&rig->out, '\0');
+	rig->out.len--;
+}
+
+static void check_page(struct rig *rig, enum error_name name, enum error_language language)
+{
+	render(rig, name, language);
+	if (strncmp(rig->out.at, "<!DOCTYPE html>\n", 16) != 0 ||
+	    !strstr(rig->out.at, "</html>\n") || rig->out.len > 2048)
+		fail_msg("%s: %zu bytes", error_name_text(name), rig->out.len);
+	if (!strstr(rig->out.at, error_name_text(name)) || strstr(rig->out.at, "<script>") ||
+	    strchr(rig->out.at, '%'))
+		fail_msg("%s: %s", error_name_text(name), rig->out.at);
+}
+
 static void every_page_is_small_html_and_echoes_nothing_raw(void **state)
 {
 	struct rig rig;
 
 	(void)state;
 	init(&rig);
+	for (unsigned i = ERROR_NONE + 1; i < ERROR_NAMES; i++)
+		for (unsigned j = 0; j < ERROR_LANGUAGES; j++)
+			check_page(&rig, (enum error_name)i, (enum error_language)j);
+	fini(&rig);
+}
+
+/* Which codes a text has, in their order. */
+static void list_codes(const char *text, char out[64])
+{
+	size_t n = 0;
+
+	for (; text && *text && n < 62; text++)
+		if (*text == '%')
+			out[n++] = text[1];
+	out[n] = '\0';
+}
+
+static void languages_say_the_same(void **state)
+{
+	(void)state;
 	for (unsigned i = ERROR_NONE + 1; i < ERROR_NAMES; i++) {
-		buf_clear(&rig.out);
-		rig.facts.name = (enum error_name)i;
-		error_page_render(&rig.pages, rig.facts.name, &rig.facts, &rig.out);
-		buf_add_char(&rig.out, '\0');
-		if (strncmp(rig.out.at, "<!DOCTYPE html>\n", 16) != 0 ||
-		    !strstr(rig.out.at, "</html>\n") || rig.out.len > 2048)
-			fail_msg("%s: %zu bytes", error_name_text(rig.facts.name), rig.out.len);
-		if (!strstr(rig.out.at, error_name_text(rig.facts.name)) ||
-		    strstr(rig.out.at, "<script>") || strchr(rig.out.at, '%'))
-			fail_msg("%s: %s", error_name_text(rig.facts.name), rig.out.at);
+		const char *ours = error_entries[i].words.message;
+
+		for (unsigned j = ERROR_ENGLISH + 1; j < ERROR_LANGUAGES; j++) {
+			const struct error_words *words =
+				error_words_in((enum error_language)j, (enum error_name)i);
+			char english[64], other[64];
+
+			/* All languages have a page, or none has. */
+			if (!words->title != !error_words_de[i].title)
+				fail_msg("%s: %u", error_entries[i].name, j);
+			if (!words->title)
+				continue;
+			list_codes(ours, english);
+			list_codes(words->message, other);
+			assert_string_equal(english, other);
+			if (!words->advice != !error_entries[i].words.advice)
+				fail_msg("%s: advice in %s", error_entries[i].name,
+					 error_language_tag((enum error_language)j));
+		}
 	}
+}
+
+static void a_page_is_in_the_language_that_is_asked_for(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	init(&rig);
+	render(&rig, ERROR_ACCESS_DENIED, ERROR_GERMAN);
+	assert_non_null(strstr(rig.out.at, "<html lang=\"de\">"));
+	assert_non_null(strstr(rig.out.at, "<h1>Kein Zugriff</h1>"));
+	render(&rig, ERROR_FTP_DISABLED, ERROR_JAPANESE); /* not translated */
+	assert_non_null(strstr(rig.out.at, "<html lang=\"en\">"));
 	fini(&rig);
 }
 
@@ -169,7 +234,8 @@ static void heads_have_squids_order(void **state)
 	(void)state;
 	init(&rig);
 	rig.facts.error_number = 111;
-	error_page_head(&rig.pages, &rig.facts, 42, &rig.out);
+	error_page_head(&rig.pages, rig.pages.builtin[ERROR_ACCESS_DENIED], &rig.facts, 42,
+			&rig.out);
 	buf_add_char(&rig.out, '\0');
 	assert_string_equal(rig.out.at, "Server: squid/5.7\r\n"
 					"Mime-Version: 1.0\r\n"
@@ -181,7 +247,8 @@ static void heads_have_squids_order(void **state)
 					"Content-Language: en\r\n");
 	buf_clear(&rig.out);
 	error_pages_load(&rig.pages, STR("/ok/errors"), rig.lines.report);
-	error_page_head(&rig.pages, &rig.facts, 42, &rig.out);
+	error_page_head(&rig.pages, rig.pages.builtin[ERROR_ACCESS_DENIED], &rig.facts, 42,
+			&rig.out);
 	buf_add_char(&rig.out, '\0');
 	assert_null(strstr(rig.out.at, "Vary"));
 	fini(&rig);
@@ -195,13 +262,13 @@ static void the_administrators_pages_replace_ours(void **state)
 	init(&rig);
 	error_pages_load(&rig.pages, STR("/missing"), rig.lines.report);
 	assert_true(config_lines_said(&rig.lines, REPORT_NOTE, "ours are shown"));
-	error_page_render(&rig.pages, ERROR_ACCESS_DENIED, &rig.facts, &rig.out);
+	render(&rig, ERROR_ACCESS_DENIED, ERROR_GERMAN);
 	assert_true(str_starts_with(buf_str(&rig.out), STR("<!DOCTYPE html>")));
 	config_lines_forget(&rig.lines);
 	error_pages_load(&rig.pages, STR("/ok/errors"), rig.lines.report);
 	assert_true(config_lines_said(&rig.lines, 0, NULL));
 	buf_clear(&rig.out);
-	error_page_render(&rig.pages, ERROR_ACCESS_DENIED, &rig.facts, &rig.out);
+	render(&rig, ERROR_ACCESS_DENIED, ERROR_GERMAN);
 	assert_true(str_eq(buf_str(&rig.out),
 			   STR("<p>file /ok/errors/ERR_ACCESS_DENIED: ERR_ACCESS_DENIED %</p>\n")));
 	fini(&rig);
@@ -246,6 +313,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(errors_have_squids_status),
 		cmocka_unit_test(every_page_is_small_html_and_echoes_nothing_raw),
+		cmocka_unit_test(languages_say_the_same),
+		cmocka_unit_test(a_page_is_in_the_language_that_is_asked_for),
 		cmocka_unit_test(codes_expand_as_in_squid),
 		cmocka_unit_test(logformat_codes_can_stand_in_pages),
 		cmocka_unit_test(heads_have_squids_order),
