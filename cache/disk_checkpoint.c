@@ -29,15 +29,21 @@ static void close_db(struct disk_checkpoint *checkpoint)
 	checkpoint->db = NULL;
 }
 
-/* Is what was opened the file that is meant? The log beside it would be written into any other. */
-static bool is_meant(struct disk_checkpoint *checkpoint)
+/* Is the file there the one that is meant? */
+static bool is_there(const struct disk_checkpoint *checkpoint)
 {
 	struct stat st;
+
+	return stat(checkpoint->disk->path, &st) == 0 && (uint64_t)st.st_ino == checkpoint->inode;
+}
+
+/* Is what was opened that one? The log beside it would be written into any other. */
+static bool is_meant(const struct disk_checkpoint *checkpoint)
+{
 	int has_moved = 1;
 
 	sqlite3_file_control(checkpoint->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-	return !has_moved && stat(checkpoint->disk->path, &st) == 0 &&
-	       (uint64_t)st.st_ino == checkpoint->inode;
+	return !has_moved && is_there(checkpoint);
 }
 
 static int open_db(struct disk_checkpoint *checkpoint)
@@ -47,6 +53,10 @@ static int open_db(struct disk_checkpoint *checkpoint)
 	if (checkpoint->db && checkpoint->db_generation == checkpoint->generation)
 		return SQLITE_OK;
 	close_db(checkpoint);
+	/* To open another would begin -shm anew, from which the writer and the readers have theirs mapped:
+	 * locks do not keep out who is in the same process. */
+	if (!is_there(checkpoint))
+		return SQLITE_BUSY;
 	rc = schema_open_reader(checkpoint->disk->path, &checkpoint->db);
 	if (rc != SQLITE_OK)
 		return rc;

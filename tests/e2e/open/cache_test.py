@@ -184,6 +184,9 @@ def tells_a_long_url_whole(site):
     url = "http://www.example" + path
     assert any(line.endswith("\t" + url) for line in site.lines("cache", "list", "--memory"))
     assert site.ctl("why", url)["url"] == url
+    wait(lambda: site.sql("SELECT count(*) FROM object WHERE url LIKE '%/longlong%'")[0][0] == 1,
+         "it on disk")
+    assert site.ctl("purge", url)["disk"] == "1"
 
 
 def main():
