@@ -55,7 +55,9 @@ def settings(**values):
 
 
 def status_of(payload):
-    """The first field of a response."""
+    """The first field of a response; there is no dynamic table."""
+    while payload[0] & 0xE0 == 0x20:  # its size
+        payload = payload[1:]
     first = payload[0]
     if first & 0x80:
         return STATIC_STATUS[first & 0x7F]
@@ -85,7 +87,7 @@ class Connection:
         self.goaway = None
         self.is_closed = False
         self.pongs = 0
-        self.send(PREFACE + settings(**values))
+        self.send(PREFACE + settings(table=0, **values))
 
     def send(self, data):
         """True: it went out; false: the other side has gone."""
@@ -152,10 +154,10 @@ class Connection:
     def outcome(self, stream):
         """("status", 200), ("reset", code) or ("goaway", code) of an error, whichever comes first."""
         self.wait(lambda c: stream in c.ended or stream in c.resets or c.goaway)
+        if stream in self.ended:  # perhaps with a reset behind it, of what is left of the request
+            return "status", self.statuses[stream]
         if stream in self.resets:
             return "reset", self.resets[stream]
-        if stream in self.ended:
-            return "status", self.statuses[stream]
         return "goaway", self.goaway
 
     def end(self):

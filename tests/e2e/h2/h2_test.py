@@ -48,7 +48,7 @@ http_access allow all
 logformat version %rm %rv %>Hs %<st %>ru
 access_log stdio:{FOLDER}/access.log version
 logfile_rotate 0
-cache_mem 16 MB
+cache_mem 64 MB
 maximum_object_size_in_memory 4 MB
 pid_filename none
 visible_hostname proxy.test
@@ -84,7 +84,8 @@ def serve_raw():
             if b"/raw-short" in head:
                 CUT.wait(30)
             connection.shutdown(socket.SHUT_WR)
-            connection.recv(1)
+            while connection.recv(65536):
+                pass
 
     def accept():
         while True:
@@ -160,7 +161,7 @@ def takes_request_bodies():
         c.send(h2.headers(1, [(":method", "POST"), (":path", "/raw-hints"), (":scheme", "http"),
                               (":authority", "a.example")], h2.END_HEADERS))
         c.send(h2.frame(h2.DATA, 0, 1, b"abc") + h2.frame(h2.DATA, h2.END_STREAM, 1, b"def"))
-        assert c.outcome(1) == ("status", 200)
+        assert c.outcome(1) == ("status", 200), c.outcome(1)
     assert b"transfer-encoding: chunked" in HEADS[-1].lower(), HEADS[-1]
     assert b"\r\nvia: 2.0 proxy.test" in HEADS[-1].lower(), HEADS[-1]
     with h2.Connection(CLEAR) as c:
@@ -209,6 +210,19 @@ def serves_many_streams_at_once():
             assert c.outcome(2 * i + 1) == ("status", 200), i
             assert c.bytes[2 * i + 1] == 5000 + i
         assert c.goaway is None
+
+
+def sends_what_is_urgent_first():
+    while "x-cache: hit" not in in_clear("/30000", "-H", "Host: a.example")[2]:
+        pass  # stored, its DATA need not be waited for
+    with h2.Connection(CLEAR, window=1 << 20) as c:
+        c.get(1, "/70000", (("priority", "u=6"),))
+        c.get(3, "/70001", (("priority", "u=6"),))
+        assert c.wait(lambda c: sum(c.bytes.values()) == 65535)  # the connection's window is used up
+        c.get(5, "/30000", (("priority", "u=0"),))
+        assert c.wait(lambda c: 5 in c.statuses)
+        c.send(h2.frame(h2.WINDOW_UPDATE, 0, 0, (35000).to_bytes(4, "big")))
+        assert c.wait(lambda c: 5 in c.ended), c.bytes
 
 
 def logs_the_version(proxy):
@@ -260,6 +274,7 @@ def main():
         passes_hints_and_trailers()
         resets_what_is_cut_short()
         serves_many_streams_at_once()
+        sends_what_is_urgent_first()
         logs_the_version(proxy)
         says_goodbye(proxy)
 
