@@ -333,7 +333,8 @@ static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why
 	int64_t seed = 0;
 
 	if (err == ERR_OK)
-		err = disk_open_database(disk->path, disk->config.max_bytes, 0, db, why);
+		err = disk_open_database(disk->path, disk->config.max_bytes, disk->config.seed, db,
+					 why);
 	if (err != ERR_OK)
 		return err;
 	if (schema_number(*db, "SELECT value FROM meta WHERE name = 'seed'", &seed) != SQLITE_OK) {
@@ -342,14 +343,15 @@ static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why
 		*db = NULL;
 		return ERR_DISK;
 	}
-	disk->seed = (uint64_t)seed;
+	/* The writer makes the keys of another seed anew. */
+	disk->seed = disk->config.seed ? disk->config.seed : (uint64_t)seed;
 	return ERR_OK;
 }
 
 /* Serving goes on without the disk, and the writer opens it when it can. */
 static void begin_without(struct disk *disk, const struct err_text *why)
 {
-	disk->seed = random_u64() | 1;
+	disk->seed = disk->config.seed ? disk->config.seed : random_u64() | 1;
 	atomic_store_explicit(&disk->state, DISK_OFF, memory_order_relaxed);
 	log_say(1, "Disk cache %s is not used for now, trying again by itself: %s", disk->path,
 		why->at);
@@ -421,9 +423,69 @@ enum err disk_create_only(const struct disk_config *config, struct err_text *why
 
 /* ---- questions */
 
+static uint64_t used_soon(struct disk *disk)
+{
+	return atomic_load_explicit(&disk->counts[COUNT_USED_BYTES], memory_order_relaxed) +
+	       atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
+}
+
 uint64_t disk_seed(const struct disk *disk)
 {
 	return disk->seed;
+}
+
+uint64_t disk_read_seed(const char *directory)
+{
+	char *path = mem_printf("%s/cache.db", directory);
+	sqlite3 *db = NULL;
+	int64_t seed = 0;
+
+	schema_setup_once();
+	if (access(path, R_OK) == 0 && schema_open_reader(path, &db) == SQLITE_OK) {
+		/* Whoever it belongs to, it stays as it is. */
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		schema_keep_log(db, true);
+		schema_number(db, "SELECT value FROM meta WHERE name = 'seed'", &seed);
+		sqlite3_close(db);
+	}
+	mem_free(path);
+	return (uint64_t)seed;
+}
+
+unsigned disk_number(uint64_t disk_id)
+{
+	return (unsigned)(disk_id >> SCHEMA_ID_BITS);
+}
+
+uint64_t disk_row(uint64_t disk_id)
+{
+	return disk_id & ((UINT64_C(1) << SCHEMA_ID_BITS) - 1);
+}
+
+bool disk_takes(struct disk *disk, int64_t body_bytes)
+{
+	const struct disk_config *config = &disk->config;
+
+	return disk_state(disk) == DISK_NORMAL && !config->no_store &&
+	       (body_bytes < 0 || ((uint64_t)body_bytes >= config->min_object_bytes &&
+				   (uint64_t)body_bytes <= config->max_object_bytes));
+}
+
+unsigned disk_fill(struct disk *disk)
+{
+	enum { ALL = 1000 };
+
+	return (unsigned)(used_soon(disk) * ALL / (disk->config.max_bytes ? disk->config.max_bytes : 1));
+}
+
+bool disk_is_there(struct disk *disk)
+{
+	return disk_state(disk) != DISK_OFF;
+}
+
+bool disk_is_loading(struct disk *disk)
+{
+	return atomic_load_explicit(&disk->is_loading, memory_order_relaxed);
 }
 
 bool disk_may_have(struct disk *disk, uint64_t key)
@@ -443,7 +505,7 @@ bool disk_has(struct disk *disk, uint64_t key, uint64_t id)
 	unsigned n = disk_index_find(disk->index, key, ids, DISK_MAX_VARIANTS);
 
 	while (n > 0)
-		if (ids[--n] == id)
+		if (disk_tag(disk, ids[--n]) == id)
 			return true;
 	return false;
 }
@@ -509,12 +571,6 @@ static bool suits_limits(const struct disk *disk, const struct object *object)
 		(size >= config->min_object_bytes && size <= config->max_object_bytes));
 }
 
-static uint64_t used_soon(struct disk *disk)
-{
-	return atomic_load_explicit(&disk->counts[COUNT_USED_BYTES], memory_order_relaxed) +
-	       atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed);
-}
-
 /* At once while there is room, then by what it would push out; with little left of the budget only what
  * was asked for before. */
 static bool is_worth_it(struct disk *disk, const struct object *object, uint64_t key)
@@ -575,7 +631,7 @@ void disk_update_head(struct disk *disk, uint64_t id, struct object *object)
 	item = disk_item_create(ITEM_UPDATE, 0);
 	item->charged = sizeof(*item) + object->head.len;
 	item->object = object_ref(object);
-	item->id = id;
+	item->id = disk_row(id);
 	disk_writer_post(disk->writer, item);
 }
 
@@ -611,10 +667,10 @@ void disk_remove(struct disk *disk, uint64_t key, uint64_t id)
 
 	if (id == 0)
 		return;
-	disk_index_remove(disk->index, key, id);
+	disk_index_remove(disk->index, key, disk_row(id));
 	item = disk_item_create(ITEM_REMOVE, 0);
 	item->key = key;
-	item->id = id;
+	item->id = disk_row(id);
 	disk_writer_post(disk->writer, item);
 }
 

@@ -29,6 +29,8 @@ struct purge;      /* cache/purge.h */
 struct purge_list;
 
 struct disk_config {
+	unsigned number;           /* among several: part of its objects' disk_id, below 4096 */
+	uint64_t seed;             /* of keys; 0: the file's own. Another one's keys are made anew */
 	const char *directory;     /* made with mode 0750 when missing */
 	uint64_t max_bytes;        /* the cap: pages in use, whatever is in them */
 	uint64_t min_object_bytes; /* smaller and larger bodies are not stored; */
@@ -62,6 +64,19 @@ enum err disk_create_only(const struct disk_config *config, struct err_text *why
 
 /* The seed for the keys of this database: it lies in it, so that keys outlive a restart. */
 uint64_t disk_seed(const struct disk *disk);
+/* That of the database in a directory, which is not open yet; 0: there is none. */
+uint64_t disk_read_seed(const char *directory);
+
+/* The config's number of the disk that an object->disk_id (not 0) is of. */
+unsigned disk_number(uint64_t disk_id);
+uint64_t disk_row(uint64_t disk_id); /* and the row there */
+
+/* Would a body of so many bytes (-1: not known) be stored now, by limits and state? */
+bool disk_takes(struct disk *disk, int64_t body_bytes);
+/* How full it is, in thousandths, with what is on its way. */
+unsigned disk_fill(struct disk *disk);
+bool disk_is_there(struct disk *disk);   /* not DISK_OFF */
+bool disk_is_loading(struct disk *disk); /* disk_may_have says yes to all */
 
 /* False: nothing under key is on disk. True: ask. One short lock, memory only. */
 bool disk_may_have(struct disk *disk, uint64_t key);

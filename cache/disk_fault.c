@@ -101,6 +101,8 @@ static void forget_file(struct disk_writer *writer)
 	writer->id_limit = writer->id_limit_committed = 0;
 	writer->has_purge_rows = false;
 	disk_index_clear(writer->disk->index);
+	/* What the next file holds is not known: a removal is for it too. */
+	atomic_store_explicit(&writer->disk->is_loading, true, memory_order_relaxed);
 }
 
 int writer_adopt(struct disk_writer *writer, sqlite3 *db)
@@ -161,7 +163,7 @@ static void key_of_url(sqlite3_context *context, int nvalues, sqlite3_value **va
 }
 
 /* Keys in memory are by the seed that was there first: those in a file of another one are made anew. */
-static int take_seed(struct disk_writer *writer, sqlite3 *db)
+int writer_take_seed(struct disk_writer *writer, sqlite3 *db)
 {
 	uint64_t *seed = &writer->disk->seed;
 	int64_t old = 0;
@@ -250,7 +252,7 @@ void writer_reopen(struct disk_writer *writer)
 		writer_rest(writer, why.at);
 		return;
 	}
-	rc = take_seed(writer, db);
+	rc = writer_take_seed(writer, db);
 	if (rc != SQLITE_OK)
 		sqlite3_close(db);
 	else

@@ -149,7 +149,8 @@ static bool hand_over(struct disk_import *import)
 {
 	struct object *object = import->waiting;
 	uint64_t key = cache_key_fingerprint(object->url, import->config.seed);
-	struct disk *disk = import->config.choose(import->config.owner, key);
+	struct disk *disk = import->config.choose(import->config.owner, key,
+						   object_length(object));
 	struct disk_stats stats;
 
 	if (disk && disk_store(disk, object, key)) {

@@ -18,7 +18,7 @@ enum { IMPORT_MAX_BODY_BYTES = 64 << 20 }; /* larger bodies are skipped: each is
 struct disk_import_config {
 	const char *path;
 	uint64_t seed; /* of the keys here */
-	struct disk *(*choose)(void *owner, uint64_t key);
+	struct disk *(*choose)(void *owner, uint64_t key, uint64_t body_bytes);
 	void *owner;
 	struct purge_list *purges; /* may be NULL */
 };

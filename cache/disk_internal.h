@@ -146,6 +146,12 @@ enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loo
 bool disk_queue_charge(struct disk *disk, uint64_t nbytes);
 void disk_queue_release(struct disk *disk, uint64_t nbytes);
 
+/* A row's id as objects have it: with the disk's number above. */
+static inline uint64_t disk_tag(const struct disk *disk, uint64_t id)
+{
+	return (uint64_t)disk->config.number << SCHEMA_ID_BITS | id;
+}
+
 static inline bool disk_is_spent(struct disk *disk)
 {
 	return atomic_load_explicit(&disk->budget, memory_order_relaxed) == DISK_BUDGET_SPENT;

@@ -303,7 +303,8 @@ static void publish(struct disk_writer *writer, struct disk_store *store)
 	if (disk_is_doubted(disk, store->key, store->seq))
 		disk_index_remove(disk->index, store->key, store->id);
 	/* Relaxed: the number says nothing of other memory. */
-	atomic_store_explicit(&store->object->disk_id, store->id, memory_order_relaxed);
+	atomic_store_explicit(&store->object->disk_id, disk_tag(disk, store->id),
+			      memory_order_relaxed);
 	disk_count(disk, COUNT_STORED, 1);
 	disk_count(disk, COUNT_STORED_BYTES, store->nbytes);
 }

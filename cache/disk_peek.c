@@ -49,6 +49,7 @@ static const char *const column_names[NCOLUMNS] = {
 struct disk_peek {
 	struct disk_pages *pages;
 	unsigned generation; /* of the file */
+	uint64_t tag;        /* of its disk, for ids */
 	uint32_t object_root, chunk_root;
 	unsigned char places[NCOLUMNS]; /* of the columns in a row */
 	unsigned nusers;
@@ -198,7 +199,7 @@ static struct object *read_object(struct disk_peek *peek, const struct disk_snap
 	}
 	object_commit(object, size);
 	object_finish(object);
-	atomic_store_explicit(&object->disk_id, id, memory_order_relaxed);
+	atomic_store_explicit(&object->disk_id, peek->tag | id, memory_order_relaxed);
 	return object;
 }
 
@@ -365,6 +366,8 @@ struct disk_peek *disk_door_open(struct disk *disk, sqlite3 *db, unsigned genera
 	if (is_open)
 		return NULL;
 	peek = create(db, generation);
+	if (peek)
+		peek->tag = disk_tag(disk, 0);
 	lock_take(&disk->door.lock);
 	disk->door.peek = peek;
 	disk->door.is_taken = peek != NULL;

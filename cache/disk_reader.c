@@ -201,7 +201,8 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 	}
 	if (size <= DISK_PIECE_BYTES) {
 		job->object = object_create_whole(&row->head, row->piece);
-		atomic_store_explicit(&job->object->disk_id, id, memory_order_relaxed);
+		atomic_store_explicit(&job->object->disk_id, disk_tag(reader->disk, id),
+				      memory_order_relaxed);
 	} else {
 		stream = disk_stream_create(reader->disk, &reader->source, reader->loop, row, id,
 					    job->key, size <= job->keep_bytes);

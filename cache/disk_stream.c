@@ -290,7 +290,7 @@ struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *so
 	disk_pin(disk, &stream->pin, id);
 	object_keep(stream->object, keep);
 	object_set_head(stream->object, &row->head);
-	atomic_store_explicit(&stream->object->disk_id, id, memory_order_relaxed);
+	atomic_store_explicit(&stream->object->disk_id, disk_tag(disk, id), memory_order_relaxed);
 	if (row->piece.len == 0) {
 		object_await_reader(stream->object);
 		return stream;

@@ -157,7 +157,7 @@ static void read_purged(struct disk_writer *writer)
 			writer_doom(writer, id);
 		}
 		if (disk->config.on_removed)
-			disk->config.on_removed(disk->config.owner, key, id);
+			disk->config.on_removed(disk->config.owner, key, disk_tag(disk, id));
 	}
 	sqlite3_reset(stmt);
 	log_typed(disk, &deleted, "deleted");

@@ -283,8 +283,12 @@ static struct disk_writer *writer_create(struct disk *disk)
 static bool adopt_or_replace(struct disk_writer *writer, sqlite3 *db, struct err_text *why)
 {
 	struct disk *disk = writer->disk;
-	int rc = writer_adopt(writer, db);
+	int rc = writer_take_seed(writer, db);
 
+	if (rc != SQLITE_OK)
+		sqlite3_close(db);
+	else
+		rc = writer_adopt(writer, db);
 	if (rc != SQLITE_OK && writer_is_damage(rc)) {
 		log_say(1, "Disk cache %s is damaged (%s): setting it aside, starting an empty one",
 			disk->path, sqlite3_errstr(rc));

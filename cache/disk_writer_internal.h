@@ -111,6 +111,8 @@ void writer_rest(struct disk_writer *writer, const char *reason);
 void writer_replace(struct disk_writer *writer, const char *reason);
 /* Reads from a file just opened what the writer must know. An SQLite code. */
 int writer_adopt(struct disk_writer *writer, sqlite3 *db);
+/* Makes its keys those of our seed. An SQLite code. */
+int writer_take_seed(struct disk_writer *writer, sqlite3 *db);
 
 /* ---- disk_purge.c */
 void purge_slice(struct disk_writer *writer); /* goes on with the first on the list */

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/control_verbs.h"
+#include "proxy/disks.h"
 #include "proxy/server.h"
 
 struct importing {
@@ -23,9 +24,9 @@ static void free_importing(void *state)
 	mem_free(importing);
 }
 
-static struct disk *choose(void *owner, uint64_t key)
+static struct disk *choose(void *owner, uint64_t key, uint64_t body_bytes)
 {
-	return server_disk(owner, key);
+	return disks_choose(owner, key, (int64_t)body_bytes);
 }
 
 static void end(struct control_call *call, const struct importing *importing, bool is_fault)

@@ -33,6 +33,7 @@ struct why {
 	struct buf url, head;
 	struct port_url parts;
 	struct http_request request; /* over head */
+	unsigned ndisks_asked;
 	struct cache_control control; /* the request's */
 	struct acl_facts facts;
 	uint64_t key;
@@ -193,18 +194,43 @@ static void say_nothing_found(struct why *why)
 	control_say(why->call, "verdict = a miss: fetched");
 }
 
+static void ask_next_disk(struct why *why);
+
 static void disk_done(struct disk_query *query, struct object *object)
 {
 	struct why *why = CONTAINER(query, struct why, disk);
 
-	if (object) {
-		control_say(why->call, "found = disk, row %" PRIu64,
-			    (uint64_t)atomic_load_explicit(&object->disk_id, memory_order_relaxed));
-		say_object(why, object);
-	} else {
-		say_nothing_found(why);
+	if (!object) {
+		ask_next_disk(why);
+		return;
 	}
+	control_say(why->call, "found = disk, row %" PRIu64,
+		    disk_row(atomic_load_explicit(&object->disk_id, memory_order_relaxed)));
+	say_object(why, object);
 	object_unref(object);
+	control_end(why->call);
+}
+
+static void ask_next_disk(struct why *why)
+{
+	struct server *server = control_server(why->call);
+
+	while (why->ndisks_asked < server->ndisks) {
+		struct disk *disk = server->disks[why->ndisks_asked++];
+
+		if (!disk_may_have(disk, why->key))
+			continue;
+		why->disk = (struct disk_query){
+			.key = why->key,
+			.url = buf_str(&why->url),
+			.head = &why->request.head,
+			.loop = control_loop(why->call),
+			.done = disk_done,
+		};
+		disk_lookup(disk, &why->disk);
+		return;
+	}
+	say_nothing_found(why);
 	control_end(why->call);
 }
 
@@ -228,23 +254,10 @@ static bool find_in_memory(struct why *why)
 
 static void look_up(struct why *why)
 {
-	struct disk *disk = server_disk(control_server(why->call), why->key);
-
-	if (find_in_memory(why)) {
+	if (find_in_memory(why))
 		control_end(why->call);
-	} else if (disk && disk_may_have(disk, why->key)) {
-		why->disk = (struct disk_query){
-			.key = why->key,
-			.url = buf_str(&why->url),
-			.head = &why->request.head,
-			.loop = control_loop(why->call),
-			.done = disk_done,
-		};
-		disk_lookup(disk, &why->disk);
-	} else {
-		say_nothing_found(why);
-		control_end(why->call);
-	}
+	else
+		ask_next_disk(why);
 }
 
 void control_run_why(struct control_call *call)

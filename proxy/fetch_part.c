@@ -9,6 +9,7 @@
 #include "cache/range.h"
 #include "cache/revalidate.h"
 #include "lib/base/buf.h"
+#include "proxy/disks.h"
 #include "proxy/exchange.h"
 #include "proxy/fetch.h"
 #include "proxy/fetch_store.h"
@@ -233,7 +234,6 @@ static bool may_be_in_memory(const struct fetch_order *order, const struct parti
 static void make_whole(const struct fetch_order *order, const struct partial *partial)
 {
 	struct server *server = server_of(order);
-	struct disk *disk = server_disk(server, order->key);
 	const struct partial_span all = partial_all(partial);
 	uint64_t max_bytes = order->snapshot->max_stored_bytes, offset;
 	struct object *object;
@@ -244,12 +244,10 @@ static void make_whole(const struct fetch_order *order, const struct partial *pa
 	object = partial_object(partial, 200, &all, &offset);
 	if (may_be_in_memory(order, partial))
 		is_kept = index_insert(server->index, order->key, object);
-	if (disk)
-		is_kept |= disk_store(disk, object, order->key);
+	is_kept |= disks_store(server, object, order->key) != NULL;
 	if (is_out_of_date(order, object)) {
 		index_remove(server->index, object);
-		if (disk)
-			disk_remove_all(disk, order->key);
+		disks_remove_all(server, order->key);
 	}
 	if (is_kept)
 		partial_table_forget(server->parts, order->key, object->url);

@@ -14,6 +14,7 @@
 #include "cache/targeted_control.h"
 #include "cache/vary.h"
 #include "lib/base/buf.h"
+#include "proxy/disks.h"
 #include "proxy/exchange.h"
 #include "proxy/fetch.h"
 #include "proxy/refresh_values.h"
@@ -225,19 +226,25 @@ static void mind_pressure(struct worker *worker, struct disk *disk)
 }
 
 /* To the disk, if there is one. The look afterwards: a purge either marks the store that it finds on its
- * way, or was counted before this. */
+ * way, or was counted before this; one by pattern stands on the list before it walks through the disk. */
+static bool hand_to_disk(struct worker *worker, struct object *object, uint64_t key, unsigned removals)
+{
+	struct server *server = worker->server;
+	struct disk *disk = disks_store(server, object, key);
+
+	if (!disk)
+		return false;
+	mind_pressure(worker, disk);
+	if (index_removals(server->index, key) == removals &&
+	    !purge_list_hits(server->purges, object->since, object->url, object->head))
+		return true;
+	disk_remove_all(disk, key);
+	return false;
+}
+
 static bool store_on_disk(const struct fetch_storing *storing, struct object *object)
 {
-	struct server *server = storing->worker->server;
-	struct disk *disk = server_disk(server, storing->key);
-
-	if (!disk || !disk_store(disk, object, storing->key))
-		return false;
-	mind_pressure(storing->worker, disk);
-	if (index_removals(server->index, storing->key) == storing->removals)
-		return true;
-	disk_remove_all(disk, storing->key);
-	return false;
+	return hand_to_disk(storing->worker, object, storing->key, storing->removals);
 }
 
 /* ---- what confirms a stored one */
@@ -286,8 +293,8 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 		index_remove(server->index, renewed);
 		return renewed;
 	}
-	if (renewed->disk_id != 0 && server_disk(server, order->key))
-		disk_update_head(server_disk(server, order->key), renewed->disk_id, renewed);
+	if (disks_of(server, renewed->disk_id))
+		disk_update_head(disks_of(server, renewed->disk_id), renewed->disk_id, renewed);
 	return renewed;
 }
 
@@ -314,7 +321,6 @@ static struct object *find_meant(const struct fetch_order *order,
 static struct object *store_again(const struct fetch_order *order, struct object *variant)
 {
 	struct server *server = order->worker->server;
-	struct disk *disk = server_disk(server, order->key);
 	struct object_head head = {
 		.status = variant->status,
 		.head = variant->head,
@@ -338,8 +344,8 @@ static struct object *store_again(const struct fetch_order *order, struct object
 	index_insert(server->index, order->key, again);
 	if (is_out_of_date(order, again->head))
 		index_remove(server->index, again);
-	else if (disk)
-		disk_store(disk, again, order->key);
+	else
+		hand_to_disk(order->worker, again, order->key, order->removals);
 	return again;
 }
 
@@ -396,7 +402,6 @@ static bool outlives_head(const struct fetch_order *order, const struct http_res
 static void displace(const struct fetch_order *order, const struct http_response *response)
 {
 	struct server *server = order->worker->server;
-	struct disk *disk = server_disk(server, order->key);
 
 	if (order->key == 0 || !order->may_store ||
 	    !cache_key_is_method_served(order->exchange->request.method) ||
@@ -405,17 +410,14 @@ static void displace(const struct fetch_order *order, const struct http_response
 	/* A removal makes void what is on its way, of some other URLs as well: not for nothing. */
 	if (index_has_url(server->index, order->key, order->cache_url))
 		index_remove_all(server->index, order->key, order->cache_url);
-	if (disk && disk_may_have(disk, order->key))
-		disk_remove_all(disk, order->key);
+	if (disks_may_have(server, order->key))
+		disks_remove_all(server, order->key);
 }
 
 static void remove_all(struct server *server, uint64_t key, struct str url)
 {
-	struct disk *disk = server_disk(server, key);
-
 	index_remove_all(server->index, key, url);
-	if (disk)
-		disk_remove_all(disk, key);
+	disks_remove_all(server, key);
 }
 
 /* RFC 9111 §4.4: what a successful unsafe request makes out of date. */
@@ -460,7 +462,7 @@ static void put_where_others_find_it(struct fetch_storing *storing, const struct
 		fetch_store_forget(storing, object);
 		return;
 	}
-	if (!storing->is_kept && !server_disk(server, order->key))
+	if (!storing->is_kept && server->ndisks == 0)
 		return;
 	storing->key = order->key;
 	storing->removals = order->removals;
@@ -618,7 +620,7 @@ void fetch_store_forget(struct fetch_storing *storing, struct object *object)
 	if (storing->is_kept)
 		index_remove(server->index, object);
 	if (storing->is_on_disk)
-		disk_remove_all(server_disk(server, storing->key), storing->key);
+		disks_remove_all(server, storing->key);
 	storing->is_kept = storing->is_on_disk = false;
 	if (storing->part.about)
 		object_keep(object, false);

@@ -29,11 +29,6 @@
 
 enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 256 << 20, PARTS_SHARE = 8 };
 
-struct disk *server_disk(const struct server *server, uint64_t key)
-{
-	return server->ndisks == 0 ? NULL : server->disks[(key >> 40) % server->ndisks];
-}
-
 /* ---- the cache */
 
 /* SQL typed elsewhere removed a row: memory forgets its copies. From a disk's writer thread. */
@@ -55,9 +50,11 @@ static uint64_t queue_bytes(void)
 	return bytes < QUEUE_MAX_BYTES ? bytes : QUEUE_MAX_BYTES;
 }
 
-static void open_disk(struct server *server, const struct cache_dir *dir)
+static void open_disk(struct server *server, const struct cache_dir *dir, uint64_t seed)
 {
 	const struct disk_config disk = {
+		.number = server->ndisks,
+		.seed = seed,
 		.directory = dir->path.at,
 		.max_bytes = dir->max_bytes,
 		.min_object_bytes = (uint64_t)dir->min_object_bytes,
@@ -90,11 +87,27 @@ static size_t parts_bytes(const struct config *config)
 	return (size_t)config->cache_mem_bytes / PARTS_SHARE;
 }
 
-/* Keys are one number for memory and all disks: the first disk's seed is everybody's. */
+/* Keys are one number for memory and all disks: by the seed of the first file that there is. 0: that of
+ * the only one. */
+static uint64_t common_seed(const struct cache_dirs *dirs)
+{
+	uint64_t seed = 0;
+
+	if (dirs->n <= 1)
+		return 0;
+	for (const struct cache_dir *dir = dirs->first; dir && seed == 0; dir = dir->next)
+		seed = disk_read_seed(dir->path.at);
+	return seed ? seed : random_u64() | 1;
+}
+
 static void open_cache(struct server *server, const struct config *config)
 {
+	const char *algorithm = config->store_dir_select_algorithm;
+	uint64_t seed = common_seed(config->cache_dirs);
+
+	server->takes_turns = algorithm && str_eq_nocase(str_of(algorithm), STR("round-robin"));
 	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
-		open_disk(server, dir);
+		open_disk(server, dir, seed);
 	server->promotion = promotion_create((size_t)config->cache_mem_bytes);
 	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
 				     server->ndisks > 0 ? disk_seed(server->disks[0])

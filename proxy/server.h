@@ -38,6 +38,8 @@ struct server {
 	struct partial_table *parts; /* responses that are not whole */
 	struct disk *disks[SERVER_MAX_DISKS];
 	unsigned ndisks;
+	bool takes_turns;      /* store_dir_select_algorithm round-robin */
+	atomic_uint disk_turn; /* relaxed, a count */
 	struct promotion *promotion; /* which hits on disk go to memory */
 	struct purge_list *purges; /* the last ones by pattern */
 	struct peer_table *peers;
@@ -54,9 +56,6 @@ struct server {
 	struct background_table background;
 	atomic_int npools;        /* helper pools that have not gone yet; relaxed, a count */
 };
-
-/* The disk that keeps an URL's objects, by its key; NULL: there is none. */
-struct disk *server_disk(const struct server *server, uint64_t key);
 
 /* Builds what config asks for: workers (not yet running), disks, index, the first snapshot. Takes over
  * config's reference. server->log is set by the caller before. */

@@ -8,6 +8,7 @@
 #include "cache/purge.h"
 #include "cache/vary.h"
 #include "lib/base/heap.h"
+#include "proxy/disks.h"
 #include "proxy/background.h"
 #include "proxy/promotion.h"
 #include "proxy/refresh_values.h"
@@ -35,14 +36,18 @@ static enum transaction_state purge(struct transaction *t)
 {
 	struct server *server = t->worker->server;
 	uint64_t key = index_key(server->index, t->cache_url);
-	struct disk *disk = server_disk(server, key);
 	unsigned n = index_remove_all(server->index, key, t->cache_url) +
 		     partial_table_forget(server->parts, key, t->cache_url);
-	unsigned ndisk = disk ? disk_remove_all(disk, key) : 0;
+	unsigned on_disks = 0;
 
-	n += ndisk;
-	if (disk && n > 0)
-		log_purge(t, disk, ndisk);
+	for (unsigned i = 0; i < server->ndisks; i++) {
+		unsigned ndisk = disk_remove_all(server->disks[i], key);
+
+		on_disks += ndisk;
+		if (ndisk > 0 || (n > 0 && i == 0))
+			log_purge(t, server->disks[i], ndisk);
+	}
+	n += on_disks;
 	return reply_empty(t, n > 0 ? 200 : 404);
 }
 
@@ -119,13 +124,10 @@ static bool may_want_less(const struct transaction *t)
 }
 
 /* True: the answer is under way, and not there at once. */
-static bool ask_disk(struct transaction *t)
+static bool ask_disk(struct transaction *t, struct disk *disk)
 {
-	struct disk *disk = server_disk(t->worker->server, t->key);
 	enum disk_now answer;
 
-	if (!disk || t->was_disk_asked || !disk_may_have(disk, t->key))
-		return false;
 	t->was_disk_asked = true;
 	t->purges_seen = purge_list_now(t->worker->server->purges);
 	t->removals_seen = index_removals(t->worker->server->index, t->key);
@@ -149,6 +151,20 @@ static bool ask_disk(struct transaction *t)
 	return true;
 }
 
+/* One after another of those that may have it; each once. */
+static bool ask_disks(struct transaction *t)
+{
+	struct server *server = t->worker->server;
+
+	while (!t->object && t->ndisks_asked < server->ndisks) {
+		struct disk *disk = server->disks[t->ndisks_asked++];
+
+		if (disk_may_have(disk, t->key) && ask_disk(t, disk))
+			return true;
+	}
+	return false;
+}
+
 /* Into memory, unless it was purged, by whatever way, since it was found on disk. */
 static void insert_from_disk(struct transaction *t)
 {
@@ -160,7 +176,7 @@ static void insert_from_disk(struct transaction *t)
 		return;
 	if (index_removals(server->index, t->key) != t->removals_seen ||
 	    purge_list_hits(server->purges, t->purges_seen, t->cache_url, object->head) ||
-	    !disk_has(server_disk(server, t->key), t->key, id))
+	    (disks_of(server, id) && !disk_has(disks_of(server, id), t->key, id)))
 		index_remove(server->index, object);
 }
 
@@ -258,7 +274,7 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 	}
 	if (!t->object)
 		t->object = find_in_memory(t, &has_head);
-	if (!t->object && ask_disk(t))
+	if (!t->object && ask_disks(t))
 		return TRANSACTION_LOOKUP;
 	if (!t->object) {
 		if (transaction_find_part(t))

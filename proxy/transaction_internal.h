@@ -73,6 +73,7 @@ struct transaction {
 	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
 	uint64_t purges_seen;      /* purge_list_now when the disk was asked, */
 	unsigned removals_seen;    /* and index_removals */
+	unsigned ndisks_asked;
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t start_us;
 

@@ -149,6 +149,7 @@ struct config {
 	int64_t maximum_object_size_bytes; /* -1: no limit */
 	int64_t minimum_object_size_bytes;
 	struct cache_dirs *cache_dirs;
+	const char *store_dir_select_algorithm; /* round-robin, or anything else: least-load */
 	int cache_swap_low_percent, cache_swap_high_percent;
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */

@@ -38,8 +38,6 @@ const struct directive directives_unused[] = {
 	 .parse = parse_text, .help = "TLS is not intercepted"},
 	{.name = "memory_cache_shared", .syntax = "on|off", .verdict = ACCEPTED,
 	 .parse = parse_on_off, .help = "one process serves, with threads"},
-	{.name = "store_dir_select_algorithm", .syntax = "WORD|none", .otherwise = "least-load",
-	 .verdict = ACCEPTED, .parse = parse_text, .help = "the disk cache is one SQLite file"},
 	{.name = "max_open_disk_fds", .syntax = "INT", .otherwise = "0", .verdict = ACCEPTED,
 	 .parse = parse_int, .help = "the disk cache is one SQLite file"},
 	{.name = "icap_log",

@@ -27,8 +27,9 @@ struct target {
 	unsigned n;
 };
 
-static struct disk *choose(void *owner, uint64_t key)
+static struct disk *choose(void *owner, uint64_t key, uint64_t body_bytes)
 {
+	(void)body_bytes;
 	const struct target *target = owner;
 
 	return target->disks[(key >> 40) % target->n];
