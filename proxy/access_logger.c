@@ -94,6 +94,8 @@ struct access_logger *access_logger_create(const struct config *config, struct l
 	logger->options.logs_mime_headers =
 		config->log_mime_hdrs || config->logs->formats.wants_mime;
 	logger->wants_reply = logger->options.logs_mime_headers;
+	logger->options.has_client_mask = config->has_client_mask;
+	memcpy(logger->options.client_mask, config->client_mask, sizeof(config->client_mask));
 	for (; log && logger->nlines < config->logs->logs.n; log = log->next) {
 		struct line *line = &logger->lines[logger->nlines++];
 

@@ -106,6 +106,7 @@ static void read_place(struct reading_log *reading, struct str word)
 
 static void take_logformat(struct reading_log *reading)
 {
+	reading->log->names_format = true;
 	reading->log->format = logformats_find(reading->logs->formats_, reading->value);
 	if (!reading->log->format)
 		report_say(reading->report, REPORT_FATAL, "Log format '%.*s' is not defined",
@@ -251,6 +252,13 @@ void access_logs_parse(struct access_logs *logs, const struct words *words, stru
 	if (first_acl < words->n)
 		reading.log->condition =
 			acl_condition_create(logs->acls_, words, first_acl, report);
+}
+
+void access_logs_emulate_httpd(struct access_logs *logs)
+{
+	for (struct access_log *log = logs->first; log; log = log->next)
+		if (log->format && !log->names_format)
+			log->format = logformats_find(logs->formats_, STR("common"));
 }
 
 void access_logs_add_default(struct access_logs *logs, struct str path)

@@ -35,6 +35,7 @@ struct access_log {
 	struct str place;     /* behind "MODULE:", a path or HOST:PORT; with a NUL behind it */
 	int priority;         /* of syslog: facility | severity, as syslog(3) has them */
 	const struct logformat_name *format; /* NULL for none */
+	bool names_format;
 	size_t buffer_bytes;
 	bool drops_on_error;  /* on-error=drop; else an error ends the program */
 	int rotate;           /* rotate=N; -1: logfile_rotate */
@@ -63,6 +64,8 @@ void access_logs_init(struct access_logs *logs, struct arena *arena,
 		      const struct logformats *formats, struct acl_set *acls);
 void access_logs_fini(struct access_logs *logs); /* before the acl_set goes */
 void access_logs_parse(struct access_logs *logs, const struct words *words, struct report *report);
+/* emulate_httpd_log on: lines that name no format have "common". When the file has been read. */
+void access_logs_emulate_httpd(struct access_logs *logs);
 /* daemon:PATH squid, as Squid does when no line is there. */
 void access_logs_add_default(struct access_logs *logs, struct str path);
 

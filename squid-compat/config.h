@@ -92,6 +92,9 @@ struct config {
 	bool log_mime_hdrs;
 	bool strip_query_terms;
 	bool buffered_logs;
+	bool emulate_httpd_log; /* lines that name no format have "common" */
+	bool has_client_mask;   /* client_netmask, over the address as IPv6 (IPv4 mapped) */
+	uint8_t client_mask[16];
 	const char *logfile_daemon; /* program behind daemon: logs */
 	struct log_config *logs;    /* access_log, logformat */
 	struct note_rules *notes;   /* note */

@@ -50,6 +50,8 @@ static void finish_paths(struct reading *reading)
 		config->cache_log = "/var/log/squid/cache.log";
 	if (config->logs->logs.n == 0)
 		access_logs_add_default(&config->logs->logs, STR("/var/log/squid/access.log"));
+	if (config->emulate_httpd_log)
+		access_logs_emulate_httpd(&config->logs->logs);
 }
 
 /* How many threads, and how much memory for objects. */

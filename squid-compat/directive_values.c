@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Handlers of directives whose value is a plain one: the value goes into the row's slot. */
 #include "lib/base/arena.h"
+#include "lib/net/addr.h"
 #include "squid-compat/reading.h"
 #include "squid-compat/values.h"
 
@@ -299,6 +300,53 @@ void parse_ignore_ims_on_miss(struct reading *reading, const struct directive *d
 	(void)directive;
 	if (value_on_off(words, &i, reading->report, &value))
 		reading->config->cache_miss_revalidate = !value;
+}
+
+/* A prefix length or a dotted mask, for IPv4; a length above 32 or a mask with colons, for IPv6 too. */
+void parse_client_netmask(struct reading *reading, const struct directive *directive,
+                          const struct words *words)
+{
+	struct config *config = reading->config;
+	struct str text = words_text(words, 1);
+	bool is_v6 = str_find_char(text, ':') < text.len;
+	struct addr mask;
+	uint64_t length;
+
+	(void)directive;
+	memset(config->client_mask, 0xff, sizeof(config->client_mask));
+	if (words->n >= 2 && addr_parse(text, 0, &mask)) {
+		uint8_t bytes[16];
+
+		addr_ip_bytes(&mask, bytes);
+		memcpy(config->client_mask + (is_v6 ? 0 : 12), bytes + (is_v6 ? 0 : 12),
+		       is_v6 ? 16 : 4);
+	} else if (words->n >= 2 && str_to_u64(text, &length) && length <= 128) {
+		if (length <= 32)
+			length += 96;
+		for (size_t bit = length; bit < 128; bit++)
+			config->client_mask[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+	} else {
+		report_say(reading->report, REPORT_FATAL, "client_netmask: no netmask: '%.*s'",
+		           STR_ARG(text));
+		return;
+	}
+	config->has_client_mask = true;
+}
+
+/* Squid 2's: what is logged in the native format by default is logged in the common one. */
+void parse_emulate_httpd_log(struct reading *reading, const struct directive *directive,
+                             const struct words *words)
+{
+	bool value;
+	size_t i = 1;
+
+	(void)directive;
+	if (!value_on_off(words, &i, reading->report, &value))
+		return;
+	reading->config->emulate_httpd_log = value;
+	if (value)
+		report_say(reading->report, REPORT_NOTE,
+		           "emulate_httpd_log: logs that name no format are written as 'common'");
 }
 
 static void refuse_line(struct reading *reading, const struct directive *directive)

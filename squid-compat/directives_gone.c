@@ -47,7 +47,7 @@ const struct directive directives_gone[] = {
 	{.name = "chunked_request_body_max_size", .verdict = OBSOLETE,
 	 .help = "use request_body_max_size"},
 	{.name = "dns_v4_fallback", .verdict = OBSOLETE},
-	{.name = "emulate_httpd_log", .verdict = OBSOLETE,
+	{.name = "emulate_httpd_log", .verdict = OBSOLETE, .parse = parse_emulate_httpd_log,
 	 .help = "use access_log with the format 'common' or 'combined'"},
 	{.name = "forward_log", .verdict = OBSOLETE,
 	 .help = "use an access_log of a format with the peer"},

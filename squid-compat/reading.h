@@ -58,6 +58,8 @@ directive_fn parse_cache_log;
 directive_fn parse_bungled;     /* no value is any good */
 directive_fn parse_unused_port; /* a warning unless 0 */
 directive_fn parse_ignore_ims_on_miss;
+directive_fn parse_client_netmask;
+directive_fn parse_emulate_httpd_log;
 
 /* ---- handlers that ask other modules: directive_rules.c ---- */
 directive_fn parse_acl;

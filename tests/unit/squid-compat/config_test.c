@@ -153,6 +153,47 @@ static void lines_reach_their_fields(void **state)
 	config_unref(config);
 }
 
+static void masks_hide_the_end_of_client_addresses(void **state)
+{
+	static const struct {
+		const char *line;
+		uint8_t last[5]; /* of 16 bytes: the last of the IPv4 prefix, then the address */
+	} cases[] = {
+		{"client_netmask 255.255.255.0\n", {255, 255, 255, 255, 0}},
+		{"client_netmask 24\n", {255, 255, 255, 255, 0}},
+		{"client_netmask 20\n", {255, 255, 255, 240, 0}},
+		{"client_netmask 64\n", {0, 0, 0, 0, 0}},
+		{"client_netmask ffff:ffff::\n", {0, 0, 0, 0, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *text = mem_printf("%s%s", PORT RULE, cases[i].line);
+		struct config *config = read_good(text);
+
+		assert_true(config->has_client_mask);
+		assert_int_equal(config->client_mask[0], 255);
+		assert_memory_equal(config->client_mask + 11, cases[i].last, 5);
+		config_unref(config);
+		mem_free(text);
+	}
+}
+
+/* Squid 2's emulate_httpd_log, wherever it stands. */
+static void httpd_logs_are_common_where_no_format_is_named(void **state)
+{
+	struct outcome outcome =
+		read_text(PORT RULE "access_log /a\naccess_log /b combined\n"
+				    "emulate_httpd_log on\n",
+			  false);
+	const struct access_log *log = outcome.config->logs->logs.first;
+
+	(void)state;
+	assert_true(str_eq(log->format->name, STR("common")));
+	assert_true(str_eq(log->next->format->name, STR("combined")));
+	outcome_fini(&outcome);
+}
+
 static void expect(const char *text, bool is_parse_only, int status, const char *printed)
 {
 	struct outcome outcome = read_text(text, is_parse_only);
@@ -308,6 +349,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_line_values_are_squids),
 		cmocka_unit_test(lines_reach_their_fields),
+		cmocka_unit_test(masks_hide_the_end_of_client_addresses),
+		cmocka_unit_test(httpd_logs_are_common_where_no_format_is_named),
 		cmocka_unit_test(all_faults_are_told_in_one_run),
 		cmocka_unit_test(unknown_directives_are_counted),
 		cmocka_unit_test(each_verdict_has_its_say_once),
