@@ -5,9 +5,18 @@
 #include "lib/base/check.h"
 #include "squid-compat/directives_internal.h"
 
-static const struct directive *const families[] = {
-	directives_access,  directives_cache,  directives_message, directives_network,
-	directives_program, directives_unused, directives_forward, directives_gone,
+static const struct family {
+	const char *title;
+	const struct directive *rows;
+} families[] = {
+	{"Access: who may do what, and who one is", directives_access},
+	{"The cache: what is kept, where and how long", directives_cache},
+	{"Messages: requests, replies and error pages", directives_message},
+	{"The network: ports, peers, connections and names", directives_network},
+	{"The program: the process, its logs and its helpers", directives_program},
+	{"Without effect here, by design", directives_unused},
+	{"Only for forward proxies", directives_forward},
+	{"Gone from Squid", directives_gone},
 };
 
 static bool is_alias(const struct directive *directive, struct str name)
@@ -23,7 +32,7 @@ static bool is_alias(const struct directive *directive, struct str name)
 const struct directive *directive_find(struct str name)
 {
 	for (size_t i = 0; i < COUNT(families); i++)
-		for (const struct directive *row = families[i]; row->name; row++)
+		for (const struct directive *row = families[i].rows; row->name; row++)
 			if (str_eq(str_of(row->name), name) ||
 			    (row->aliases && is_alias(row, name)))
 				return row;
@@ -33,7 +42,7 @@ const struct directive *directive_find(struct str name)
 const struct directive *directive_at(size_t i)
 {
 	for (size_t family = 0; family < COUNT(families); family++)
-		for (const struct directive *row = families[family]; row->name; row++)
+		for (const struct directive *row = families[family].rows; row->name; row++)
 			if (i-- == 0)
 				return row;
 	return NULL;
@@ -44,9 +53,29 @@ size_t directive_number(const struct directive *directive)
 	size_t i = 0;
 
 	for (size_t family = 0; family < COUNT(families); family++)
-		for (const struct directive *row = families[family]; row->name; row++, i++)
+		for (const struct directive *row = families[family].rows; row->name; row++, i++)
 			if (row == directive)
 				return i;
 	check(!"a directive of the table");
 	return i;
+}
+
+const char *directive_reason(const struct directive *directive)
+{
+	const char *reason =
+		directive->verdict == NOT_YET ? directive->missing : directive->help;
+
+	if (reason)
+		return reason;
+	return directive->verdict == NOT_YET ? "Bobtail goes on as without it" : "gone from Squid";
+}
+
+const char *directive_family(const struct directive *directive)
+{
+	for (size_t i = 0; i < COUNT(families); i++)
+		for (const struct directive *row = families[i].rows; row->name; row++)
+			if (row == directive)
+				return families[i].title;
+	check(!"a directive of the table");
+	return NULL;
 }

@@ -2,7 +2,8 @@
 /* squid-compat/directives.h: THE table: every directive that Squid 5 to 7 knows, and old ones that
  * configurations still hold, each with what Bobtail makes of it.
  *
- * Parser, defaults, -k parse and the manual walk it. Constant; any thread. */
+ * Parser, defaults, -k parse and the manual walk it: `make docs` writes docs/COMPATIBILITY.md,
+ * docs/squid.conf.md and bobtail.conf(5). Constant; any thread. */
 #ifndef SQUID_COMPAT_DIRECTIVES_H
 #define SQUID_COMPAT_DIRECTIVES_H
 #include <stdbool.h>
@@ -43,6 +44,7 @@ struct directive {
 	const char *const
 		*choices; /* of parse_choice: NULL-terminated; the index goes into the slot */
 	const char *help; /* what it is for, or why it has no effect, or what to write instead */
+	const char *missing; /* NOT_YET: what happens as long as nothing acts on it; NULL: as if unsaid */
 };
 
 /* By name or alias, which are case-sensitive; NULL: none. */
@@ -53,5 +55,11 @@ size_t directive_number(const struct directive *directive);
 
 /* The i-th row of the table, in its order; NULL behind the last. */
 const struct directive *directive_at(size_t i);
+
+/* Why one that is not honoured is not, or what happens instead; never NULL. */
+const char *directive_reason(const struct directive *directive);
+
+/* The heading that it stands under in the reference; rows of one heading are neighbours. */
+const char *directive_family(const struct directive *directive);
 
 #endif

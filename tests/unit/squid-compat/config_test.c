@@ -243,9 +243,8 @@ static void each_verdict_has_its_say_once(void **state)
 	       "half_closed_clients on\nhalf_closed_clients off\nicp_port 0\nicp_port 3130\n"
 	       "ftp_passive on\nhierarchy_stoplist cgi-bin ?\n",
 	       false, 0,
-	       "NOTE: 'half_closed_clients' is read, but Bobtail does not act on it yet "
-	       "(squid.conf "
-	       "line 3)\n"
+	       "NOTE: 'half_closed_clients' is read, but Bobtail does not act on it yet: "
+	       "Bobtail goes on as without it (squid.conf line 3)\n"
 	       "NOTE: 'icp_port' has no effect: there is no ICP (squid.conf line 5)\n"
 	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 6)\n"
 	       "WARNING: 'ftp_passive' is ignored: there is no FTP (squid.conf line 7)\n"
