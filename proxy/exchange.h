@@ -20,6 +20,7 @@
 
 struct exchange;
 struct notes_kept;
+struct pace;
 struct port;
 struct tls_facts; /* lib/net/stream_tls.h */
 struct tls_peer;  /* lib/net/tls_identity.h */
@@ -43,6 +44,7 @@ struct reply {
 	bool takes_trailers; /* and the object's trailers behind them */
 	bool close_after;  /* the connection ends with this reply */
 	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
+	struct pace *pace;  /* bandwidth.h: how fast; NULL: as fast as it goes */
 	uint64_t cut_at;    /* a body of unknown length may have these bytes, then it is cut; 0: all */
 	uint64_t body_left; /* bytes of the reader still to send; UINT64_MAX: to its end */
 	/* The body is made of these, the last one of len 0; body_left counts their heads too. */

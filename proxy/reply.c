@@ -9,6 +9,7 @@
 #include "lib/base/check.h"
 #include "lib/http/h1.h"
 #include "proxy/act_as_origin.h"
+#include "proxy/bandwidth.h"
 #include "proxy/cache_status.h"
 #include "proxy/header_additions.h"
 #include "proxy/pen.h"
@@ -226,6 +227,32 @@ static void apply_rules(struct transaction *t)
 	buf_fini(&out);
 }
 
+static void reply_woke(void *owner)
+{
+	struct transaction *t = owner;
+
+	t->exchange.ops->reply_ready(&t->exchange);
+}
+
+/* delay_pools and its like. */
+static void set_pace(struct transaction *t)
+{
+	bool is_indirect =
+		t->is_indirect && transaction_config(t)->delay_pool_uses_indirect_client;
+	const struct pace_order order = {
+		.loop = t->worker->loop,
+		.arena = &t->arena,
+		.facts = &t->facts,
+		.client = is_indirect ? &t->indirect : &t->exchange.client,
+		.is_hit = t->is_hit,
+		.resume = reply_woke,
+		.owner = t,
+	};
+
+	transaction_set_reply_facts(t);
+	t->exchange.reply.pace = bandwidth_pace(t->snapshot->bandwidth, &order);
+}
+
 enum transaction_state reply_finish(struct transaction *t, int status)
 {
 	struct reply *reply = &t->exchange.reply;
@@ -235,6 +262,8 @@ enum transaction_state reply_finish(struct transaction *t, int status)
 		apply_rules(t);
 	for (int i = 0; i < reply->nhead; i++)
 		reply->head_bytes += reply->head[i].iov_len;
+	if (t->snapshot->bandwidth && reply->has_body && !t->is_background)
+		set_pace(t);
 	if (t->fetch)
 		fetch_release_body(t->fetch);
 	return TRANSACTION_REPLIED;
@@ -242,17 +271,10 @@ enum transaction_state reply_finish(struct transaction *t, int status)
 
 /* ---- from an object */
 
-static void object_woke(void *owner)
-{
-	struct transaction *t = owner;
-
-	t->exchange.ops->reply_ready(&t->exchange);
-}
-
 void reply_open_reader(struct transaction *t, uint64_t offset)
 {
 	object_reader_open(&t->exchange.reply.reader, t->object, offset, t->worker->loop,
-			   object_woke, t);
+			   reply_woke, t);
 	object_reader_close(&t->hold);
 }
 

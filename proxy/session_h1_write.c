@@ -2,6 +2,7 @@
 /* Writes a reply: its head and what the body has by then in one writev, then the rest as it comes.
  */
 #include "cache/object.h"
+#include "proxy/bandwidth.h"
 #include "proxy/session_h1_internal.h"
 
 /* Keep the connection, read the rest of the request's body first, or end it. */
@@ -86,6 +87,8 @@ static int gather_part(struct session *session, struct reply *reply, struct iove
 		object_reader_skip(&reply->reader, part->offset);
 	}
 	max = reply->part_left < WRITE_MAX_BYTES ? reply->part_left : WRITE_MAX_BYTES;
+	if (reply->pace && max > 0 && (max = pace_may(reply->pace, max)) == 0)
+		got = OBJECT_READ_WAIT;
 	if (max > 0)
 		got = object_read(&reply->reader, iov + nhead, BODY_IOV, max, &n);
 	if (got == OBJECT_READ_ABORTED)
@@ -123,6 +126,10 @@ static int gather_body(struct session *session, struct reply *reply, struct iove
 		return gather_part(session, reply, iov, wait);
 	if (reply->cut_at > 0)
 		max = within_cut(reply, max);
+	if (reply->pace && (max = pace_may(reply->pace, max)) == 0) {
+		*wait = true;
+		return 0;
+	}
 	got = object_read(&reply->reader, iov + at, BODY_IOV, max, &n);
 	if (got == OBJECT_READ_ABORTED)
 		return -1;
@@ -147,6 +154,8 @@ static void wrote(struct session *session, struct reply *reply, ssize_t n)
 	session->deadline = DEADLINE_NONE; /* progress: the wait begins anew */
 	if (session->body_in_write > 0) {
 		object_reader_advance(&reply->reader, session->body_in_write);
+		if (reply->pace)
+			pace_took(reply->pace, session->body_in_write);
 		if (reply->body_left != UINT64_MAX)
 			reply->body_left -= session->body_in_write;
 		session->body_in_write = 0;
@@ -173,7 +182,7 @@ static bool take_file(struct session *session, struct reply *reply, struct strea
 	struct object_reader *reader = &reply->reader;
 	uint64_t left, length;
 
-	if (reply->is_chunked || reply->parts || !stream_can_send_file(&session->stream) ||
+	if (reply->is_chunked || reply->parts || reply->pace || !stream_can_send_file(&session->stream) ||
 	    !object_file(reader->object, &file->fd, &file->offset))
 		return false;
 	length = object_length(reader->object);

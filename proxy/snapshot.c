@@ -7,8 +7,10 @@
 #include "helpers/external_acl.h"
 #include "helpers/pool.h"
 #include "helpers/url_rewrite.h"
+#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/access_logger.h"
+#include "proxy/bandwidth.h"
 #include "proxy/header_additions.h"
 #include "proxy/peer_table.h"
 #include "proxy/server.h"
@@ -325,6 +327,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	find_peers(snapshot);
 	set_tls_ports(snapshot);
 	set_tls_peers(snapshot);
+	snapshot->bandwidth = bandwidth_create(config->delays, clock_mono_ms());
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
@@ -377,6 +380,7 @@ void snapshot_unref(struct snapshot *snapshot)
 		helper_pool_unref(snapshot->store_id);
 	stop_externals(snapshot);
 	access_logger_destroy(snapshot->logger);
+	bandwidth_destroy(snapshot->bandwidth);
 	mem_free(snapshot->rewrite_policy);
 	mem_free(snapshot->rewrite_response);
 	mem_free(snapshot->rewrite_response_text);

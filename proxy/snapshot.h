@@ -15,6 +15,7 @@
 
 struct access_logger;
 struct auth_basic;
+struct bandwidth;
 struct config;
 struct external_acl;
 struct external_acl_type;
@@ -74,6 +75,7 @@ struct snapshot {
 	struct url_rewrite_policy *rewrite_policy;
 	struct helper_reply *rewrite_response; /* behind the policy; NULL: none */
 	char *rewrite_response_text;
+	struct bandwidth *bandwidth; /* what limits rates; NULL: nothing does */
 	struct access_logger *logger;
 };
 

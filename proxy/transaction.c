@@ -8,6 +8,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "proxy/acme_challenge.h"
+#include "proxy/bandwidth.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/transaction_log.h"
 #include "proxy/worker.h"
@@ -400,6 +401,7 @@ static void release(struct transaction *t)
 	helper_request_fini(&t->rewrite);
 	helper_request_fini(&t->store_id);
 	access_cancel(t);
+	pace_stop(t->exchange.reply.pace);
 	object_reader_close(&t->exchange.reply.reader);
 	object_reader_close(&t->hold);
 	fetch_detach(t->fetch);

@@ -10,6 +10,7 @@
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/config_internal.h"
+#include "squid-compat/delay_pools.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/error_page.h"
 #include "squid-compat/external_acl_config.h"
@@ -44,6 +45,8 @@ static struct config *create(const struct world *world)
 	access_logs_init(&config->logs->logs, arena, &config->logs->formats, config->acls);
 	config->cache_dirs = arena_zalloc(arena, sizeof(*config->cache_dirs));
 	cache_dirs_init(config->cache_dirs, arena);
+	config->delays = arena_zalloc(arena, sizeof(*config->delays));
+	delay_config_init(config->delays);
 	config->deny_infos = arena_zalloc(arena, sizeof(*config->deny_infos));
 	deny_infos_init(config->deny_infos, arena);
 	config->cachemgr_passwds = arena_zalloc(arena, sizeof(*config->cachemgr_passwds));
@@ -99,6 +102,7 @@ static void destroy(struct config *config)
 	refresh_rules_destroy(config->refresh);
 	size_rules_destroy(config->range_offset_limits);
 	size_rules_destroy(config->reply_body_limits);
+	delay_config_fini(config->delays);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);
 	acl_set_destroy(config->acls);

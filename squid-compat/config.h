@@ -23,6 +23,7 @@ struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
 struct cache_dirs;     /* cache_dir.h */
 struct cachemgr_passwds; /* cachemgr_passwd.h */
+struct delay_config;   /* delay_pools.h */
 struct deny_infos;     /* deny_info.h */
 struct error_pages;    /* error_page.h */
 struct external_acl_types; /* external_acl_config.h */
@@ -156,6 +157,7 @@ struct config {
 	int cache_swap_low_percent, cache_swap_high_percent;
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
+	struct delay_config *delays; /* delay_pools, client_delay_pools, response_delay_pool */
 	struct size_rules *reply_body_limits; /* reply_body_max_size; without a line: none */
 	int64_t negative_ttl_ms;
 	int64_t minimum_expiry_time_ms;

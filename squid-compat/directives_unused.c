@@ -10,8 +10,6 @@ const struct directive directives_unused[] = {
 	 .verdict = ACCEPTED, .parse = parse_on_off, .help = "threads share memory anyway"},
 	{.name = "hopeless_kid_revival_delay", .syntax = "TIME", .otherwise = "1 hour",
 	 .verdict = ACCEPTED, .parse = parse_time, .help = "one process serves, with threads"},
-	{.name = "delay_pool_uses_indirect_client", .syntax = "on|off", .otherwise = "on",
-	 .verdict = ACCEPTED, .parse = parse_on_off, .help = "there are no delay pools yet"},
 	{.name = "tproxy_uses_indirect_client", .syntax = "on|off", .otherwise = "off",
 	 .verdict = ACCEPTED, .parse = parse_on_off, .help = "there is no TPROXY"},
 	{.name = "icp_access", .syntax = "allow|deny [!]ACL...", .verdict = ACCEPTED,

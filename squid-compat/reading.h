@@ -94,6 +94,19 @@ directive_fn parse_rewrite_timeout;
 directive_fn parse_rewrite_bypass;
 directive_fn parse_rewrite_host;
 
+/* ---- rates: directive_delays.c ---- */
+directive_fn parse_delay_pools;
+directive_fn parse_client_delay_pools;
+directive_fn parse_delay_class;
+directive_fn parse_delay_parameters;
+directive_fn parse_client_delay_parameters;
+directive_fn parse_delay_access;
+directive_fn parse_client_delay_access;
+directive_fn parse_delay_level;
+directive_fn parse_client_delay_level;
+directive_fn parse_response_delay_pool;
+directive_fn parse_response_delay_access;
+
 /* ---- refusals ---- */
 directive_fn refuse;       /* any line */
 directive_fn refuse_on;    /* "on" */
