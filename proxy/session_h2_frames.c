@@ -14,7 +14,7 @@ enum {
 	PRICE_OTHER = 1,
 	/* A list of fields that is larger than this many times the limit ends the connection. */
 	LIST_BYTES_FACTOR = 4,
-	INFLATE_TABLE_BYTES = 4096,
+	DEFLATE_TABLE_BYTES = 4096,
 };
 
 static void *stream_of(nghttp2_session *h2, int32_t id)
@@ -244,7 +244,7 @@ static nghttp2_option *make_options(void)
 	check(nghttp2_option_new(&options) == 0);
 	nghttp2_option_set_no_auto_window_update(options, 1);
 	nghttp2_option_set_no_closed_streams(options, 1);
-	nghttp2_option_set_max_deflate_dynamic_table_size(options, INFLATE_TABLE_BYTES);
+	nghttp2_option_set_max_deflate_dynamic_table_size(options, DEFLATE_TABLE_BYTES);
 	nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE);
 	return options;
 }

@@ -194,11 +194,12 @@ static void options_reach_their_fields(void **state)
 	(void)state;
 	config_lines_init(&lines);
 	port = parse(&lines, "http_port 80 accel vport=81 ignore-cc allow-direct act-as-origin "
-			     "ipv4 tcpkeepalive=60,5 worker-queues no-connection-auth");
+			     "ipv4 tcpkeepalive=60,5 worker-queues no-connection-auth h2c no-http2");
 	assert_non_null(port);
 	assert_int_equal(port->vport, 81);
 	assert_true(port->is_ignore_cc && port->may_go_direct && port->is_act_as_origin);
 	assert_true(port->has_worker_queues && !port->has_connection_auth);
+	assert_true(port->has_h2c && port->no_http2);
 	assert_true(port->is_any && port->is_ipv4_only);
 	assert_int_equal(port->addr.as.any.sa_family, AF_INET);
 	assert_true(port->keepalive.is_on);
