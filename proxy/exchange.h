@@ -18,6 +18,7 @@
 #include "lib/http/h1.h"
 #include "lib/net/addr.h"
 
+struct client; /* proxy/clients.h */
 struct exchange;
 struct notes_kept;
 struct pace;
@@ -77,6 +78,7 @@ struct exchange {
 	const struct port *port;    /* where it came in; belongs to the transaction's snapshot */
 	struct addr client, local;
 	unsigned client_connections; /* from its address, as the request came */
+	struct client *counts;      /* of the client's address; NULL: not counted */
 	const struct tls_peer *tls_peer; /* who its certificate says the client is; NULL: none */
 	struct notes_kept **client_notes; /* the connection's annotations; NULL: it keeps none */
 	bool may_keep_alive;        /* the connection may go on after the reply */

@@ -21,7 +21,7 @@
 /* All that the parts of the page draw from. */
 struct info {
 	struct buf *out;
-	const struct manager_page *page;
+	struct manager_page *page;
 	struct reading_of_counts now;
 	struct statistics_span five, sixty;
 	struct index_stats memory;
@@ -81,8 +81,8 @@ static void write_connections(struct info *info)
 	uint64_t nturns = info->now.loops.turns;
 
 	buf_add_str(info->out, STR("Connection information for squid:\n"));
-	buf_printf(info->out, "\tNumber of clients accessing cache:\t%u\n",
-		   info->page->tally->nsessions);
+	buf_printf(info->out, "\tNumber of clients accessing cache:\t%zu\n",
+		   manager_count_clients(info->page));
 	buf_printf(info->out, "\tNumber of HTTP requests received:\t%" PRIu64 "\n",
 		   info->now.counters.client_requests);
 	buf_add_str(info->out, STR("\tNumber of ICP messages received:\t0\n"

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lib/base/buf.h"
+#include "proxy/survey.h"
 
 struct config;
 struct loop;
@@ -17,7 +18,10 @@ struct serve;
 struct server;
 struct tally;
 
-enum { MANAGER_STEP_BYTES = 256 << 10 }; /* what one step may add */
+enum {
+	MANAGER_STEP_BYTES = 256 << 10,   /* what one step may add */
+	MANAGER_GATHER_BYTES = 16 << 20, /* what all workers may bring */
+};
 
 /* One page in the making. */
 struct manager_page {
@@ -25,6 +29,7 @@ struct manager_page {
 	struct server *server;
 	const struct config *config; /* the current one */
 	const struct tally *tally;   /* of actions that ask for it */
+	struct buf *gathered;        /* what the survey of an action that gathers has brought */
 	struct buf *out;             /* where text goes */
 	/* the action's own: zero at first, state freed with the page */
 	uint64_t cursor;
@@ -37,7 +42,12 @@ struct manager_action {
 	const char *title;
 	bool needs_password; /* cachemgr_passwd: hidden without one */
 	bool asks_workers;   /* for page->tally */
-	/* Adds to page->out, up to MANAGER_STEP_BYTES. True: there is more, call it again. */
+	/* What each worker adds: to the page, behind what write says; or, with gathers, to
+	 * page->gathered, before it. NULL: nothing. */
+	survey_fn *survey;
+	bool gathers;
+	/* Adds to page->out, up to MANAGER_STEP_BYTES. True: there is more, call it again. NULL: nothing
+	 * beside the survey. */
 	bool (*write)(struct manager_page *page);
 	/* Is there such a thing in this configuration? NULL: always. */
 	bool (*is_there)(const struct config *config);

@@ -12,6 +12,7 @@
 #include "lib/base/heap.h"
 #include "lib/net/stream_tls.h"
 #include "proxy/client_table.h"
+#include "proxy/clients.h"
 #include "proxy/listener.h"
 #include "proxy/server.h"
 #include "proxy/session_h1_internal.h"
@@ -47,6 +48,14 @@ static bool may_persist(const struct session *session)
 	       (config->pconn_lifetime_ms <= 0 || age_ms < config->pconn_lifetime_ms);
 }
 
+/* Not before a request: the PROXY header may have changed the address. */
+static struct client *count_client(struct session *session)
+{
+	if (!session->counts && snapshot_config(session->snapshot)->client_db)
+		session->counts = clients_enter(session->worker->clients, &session->client);
+	return session->counts;
+}
+
 /* The head is whole: len bytes lie at bytes, the first head.len of them are the head's. */
 static enum session_state begin_transaction(struct session *session, const char *bytes, size_t len)
 {
@@ -55,6 +64,7 @@ static enum session_state begin_transaction(struct session *session, const char 
 	bool is_input = session->input.len > 0;
 
 	transaction_keep_head(session->transaction);
+	exchange->counts = count_client(session);
 	exchange->request_head_bytes = head_len;
 	exchange->request_bytes = len;
 	if (is_input)
@@ -381,6 +391,7 @@ static void session_destroy(struct session *session)
 	buf_fini(&session->input);
 	mem_free(session->local);
 	notes_kept_free(session->notes);
+	clients_leave(session->worker->clients, session->counts);
 	list_remove(&session->node);
 	listener_unref(session->listener);
 	snapshot_unref(session->snapshot);

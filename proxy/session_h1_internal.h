@@ -65,6 +65,7 @@ struct session {
 	struct buf input;          /* bytes received and not yet consumed */
 	struct addr client; /* as accepted, or from the PROXY header */
 	struct client_count *count; /* of client's connections; NULL: it has no address */
+	struct client *counts; /* of its address, once it asked for something; worker->clients */
 	struct addr *local; /* from the PROXY header; NULL: the connection's own */
 	struct notes_kept *notes; /* squid-compat/notes.h; NULL: none */
 	struct h1_parser parser;

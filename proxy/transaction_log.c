@@ -6,6 +6,7 @@
 #include "lib/net/stream_tls.h"
 #include "lib/net/tls_identity.h"
 #include "proxy/access_logger.h"
+#include "proxy/clients.h"
 #include "proxy/peer_table.h"
 #include "proxy/transaction_internal.h"
 #include "proxy/worker.h"
@@ -350,6 +351,8 @@ static void count(struct transaction *t, bool is_complete)
 		counters->client_errors++;
 	if (!is_complete)
 		counters->client_aborts++;
+	if (t->exchange.counts)
+		t->exchange.counts->counts.tags[t->tag]++;
 	count_time(t);
 }
 

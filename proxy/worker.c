@@ -10,6 +10,7 @@
 #include "lib/net/resolver.h"
 #include "proxy/access_logger.h"
 #include "proxy/background.h"
+#include "proxy/clients.h"
 #include "proxy/fetch.h"
 #include "proxy/listener.h"
 #include "proxy/origin_pool.h"
@@ -61,6 +62,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	worker->origins = origin_pool_create(worker);
 	worker->turns = peer_turns_create();
 	worker->unshared = unshared_create();
+	worker->clients = clients_create();
 	return worker;
 }
 
@@ -78,6 +80,7 @@ void worker_destroy(struct worker *worker)
 	buf_fini(&worker->url_scratch);
 	buf_fini(&worker->log_scratch);
 	unshared_destroy(worker->unshared);
+	clients_destroy(worker->clients);
 	resolver_destroy(worker->resolver);
 	snapshot_unref(worker->snapshot);
 	tls_gate_fini(&worker->tls_gate);

@@ -18,6 +18,7 @@
 #include "lib/net/tls_gate.h"
 #include "proxy/histogram.h"
 
+struct clients;
 struct h2_flight;
 struct listener_socket;
 struct origin_pool;
@@ -68,6 +69,7 @@ struct worker {
 	struct loop_task way_task; /* gives way to a disk's writer, in a turn */
 	unsigned ways;             /* so many times */
 	struct list listeners;
+	struct clients *clients; /* client_db */
 	struct list sessions;
 	struct list h2_sessions;
 	struct h2_flight *spare_flight; /* session_h2_flight.c */

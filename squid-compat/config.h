@@ -199,6 +199,7 @@ struct config {
 
 	/* The cache manager. */
 	struct cachemgr_passwds *cachemgr_passwds; /* cachemgr_passwd */
+	bool client_db; /* what each client address asks for is counted */
 
 	/* Who may do what. A list without a line is NULL: the comment says what that means. */
 	struct acl_set *acls;

@@ -43,6 +43,8 @@ const struct directive directives_access[] = {
 	 .help = "which schemes are offered to whom"},
 	{.name = "cachemgr_passwd", .syntax = "PASSWORD|disable|none ACTION...", .verdict = HONOURED,
 	 .parse = parse_cachemgr_passwd, .help = "passwords of the cache manager's actions"},
+	{.name = "client_db", .syntax = "on|off", .otherwise = "on", .verdict = HONOURED,
+	 ON_OFF(client_db), .help = "counts what each client address asks for"},
 	{.name = "deny_info", .syntax = "PAGE|[NNN:]URL|TCP_RESET ACL...", .verdict = HONOURED,
 	 .parse = parse_deny_info, .help = "what a denied client is shown instead"},
 	{.name = "always_direct", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,

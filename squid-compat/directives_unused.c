@@ -171,8 +171,6 @@ const struct directive directives_unused[] = {
 	 .parse = parse_on_off, .help = "memory comes from the system"},
 	{.name = "memory_pools_limit", .syntax = "SIZE", .otherwise = "5 MB", .verdict = ACCEPTED,
 	 .parse = parse_size, .help = "memory comes from the system"},
-	{.name = "client_db", .syntax = "on|off", .otherwise = "on", .verdict = ACCEPTED,
-	 .parse = parse_on_off, .help = "counters of clients are kept as needed"},
 	{.name = "as_whois_server", .syntax = "WORD|none", .otherwise = "whois.ra.net",
 	 .verdict = ACCEPTED, .parse = parse_text, .help = "there are no ACLs on AS numbers"},
 	{.name = "high_response_time_warning", .syntax = "INT", .otherwise = "0",
