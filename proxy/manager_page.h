@@ -27,7 +27,7 @@ enum {
 struct manager_page {
 	struct serve *serve;
 	struct server *server;
-	const struct config *config; /* the current one */
+	const struct config *config; /* the current one when it began */
 	const struct tally *tally;   /* of actions that ask for it */
 	struct buf *gathered;        /* what the survey of an action that gathers has brought */
 	struct buf *out;             /* where text goes */

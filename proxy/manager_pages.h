@@ -7,6 +7,12 @@
 /* ---- manager_actions.c */
 bool manager_write_menu(struct manager_page *page);
 
+/* ---- manager_lists.c */
+bool manager_write_config(struct manager_page *page);
+bool manager_write_objects(struct manager_page *page);
+bool manager_write_filedescriptors(struct manager_page *page);
+bool manager_write_refresh(struct manager_page *page);
+
 /* ---- manager_counters.c: asks_workers */
 bool manager_write_counters(struct manager_page *page);
 bool manager_write_5min(struct manager_page *page);

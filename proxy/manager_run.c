@@ -5,12 +5,14 @@
 #include "proxy/manager_page.h"
 #include "proxy/serve.h"
 #include "proxy/tally.h"
+#include "squid-compat/config.h"
 
 enum part { PART_TALLY, PART_GATHER, PART_WRITE, PART_SURVEY, PART_END };
 
 struct manager_run {
 	const struct manager_action *action;
 	struct manager_page page;
+	struct config *config; /* a reference: that of the beginning, to the end */
 	struct loop *loop;
 	struct loop_task task; /* calls ready */
 	enum part part;
@@ -42,6 +44,7 @@ struct manager_run *manager_run_create(const struct manager_action *action, stru
 	run->task.run = tell;
 	run->page.serve = serve;
 	run->page.server = serve_server(serve);
+	run->page.config = run->config = serve_config_ref(serve);
 	run->page.gathered = &run->gathered;
 	buf_init(&run->gathered, MANAGER_GATHER_BYTES);
 	loop_defer(loop, &run->task);
@@ -57,6 +60,7 @@ void manager_run_destroy(struct manager_run *run)
 	loop_task_cancel(&run->task);
 	if (run->page.free_state)
 		run->page.free_state(run->page.state);
+	config_unref(run->config);
 	buf_fini(&run->gathered);
 	mem_free(run);
 }
@@ -129,7 +133,6 @@ static bool has_part(const struct manager_run *run)
 
 static enum manager_verdict write_some(struct manager_run *run, struct buf *out)
 {
-	run->page.config = serve_config(run->page.serve);
 	run->page.out = out;
 	if (!run->action->write(&run->page))
 		run->part++;

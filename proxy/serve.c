@@ -100,6 +100,11 @@ const struct config *serve_config(const struct serve *serve)
 	return serve->config;
 }
 
+struct config *serve_config_ref(const struct serve *serve)
+{
+	return config_ref(serve->config);
+}
+
 struct server *serve_server(struct serve *serve)
 {
 	return &serve->server;

@@ -38,6 +38,7 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 void serve_destroy(struct serve *serve); /* after stopped; accepts NULL */
 
 const struct config *serve_config(const struct serve *serve);
+struct config *serve_config_ref(const struct serve *serve); /* a reference to keep */
 struct server *serve_server(struct serve *serve);
 const struct statistics *serve_statistics(const struct serve *serve);
 const char *serve_service_name(const struct serve *serve);

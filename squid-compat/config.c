@@ -33,6 +33,7 @@ static struct config *create(const struct world *world)
 
 	config->nrefs_ = 1;
 	arena_init(arena, NULL, 0);
+	config->lines = arena_zalloc(arena, READING_MAX_DIRECTIVES * sizeof(*config->lines));
 	config->acls = acl_set_create();
 	config->ports = arena_zalloc(arena, sizeof(*config->ports));
 	ports_init(config->ports, arena, world);

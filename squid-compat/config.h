@@ -58,10 +58,21 @@ struct config_words {
 	size_t n;
 };
 
+/* A line as it was read. */
+struct config_line {
+	const char *text; /* continuations joined */
+	const char *file; /* NULL: nobody's, it is a default */
+	int number;       /* in file, from 1 on */
+	struct config_line *next; /* of the same directive */
+};
+
 struct config {
 	/* private */
 	unsigned nrefs_;
 	struct arena arena_;
+
+	/* All lines, by directive_number; NULL: there is none. */
+	struct config_line **lines;
 
 	/* Who and where. */
 	const char *path;             /* the file that was read */

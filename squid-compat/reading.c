@@ -53,11 +53,37 @@ static void tell_verdict(struct reading *reading, const struct directive *direct
 	}
 }
 
+/* One copy of its name for all lines of a file that follow each other. */
+static const char *keep_file(struct reading *reading, const char *file)
+{
+	if (!file || (reading->file && str_eq(str_of(file), str_of(reading->file))))
+		return file ? reading->file : NULL;
+	reading->file = reading_keep(reading, str_of(file));
+	return reading->file;
+}
+
+static void keep_line(struct reading *reading, size_t number, const struct words *words)
+{
+	struct config_line *line = arena_zalloc(&reading->config->arena_, sizeof(*line));
+	struct config_line *last = reading->last_lines[number];
+	const char *file;
+
+	report_place(reading->report, &file, &line->number);
+	line->text = reading_keep(reading, words->line);
+	line->file = keep_file(reading, file);
+	reading->last_lines[number] = line;
+	if (last)
+		last->next = line;
+	else
+		reading->config->lines[number] = line;
+}
+
 void reading_take_line(void *user, const struct words *words)
 {
 	struct reading *reading = user;
 	struct str name = words->at[0].text;
 	const struct directive *directive = directive_find(name);
+	size_t number;
 	bool *has_seen;
 
 	if (!directive || directive->verdict == UNKNOWN) {
@@ -71,7 +97,9 @@ void reading_take_line(void *user, const struct words *words)
 	if (directive->verdict == OBSOLETE)
 		report_say(reading->report, REPORT_ERROR, "Directive '%.*s' is obsolete.",
 		           STR_ARG(name));
-	has_seen = &reading->has_seen[directive_number(directive)];
+	number = directive_number(directive);
+	keep_line(reading, number, words);
+	has_seen = &reading->has_seen[number];
 	if (!*has_seen)
 		tell_verdict(reading, directive);
 	*has_seen = true;

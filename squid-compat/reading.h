@@ -21,6 +21,8 @@ struct reading {
 	const struct world *world;
 	struct report *report;
 	bool has_seen[READING_MAX_DIRECTIVES]; /* by directive_number: some line had it */
+	struct config_line *last_lines[READING_MAX_DIRECTIVES]; /* likewise; NULL: none yet */
+	const char *file; /* of the last line; the snapshot's */
 };
 
 /* Handles one line: the parser's parser_line_fn, with a struct reading. */

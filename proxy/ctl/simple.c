@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Subcommands that are a word or two to the running instance, and its answer. */
+/* Subcommands that are a word or two to the running instance, and its answer; what the configuration says. */
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "proxy/ctl/client.h"
 #include "proxy/ctl/commands.h"
+#include "squid-compat/config_show.h"
 
 static int ask(struct ctl *ctl, const char *verb)
 {
@@ -27,6 +30,24 @@ int ctl_run_mgr(struct ctl *ctl, const struct ctl_args *args)
 	const char *words[] = {"mgr", args->nwords > 0 ? args->words[0] : "menu"};
 
 	return client_ask(ctl, words, 2, NULL);
+}
+
+int ctl_run_config(struct ctl *ctl, const struct ctl_args *args)
+{
+	const struct config *config = ctl_config(ctl);
+	struct config_cursor cursor = {0};
+	struct buf line;
+
+	(void)args;
+	if (!config)
+		return CTL_FAILED;
+	buf_init(&line, SIZE_MAX);
+	while (config_show_next(config, &cursor, false, &line)) {
+		fwrite(line.at, 1, line.len, stdout);
+		buf_clear(&line);
+	}
+	buf_fini(&line);
+	return CTL_OK;
 }
 
 int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args)

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,6 +30,18 @@ cache_mem 8 MB
 """
 
 nfailed = 0
+
+
+gate = threading.Event()
+
+
+class Handler(small_origin.Handler):
+    def do_GET(self):
+        if self.path == "/wait":
+            gate.wait(30)
+            self.path = "/1"
+        super().do_GET()
+
 
 
 def expect(what, holds, more=""):
@@ -237,6 +250,52 @@ def test_values(port):
     expect("per second", 0 < hits < 10, rates)
 
 
+def test_clients(port):
+    body = mgr(port, "client_list")[2].decode()
+    expect("there is one client", body.count("Address: ") == 1 and "Address: 127.0.0.1\n" in body, body)
+    for pattern in (r"Currently established connections: \d+", r"    HTTP Requests \d\d+",
+                    r"        TCP_MEM_HIT                3 +\d+%", r"HTTP: \d+ Requests, 3 Hits \( +\d+%\)"):
+        expect(f"client_list: {pattern}", re.search("(?m)^" + pattern + "$", body), body)
+    info = mgr(port, "info", Authorization=basic("secret"))[2].decode()
+    expect("info counts it once", "\tNumber of clients accessing cache:\t1\n" in info, info)
+
+
+def test_under_way(port):
+    """A request that waits for the origin is shown, from whichever worker."""
+    gate.clear()
+    with socket.create_connection(("127.0.0.1", port), 20) as waiting:
+        waiting.sendall(b"GET /wait HTTP/1.1\r\nHost: whoever.test\r\n\r\n")
+        until = time.monotonic() + 20
+        body = ""
+        while "uri http://whoever.test/wait\n" not in body and time.monotonic() < until:
+            body = mgr(port, "active_requests")[2].decode()
+            time.sleep(0.05)
+        expect("a request under way is shown", "uri http://whoever.test/wait\n" in body, body)
+        expect("with its client", "\tremote: 127.0.0.1:%d\n" % waiting.getsockname()[1] in body, body)
+        expect("the question is one too", "/squid-internal-mgr/active_requests\n" in body, body)
+        gate.set()
+        expect("it is answered", read_reply(waiting)[0] == 200)
+
+
+def test_lists(port, path):
+    body = mgr(port, "objects")[2].decode()
+    expect("objects are listed", "\tGET http://whoever.test/20480\n" in body, body)
+    body = mgr(port, "filedescriptors")[2].decode()
+    expect("descriptors have rows", re.search(r"(?m)^ +\d+ Socket    0       0        0  127.0.0.1:", body), body)
+    body = mgr(port, "server_list")[2].decode()
+    expect("the peer is there", "\nParent     : o1\nHost       : 127.0.0.1/" in body, body)
+    expect("config has no password", mgr(port, "config")[0] == 404)
+    told = subprocess.run(["./bobtailctl", "-f", path, "mgr", "config"], capture_output=True, check=False)
+    body = told.stdout.decode()
+    expect("passwords are not told", "cachemgr_passwd ******** shutdown info\t# " in body, body)
+    told = subprocess.run(["./bobtailctl", "-f", path, "config"], capture_output=True, check=False)
+    body = told.stdout.decode()
+    expect("a line and its place", re.search(rf"(?m)^visible_hostname mgr.test\t# {re.escape(path)}:5$", body), body)
+    expect("a default", "\nvia on\t# default\n" in body, body)
+    expect("of lines that replace each other the last", body.count("\nshutdown_lifetime ") == 1, body)
+    expect("of others all", body.count("\ncachemgr_passwd ") == 3, body)
+
+
 def test_shutdown(port, proxy):
     status, _, body = mgr(port, "shutdown", Authorization=basic("secret"))
     expect("shutdown is answered", status == 200 and b"Shutting down" in body, body)
@@ -250,15 +309,19 @@ def main():
     folder = bobtail.tempfile.mkdtemp(prefix="bobtail-manager.")
     os.chmod(folder, 0o777)
     try:
-        with small_origin.Origin(ports[2]):
+        with small_origin.Origin(ports[2]) as origin:
+            origin.server.RequestHandlerClass = Handler
             test_who_may_ask(ports, folder)
-            with start(ports, folder, PASSWORDS + "shutdown_lifetime 1 second\n") as proxy:
+            with start(ports, folder, PASSWORDS + "shutdown_lifetime 9 seconds\nshutdown_lifetime 1 second\n") as proxy:
                 test_passwords(ports[0], ports[1], folder)
                 test_hostile_names(ports[0])
                 test_forms(ports[0], ports[1])
                 test_all_pages(ports[0], os.path.dirname(proxy.config))
                 test_names(ports[0])
                 test_values(ports[0])
+                test_clients(ports[0])
+                test_under_way(ports[0])
+                test_lists(ports[0], proxy.config)
                 test_shutdown(ports[0], proxy)
     finally:
         bobtail.shutil.rmtree(folder, ignore_errors=True)
