@@ -5,6 +5,8 @@
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
+#include "proxy/snapshot.h"
+#include "squid-compat/config.h"
 
 enum { NBUCKETS = 1024 };
 
@@ -100,6 +102,14 @@ struct client *clients_enter(struct clients *clients, const struct addr *addr)
 	list_remove(&client->node_);
 	client->counts.nconns++;
 	return client;
+}
+
+struct client *clients_enter_once(struct clients *clients, const struct snapshot *snapshot,
+				  struct client **counts, const struct addr *addr)
+{
+	if (!*counts && snapshot_config(snapshot)->client_db)
+		*counts = clients_enter(clients, addr);
+	return *counts;
 }
 
 void clients_leave(struct clients *clients, struct client *client)

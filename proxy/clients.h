@@ -29,12 +29,16 @@ struct client {
 };
 
 struct clients; /* opaque */
+struct snapshot;
 
 struct clients *clients_create(void);
 void clients_destroy(struct clients *clients); /* accepts NULL */
 
 /* A connection of that client; NULL: there are too many clients, it is not counted. */
 struct client *clients_enter(struct clients *clients, const struct addr *addr);
+/* The same for a connection whose *counts is NULL until now, where client_db is on. Returns *counts. */
+struct client *clients_enter_once(struct clients *clients, const struct snapshot *snapshot,
+				  struct client **counts, const struct addr *addr);
 void clients_leave(struct clients *clients, struct client *client); /* accepts NULL */
 
 /* Adds the struct client_counts of all. */

@@ -48,14 +48,6 @@ static bool may_persist(const struct session *session)
 	       (config->pconn_lifetime_ms <= 0 || age_ms < config->pconn_lifetime_ms);
 }
 
-/* Not before a request: the PROXY header may have changed the address. */
-static struct client *count_client(struct session *session)
-{
-	if (!session->counts && snapshot_config(session->snapshot)->client_db)
-		session->counts = clients_enter(session->worker->clients, &session->client);
-	return session->counts;
-}
-
 /* The head is whole: len bytes lie at bytes, the first head.len of them are the head's. */
 static enum session_state begin_transaction(struct session *session, const char *bytes, size_t len)
 {
@@ -64,7 +56,9 @@ static enum session_state begin_transaction(struct session *session, const char 
 	bool is_input = session->input.len > 0;
 
 	transaction_keep_head(session->transaction);
-	exchange->counts = count_client(session);
+	/* Not before a request: the PROXY header may have changed the address. */
+	exchange->counts = clients_enter_once(session->worker->clients, session->snapshot,
+	                                      &session->counts, &session->client);
 	exchange->request_head_bytes = head_len;
 	exchange->request_bytes = len;
 	if (is_input)

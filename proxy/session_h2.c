@@ -7,6 +7,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "proxy/clients.h"
 #include "proxy/listener.h"
 #include "proxy/session_h2_internal.h"
 #include "squid-compat/config.h"
@@ -169,6 +170,7 @@ static void destroy(struct h2_session *session)
 	if (session->nrequests == 0)
 		worker_log_empty_connection(session->worker, session->snapshot, &session->client,
 		                            session->port);
+	clients_leave(session->worker->clients, session->counts);
 	list_remove(&session->node);
 	listener_unref(session->listener);
 	snapshot_unref(session->snapshot);
