@@ -174,6 +174,21 @@ def a_daemon_that_hangs_holds_up_nobody():
         wait_for("the other log", lambda: len(lines_of(site.path("file"))) >= 201)
 
 
+def a_daemon_ends_when_its_line_goes():
+    with Site(LOGFORMAT + "logfile_daemon DAEMON\naccess_log daemon:FOLDER/got short") as site:
+        site.get("/1")
+        wait_for("a record", lambda: "LGET /1" in lines_of(site.path("got")))
+        with open(site.proxy.config, encoding="latin-1") as file:
+            text = file.read()
+        with open(site.proxy.config, "w", encoding="latin-1") as file:
+            file.write(text.replace("access_log daemon:", "access_log stdio:").replace("/got short", "/file short"))
+        with open(site.path("pid"), encoding="ascii") as file:
+            os.kill(int(file.read()), 1)  # SIGHUP: reconfigure
+        wait_for("EOF", lambda: lines_of(site.path("got"))[-1] == "ended")
+        site.get("/2")
+        wait_for("the new log", lambda: "GET /2" in lines_of(site.path("file")))
+
+
 def squids_daemon_runs_unmodified():
     if not os.access(SQUIDS_DAEMON, os.X_OK):
         print(f"left out: there is no {SQUIDS_DAEMON}")
@@ -220,6 +235,7 @@ def main():
     a_daemon_gets_squids_commands()
     a_daemon_that_dies_is_started_again()
     a_daemon_that_hangs_holds_up_nobody()
+    a_daemon_ends_when_its_line_goes()
     squids_daemon_runs_unmodified()
     a_collector_comes_and_goes()
     datagrams_hold_records()
