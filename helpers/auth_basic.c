@@ -56,8 +56,10 @@ struct auth_basic { /* immutable but for nrefs */
 struct flight {
 	struct list node; /* of shared.flights */
 	struct list waits;
+	struct mail mail; /* to the pool's home */
 	struct auth_basic *auth;
-	struct helper_request request; /* of the loop that asked first */
+	struct helper_request request; /* of the pool's home, which outlives all that ask */
+	struct str line;               /* until it is asked */
 	size_t user_len;
 	struct user *user; /* ready to be put into the table */
 };
@@ -308,10 +310,20 @@ static struct user *replace_user_locked(struct shard *shard, struct user *user, 
 
 /* ---- flights */
 
+static void drop_line(struct flight *flight)
+{
+	if (!flight->line.at)
+		return;
+	gnutls_memset((void *)(uintptr_t)flight->line.at, 0, flight->line.len);
+	mem_free((void *)(uintptr_t)flight->line.at);
+	flight->line = STR_NONE;
+}
+
 static void free_flight(struct flight *flight)
 {
 	if (!flight)
 		return;
+	drop_line(flight);
 	helper_request_fini(&flight->request);
 	free_user(flight->user);
 	auth_basic_unref(flight->auth);
@@ -347,7 +359,7 @@ static void post_waits(struct list *waits, struct auth_answer *answer)
 	}
 }
 
-/* The helper has answered, on the loop that asked first. */
+/* The helper has answered; at home. */
 static void land(struct helper_request *request)
 {
 	struct flight *flight = CONTAINER(request, struct flight, request);
@@ -380,8 +392,17 @@ static void land(struct helper_request *request)
 	free_flight(flight);
 }
 
+/* At home. */
+static void deliver_flight(struct mail *mail)
+{
+	struct flight *flight = CONTAINER(mail, struct flight, mail);
+
+	helper_pool_ask(flight->auth->config.pool, &flight->request, flight->line);
+	drop_line(flight);
+}
+
 static struct flight *make_flight(struct auth_basic *auth, const struct asked *asked,
-                                  struct loop *loop)
+                                  struct str line)
 {
 	struct flight *flight = mem_zalloc(sizeof(*flight));
 	struct user *user = mem_zalloc(sizeof(*user) + asked->key.len);
@@ -393,7 +414,9 @@ static struct flight *make_flight(struct auth_basic *auth, const struct asked *a
 	list_init(&flight->node);
 	list_init(&flight->waits);
 	flight->auth = auth_basic_ref(auth);
-	flight->request.loop = loop;
+	flight->mail.deliver = deliver_flight;
+	flight->request.loop = helper_pool_home(auth->config.pool);
+	flight->line = (struct str){str_dup(line), line.len};
 	flight->request.done = land;
 	flight->user_len = asked->credentials.user.len;
 	flight->user = user;
@@ -466,7 +489,7 @@ static enum auth_verdict wait_for_helper(struct auth_basic *auth, const struct a
                                          struct str line, struct auth_query *query)
 {
 	struct shard *shard = shard_of(auth->config.users, asked->hash);
-	struct flight *flight = make_flight(auth, asked, query->loop);
+	struct flight *flight = make_flight(auth, asked, line);
 	struct auth_wait *wait = mem_zalloc(sizeof(*wait));
 	struct auth_answer *answer;
 	bool is_new = false;
@@ -484,7 +507,7 @@ static enum auth_verdict wait_for_helper(struct auth_basic *auth, const struct a
 		answer_now(query, answer);
 	}
 	if (is_new)
-		helper_pool_ask(auth->config.pool, &flight->request, line);
+		loop_post(flight->request.loop, &flight->mail);
 	else
 		free_flight(flight);
 	return query->verdict;

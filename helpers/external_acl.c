@@ -30,8 +30,9 @@ struct external_acl { /* immutable but for what is atomic */
 struct flight {
 	struct list node; /* of shared.flights */
 	struct list waits;
+	struct mail mail; /* to the pool's home */
 	struct external_acl *acl;
-	struct helper_request request; /* of the loop that asked first */
+	struct helper_request request; /* of the pool's home, which outlives all that ask */
 	uint64_t hash;
 	size_t key_len;
 	char key[];
@@ -262,7 +263,7 @@ static void read_reply(struct flight *flight, struct landing *out)
 						       loop_now_ms(flight->request.loop));
 }
 
-/* The helper has answered, on the loop that asked first. */
+/* The helper has answered; at home. */
 static void land(struct helper_request *request)
 {
 	struct flight *flight = CONTAINER(request, struct flight, request);
@@ -293,15 +294,28 @@ static void land(struct helper_request *request)
 	free_flight(flight);
 }
 
-static struct flight *make_flight(struct external_acl *acl, struct str key, uint64_t hash,
-				  struct loop *loop)
+/* At home. */
+static void deliver_flight(struct mail *mail)
+{
+	struct flight *flight = CONTAINER(mail, struct flight, mail);
+
+	helper_pool_ask(flight->acl->config.pool, &flight->request, key_of(flight));
+}
+
+static void start(struct flight *flight)
+{
+	loop_post(flight->request.loop, &flight->mail);
+}
+
+static struct flight *make_flight(struct external_acl *acl, struct str key, uint64_t hash)
 {
 	struct flight *flight = mem_zalloc(sizeof(*flight) + key.len);
 
 	list_init(&flight->node);
 	list_init(&flight->waits);
 	flight->acl = external_acl_ref(acl);
-	flight->request.loop = loop;
+	flight->mail.deliver = deliver_flight;
+	flight->request.loop = helper_pool_home(acl->config.pool);
 	flight->request.done = land;
 	flight->hash = hash;
 	flight->key_len = key.len;
@@ -355,13 +369,13 @@ static bool board(struct flight *ours, struct external_acl_wait *wait,
 	return !*answer && !flight;
 }
 
-static void renew(struct external_acl *acl, struct str key, uint64_t hash, struct loop *loop)
+static void renew(struct external_acl *acl, struct str key, uint64_t hash)
 {
-	struct flight *flight = make_flight(acl, key, hash, loop);
+	struct flight *flight = make_flight(acl, key, hash);
 	struct external_acl_answer *none = NULL;
 
 	if (board(flight, NULL, &none))
-		helper_pool_ask(acl->config.pool, &flight->request, key);
+		start(flight);
 	else
 		free_flight(flight);
 }
@@ -391,7 +405,7 @@ bool external_acl_known(struct external_acl *acl, struct str question, struct lo
 	if (!found)
 		return false;
 	if (is_due)
-		renew(acl, question, hash, loop);
+		renew(acl, question, hash);
 	*answer = found;
 	*verdict = verdict_of(found);
 	return true;
@@ -408,7 +422,7 @@ enum external_acl_verdict external_acl_ask(struct external_acl *acl, struct str 
 	query->verdict = EXTERNAL_ACL_UNDECIDED;
 	if (!is_askable(question))
 		return query->verdict;
-	flight = make_flight(acl, question, hash, query->loop);
+	flight = make_flight(acl, question, hash);
 	wait = mem_zalloc(sizeof(*wait));
 	list_init(&wait->node);
 	wait->mail.deliver = deliver_wait;
@@ -417,7 +431,7 @@ enum external_acl_verdict external_acl_ask(struct external_acl *acl, struct str 
 	query->wait_ = wait;
 	query->verdict = EXTERNAL_ACL_PENDING;
 	if (board(flight, wait, &query->answer)) {
-		helper_pool_ask(acl->config.pool, &flight->request, question);
+		start(flight);
 		return query->verdict;
 	}
 	free_flight(flight);

@@ -78,7 +78,7 @@ struct external_acl_query {
 };
 
 /* What is known without asking: true, with *answer a reference that the caller drops. In the time of
- * grace it starts a question in the background, on loop. */
+ * grace it starts a question in the background. loop: the caller's, for its clock. */
 bool external_acl_known(struct external_acl *acl, struct str question, struct loop *loop,
 			enum external_acl_verdict *verdict, struct external_acl_answer **answer);
 

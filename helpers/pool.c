@@ -139,12 +139,17 @@ static void run_renew(struct helper_pool *pool)
 	pool_pump(pool);
 }
 
-static void run_close(struct helper_pool *pool)
+static void run_abandon(struct helper_pool *pool)
 {
 	pool->is_closed = true;
 	timer_cancel(&pool->retry);
 	member_stop_all(pool);
 	pool_pump(pool);
+}
+
+static void run_close(struct helper_pool *pool)
+{
+	run_abandon(pool);
 	pool_drop_hold(pool); /* the owners' */
 }
 
@@ -192,6 +197,16 @@ void helper_pool_retire(struct helper_pool *pool)
 void helper_pool_renew(struct helper_pool *pool)
 {
 	tell_home(pool, run_renew);
+}
+
+void helper_pool_abandon(struct helper_pool *pool)
+{
+	tell_home(pool, run_abandon);
+}
+
+struct loop *helper_pool_home(const struct helper_pool *pool)
+{
+	return pool->home;
 }
 
 static bool is_broken(const struct helper_pool *pool)

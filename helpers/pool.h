@@ -57,6 +57,13 @@ void helper_pool_retire(struct helper_pool *pool);
 /* Rotation: fresh children take over, the old ones end as for retire. Any thread. */
 void helper_pool_renew(struct helper_pool *pool);
 
+/* Nobody needs answers any more: whatever is asked, now or later, ends with HELPER_GONE, and children
+ * get EOF. Any thread. */
+void helper_pool_abandon(struct helper_pool *pool);
+
+/* The loop that it lives in. Any thread. */
+struct loop *helper_pool_home(const struct helper_pool *pool);
+
 /* A question, embedded by who asks. Zeroed means: nothing asked. */
 struct helper_request {
 	struct loop *loop; /* who asks: ask and cancel are called on it, done runs on it */

@@ -156,6 +156,7 @@ static enum err make_worker(struct server *server, const struct config *config,
 
 static enum err start_workers(struct server *server, struct err_text *why)
 {
+	atomic_init(&server->nserving, server->nworkers);
 	for (unsigned i = 0; i < server->nworkers; i++) {
 		enum err err = worker_start(server->workers[i], why);
 

@@ -54,6 +54,7 @@ struct server {
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
 	struct background_table background;
+	atomic_uint nserving;     /* workers with requests, or that take them */
 	atomic_int npools;        /* helper pools that have not gone yet; relaxed, a count */
 };
 

@@ -358,6 +358,11 @@ void snapshot_renew_helpers(struct snapshot *snapshot)
 	each_pool(snapshot, helper_pool_renew);
 }
 
+void snapshot_abandon_helpers(struct snapshot *snapshot)
+{
+	each_pool(snapshot, helper_pool_abandon);
+}
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
 	atomic_fetch_add_explicit(&snapshot->refs_, 1, memory_order_relaxed);

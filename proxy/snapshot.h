@@ -85,6 +85,8 @@ struct snapshot *snapshot_create(struct server *server, struct config *config);
 void snapshot_retire(struct snapshot *snapshot);
 /* Fresh helpers take over (rotation). Any thread. */
 void snapshot_renew_helpers(struct snapshot *snapshot);
+/* Nobody waits for them any more. Any thread. */
+void snapshot_abandon_helpers(struct snapshot *snapshot);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* accepts NULL */
 

@@ -190,6 +190,32 @@ void worker_post_unlisten(struct worker *worker, const char *spec, bool is_https
 
 /* ---- stopping */
 
+/* At home: no worker has a request left, and what helpers are still asked is of use to nobody. */
+static void act_end_helpers(struct message *message)
+{
+	struct worker *home = message->worker;
+
+	snapshot_abandon_helpers(home->snapshot);
+	snapshot_unref(home->snapshot);
+	home->snapshot = NULL;
+	worker_session_ended(home);
+}
+
+/* The first time that a stopping worker has nothing left to do. */
+static void end_service(struct worker *worker)
+{
+	struct server *server = worker->server;
+
+	worker->is_drained = true;
+	if (worker->index != 0) {
+		snapshot_unref(worker->snapshot);
+		worker->snapshot = NULL;
+	}
+	/* release: whoever is last sees that the others have done with their helpers */
+	if (atomic_fetch_sub_explicit(&server->nserving, 1, memory_order_acq_rel) == 1)
+		post(server->workers[0], &(struct message){.act = act_end_helpers});
+}
+
 void worker_session_ended(struct worker *worker)
 {
 	bool is_home = worker->index == 0;
@@ -198,10 +224,11 @@ void worker_session_ended(struct worker *worker)
 		return;
 	timer_cancel(&worker->stop_timer);
 	origin_pool_drain(worker->origins);
-	snapshot_unref(worker->snapshot);
-	worker->snapshot = NULL;
+	if (!worker->is_drained)
+		end_service(worker);
 	/* Helpers answer to the home loop, and go when the last snapshot has let go of them. */
-	if (!is_home || atomic_load_explicit(&worker->server->npools, memory_order_relaxed) == 0)
+	if (!is_home || (!worker->snapshot && atomic_load_explicit(&worker->server->npools,
+	                                                           memory_order_relaxed) == 0))
 		loop_stop(worker->loop);
 }
 

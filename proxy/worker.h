@@ -84,7 +84,7 @@ struct worker {
 	struct service_times times;
 	uint64_t nunrewritten;      /* requests that no rewriter answered, not yet said */
 	int64_t unrewritten_said_s; /* monotonic; 0: never */
-	bool is_stopping;
+	bool is_stopping, is_drained;
 	struct timer stop_timer;
 	int64_t date_s_;           /* of date_text_ */
 	char date_text_[32];

@@ -34,7 +34,7 @@ def answers():
     """Verdicts, and what an answer's words do."""
     lines = """
 logformat words %>Hs [%un] [%ue] [%ul] [%et] [%ea] [%{foo}note] [%{mark}note] [%{conn}note] [%{fixed}note] [%note]
-access_log stdio:LOG words
+access_log stdio:ACCESS_LOG words
 external_acl_type asked children-max=1 %>rp HELPER
 acl asked external asked
 acl tagged tag T1

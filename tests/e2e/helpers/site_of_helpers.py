@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A proxy with one origin and scripted helpers, whose questions are noted. In the lines of its
-squid.conf, HELPER is the helper, LOG a file for an access log, FOLDER what `files` are written to."""
+squid.conf, HELPER is the helper, ACCESS_LOG a file, FOLDER what `files` are written to."""
 import http.client
 import os
 import shutil
@@ -43,7 +43,7 @@ class Site:
             with open(os.path.join(self.folder, name), "w", encoding="latin-1") as file:
                 file.write(text)
         text = lines.replace("HELPER", f"{HERE}/scripted.py {self.notes}")
-        text = text.replace("LOG", self.notes + ".log").replace("FOLDER", self.folder)
+        text = text.replace("ACCESS_LOG", self.notes + ".log").replace("FOLDER", self.folder)
         self.proxy = bobtail.Proxy(
             CONFIG.format(port=self.port, origin=origin, lines=text), self.port
         )
@@ -57,8 +57,10 @@ class Site:
         self.origin.__exit__(*details)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def get(self, path, fields=None, connection=None, method="GET"):
-        own = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+    def get(self, path, fields=None, connection=None, method="GET", source=""):
+        own = connection or http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=PATIENCE, source_address=(source, 0) if source else None
+        )
         own.request(method, path, headers={"Host": "w.example", **(fields or {})})
         answer = own.getresponse()
         body = answer.read()

@@ -14,7 +14,7 @@ def keys():
     """Squid 5.7's line, whatever the method; the key; what is asked of the origin and logged."""
     lines = """
 logformat urls %Ss %ru [%{store-id}note]
-access_log stdio:LOG urls
+access_log stdio:ACCESS_LOG urls
 store_id_program HELPER ids
 store_id_children 1 concurrency=4
 acl purge method PURGE

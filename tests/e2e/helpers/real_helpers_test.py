@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Squid's own helpers, unmodified, behind external_acl_type and url_rewrite_program; users who log in from
+too many places; and a stop that no helper holds up. What is not installed is skipped, and said."""
+import base64
+import http.client
+import os
+import sys
+import time
+
+from site_of_helpers import Site, expect, run
+
+SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
+
+
+def program(name):
+    path = os.path.join(SQUIDS, name)
+    if os.access(path, os.X_OK):
+        return path
+    print(f"skipped: {path} is not there", file=sys.stderr)
+    return None
+
+
+def basic(user, password="x"):
+    text = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {text}"}
+
+
+def users_and_addresses():
+    """ext_file_userip_acl: who is asked for his name may come from where the file says."""
+    userip, fake = program("ext_file_userip_acl"), program("basic_fake_auth")
+    if not userip or not fake:
+        return
+    lines = f"""
+auth_param basic program {fake}
+auth_param basic children 1
+external_acl_type userip children-max=1 %SRC %LOGIN {userip} -f FOLDER/users
+acl known external userip
+http_access allow known
+"""
+    with Site(lines, {"users": "127.0.0.1 alice\n10.0.0.1 bob\n"}) as site:
+        expect(site.get("/1")[0], 401, "nobody")
+        expect(site.get("/1", basic("alice"))[0], 200, "alice")
+        expect(site.get("/1", basic("bob"))[0], 401, "bob, from elsewhere")
+
+
+def session():
+    """ext_session_acl in its active mode: LOGIN begins a session, LOGOUT ends it."""
+    path = program("ext_session_acl")
+    if not path:
+        return
+    lines = f"""
+external_acl_type session ttl=0 negative_ttl=0 children-max=1 concurrency=10 %SRC {path} -a -T 60 -b FOLDER/sessions
+acl login external session LOGIN
+acl logout external session LOGOUT
+acl there external session
+acl is_login urlpath_regex login
+acl is_logout urlpath_regex logout
+http_access deny is_login !login
+http_access deny is_logout !logout
+http_access allow there
+http_access deny all
+"""
+    with Site(lines) as site:
+        expect(site.get("/1")[0], 403, "before the login")
+        if "Failed to open session db" in site.proxy.output():
+            print("skipped: ext_session_acl opens no database here", file=sys.stderr)
+            return
+        expect(site.get("/1?login")[0], 200, "login")
+        expect(site.get("/1")[0], 200, "within the session")
+        site.get("/1?logout")
+        expect(site.get("/1")[0], 403, "after the logout")
+
+
+def rewriters():
+    """url_fake_rewrite, with ids and without."""
+    for name, children in (("url_fake_rewrite", "1"), ("url_fake_rewrite", "1 concurrency=5")):
+        path = program(name)
+        if not path:
+            continue
+        lines = f"url_rewrite_program {path}\nurl_rewrite_children {children}\nhttp_access allow all\n"
+        with Site(lines) as site:
+            for i in range(3):
+                expect(site.get(f"/{i}")[0], 200, f"{name} {children}")
+
+
+def too_many_addresses():
+    """max_user_ip: with -s the address too many is turned away, and the first one goes on."""
+    fake = program("basic_fake_auth")
+    if not fake:
+        return
+    lines = f"""
+auth_param basic program {fake}
+auth_param basic children 1
+authenticate_ip_ttl 1 hour
+acl many max_user_ip -s 1
+acl users proxy_auth REQUIRED
+http_access deny many
+http_access allow users
+"""
+    with Site(lines) as site:
+        expect(site.get("/1", basic("alice"))[0], 200, "the first address")
+        expect(site.get("/1", basic("alice"), source="127.0.0.2")[0], 403, "another one")
+        expect(site.get("/1", basic("alice"))[0], 200, "the first one again")
+        expect(site.get("/1", basic("bob"), source="127.0.0.2")[0], 200, "another user")
+
+
+def stop():
+    """A helper that hangs does not hold up a stop."""
+    lines = """
+external_acl_type asked timeout=600 children-max=1 %>rp HELPER
+acl asked external asked
+http_access allow asked
+"""
+    with Site(lines) as site:
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
+        connection.request("GET", "/1?/hang", headers={"Host": "w.example"})
+        deadline = time.monotonic() + 30
+        while not site.asked("hang") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        began = time.monotonic()
+        site.proxy.process.terminate()
+        site.proxy.process.wait(40)
+        assert time.monotonic() - began < 30, "the stop took too long"
+        connection.close()
+
+
+run((users_and_addresses, session, rewriters, too_many_addresses, stop))
