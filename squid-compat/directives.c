@@ -62,12 +62,9 @@ size_t directive_number(const struct directive *directive)
 
 const char *directive_reason(const struct directive *directive)
 {
-	const char *reason =
-		directive->verdict == NOT_YET ? directive->missing : directive->help;
-
-	if (reason)
-		return reason;
-	return directive->verdict == NOT_YET ? "Bobtail goes on as without it" : "gone from Squid";
+	if (directive->verdict == NOT_YET)
+		return directive->missing;
+	return directive->help ? directive->help : "gone from Squid";
 }
 
 const char *directive_family(const struct directive *directive)

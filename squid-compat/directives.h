@@ -44,7 +44,7 @@ struct directive {
 	const char *const
 		*choices; /* of parse_choice: NULL-terminated; the index goes into the slot */
 	const char *help; /* what it is for, or why it has no effect, or what to write instead */
-	const char *missing; /* NOT_YET: what happens as long as nothing acts on it; NULL: as if unsaid */
+	const char *missing; /* NOT_YET: what happens as long as nothing acts on it */
 };
 
 /* By name or alias, which are case-sensitive; NULL: none. */

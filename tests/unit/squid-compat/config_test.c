@@ -244,7 +244,8 @@ static void each_verdict_has_its_say_once(void **state)
 	       "ftp_passive on\nhierarchy_stoplist cgi-bin ?\n",
 	       false, 0,
 	       "NOTE: 'half_closed_clients' is read, but Bobtail does not act on it yet: "
-	       "Bobtail goes on as without it (squid.conf line 3)\n"
+	       "as with off: who sends no more once the request is whole is gone "
+	       "(squid.conf line 3)\n"
 	       "NOTE: 'icp_port' has no effect: there is no ICP (squid.conf line 5)\n"
 	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 6)\n"
 	       "WARNING: 'ftp_passive' is ignored: there is no FTP (squid.conf line 7)\n"

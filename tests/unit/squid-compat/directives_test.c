@@ -85,6 +85,10 @@ static void rows_are_whole_and_their_own(void **state)
 		     row->verdict == REFUSED || row->verdict == UNKNOWN) &&
 		    !row->help)
 			fail_msg("%s does not say why", row->name);
+		if ((row->verdict == NOT_YET) != (row->missing != NULL))
+			fail_msg("%s: only what is not done yet says what happens instead, and all "
+			         "of it does",
+			         row->name);
 		if (row->verdict == HONOURED && !row->parse && strcmp(row->name, "include") != 0)
 			fail_msg("%s is honoured by nobody", row->name);
 	}
