@@ -195,6 +195,13 @@ bool access_list_names(const struct access_list *list, struct str acl);
 enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
                                    struct acl_facts *facts, struct acl_result *result);
 
+/* As access_list_check, and tells of each line that was looked at: its place and text, whether all of
+ * it matches, and the ACL that was evaluated last. */
+typedef void access_list_tell_fn(void *user, const char *line, bool matches, const char *last_acl);
+enum acl_verdict access_list_explain(const struct access_list *list, enum acl_verdict otherwise,
+                                     struct acl_facts *facts, struct acl_result *result,
+                                     access_list_tell_fn *tell, void *user);
+
 /* Evaluates for a caller that may not wait: is it allowed? */
 bool access_list_allows(const struct access_list *list, bool otherwise, struct acl_facts *facts);
 

@@ -100,6 +100,7 @@ struct access_rule {
 	enum acl_verdict verdict;
 	struct acl_term *terms;
 	size_t nterms;
+	char *text; /* "FILE:LINE: TEXT" */
 };
 
 struct access_list {
@@ -118,8 +119,10 @@ void access_list_destroy(struct access_list *list)
 {
 	if (list == NULL)
 		return;
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = 0; i < list->n; i++) {
 		mem_free(list->rules[i].terms);
+		mem_free(list->rules[i].text);
+	}
 	mem_free(list->rules);
 	mem_free(list);
 }
@@ -208,17 +211,29 @@ void access_list_parse(struct access_list *list, struct acl_set *set, const stru
 		list->cap = list->cap > 0 ? list->cap * 2 : 8;
 		list->rules = mem_realloc(list->rules, list->cap * sizeof(*list->rules));
 	}
+	rule.text = report_copy_line(report, words->line);
 	list->set = set;
 	list->is_fast = !allows_slow;
 	list->rules[list->n++] = rule;
 }
 
-static enum acl_verdict answer(const struct access_list *list, struct acl_check *check)
+/* Whom access_list_explain tells; tell NULL: nobody. */
+struct listener {
+	access_list_tell_fn *tell;
+	void *user;
+};
+
+static enum acl_verdict answer(const struct access_list *list, struct acl_check *check,
+                               const struct listener *listener)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct access_rule *rule = &list->rules[i];
+		enum acl_match match = acl_terms_match(rule->terms, rule->nterms, check);
 
-		switch (acl_terms_match(rule->terms, rule->nterms, check)) {
+		if (listener->tell)
+			listener->tell(listener->user, rule->text, match == ACL_MATCH,
+			               check->last->name);
+		switch (match) {
 		case ACL_MATCH:
 			return rule->verdict;
 		case ACL_MISMATCH:
@@ -237,8 +252,9 @@ static void end_draw(struct acl_facts *facts, enum acl_verdict verdict)
 		facts->random_seed = 0;
 }
 
-enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
-                                   struct acl_facts *facts, struct acl_result *result)
+static enum acl_verdict check_list(const struct access_list *list, enum acl_verdict otherwise,
+                                   struct acl_facts *facts, struct acl_result *result,
+                                   const struct listener *listener)
 {
 	struct acl_check check = {.facts = facts, .result = result};
 	enum acl_verdict verdict = otherwise;
@@ -248,7 +264,7 @@ enum acl_verdict access_list_check(const struct access_list *list, enum acl_verd
 		return otherwise;
 	check(acl_set_is_sealed(list->set));
 	check.is_fast = facts->is_fast || list->is_fast;
-	verdict = answer(list, &check);
+	verdict = answer(list, &check, listener);
 	end_draw(facts, verdict);
 	if (check.last != NULL) {
 		result->last_acl = check.last->name;
@@ -256,6 +272,23 @@ enum acl_verdict access_list_check(const struct access_list *list, enum acl_verd
 			verdict == ACL_DENY && check.last->is_about_user;
 	}
 	return verdict;
+}
+
+enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
+                                   struct acl_facts *facts, struct acl_result *result)
+{
+	static const struct listener nobody;
+
+	return check_list(list, otherwise, facts, result, &nobody);
+}
+
+enum acl_verdict access_list_explain(const struct access_list *list, enum acl_verdict otherwise,
+                                     struct acl_facts *facts, struct acl_result *result,
+                                     access_list_tell_fn *tell, void *user)
+{
+	const struct listener listener = {tell, user};
+
+	return check_list(list, otherwise, facts, result, &listener);
 }
 
 bool access_list_allows(const struct access_list *list, bool otherwise, struct acl_facts *facts)

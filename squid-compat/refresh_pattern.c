@@ -142,17 +142,6 @@ static void add_rule(struct refresh_rules *rules, struct regex *regex,
 	rules->options |= rule->options;
 }
 
-/* The line and where it stands; the caller's to free. */
-static char *copy_line(const struct words *words, const struct report *report)
-{
-	const char *file;
-	int line;
-
-	report_place(report, &file, &line);
-	return mem_printf("%s:%d: %.*s", file ? file : "configuration", line,
-	                  STR_ARG(words->line));
-}
-
 /* Steps over -i and +i. */
 static size_t parse_flags(const struct words *words, unsigned *flags)
 {
@@ -196,7 +185,7 @@ void refresh_rules_parse(struct refresh_rules *rules, const struct words *words,
 		           STR_ARG(words->at[at].text), why.at);
 		return;
 	}
-	rule.text = copy_line(words, report);
+	rule.text = report_copy_line(report, words->line);
 	add_rule(rules, regex, &rule);
 }
 

@@ -105,6 +105,15 @@ static bool has_room(const struct report *report, enum report_class what)
 	return report->nmessages < nlines + room;
 }
 
+char *report_copy_line(const struct report *report, struct str text)
+{
+	const char *file;
+	int line;
+
+	report_place(report, &file, &line);
+	return mem_printf("%s:%d: %.*s", file ? file : "configuration", line, STR_ARG(text));
+}
+
 void report_say(struct report *report, enum report_class what, const char *format, ...)
 {
 	struct report_message *message;

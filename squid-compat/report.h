@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/base/str.h"
+
 enum { REPORT_MAX_MESSAGES = 20000 };
 
 enum report_class {
@@ -47,6 +49,9 @@ void report_included_from(struct report *report, const char *included_from);
 
 /* The place that messages are about now; *file NULL: the whole. Borrowed until report_at. */
 void report_place(const struct report *report, const char **file, int *line);
+
+/* "FILE:LINE: TEXT", with the place that messages are about now. The caller frees it. */
+char *report_copy_line(const struct report *report, struct str text);
 
 /* The sentence, without class, file or line. */
 void report_say(struct report *report, enum report_class what, const char *format, ...)

@@ -19,6 +19,11 @@ int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_rotate(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_shutdown(struct ctl *ctl, const struct ctl_args *args);
 
+/* acl.c */
+extern const struct ctl_option ctl_acl_options[];
+extern const char ctl_acl_help[];
+int ctl_run_acl(struct ctl *ctl, const struct ctl_args *args);
+
 /* why.c */
 extern const struct ctl_option ctl_why_options[];
 int ctl_run_why(struct ctl *ctl, const struct ctl_args *args);
