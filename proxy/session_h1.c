@@ -137,9 +137,11 @@ enum session_state session_hand_over(struct session *session, struct str already
 		.snapshot = session->snapshot,
 		.port = session->port,
 		.client = &session->client,
+		.count = session->count,
 		.local = session->local,
 	};
 
+	session->count = NULL;
 	session_h2_start(&origin, &session->stream, already);
 	return SESSION_CLOSED;
 }

@@ -7,8 +7,10 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "proxy/client_table.h"
 #include "proxy/clients.h"
 #include "proxy/listener.h"
+#include "proxy/server.h"
 #include "proxy/session_h2_internal.h"
 #include "squid-compat/config.h"
 #include "squid-compat/notes.h"
@@ -170,6 +172,7 @@ static void destroy(struct h2_session *session)
 	if (session->nrequests == 0)
 		worker_log_empty_connection(session->worker, session->snapshot, &session->client,
 		                            session->port);
+	client_table_leave(session->worker->server->clients, session->count);
 	clients_leave(session->worker->clients, session->counts);
 	list_remove(&session->node);
 	listener_unref(session->listener);
@@ -304,6 +307,7 @@ void session_h2_start(const struct session_h2_origin *origin, struct stream *str
 	session->snapshot = snapshot_ref(origin->snapshot);
 	session->port = origin->port;
 	session->client = *origin->client;
+	session->count = origin->count;
 	session->opened_ms = loop_now_ms(worker->loop);
 	session->task.run = task_ran;
 	timer_init(&session->timer, timer_fired);

@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/net/addr.h"
 
+struct client_count; /* proxy/client_table.h */
 struct listener;
 struct port;
 struct snapshot;
@@ -23,6 +24,7 @@ struct session_h2_origin {
 	struct snapshot *snapshot;
 	const struct port *port;   /* of snapshot */
 	const struct addr *client;
+	struct client_count *count; /* in server->clients; given back at the end. May be NULL */
 	const struct addr *local;  /* from the PROXY header; NULL: the connection's own */
 };
 

@@ -63,6 +63,7 @@ struct h2_session {
 	struct h2_request request; /* of the list of fields that is being read */
 	struct h2_flight *flight;  /* NULL: nothing is being gathered or written */
 	struct addr client, local;
+	struct client_count *count; /* its address in server->clients */
 	struct client *counts; /* of its address, once it asked for something; worker->clients */
 	struct notes_kept *notes; /* the client's; NULL: none */
 	int64_t opened_ms, write_began_ms, nuisance_since_ms;

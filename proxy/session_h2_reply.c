@@ -4,6 +4,7 @@
  * which the flight then takes without a copy: the reader stays before them until they are sent. */
 #include "cache/object.h"
 #include "lib/base/check.h"
+#include "proxy/bandwidth.h"
 #include "proxy/session_h2_internal.h"
 #include "squid-compat/config.h"
 
@@ -132,9 +133,24 @@ static uint64_t stretch_left(const struct h2_stream *stream)
 	return left == UINT64_MAX ? left : left - stream->in_flight;
 }
 
+/* How many of len bytes reply_body_max_size lets pass, then one that shows whether there are more;
+ * and of these how many may go now. */
+static size_t within_limits(const struct h2_stream *stream, size_t len)
+{
+	const struct reply *reply = &stream->exchange->reply;
+	uint64_t at = reply->reader.offset + stream->in_flight;
+
+	if (reply->cut_at > 0 && at >= reply->cut_at)
+		len = 1;
+	else if (reply->cut_at > 0 && len > reply->cut_at - at)
+		len = (size_t)(reply->cut_at - at);
+	return reply->pace ? (size_t)pace_may(reply->pace, len) : len;
+}
+
 /* Plans up to len bytes of the reader; what it said. */
 static enum object_read plan_read(struct h2_stream *stream, size_t len)
 {
+	const struct reply *reply = &stream->exchange->reply;
 	struct iovec iov[READ_IOV];
 	uint64_t left = stretch_left(stream);
 	int niov = 0;
@@ -142,10 +158,15 @@ static enum object_read plan_read(struct h2_stream *stream, size_t len)
 
 	if (left < len)
 		len = (size_t)left;
+	if (len > 0 && (len = within_limits(stream, len)) == 0)
+		return OBJECT_READ_WAIT;
 	got = object_read(&stream->exchange->reply.reader, iov, READ_IOV, stream->in_flight + len,
 	                  &niov);
 	if (got == OBJECT_READ_DATA)
 		plan_pieces(&stream->plan, iov, niov, stream->in_flight, len);
+	if (reply->cut_at > 0 &&
+	    reply->reader.offset + stream->in_flight + stream->plan.read > reply->cut_at)
+		return OBJECT_READ_ABORTED;
 	return got;
 }
 
@@ -223,6 +244,8 @@ void h2_reply_commit(struct h2_stream *stream)
 {
 	const struct h2_plan *plan = &stream->plan;
 
+	if (stream->exchange->reply.pace && plan->read > 0)
+		pace_took(stream->exchange->reply.pace, plan->read);
 	stream->made = str_from(stream->made, plan->made);
 	stream->in_flight += plan->read;
 	stream->sent += plan->made + plan->read;

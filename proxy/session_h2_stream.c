@@ -6,6 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/http/h1.h"
+#include "proxy/client_table.h"
 #include "proxy/clients.h"
 #include "proxy/session_h2_internal.h"
 #include "squid-compat/config.h"
@@ -147,6 +148,7 @@ static void make_transaction(struct h2_stream *stream)
 	exchange->counts = clients_enter_once(session->worker->clients, session->snapshot,
 	                                      &session->counts, &session->client);
 	exchange->client_notes = &session->notes;
+	exchange->client_connections = client_count_now(session->count);
 	exchange->may_keep_alive = true;
 	exchange->is_http2 = true;
 	exchange->body_error = H1_OK;

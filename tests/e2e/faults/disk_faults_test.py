@@ -264,8 +264,10 @@ def replaced(w):
     sql(copy, "UPDATE usage SET used = 1, key = id")
     for _, text in triggers:
         sql(copy, text)
+    w.load.may_cut = True
     os.rename(copy, w.database)
     w.said(MOVED)
+    w.load.may_cut = False
     w.until(lambda: all(w.is_hit(path) for path in paths), "its objects are hits")
     w.stores()
     w.expect(sql(w.database, "SELECT count(*) FROM usage WHERE used = 1")[0][0] > 0, "it was emptied")
@@ -278,6 +280,7 @@ def replaced_by_foreign(w):
     sql(other, "CREATE TABLE t(a)")
     before = checksum(other)
     os.chmod(other, 0o666)
+    w.load.may_cut = True
     os.rename(other, w.database)
     w.said(MOVED, OFF + ".* is another program's database$")
     w.serves_for(2)
@@ -312,8 +315,10 @@ def locked(how):
 def dropped_table(w):
     """P8."""
     w.warm()
+    w.load.may_cut = True
     sql(w.database, "DROP TABLE chunk")
     w.said(SET_ASIDE)
+    w.load.may_cut = False
     w.serves_for(0.5)
     w.stores()
 
