@@ -216,6 +216,7 @@ static void take_out_locked(struct external_acl_shard *shard, struct external_ac
 {
 	struct external_acl_entry *entry = *at;
 
+	check(entry);
 	if (shard->shared.hand == &entry->node)
 		shard->shared.hand = entry->node.prev;
 	*at = entry->next;

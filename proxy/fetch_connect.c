@@ -64,7 +64,7 @@ static uint64_t conn_key(const struct fetch *fetch)
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	const struct port_url *parts = fetch->order.parts;
 
-	if (candidate->state && candidate->peer->proxy_protocol)
+	if (candidate->peer && candidate->peer->proxy_protocol)
 		return client_key(fetch);
 	if (candidate->state)
 		return (uint64_t)(uintptr_t)candidate->state;

@@ -19,16 +19,16 @@ struct reader {
 /* docs/ARCHITECTURE.md, shared state. Epochs are odd numbers, so that none is 0; they are compared
  * by their difference, so that they may wrap. */
 static struct {
-	atomic_uint epoch;
-	atomic_uint nreaders; /* slots ever taken: the others need no look */
-	atomic_bool has_waiting;
 	struct reader readers[EPOCH_READERS];
-	pthread_once_t once;
-	pthread_key_t at_exit;
 	struct {
 		struct lock lock;
 		struct epoch_item *first, **last; /* oldest first */
 	} shared;
+	atomic_uint epoch;
+	atomic_uint nreaders; /* slots ever taken: the others need no look */
+	pthread_once_t once;
+	pthread_key_t at_exit;
+	atomic_bool has_waiting;
 } epochs = {.epoch = 1, .once = PTHREAD_ONCE_INIT};
 
 static _Thread_local struct reader *own;
