@@ -44,6 +44,8 @@ static struct str pseudo(const struct h2_request *request, enum pseudo which)
 {
 	if (!request->spans_[which].is_there)
 		return STR_NONE;
+	if (!request->pseudo_.at)
+		return STR("");
 	return (struct str){request->pseudo_.at + request->spans_[which].at,
 	                    request->spans_[which].len};
 }
