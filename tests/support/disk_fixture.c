@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -344,44 +346,91 @@ int64_t fixture_get(struct disk_fixture *fixture, const char *url)
 
 /* ---- other programs */
 
-int fixture_shell(const struct disk_fixture *fixture, const char *sql)
+/* No fork: in the child of several threads only little may be done, and with ASan not even memory
+ * freed. out: its standard output; -1: as it is here. Returns its pid; -1: it could not be run. */
+static pid_t spawn(const char *program, const char *const *argv, int out)
 {
-	char *path = fixture_path(fixture, "cache.db");
-	pid_t pid = fork();
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+	int error;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (out >= 0)
+		posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	error = posix_spawnp(&pid, program, &actions, NULL, (char *const *)(uintptr_t)argv,
+	                     environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return error == 0 ? pid : -1;
+}
+
+static int exit_status(pid_t pid)
+{
 	int status = 0;
 
-	if (pid == 0) {
-		int nothing = open("/dev/null", O_RDWR);
-
-		/* Neither a question to the terminal nor an answer on it. */
-		dup2(nothing, STDIN_FILENO);
-		dup2(nothing, STDOUT_FILENO);
-		execlp("sqlite3", "sqlite3", "-cmd", ".timeout 2000", path, sql, (char *)NULL);
-		_exit(127);
-	}
+	if (pid < 0)
+		return -1;
 	waitpid(pid, &status, 0);
-	mem_free(path);
 	return WIFEXITED(status) && WEXITSTATUS(status) != 127 ? WEXITSTATUS(status) : -1;
 }
 
-/* In a process of its own: SQLite's locks are a process's. */
+int fixture_shell(const struct disk_fixture *fixture, const char *sql)
+{
+	char *path = fixture_path(fixture, "cache.db");
+	const char *const argv[] = {"sqlite3", "-cmd", ".timeout 2000", path, sql, NULL};
+	int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int status = exit_status(spawn("sqlite3", argv, nothing));
+
+	close(nothing);
+	mem_free(path);
+	return status;
+}
+
+static const char sql_program[] = "disk-fixture-sql";
+
+/* This program, begun anew by what follows: SQLite's locks are a process's. PATH SQL [MICROSECONDS]:
+ * says when SQL was run, and stays for so long. */
+static void __attribute__((constructor)) be_another_process(int argc, char **argv)
+{
+	sqlite3 *db = NULL;
+	int rc;
+
+	if (argc < 3 || strcmp(argv[0], sql_program) != 0)
+		return;
+	rc = sqlite3_open(argv[1], &db);
+	sqlite3_busy_timeout(db, 3000);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, argv[2], NULL, NULL, NULL);
+	if (argc == 4 && write(STDOUT_FILENO, "r", 1) == 1)
+		usleep((useconds_t)strtoul(argv[3], NULL, 10));
+	sqlite3_close(db);
+	_exit(rc);
+}
+
 int fixture_sql(const struct disk_fixture *fixture, const char *sql)
 {
 	char *path = fixture_path(fixture, "cache.db");
-	pid_t pid = fork();
-	int status = 0;
+	const char *const argv[] = {sql_program, path, sql, NULL};
+	int status = exit_status(spawn("/proc/self/exe", argv, -1));
 
-	if (pid == 0) {
-		sqlite3 *db = NULL;
-		int rc = sqlite3_open(path, &db);
-
-		sqlite3_busy_timeout(db, 3000);
-		if (rc == SQLITE_OK)
-			rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-		sqlite3_close(db);
-		_exit(rc);
-	}
-	waitpid(pid, &status, 0);
 	mem_free(path);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return status;
+}
+
+pid_t fixture_hold_lock(const struct disk_fixture *fixture, unsigned for_us)
+{
+	char *path = fixture_path(fixture, "cache.db"), *time = mem_printf("%u", for_us);
+	const char *const argv[] = {sql_program, path, "BEGIN EXCLUSIVE", time, NULL};
+	int ends[2];
+	char ready;
+	pid_t pid;
+
+	check(pipe2(ends, O_CLOEXEC) == 0);
+	pid = spawn("/proc/self/exe", argv, ends[1]);
+	check(pid > 0 && read(ends[0], &ready, 1) == 1);
+	close(ends[0]);
+	close(ends[1]);
+	mem_free(path);
+	mem_free(time);
+	return pid;
 }

@@ -3,6 +3,8 @@
  * Threads: the test's one thread, which runs the fixture's loop while it waits. */
 #ifndef TESTS_DISK_FIXTURE_H
 #define TESTS_DISK_FIXTURE_H
+#include <sys/types.h>
+
 #include "cache/disk.h"
 #include "cache/object.h"
 #include "lib/http/message.h"
@@ -57,6 +59,8 @@ int64_t fixture_get(struct disk_fixture *fixture, const char *url);
 int fixture_shell(const struct disk_fixture *fixture, const char *sql);
 /* Runs SQL on a connection of its own (as another program would); an SQLite code. */
 int fixture_sql(const struct disk_fixture *fixture, const char *sql);
+/* Another process holds the file's lock, from now on and for so long. Its pid, to be waited for. */
+pid_t fixture_hold_lock(const struct disk_fixture *fixture, unsigned for_us);
 /* Until it is true, for five seconds at most. */
 bool fixture_wait(struct disk_fixture *fixture, bool (*is_so)(struct disk_fixture *fixture));
 

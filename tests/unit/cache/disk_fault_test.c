@@ -368,31 +368,6 @@ static void a_directory_is_made_and_a_bad_one_refused(void **state)
 
 /* ---- the disk or its lock is not to be had */
 
-/* Another process holds the lock for a while. */
-static pid_t hold_lock(useconds_t for_us)
-{
-	char *path = fixture_path(&fx, "cache.db");
-	int ends[2];
-	char ready;
-	pid_t pid;
-
-	check(pipe(ends) == 0);
-	pid = fork();
-	if (pid == 0) {
-		sqlite3 *db = NULL;
-
-		sqlite3_open(path, &db);
-		sqlite3_busy_timeout(db, 3000);
-		sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL);
-		_exit(write(ends[1], "r", 1) == 1 && usleep(for_us) == 0 ? 0 : 1);
-	}
-	check(read(ends[0], &ready, 1) == 1);
-	close(ends[0]);
-	close(ends[1]);
-	mem_free(path);
-	return pid;
-}
-
 static bool is_paused(struct disk_fixture *fixture)
 {
 	struct disk_stats stats;
@@ -415,7 +390,7 @@ static void a_foreign_lock_stops_stores_and_not_hits(void **state)
 
 	(void)state;
 	assert_true(fixture_store(&fx, "http://www.example/", "", 1000));
-	pid = hold_lock(4000000);
+	pid = fixture_hold_lock(&fx, 4000000);
 	assert_true(fixture_put(&fx, "http://www.example/wait", "", 1000));
 	assert_int_equal(fixture_get(&fx, "http://www.example/"), 1000);
 	assert_true(fixture_wait(&fx, is_paused));
@@ -435,7 +410,7 @@ static void a_flood_of_purges_under_a_lock_costs_the_file(void **state)
 
 	(void)state;
 	assert_true(fixture_store(&fx, "http://www.example/", "", 1000));
-	pid = hold_lock(4000000);
+	pid = fixture_hold_lock(&fx, 4000000);
 	assert_true(fixture_put(&fx, "http://www.example/wait", "", 1000));
 	for (int i = 0; i < MANY; i++) {
 		url_of(url, sizeof(url), i);
