@@ -164,7 +164,8 @@ struct disk_purge {
 	int64_t started_us_;
 };
 /* The purge stands on the list already. done comes later, also when the tier is off (then much
- * later). Until then no look-up finds what it means, removed or marked already or not. Threads: one, always the same. */
+ * later). Until then no look-up finds what it means, removed or marked already or not. Threads: one,
+ * always the same. */
 void disk_purge(struct disk *disk, struct disk_purge *job);
 
 /* A line for purge_log, which keeps the newest thousand. how: "deleted", "stale". */

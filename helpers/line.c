@@ -67,22 +67,14 @@ bool helper_line_take_id(struct str *line, uint64_t *id)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* %XX in place; what is no such escape, and %00, stays. Returns the new length. */
 static size_t decode_percent(char *at, size_t len)
 {
 	size_t out = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		int high = i + 2 < len && at[i] == '%' ? hex_digit(at[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(at[i + 2]) : -1;
+		int high = i + 2 < len && at[i] == '%' ? ascii_hex(at[i + 1]) : -1;
+		int low = high >= 0 ? ascii_hex(at[i + 2]) : -1;
 
 		if (low >= 0 && high + low > 0) {
 			at[out++] = (char)(high << 4 | low);

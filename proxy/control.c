@@ -196,18 +196,6 @@ struct str control_word(const struct control_call *call, unsigned i)
 	return i + 1 < call->nwords ? call->words[i + 1] : STR_NONE;
 }
 
-struct str control_option(const struct control_call *call, struct str name)
-{
-	for (unsigned i = 1; i < call->nwords; i++) {
-		struct str word = call->words[i];
-
-		if (str_starts_with(word, name) && word.len > name.len &&
-		    word.at[name.len] == '=')
-			return str_from(word, name.len + 1);
-	}
-	return STR_NONE;
-}
-
 uid_t control_uid(const struct control_call *call)
 {
 	struct ucred who = {.uid = (uid_t)-1};

@@ -37,8 +37,6 @@ struct control_verb {
 
 /* Word i behind the verb; STR_NONE: there is none. Valid for as long as the call. */
 struct str control_word(const struct control_call *call, unsigned i);
-/* The value of a word NAME=VALUE; STR_NONE: there is none. */
-struct str control_option(const struct control_call *call, struct str name);
 uid_t control_uid(const struct control_call *call); /* who asks */
 /* "bobtailctl USER", for logs; the caller frees it. */
 char *control_who(const struct control_call *call);

@@ -22,14 +22,6 @@ void control_words_add(struct buf *line, struct str word)
 	}
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool control_words_next(struct str *rest, char *out, struct str *word)
 {
 	struct str coded;
@@ -49,8 +41,8 @@ bool control_words_next(struct str *rest, char *out, struct str *word)
 		}
 		if (coded.len - i < 3)
 			return false;
-		high = hex_value(coded.at[i + 1]);
-		low = hex_value(coded.at[i + 2]);
+		high = ascii_hex(coded.at[i + 1]);
+		low = ascii_hex(coded.at[i + 2]);
 		if (high < 0 || low < 0)
 			return false;
 		out[n++] = (char)(high << 4 | low);

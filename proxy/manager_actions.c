@@ -108,11 +108,6 @@ static const struct manager_action actions[] = {
 	 .write = manager_write_server_list},
 };
 
-const struct manager_action *manager_action_at(unsigned i)
-{
-	return i < COUNT(actions) ? &actions[i] : NULL;
-}
-
 static bool is_there(const struct manager_action *action, const struct config *config)
 {
 	return !action->is_there || action->is_there(config);

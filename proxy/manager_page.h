@@ -55,8 +55,6 @@ struct manager_action {
 
 /* NULL: there is none of that name, or not in this configuration. */
 const struct manager_action *manager_action_find(const struct config *config, struct str name);
-/* Row i of the table; NULL behind the last. */
-const struct manager_action *manager_action_at(unsigned i);
 
 /* ---- a page from its question to its end */
 

@@ -28,14 +28,6 @@ bool acl_facts_has_reply(const struct acl_facts *facts)
 	return facts->reply != NULL || facts->status != 0;
 }
 
-static int hex_value(char c)
-{
-	c = ascii_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* One %-decoding, as Squid does it: %% is a %, and %00 stays as it is. */
 static size_t decode(struct str from, char *out)
 {
@@ -52,8 +44,8 @@ static size_t decode(struct str from, char *out)
 			continue;
 		}
 		if (i + 2 < from.len) {
-			high = hex_value(from.at[i + 1]);
-			low = hex_value(from.at[i + 2]);
+			high = ascii_hex(from.at[i + 1]);
+			low = ascii_hex(from.at[i + 2]);
 		}
 		if (high >= 0 && low >= 0 && high + low > 0) {
 			out[n - 1] = (char)(high * 16 + low);

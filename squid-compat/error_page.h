@@ -2,8 +2,8 @@
 /* squid-compat/error_page.h: what a client sees when something goes wrong: a page of ours under
  * Squid's names, or the administrator's template. Squid: error_directory and its family.
  *
- * Pages are small, valid HTML in the languages of error_language.h. Values are HTML-quoted, and nothing of a request's header
- * fields is echoed. Pages are immutable once loaded; rendering is pure, any thread. */
+ * Pages are small, valid HTML in the languages of error_language.h. Values are HTML-quoted, and
+ * nothing of a request's header fields is echoed. Pages are immutable once loaded; rendering is pure, any thread. */
 #ifndef SQUID_COMPAT_ERROR_PAGE_H
 #define SQUID_COMPAT_ERROR_PAGE_H
 #include <stdbool.h>

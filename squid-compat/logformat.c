@@ -17,7 +17,7 @@ enum {
 
 struct logformat {
 	struct log_item *first;
-	bool wants_mime, wants_reply, has_sequence;
+	bool wants_mime, wants_reply;
 };
 
 /* ---- compiling */
@@ -183,8 +183,6 @@ static bool settle(struct compiling *compiling, struct log_item *item)
 		compiling->format->wants_mime = true;
 	if (code->flags & LOG_CODE_REPLY)
 		compiling->format->wants_reply = true;
-	if (code->flags & LOG_CODE_SEQUENCE)
-		compiling->format->has_sequence = true;
 	if (code->flags & LOG_CODE_UNFILLED)
 		report_say(compiling->report, REPORT_NOTE,
 			   "%%%s has no value here: '-' is written", code->name);
@@ -266,19 +264,9 @@ const struct logformat *logformat_compile_question(struct str text, bool quotes_
 		       report);
 }
 
-bool logformat_wants_mime(const struct logformat *format)
-{
-	return format->wants_mime;
-}
-
 bool logformat_wants_reply(const struct logformat *format)
 {
 	return format->wants_reply;
-}
-
-bool logformat_has_sequence(const struct logformat *format)
-{
-	return format->has_sequence;
 }
 
 /* ---- rendering */

@@ -34,13 +34,8 @@ const struct logformat *logformat_compile_question(struct str text, bool quotes_
 void logformat_render(const struct logformat *format, const struct log_facts *facts,
 		      struct buf *out);
 
-/* The trap of Squid's: %note, %>h or %<h without an argument turn log_mime_hdrs on for all logs. */
-bool logformat_wants_mime(const struct logformat *format);
 /* Does it say fields of the reply's head (%<h), so that facts->reply_head has to be there? */
 bool logformat_wants_reply(const struct logformat *format);
-/* Does it number its records (%sn)? */
-bool logformat_has_sequence(const struct logformat *format);
-
 /* logformat NAME ...: all formats by name, the built-in ones (squid, common, combined, referrer,
  * useragent) among them. */
 struct logformat_name {
@@ -53,7 +48,8 @@ struct logformat_name {
 
 struct logformats {
 	struct logformat_name *first;
-	bool wants_mime; /* see logformat_wants_mime: one of the configured formats does */
+	bool wants_mime; /* Squid's trap: %note, %>h or %<h without an argument in one of them turn
+			    log_mime_hdrs on for all logs */
 	/* private */
 	struct arena *arena_;
 };

@@ -535,7 +535,7 @@ static const struct log_code codes[] = {
 	VALUE("Sh", get_hierarchy),
 	TEXT("err_code", err_code),
 	TEXT("err_detail", err_detail),
-	ROW("sn", get_u64, FACT(sequence), NONE, RAW, LOG_CODE_SEQUENCE, NULL),
+	ROW("sn", get_u64, FACT(sequence), NONE, RAW, 0, NULL),
 	FIELD("master_xaction", get_u64, transaction),
 	UNFILLED("request_attempts"),
 	UNFILLED("transport::>connection_id"),

@@ -56,7 +56,6 @@ enum log_argument {
 
 enum {
 	LOG_CODE_MIME = 1 << 0,     /* without an argument it turns log_mime_hdrs on */
-	LOG_CODE_SEQUENCE = 1 << 1,
 	LOG_CODE_UNFILLED = 1 << 2, /* nothing here fills it: noted when it is compiled */
 	LOG_CODE_INTERNAL = 1 << 3, /* for our own formats only */
 	LOG_CODE_REPLY = 1 << 4,    /* says fields of the reply's head */

@@ -47,14 +47,6 @@ static bool read_number(struct reading_peer *reading, unsigned *out)
 
 /* ---- login= */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "%20" is a blank, "%%" a percent sign; any other % stays. NUL bytes do too. */
 static struct str unescape(struct reading_peer *reading, struct str text)
 {
@@ -63,8 +55,8 @@ static struct str unescape(struct reading_peer *reading, struct str text)
 
 	for (size_t i = 0; i < text.len; i++) {
 		struct str rest = str_from(text, i);
-		int high = rest.len > 2 ? hex_digit(rest.at[1]) : -1;
-		int low = rest.len > 2 ? hex_digit(rest.at[2]) : -1;
+		int high = rest.len > 2 ? ascii_hex(rest.at[1]) : -1;
+		int low = rest.len > 2 ? ascii_hex(rest.at[2]) : -1;
 
 		out[n] = text.at[i];
 		if (text.at[i] == '%' && rest.len > 1 && rest.at[1] == '%') {

@@ -34,6 +34,15 @@ static inline char ascii_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
+/* The value of a hexadecimal digit; -1: it is none. */
+static inline int ascii_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool str_eq_nocase(struct str a, struct str b);
 int str_cmp_nocase(struct str a, struct str b);
 bool str_starts_with(struct str s, struct str prefix);

@@ -40,6 +40,21 @@ struct stream_rest *stream_rest_create(const struct iovec *iov, int niov, size_t
 	return rest;
 }
 
+ssize_t stream_rest_collect(struct stream *stream)
+{
+	struct stream_rest *rest = stream->rest_;
+	ssize_t result;
+
+	if (!rest)
+		return 0;
+	if (rest->left + rest->queued > 0)
+		return STREAM_WAIT;
+	result = rest->error ? rest->error : (ssize_t)rest->total;
+	stream->rest_ = NULL;
+	mem_free(rest);
+	return result;
+}
+
 ssize_t stream_read(struct stream *stream, void *into, size_t size)
 {
 	check(stream->ops && size > 0);

@@ -21,6 +21,9 @@ struct stream_rest *stream_rest_create(const struct iovec *iov, int niov, size_t
 /* Takes n bytes off the front of what is left. The file has moved on by itself. */
 void stream_rest_advance(struct stream_rest *rest, size_t n);
 
+/* The result of a write that had to wait (STREAM_WAIT: it still does), once; 0: there is none. */
+ssize_t stream_rest_collect(struct stream *stream);
+
 /* Registers with the loop, if that is not done: STREAM_WAIT, or -errno. */
 ssize_t stream_wait_for_edge(struct stream *stream);
 

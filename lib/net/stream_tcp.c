@@ -107,29 +107,13 @@ static bool rest_continue(struct stream *stream)
 	return rest->left == 0;
 }
 
-/* The result of a write that had to wait. */
-static ssize_t rest_collect(struct stream *stream)
-{
-	struct stream_rest *rest = stream->rest_;
-	ssize_t result;
-
-	if (!rest)
-		return 0;
-	if (rest->left > 0)
-		return STREAM_WAIT;
-	result = rest->error ? rest->error : (ssize_t)rest->total;
-	stream->rest_ = NULL;
-	mem_free(rest);
-	return result;
-}
-
 static ssize_t tcp_writev(struct stream *stream, const struct iovec *iov, int niov)
 {
 	size_t total = 0;
 	ssize_t sent, result;
 
 	if (niov == 0)
-		return rest_collect(stream);
+		return stream_rest_collect(stream);
 	check(!stream->rest_);
 	for (int i = 0; i < niov; i++)
 		total += iov[i].iov_len;

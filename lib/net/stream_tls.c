@@ -354,21 +354,6 @@ static ssize_t encrypt(struct stream_tls *tls, const struct iovec *iov, size_t l
 	return (ssize_t)taken;
 }
 
-static ssize_t collect(struct stream *stream)
-{
-	struct stream_rest *rest = stream->rest_;
-	ssize_t result;
-
-	if (!rest)
-		return 0;
-	if (rest->left + rest->queued > 0)
-		return STREAM_WAIT;
-	result = rest->error ? rest->error : (ssize_t)rest->total;
-	stream->rest_ = NULL;
-	mem_free(rest);
-	return result;
-}
-
 static ssize_t tls_writev(struct stream *stream, const struct iovec *iov, int niov)
 {
 	struct stream_tls *tls = stream->tls_;
@@ -376,7 +361,7 @@ static ssize_t tls_writev(struct stream *stream, const struct iovec *iov, int ni
 	ssize_t taken, result;
 
 	if (niov == 0)
-		return collect(stream);
+		return stream_rest_collect(stream);
 	check(!stream->rest_ && tls->is_shaken);
 	if (tls->error)
 		return tls->error;

@@ -164,8 +164,7 @@ static bool is_wanted(const struct tls_certificate *certificate, gnutls_session_
 	return i == 0 && algorithm == GNUTLS_PK_RSA;
 }
 
-/* Of several for one name (RSA and ECDSA), the first with a key that the client can verify. session
- * NULL: whatever it can. */
+/* Of several for one name (RSA and ECDSA), the first with a key that the client can verify. */
 static const struct tls_certificate *choose(const struct tls_server *server, struct str host,
                                             gnutls_session_t session)
 {
@@ -175,14 +174,9 @@ static const struct tls_certificate *choose(const struct tls_server *server, str
 		return NULL;
 	if (!first)
 		return server->certificates[0];
-	while (session && name && !is_wanted(server->certificates[name->value], session))
+	while (name && !is_wanted(server->certificates[name->value], session))
 		name = tls_names_next(name);
 	return server->certificates[name ? name->value : first->value];
-}
-
-const struct tls_certificate *tls_server_choose(const struct tls_server *server, struct str host)
-{
-	return choose(server, host, NULL);
 }
 
 static int show_server(gnutls_session_t session, const struct gnutls_cert_retr_st *info,

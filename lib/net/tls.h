@@ -55,9 +55,6 @@ enum err tls_server_create(const struct tls_server_config *config, struct tls_se
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server *server); /* accepts NULL */
 
-/* Which certificate a host is shown: one of the config's. NULL: there is none at all. */
-const struct tls_certificate *tls_server_choose(const struct tls_server *server, struct str host);
-
 struct tls_client_config {
 	const char *priorities;
 	struct tls_certificate *certificate; /* for servers that ask for one; NULL: none */

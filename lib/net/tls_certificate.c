@@ -20,7 +20,6 @@ struct tls_certificate {
 	gnutls_ocsp_data_st ocsp; /* of the first of the chain; exptime 0: there is none */
 	struct str *names;
 	size_t nnames;
-	int64_t expires_s;
 	gnutls_pk_algorithm_t algorithm;
 };
 
@@ -172,7 +171,6 @@ static enum err take_rest(struct tls_certificate *certificate, struct str ocsp,
 		return ERR_INPUT;
 	}
 	take_names(certificate, crt);
-	certificate->expires_s = gnutls_x509_crt_get_expiration_time(crt);
 	certificate->algorithm = gnutls_pubkey_get_pk_algorithm(certificate->chain[0].pubkey, NULL);
 	take_ocsp(certificate, crt, ocsp, why);
 	gnutls_x509_crt_deinit(crt);
@@ -234,11 +232,6 @@ struct str tls_certificate_name(const struct tls_certificate *certificate, size_
 {
 	check(i < certificate->nnames);
 	return certificate->names[i];
-}
-
-int64_t tls_certificate_expires_s(const struct tls_certificate *certificate)
-{
-	return certificate->expires_s;
 }
 
 gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *certificate)

@@ -25,6 +25,21 @@ def skip_without_program():
         sys.exit(SKIP)
 
 
+_nfailed = 0
+
+
+def expect(what, holds, more=""):
+    """Says whether it holds; what does not is counted for finish()."""
+    global _nfailed  # pylint: disable=global-statement
+    print("ok:" if holds else "NOT OK:", what, "" if holds else f"\n   {more!r:.2000}")
+    _nfailed += not holds
+
+
+def finish():
+    """Ends the test with its verdict."""
+    sys.exit(1 if _nfailed else 0)
+
+
 def free_ports(count, first=20000, last=31999):
     """`count` different TCP ports of 127.0.0.1 that nobody listens on. Two calls may name one
     port as long as nobody does: what runs side by side asks once, or for ranges of its own."""

@@ -9,15 +9,9 @@
 
 #include "helpers/bundled/basic_ncsa_auth/password.h"
 #include "helpers/bundled/basic_ncsa_auth/users.h"
+#include "lib/base/str.h"
 
 enum { LINE_BYTES = 32768 };
-
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef0123456789ABCDEF", *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) % 16 : -1;
-}
 
 /* %XX in place; %00 stays. */
 static void unescape(char *text)
@@ -25,8 +19,8 @@ static void unescape(char *text)
 	char *out = text;
 
 	for (; *text; text++) {
-		int high = *text == '%' ? hex_digit(text[1]) : -1;
-		int low = high >= 0 ? hex_digit(text[2]) : -1;
+		int high = *text == '%' ? ascii_hex(text[1]) : -1;
+		int low = high >= 0 ? ascii_hex(text[2]) : -1;
 
 		if (low >= 0 && high + low > 0) {
 			*out++ = (char)(high << 4 | low);

@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail
+from bobtail import expect
 
 CONFIG = """
 http_port 127.0.0.1:{port} accel vhost
@@ -46,15 +47,6 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
-
-
-nfailed = 0
-
-
-def expect(what, holds, more=""):
-    global nfailed
-    print("ok:" if holds else "NOT OK:", what, "" if holds else more)
-    nfailed += not holds
 
 
 def warm(config, text, *options):
@@ -97,4 +89,4 @@ with bobtail.Proxy(CONFIG.format(port=port, origin=origin_port, folder=folder), 
     run(port, proxy.config)
 origin.shutdown()
 bobtail.shutil.rmtree(folder, ignore_errors=True)
-sys.exit(1 if nfailed else 0)
+bobtail.finish()

@@ -11,6 +11,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail
+from bobtail import expect
 
 CONFIG = """
 http_port 127.0.0.1:{port} accel vhost
@@ -50,15 +51,6 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
-
-
-nfailed = 0
-
-
-def expect(what, holds, more=""):
-    global nfailed
-    print("ok:" if holds else "NOT OK:", what, "" if holds else more)
-    nfailed += not holds
 
 
 def why(config, url, *fields):
@@ -148,4 +140,4 @@ def run(cache_mem, ask):
 bobtail.skip_without_program()
 run("8 MB", ask_all)
 run("0", ask_disk)
-sys.exit(1 if nfailed else 0)
+bobtail.finish()

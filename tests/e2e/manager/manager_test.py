@@ -15,6 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
 import bobtail
+from bobtail import expect
 import small_origin
 
 CONFIG = """
@@ -29,7 +30,6 @@ workers 2
 cache_mem 8 MB
 """
 
-nfailed = 0
 
 
 gate = threading.Event()
@@ -42,12 +42,6 @@ class Handler(small_origin.Handler):
             self.path = "/1"
         super().do_GET()
 
-
-
-def expect(what, holds, more=""):
-    global nfailed
-    print("ok:" if holds else "NOT OK:", what, "" if holds else f"\n   {more!r:.2000}")
-    nfailed += not holds
 
 
 def read_reply(connection):
@@ -325,7 +319,7 @@ def main():
                 test_shutdown(ports[0], proxy)
     finally:
         bobtail.shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(nfailed > 0)
+    bobtail.finish()
 
 
 main()
