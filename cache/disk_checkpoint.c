@@ -68,10 +68,13 @@ static int open_db(struct disk_checkpoint *checkpoint)
 	checkpoint->db_generation = checkpoint->generation;
 	sqlite3_db_config(checkpoint->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	schema_keep_log(checkpoint->db, true);
-	if (is_meant(checkpoint))
-		return SQLITE_OK;
-	close_db(checkpoint);
-	return SQLITE_BUSY; /* the writer sees to that */
+	rc = is_meant(checkpoint) ? SQLITE_OK : SQLITE_BUSY; /* the writer sees to that */
+	/* Only what has been read is known to have a log: a checkpoint would do nothing. */
+	if (rc == SQLITE_OK)
+		rc = schema_run(checkpoint->db, "PRAGMA schema_version");
+	if (rc != SQLITE_OK)
+		close_db(checkpoint);
+	return rc;
 }
 
 static void deliver_question(struct mail *mail)

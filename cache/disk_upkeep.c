@@ -430,13 +430,14 @@ void upkeep_after_checkpoint(void *owner, int code, int ndone, unsigned generati
 			writer_fault(writer, code);
 		return;
 	}
+	/* One that came to nothing is asked for again by the next commit, not at once and for ever. */
 	if (code == SQLITE_OK && ndone > writer->wal_done) {
 		note_written_back(writer, writer->wal_pages, ndone);
 		if (writer->wal_pages != 0)
 			end_log(writer);
+		if (writer->rows.db)
+			is_log_bounded(writer);
 	}
-	if (writer->rows.db)
-		is_log_bounded(writer);
 	if (!list_is_empty(&writer->queue))
 		loop_defer(writer->loop, &writer->batch_task);
 }

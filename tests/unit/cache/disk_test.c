@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/check.h"
@@ -531,6 +533,43 @@ static void the_sqlite3_program_shows_and_purges(void **state)
 	assert_int_equal(stats_now().objects, 0);
 }
 
+static uint64_t database_bytes(void)
+{
+	char *path = fixture_path(&fx, "cache.db");
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	mem_free(path);
+	return (uint64_t)st.st_size;
+}
+
+static uint64_t cpu_us(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+static void the_log_is_written_back_beside_and_then_all_is_quiet(void **state)
+{
+	enum { MAX_OBJECTS = 80, OBJECT_BYTES = MIB / 2, QUIET_US = 600000 };
+	char url[64];
+	uint64_t before;
+	int i;
+
+	(void)state;
+	for (i = 0; i < MAX_OBJECTS && database_bytes() < 4 * MIB; i++) {
+		snprintf(url, sizeof(url), "http://www.example/%d", i);
+		assert_true(fixture_store(&fx, url, "", OBJECT_BYTES));
+	}
+	assert_in_range(i, 1, MAX_OBJECTS - 1);
+	before = cpu_us();
+	usleep(QUIET_US);
+	assert_in_range(cpu_us() - before, 0, QUIET_US / 2);
+}
+
 int main(void)
 {
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -552,6 +591,7 @@ int main(void)
 		DISK_TEST(the_cap_is_kept_and_what_is_asked_for_stays),
 		DISK_TEST(sizes_outside_the_limits_are_refused),
 		DISK_TEST(what_may_not_be_added_to_still_serves),
+		DISK_TEST(the_log_is_written_back_beside_and_then_all_is_quiet),
 		DISK_TEST(a_purge_by_sql_takes_effect),
 		DISK_TEST(sql_that_would_break_rows_is_refused),
 		DISK_TEST(the_sqlite3_program_shows_and_purges),
