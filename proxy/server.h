@@ -9,7 +9,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/lock.h"
-#include "proxy/background.h"
+#include "proxy/transaction/background.h"
 
 struct auth_users;
 struct client_table;
@@ -24,7 +24,7 @@ struct peer_table;
 struct promotion;
 struct purge_list;
 struct snapshot;
-struct handshake_rate; /* proxy/handshake_rate.h */
+struct handshake_rate; /* proxy/tls/handshake_rate.h */
 struct tls_table;
 struct user_ips;
 struct worker;
@@ -48,7 +48,7 @@ struct server {
 	struct user_ips *user_ips; /* where users were seen */
 	struct log_writer *log;
 	struct manager *manager;  /* the cache manager: workers hand requests to it (manager.h) */
-	struct tls_table *tls;    /* proxy/tls_table.h */
+	struct tls_table *tls;    /* proxy/tls/tls_table.h */
 	struct handshake_rate *handshakes;
 	struct client_table *clients; /* how many connections each has */
 	struct snapshot *current; /* the newest; a reference. The main thread's */

@@ -16,7 +16,7 @@
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
 #include "lib/net/tls_gate.h"
-#include "proxy/histogram.h"
+#include "proxy/manager/histogram.h"
 
 struct clients;
 struct h2_flight;

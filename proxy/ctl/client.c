@@ -11,9 +11,9 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/heap.h"
-#include "proxy/control.h"
-#include "proxy/control_path.h"
-#include "proxy/control_words.h"
+#include "proxy/control/control.h"
+#include "proxy/control/control_path.h"
+#include "proxy/control/control_words.h"
 #include "proxy/ctl/progress.h"
 
 /* The caller frees it. NULL: unknown, and stderr has why. */

@@ -2,7 +2,7 @@
 #include <stddef.h>
 
 #include "lib/base/check.h"
-#include "proxy/control_call.h"
+#include "proxy/control/control_call.h"
 #include "proxy/ctl/client.h"
 #include "proxy/ctl/commands.h"
 

@@ -6,7 +6,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "proxy/control_words.h"
+#include "proxy/control/control_words.h"
 
 static void check_again(struct str word)
 {

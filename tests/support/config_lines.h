@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "lib/base/arena.h"
-#include "squid-compat/word_cutter.h"
 #include "squid-compat/report.h"
+#include "squid-compat/word_cutter.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
 

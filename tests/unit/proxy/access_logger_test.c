@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/order_fixture.h"
 
-#include "proxy/access_logger.h"
+#include "proxy/log/access_logger.h"
 #include "squid-compat/log_facts.h"
 #include "tests/support/scratch.h"
 

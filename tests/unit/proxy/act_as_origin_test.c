@@ -6,7 +6,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
-#include "proxy/act_as_origin.h"
+#include "proxy/transaction/act_as_origin.h"
 
 enum { NOW_S = 784111777 + 60 }; /* Sun, 06 Nov 1994 08:50:37 GMT */
 

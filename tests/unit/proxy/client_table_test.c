@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/client_table.h"
+#include "proxy/session/client_table.h"
 
 static struct addr address(const char *text)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "proxy/clients.h"
+#include "proxy/session/clients.h"
 
 static struct addr address(unsigned number)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
-#include "proxy/control_path.h"
+#include "proxy/control/control_path.h"
 
 static void the_socket_lies_where_the_instance_has_its_files(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/control_words.h"
+#include "proxy/control/control_words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 
 #include "cache/object.h"
 #include "lib/http/date.h"
-#include "proxy/fetch_store.h"
+#include "proxy/fetch/fetch_store.h"
 #include "tests/support/messages.h"
 
 #define PEER "cache_peer 127.0.0.1 parent 1 0 no-query originserver name=app "

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "lib/base/heap.h"
-#include "proxy/handshake_rate.h"
+#include "proxy/tls/handshake_rate.h"
 
 static unsigned count(struct handshake_rate *rate, const char *client, int64_t now_ms)
 {

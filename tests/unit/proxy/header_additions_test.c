@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
-#include "proxy/header_additions.h"
+#include "proxy/transaction/header_additions.h"
 
 struct rig {
 	struct server_fixture base;

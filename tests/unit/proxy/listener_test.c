@@ -2,8 +2,8 @@
 #include "tests/unit/proxy/server_fixture.h"
 
 #include "lib/base/list.h"
-#include "proxy/listener.h"
-#include "proxy/session_h1_internal.h"
+#include "proxy/session/listener.h"
+#include "proxy/session/session_h1_internal.h"
 #include "tests/unit/proxy/loopback.h"
 
 struct rig {

@@ -14,7 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/net/addr.h"
-#include "proxy/log_target.h"
+#include "proxy/log/log_target.h"
 #include "tests/support/scratch.h"
 
 enum { PATIENCE_MS = 10000 };

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "lib/base/log.h"
-#include "proxy/log_writer.h"
+#include "proxy/log/log_writer.h"
 #include "tests/support/scratch.h"
 
 enum { NBATCHES = 3 };

@@ -4,8 +4,8 @@
 #ifndef TESTS_UNIT_PROXY_ORDER_FIXTURE_H
 #define TESTS_UNIT_PROXY_ORDER_FIXTURE_H
 #include "lib/http/h1.h"
-#include "proxy/exchange.h"
-#include "proxy/fetch.h"
+#include "proxy/fetch/fetch.h"
+#include "proxy/session/exchange.h"
 #include "tests/unit/proxy/server_fixture.h"
 
 struct order_fixture {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
-#include "proxy/origin_pool.h"
-#include "proxy/peer_table.h"
+#include "proxy/fetch/origin_pool.h"
+#include "proxy/fetch/peer_table.h"
 #include "tests/unit/proxy/loopback.h"
 
 enum { KEY = 1, SAME_BUCKET = 65, LONG_MS = 100000, NO_LIMIT = 0, MAX_CONNS = 8 };

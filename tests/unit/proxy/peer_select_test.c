@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
-#include "proxy/peer_select.h"
-#include "proxy/peer_table.h"
+#include "proxy/fetch/peer_select.h"
+#include "proxy/fetch/peer_table.h"
 
 #define PEER(name, options)                                                                        \
 	"cache_peer 127.0.0.1 parent 1 0 no-query originserver name=" name " " options "\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
-#include "proxy/peer_table.h"
+#include "proxy/fetch/peer_table.h"
 
 enum { LIMIT = 3, NOW_MS = 50000 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/rate_bucket.h"
+#include "proxy/session/rate_bucket.h"
 
 static const struct rate_limit slow = {1000, 5000};
 

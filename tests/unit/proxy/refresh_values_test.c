@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
-#include "proxy/refresh_values.h"
+#include "proxy/transaction/refresh_values.h"
 
 static struct refresh_rule_values values_of(const char *lines, const char *url)
 {

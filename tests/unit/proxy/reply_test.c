@@ -4,8 +4,8 @@
 
 #include "cache/object.h"
 #include "lib/http/h1.h"
-#include "proxy/exchange.h"
-#include "proxy/transaction.h"
+#include "proxy/session/exchange.h"
+#include "proxy/transaction/transaction.h"
 #include "tests/unit/proxy/loopback.h"
 
 #define GET "GET /x HTTP/1.1\nHost: w.example\n"

@@ -9,7 +9,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "proxy/log_writer.h"
+#include "proxy/log/log_writer.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"

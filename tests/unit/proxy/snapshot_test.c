@@ -4,7 +4,7 @@
 #include <build-config.h>
 
 #include "lib/http/h1.h"
-#include "proxy/peer_table.h"
+#include "proxy/fetch/peer_table.h"
 
 #define SOFTWARE "bobtail/" PACKAGE_VERSION
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "squid-compat/delay_pools.h"
 #include "lib/base/check.h"
 #include "squid-compat/acl.h"
+#include "squid-compat/delay_pools.h"
 #include "tests/support/config_lines.h"
 
 struct fixture {

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of a fetch: its states, its ends, its timer. SELECT takes the next destination; HEAD and
+ * BODY send what is left of the request's body while they read the answer. */
+#include "proxy/fetch/fetch.h"
+
+#include <errno.h>
+
+#include "cache/index.h"
+#include "cache/object.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "proxy/fetch/fetch_internal.h"
+#include "proxy/server.h"
+#include "squid-compat/ports.h"
+
+static void fetch_run(struct fetch *fetch);
+
+/* ---- ends */
+
+void fetch_drop_conditions(struct fetch *fetch)
+{
+	struct fetch_order *order = &fetch->order;
+
+	object_unref(order->stored);
+	order->stored = NULL;
+	while (order->nvariants > 0)
+		object_unref(order->variants[--order->nvariants]);
+}
+
+static void fetch_free(struct fetch *fetch)
+{
+	struct worker *worker = fetch->order.worker;
+
+	check(fetch->state == FETCH_ENDED && !fetch->is_running);
+	if (fetch->is_resolving)
+		resolver_cancel(&fetch->query);
+	loop_task_cancel(&fetch->wake_task);
+	loop_task_cancel(&fetch->run_task);
+	timer_cancel(&fetch->timer);
+	origin_close(fetch->conn);
+	if (fetch->object)
+		object_forget_producer(fetch->object);
+	object_unref(fetch->object);
+	fetch_drop_conditions(fetch);
+	fetch_drop_fill(fetch);
+	snapshot_unref(fetch->order.snapshot);
+	buf_fini(&fetch->head);
+	buf_fini(&fetch->input);
+	buf_fini(&fetch->trailers);
+	mem_free(fetch->upload.bytes);
+	list_remove(&fetch->node);
+	mem_free(fetch);
+	worker_session_ended(worker);
+}
+
+/* ---- collapsed forwarding: one fetch for those who ask at the same time. An empty object stands
+ * for it in the index until the head is there, and is aborted then: who waited looks again. */
+
+static void begin_lead(struct fetch *fetch)
+{
+	const struct fetch_order *order = &fetch->order;
+	struct object *placeholder = object_create(fetch_loop(fetch), NULL, NULL, 0);
+
+	if (index_insert_inflight(order->worker->server->index, order->key, order->cache_url,
+	                          placeholder))
+		fetch->placeholder = placeholder;
+	else
+		object_unref(placeholder);
+}
+
+void fetch_end_lead(struct fetch *fetch)
+{
+	struct object *placeholder = fetch->placeholder;
+
+	if (!placeholder)
+		return;
+	fetch->placeholder = NULL;
+	index_remove(fetch->order.worker->server->index, placeholder);
+	object_abort(placeholder, ECANCELED);
+	object_unref(placeholder);
+}
+
+void fetch_drop_fill(struct fetch *fetch)
+{
+	partial_unref(fetch->order.fill.partial);
+	fetch->order.fill.partial = NULL;
+}
+
+/* Ends the producing side; the struct goes when its transaction lets go of it too. */
+enum fetch_state fetch_finish(struct fetch *fetch)
+{
+	fetch->report.ended_us = loop_wall_us(fetch_loop(fetch));
+	fetch_end_lead(fetch);
+	timer_cancel(&fetch->timer);
+	origin_close(fetch->conn);
+	fetch->conn = NULL;
+	return FETCH_ENDED;
+}
+
+void fetch_tell_owner(struct fetch *fetch, enum fetch_outcome outcome)
+{
+	fetch->outcome = outcome;
+	if (fetch->order.owner)
+		loop_defer(fetch_loop(fetch), &fetch->wake_task);
+}
+
+static void wake_owner(struct loop_task *task)
+{
+	struct fetch *fetch = CONTAINER(task, struct fetch, wake_task);
+
+	if (fetch->order.owner)
+		fetch->order.woke(fetch->order.owner);
+}
+
+enum fetch_state fetch_fail(struct fetch *fetch)
+{
+	fetch->order.worker->counters.server_errors++;
+	fetch_tell_owner(fetch, FETCH_FAILED);
+	return fetch_finish(fetch);
+}
+
+enum fetch_state fetch_fail_with(struct fetch *fetch, int status, enum error_name error, int number)
+{
+	fetch->failure = (struct fetch_failure){status, error, number};
+	return fetch_fail(fetch);
+}
+
+/* ---- the table */
+
+static enum fetch_state run_ended(struct fetch *fetch)
+{
+	(void)fetch;
+	return FETCH_ENDED;
+}
+
+static const struct {
+	const char *name;
+	enum fetch_state (*run)(struct fetch *fetch);
+} steps[] = {
+	[FETCH_SELECT] = {"select", fetch_run_select},
+	[FETCH_RESOLVE] = {"resolve", fetch_run_resolve},
+	[FETCH_CONNECT] = {"connect", fetch_run_connect},
+	[FETCH_HANDSHAKE] = {"handshake", fetch_run_handshake},
+	[FETCH_SEND] = {"send", fetch_run_send},
+	[FETCH_HEAD] = {"head", fetch_run_head},
+	[FETCH_BODY] = {"body", fetch_run_body},
+	[FETCH_ENDED] = {"ended", run_ended},
+};
+
+static void fetch_run(struct fetch *fetch)
+{
+	if (fetch->is_running)
+		return; /* an object's wake in the midst of an append: the loop below sees it */
+	fetch->is_running = true;
+	for (;;) {
+		enum fetch_state next = steps[fetch->state].run(fetch);
+
+		if (next == fetch->state)
+			break;
+		fetch->state = next;
+	}
+	fetch->is_running = false;
+	if (fetch->state == FETCH_ENDED && !fetch->order.owner)
+		fetch_free(fetch);
+}
+
+void fetch_stream_woke(void *owner)
+{
+	fetch_run(owner);
+}
+
+static void run_again(struct loop_task *task)
+{
+	fetch_run(CONTAINER(task, struct fetch, run_task));
+}
+
+static enum fetch_state timed_out(struct fetch *fetch)
+{
+	switch (fetch->state) {
+	case FETCH_RESOLVE:
+		resolver_cancel(&fetch->query);
+		fetch->is_resolving = false;
+		fetch->query.done = NULL;
+		fetch->failure = (struct fetch_failure){504, ERROR_DNS_FAIL, ETIMEDOUT};
+		return fetch_try_next(fetch);
+	case FETCH_CONNECT:
+	case FETCH_HANDSHAKE:
+		return fetch_connect_failed(fetch, ETIMEDOUT);
+	case FETCH_BODY:
+		return fetch_body_broken(fetch, ETIMEDOUT);
+	default:
+		return fetch_fail_with(fetch, 504, ERROR_READ_TIMEOUT, ETIMEDOUT);
+	}
+}
+
+static void timer_fired(struct timer *timer)
+{
+	struct fetch *fetch = CONTAINER(timer, struct fetch, timer);
+
+	fetch->state = timed_out(fetch);
+	fetch_run(fetch);
+}
+
+struct fetch *fetch_start(const struct fetch_order *order)
+{
+	struct fetch *fetch = mem_alloc(sizeof(*fetch));
+	const struct peer_request wants = {
+		.may_go_direct = order->exchange->port && order->exchange->port->may_go_direct,
+		.facts = order->facts,
+	};
+
+	memset(fetch, 0, offsetof(struct fetch, candidates));
+	fetch->order = *order;
+	snapshot_ref(order->snapshot);
+	if (order->stored)
+		object_ref(order->stored);
+	if (order->fill.partial)
+		partial_ref(order->fill.partial);
+	for (unsigned i = 0; i < order->nvariants; i++)
+		object_ref(order->variants[i]);
+	fetch->wake_task.run = wake_owner;
+	fetch->run_task.run = run_again;
+	timer_init(&fetch->timer, timer_fired);
+	buf_init(&fetch->head, REQUEST_HEAD_MAX_BYTES);
+	buf_init(&fetch->input, REQUEST_HEAD_MAX_BYTES);
+	buf_init(&fetch->trailers, H1_MAX_TRAILER_BYTES);
+	fetch->failure = (struct fetch_failure){502, ERROR_READ_ERROR, 0};
+	fetch->deadline_ms =
+		loop_now_ms(fetch_loop(fetch)) + fetch_config(fetch)->forward_timeout_ms;
+	fetch->ncandidates = peer_select(order->worker, order->snapshot, &wants, fetch->candidates);
+	list_push_back(&order->worker->fetches, &fetch->node);
+	if (order->leads)
+		begin_lead(fetch);
+	fetch_run(fetch);
+	return fetch;
+}
+
+void fetch_stop_all(struct worker *worker)
+{
+	LIST_EACH_SAFE(node, &worker->fetches) {
+		struct fetch *fetch = CONTAINER(node, struct fetch, node);
+
+		if (fetch->order.owner)
+			continue;
+		fetch->state = fetch_body_broken(fetch, ECANCELED);
+		fetch_free(fetch);
+	}
+}
+
+enum fetch_outcome fetch_outcome(const struct fetch *fetch)
+{
+	return fetch->outcome;
+}
+
+struct object *fetch_object(const struct fetch *fetch)
+{
+	return fetch->object;
+}
+
+const struct fetch_failure *fetch_failure(const struct fetch *fetch)
+{
+	return &fetch->failure;
+}
+
+const struct fetch_report *fetch_report(const struct fetch *fetch)
+{
+	return &fetch->report;
+}
+
+void fetch_release_body(struct fetch *fetch)
+{
+	object_reader_close(&fetch->first);
+}
+
+void fetch_body_wake(struct fetch *fetch)
+{
+	if (fetch_has_upload(fetch) && fetch->conn &&
+	    (fetch->state == FETCH_HEAD || fetch->state == FETCH_BODY))
+		fetch_run(fetch);
+}
+
+void fetch_detach(struct fetch *fetch)
+{
+	bool is_uploading;
+
+	if (!fetch)
+		return;
+	check(!fetch->is_running);
+	is_uploading = fetch_has_upload(fetch);
+	loop_task_cancel(&fetch->wake_task);
+	object_reader_close(&fetch->first);
+	fetch->order.owner = NULL;
+	if (fetch->state != FETCH_ENDED && (fetch->outcome == FETCH_PENDING || is_uploading)) {
+		if (fetch->is_producing)
+			fetch_store_abort(&fetch->storing, &fetch->order, fetch->object, ECANCELED);
+		fetch->is_producing = false;
+		fetch->state = fetch_finish(fetch);
+	}
+	if (fetch->state == FETCH_ENDED) {
+		fetch_free(fetch);
+		return;
+	}
+	fetch->order.exchange = NULL;
+	fetch->order.url = fetch->order.cache_url = STR_NONE;
+	loop_defer(fetch_loop(fetch), &fetch->run_task); /* is anybody reading? */
+}

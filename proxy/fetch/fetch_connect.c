@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where a fetch goes: the next candidate, an idle connection to it or its addresses one after the
+ * other. Whatever fails before the answer is tried at the next destination where that is safe. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/hash.h"
+#include "lib/base/log.h"
+#include "lib/net/proxy_header.h"
+#include "proxy/fetch/fetch_internal.h"
+#include "proxy/fetch/peer_table.h"
+#include "squid-compat/peers.h"
+
+/* ---- SELECT */
+
+bool fetch_may_resend(const struct fetch *fetch)
+{
+	return !fetch->upload.is_started && !fetch->upload.is_done &&
+	       http_method_is_idempotent(fetch_request(fetch)->method);
+}
+
+/* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
+enum fetch_state fetch_try_next(struct fetch *fetch)
+{
+	origin_close(fetch->conn);
+	fetch->conn = NULL;
+	buf_fini(&fetch->input);
+	if (fetch->upload.is_started || loop_now_ms(fetch_loop(fetch)) >= fetch->deadline_ms)
+		return fetch_fail(fetch);
+	return FETCH_SELECT;
+}
+
+/* The two ends of the client's connection: client, then local. Without a client: none. */
+static void client_ends(const struct fetch *fetch, struct addr ends[2])
+{
+	memset(ends, 0, 2 * sizeof(*ends));
+	if (!fetch->order.exchange->client.as.any.sa_family)
+		return;
+	ends[0] = fetch->order.exchange->client;
+	ends[1] = fetch->order.exchange->local;
+}
+
+/* What a connection said of its client in the beginning holds for all that follows on it. */
+static uint64_t client_key(const struct fetch *fetch)
+{
+	struct addr ends[2];
+	struct {
+		uint8_t ip[2][16];
+		uint16_t port[2];
+	} all = {0};
+
+	client_ends(fetch, ends);
+	for (int i = 0; i < 2; i++) {
+		addr_ip_bytes(&ends[i], all.ip[i]);
+		all.port[i] = addr_port(&ends[i]);
+	}
+	return hash_str((struct str){(const char *)&all, sizeof(all)},
+	                (uint64_t)(uintptr_t)fetch_candidate(fetch)->state) |
+	       1;
+}
+
+static uint64_t conn_key(const struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	const struct port_url *parts = fetch->order.parts;
+
+	if (candidate->peer && candidate->peer->proxy_protocol)
+		return client_key(fetch);
+	if (candidate->state)
+		return (uint64_t)(uintptr_t)candidate->state;
+	return hash_str((struct str){fetch->order.url.at, parts->path.at}, 1) | 1;
+}
+
+static bool may_reuse(const struct fetch *fetch)
+{
+	return fetch_config(fetch)->server_persistent_connections &&
+	       http_method_is_idempotent(fetch_request(fetch)->method) &&
+	       fetch_request(fetch)->body == HTTP_BODY_NONE;
+}
+
+static void note_server(struct fetch *fetch)
+{
+	struct origin_conn *conn = fetch->conn;
+
+	socklen_t len = sizeof(conn->local.as);
+
+	if (conn->local.as.any.sa_family == AF_UNSPEC &&
+	    getsockname(stream_fd(&conn->stream), &conn->local.as.any, &len) == 0)
+		addr_unmap(&conn->local);
+	fetch->report.server = conn->addr;
+	fetch->report.local = conn->local;
+	fetch->report.has_server = true;
+}
+
+enum fetch_state fetch_begin_send(struct fetch *fetch)
+{
+	struct fetch_report *report = &fetch->report;
+
+	note_server(fetch);
+	report->started_us = loop_wall_us(fetch_loop(fetch));
+	fetch_store_note_removals(&fetch->order);
+	h1_parser_reset(&fetch->parser);
+	buf_clear(&fetch->head);
+	fetch_write_head(&fetch->order, fetch_candidate(fetch)->peer, &fetch->head);
+	if (fetch->head.is_full)
+		return fetch_fail_with(fetch, 431, ERROR_TOO_BIG, 0);
+	fetch->order.worker->counters.server_requests++;
+	return FETCH_SEND;
+}
+
+enum fetch_state fetch_run_select(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate;
+
+	if (fetch->addr < fetch->naddrs)
+		return FETCH_CONNECT;
+	if (fetch->candidate == fetch->ncandidates)
+		return fetch_fail(fetch);
+	fetch->candidate++;
+	fetch->naddrs = fetch->addr = 0;
+	candidate = fetch_candidate(fetch);
+	fetch->report.hier = candidate->hier;
+	fetch->report.peer = candidate->peer;
+	fetch->conn = may_reuse(fetch)
+	                      ? origin_pool_take(fetch->order.worker->origins, conn_key(fetch))
+	                      : NULL;
+	if (!fetch->conn)
+		return FETCH_RESOLVE;
+	stream_set_owner(&fetch->conn->stream, fetch_stream_woke, fetch);
+	return fetch_begin_send(fetch);
+}
+
+/* ---- RESOLVE */
+
+/* Direct fetches go where the URL says, so not to this machine itself. */
+static bool is_own_machine(const struct addr *addr)
+{
+	uint8_t ip[16];
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	addr_ip_bytes(addr, ip);
+	if (memcmp(ip, mapped, 12) == 0)
+		return ip[12] == 127 || ip[12] == 0 || (ip[12] == 169 && ip[13] == 254);
+	return IN6_IS_ADDR_LOOPBACK(&addr->as.v6.sin6_addr) ||
+	       IN6_IS_ADDR_UNSPECIFIED(&addr->as.v6.sin6_addr) ||
+	       IN6_IS_ADDR_LINKLOCAL(&addr->as.v6.sin6_addr);
+}
+
+static enum fetch_state resolved(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < fetch->query.naddrs; i++)
+		if (candidate->peer || !is_own_machine(&fetch->query.addrs[i]))
+			fetch->query.addrs[n++] = fetch->query.addrs[i];
+	fetch->naddrs = n;
+	fetch->addr = 0;
+	if (n > 0)
+		return FETCH_CONNECT;
+	if (!candidate->peer)
+		fetch->failure = (struct fetch_failure){503, ERROR_DNS_FAIL, 0};
+	else
+		log_say(2, "cache_peer %.*s has no address: %s", STR_ARG(candidate->peer->name),
+		        fetch->query.why ? fetch->query.why : "none is usable");
+	return fetch_try_next(fetch);
+}
+
+static void resolve_done(struct resolver_query *query)
+{
+	struct fetch *fetch = CONTAINER(query, struct fetch, query);
+
+	fetch->is_resolving = false;
+	fetch_stream_woke(fetch);
+}
+
+enum fetch_state fetch_run_resolve(struct fetch *fetch)
+{
+	const struct peer *peer = fetch_candidate(fetch)->peer;
+	const struct port_url *parts = fetch->order.parts;
+	struct str host = {fetch->order.url.at + parts->host.at, parts->host.len};
+
+	if (peer && peer->unix_path.at) {
+		fetch->naddrs = 1;
+		fetch->addr = 0;
+		fetch->query.addrs[0] = (struct addr){.as.any.sa_family = AF_UNIX};
+		return FETCH_CONNECT;
+	}
+	if (fetch->query.done && !fetch->is_resolving) {
+		fetch->query.done = NULL;
+		return resolved(fetch);
+	}
+	if (fetch->is_resolving)
+		return FETCH_RESOLVE;
+	fetch->query.done = resolve_done;
+	fetch_set_deadline(fetch, fetch_config(fetch)->dns_timeout_ms * 2);
+	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, peer ? peer->host : host,
+	                                    peer ? peer->port : parts->port, &fetch->query);
+	if (fetch->is_resolving)
+		return FETCH_RESOLVE;
+	fetch->query.done = NULL;
+	return resolved(fetch);
+}
+
+/* ---- CONNECT */
+
+enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	char text[ADDR_TEXT_BYTES];
+
+	addr_text(&fetch->query.addrs[fetch->addr], text);
+	fetch->failure = error == ETIMEDOUT
+	                         ? (struct fetch_failure){504, ERROR_READ_TIMEOUT, error}
+	                         : (struct fetch_failure){503, ERROR_CONNECT_FAIL, error};
+	if (fetch->nretries < (unsigned)fetch_config(fetch)->connect_retries) {
+		fetch->nretries++;
+		return fetch_try_next(fetch);
+	}
+	fetch->nretries = 0;
+	fetch->addr++;
+	if (candidate->state) {
+		log_say(1, "TCP connection to %.*s/%u failed (%s: %s)",
+		        STR_ARG(candidate->peer->host), candidate->peer->port, text,
+		        strerror(error));
+		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit,
+		                  loop_now_ms(fetch_loop(fetch)));
+	}
+	return fetch_try_next(fetch);
+}
+
+static int64_t connect_timeout(const struct fetch *fetch)
+{
+	const struct peer *peer = fetch_candidate(fetch)->peer;
+
+	if (!peer)
+		return fetch_config(fetch)->connect_timeout_ms;
+	return peer->connect_timeout_ms >= 0 ? peer->connect_timeout_ms
+	                                     : fetch_config(fetch)->peer_connect_timeout_ms;
+}
+
+/* One destination more, if forward_max_tries allows it; another attempt at the same is none. */
+static bool may_connect(struct fetch *fetch)
+{
+	return fetch->nretries > 0 ||
+	       fetch->ntries++ < (unsigned)fetch_config(fetch)->forward_max_tries;
+}
+
+static int begin_connect(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	struct origin_pool *pool = fetch->order.worker->origins;
+
+	if (candidate->peer && candidate->peer->unix_path.at)
+		return origin_connect_unix(pool, conn_key(fetch), candidate->state,
+		                           candidate->peer->unix_path.at, fetch_stream_woke,
+		                           fetch, &fetch->conn);
+	return origin_connect(pool, conn_key(fetch), candidate->state,
+	                      &fetch->query.addrs[fetch->addr], fetch_stream_woke, fetch,
+	                      &fetch->conn);
+}
+
+/* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes
+ * at once. */
+static bool send_proxy_header(struct fetch *fetch)
+{
+	const struct peer *peer = fetch_candidate(fetch)->peer;
+	char header[PROXY_HEADER_MADE_BYTES];
+	struct addr ends[2];
+	size_t len;
+
+	if (!peer || peer->proxy_protocol == 0)
+		return true;
+	client_ends(fetch, ends);
+	len = proxy_header_write(peer->proxy_protocol, &ends[0], &ends[1], header);
+	return send(stream_fd(&fetch->conn->stream), header, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+enum fetch_state fetch_run_connect(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	int error;
+
+	if (!fetch->conn) {
+		if (!may_connect(fetch))
+			return fetch_fail(fetch);
+		error = begin_connect(fetch);
+		if (error != 0)
+			return fetch_connect_failed(fetch, -error);
+		fetch_set_deadline(fetch, connect_timeout(fetch));
+	}
+	error = stream_connect_result(&fetch->conn->stream);
+	if (error == STREAM_WAIT)
+		return FETCH_CONNECT;
+	if (error != 0)
+		return fetch_connect_failed(fetch, -error);
+	if (!send_proxy_header(fetch))
+		return fetch_connect_failed(fetch, EPIPE);
+	if (fetch_is_tls(fetch))
+		return FETCH_HANDSHAKE;
+	if (candidate->state)
+		peer_state_succeeded(candidate->state);
+	return fetch_begin_send(fetch);
+}
+
+/* A connection that idled may have been closed as we wrote: try again on a new one, to the same
+ * peer. Nothing of the request can have been answered. */
+enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure)
+{
+	bool was_reused = fetch->conn->is_reused;
+
+	fetch->failure = failure;
+	fetch_note_tls_failure(fetch);
+	if (!fetch_may_resend(fetch))
+		return fetch_fail(fetch);
+	if (was_reused) {
+		origin_close(fetch->conn);
+		fetch->conn = NULL;
+		buf_fini(&fetch->input);
+		return FETCH_RESOLVE;
+	}
+	fetch->addr++;
+	return fetch_try_next(fetch);
+}

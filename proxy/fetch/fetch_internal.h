@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/fetch/fetch_internal.h: the struct that the steps of a fetch share: fetch.c (life and ends),
+ * fetch_connect.c (where to), fetch_tls.c (the handshake), fetch_upload.c (the request), fetch_answer.c (the answer). */
+#ifndef PROXY_FETCH_INTERNAL_H
+#define PROXY_FETCH_INTERNAL_H
+#include "lib/base/buf.h"
+#include "lib/base/list.h"
+#include "lib/http/h1.h"
+#include "lib/net/resolver.h"
+#include "lib/net/stream.h"
+#include "proxy/fetch/fetch.h"
+#include "proxy/fetch/fetch_store.h"
+#include "proxy/fetch/origin_pool.h"
+#include "proxy/fetch/peer_select.h"
+#include "proxy/session/exchange.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+
+enum fetch_state {
+	FETCH_SELECT,
+	FETCH_RESOLVE,
+	FETCH_CONNECT,
+	FETCH_HANDSHAKE,
+	FETCH_SEND,
+	FETCH_HEAD,
+	FETCH_BODY,
+	FETCH_ENDED,
+};
+
+enum {
+	REQUEST_HEAD_MAX_BYTES = 1 << 20,
+	UPLOAD_BYTES = 32768,
+	MAX_INTERIM = 16, /* 1xx answers before the final one */
+	MIN_GAP_BYTES = 65536,
+	READS_A_TURN = 16, /* of one origin, before others have their turn */
+};
+
+/* The request's body on its way to the origin. */
+struct upload {
+	char *bytes; /* UPLOAD_BYTES; NULL: there is no body, or it is done */
+	bool is_chunked, is_started, is_end_sent, is_done;
+	uint64_t nbytes; /* taken from the client so far */
+	char chunk_head[24];
+};
+
+/* One worker's. */
+struct fetch {
+	struct list node; /* worker->fetches */
+	struct fetch_order order;
+	struct loop_task wake_task; /* tells the owner */
+	struct loop_task run_task;
+	struct timer timer;
+	enum fetch_state state;
+	enum fetch_outcome outcome;
+	struct fetch_failure failure;
+	struct fetch_report report;
+	struct object *object;
+	struct object *placeholder; /* in the index while the fetch leads: empty, others wait on it */
+	struct object_reader first; /* keeps the body's beginning for the owner, who reads later
+	                               than the store does */
+	struct origin_conn *conn;
+	struct buf head;  /* the request's */
+	struct buf input; /* an unfinished answer's head */
+	struct upload upload;
+	struct resolver_query query;
+	bool is_resolving, is_running, is_producing, is_broken_upload, is_behind_interim;
+	size_t ncandidates, candidate; /* candidate: the one in use, ncandidates + 1 based */
+	unsigned naddrs, addr;
+	unsigned ninterim;
+	unsigned ntries;   /* destinations that were tried: forward_max_tries */
+	unsigned nretries; /* of this one: connect_retries */
+	int64_t deadline_ms; /* forward_timeout */
+	/* the answer's body */
+	struct h1_parser parser;
+	struct h1_chunks chunks;
+	struct buf trailers;
+	uint64_t body_left;
+	enum http_body body;
+	bool keeps_conn;
+	struct fetch_storing storing;
+	struct peer_candidate candidates[PEER_MAX_CANDIDATES];
+	struct http_response response; /* valid while its bytes are: within one call */
+};
+
+static inline const struct config *fetch_config(const struct fetch *fetch)
+{
+	return snapshot_config(fetch->order.snapshot);
+}
+
+static inline struct loop *fetch_loop(const struct fetch *fetch)
+{
+	return fetch->order.worker->loop;
+}
+
+static inline const struct http_request *fetch_request(const struct fetch *fetch)
+{
+	return &fetch->order.exchange->request;
+}
+
+static inline const struct peer_candidate *fetch_candidate(const struct fetch *fetch)
+{
+	return &fetch->candidates[fetch->candidate - 1];
+}
+
+static inline void fetch_set_deadline(struct fetch *fetch, int64_t wait_ms)
+{
+	timer_set(fetch_loop(fetch), &fetch->timer, loop_now_ms(fetch_loop(fetch)) + wait_ms);
+}
+
+/* ---- fetch.c */
+/* Something that the fetch waited for happened: a stream's wake and an object's. */
+void fetch_stream_woke(void *owner);
+void fetch_tell_owner(struct fetch *fetch, enum fetch_outcome outcome);
+/* The producing side ends; the struct goes when its transaction lets go of it too. */
+enum fetch_state fetch_finish(struct fetch *fetch);
+/* What stands in fetch->failure is the answer. */
+enum fetch_state fetch_fail(struct fetch *fetch);
+enum fetch_state fetch_fail_with(struct fetch *fetch, int status, enum error_name error,
+                                 int number);
+
+/* What is stored takes no part any more. */
+void fetch_drop_conditions(struct fetch *fetch);
+
+/* Whoever waits for this fetch looks at what it has brought, and goes his own way if that is nothing
+ * for him. */
+void fetch_end_lead(struct fetch *fetch);
+/* The answer is made of what the origin sends alone. */
+void fetch_drop_fill(struct fetch *fetch);
+
+/* ---- fetch_connect.c */
+enum fetch_state fetch_run_select(struct fetch *fetch);
+enum fetch_state fetch_run_resolve(struct fetch *fetch);
+enum fetch_state fetch_run_connect(struct fetch *fetch);
+/* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
+enum fetch_state fetch_try_next(struct fetch *fetch);
+enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
+/* The connection broke before any byte of an answer. */
+enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure);
+bool fetch_may_resend(const struct fetch *fetch);
+/* The connection is ready for the request. */
+enum fetch_state fetch_begin_send(struct fetch *fetch);
+
+/* ---- fetch_tls.c */
+enum fetch_state fetch_run_handshake(struct fetch *fetch);
+/* If fetch->failure is TLS's: says so, and why. With TLS 1.3 a server refuses our certificate only when
+ * the handshake is over. */
+void fetch_note_tls_failure(struct fetch *fetch);
+/* The present destination speaks TLS. */
+bool fetch_is_tls(const struct fetch *fetch);
+
+/* ---- fetch_upload.c */
+enum fetch_state fetch_run_send(struct fetch *fetch);
+bool fetch_has_upload(const struct fetch *fetch);
+/* Moves the request's body on. False: it broke (the client's fault or the origin's). */
+bool fetch_pump_upload(struct fetch *fetch);
+void fetch_end_upload(struct fetch *fetch);
+/* request_body_max_size, where the client did not say the length first. */
+bool fetch_is_too_large(const struct fetch *fetch);
+
+/* ---- fetch_answer.c */
+enum fetch_state fetch_run_head(struct fetch *fetch);
+enum fetch_state fetch_run_body(struct fetch *fetch);
+/* Cut short: visible to readers, never stored. */
+enum fetch_state fetch_body_broken(struct fetch *fetch, int error);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The request on its way to the origin: its head, then its body as the client sends it. */
+#include "lib/base/heap.h"
+#include "proxy/fetch/fetch_internal.h"
+
+enum fetch_state fetch_run_send(struct fetch *fetch)
+{
+	struct stream *stream = &fetch->conn->stream;
+	struct iovec iov = {fetch->head.at, fetch->head.len};
+	ssize_t n = stream_is_writing(stream) ? stream_writev(stream, NULL, 0)
+	                                      : stream_writev(stream, &iov, 1);
+
+	if (n == STREAM_WAIT) {
+		fetch_set_deadline(fetch, fetch_config(fetch)->write_timeout_ms);
+		return FETCH_SEND;
+	}
+	if (n < 0)
+		return fetch_lost(fetch, (struct fetch_failure){502, ERROR_WRITE_ERROR, (int)-n});
+	fetch->order.worker->counters.server_bytes_out += (uint64_t)n;
+	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	return FETCH_HEAD;
+}
+
+bool fetch_has_upload(const struct fetch *fetch)
+{
+	return fetch->order.exchange && !fetch->upload.is_done &&
+	       fetch_request(fetch)->body != HTTP_BODY_NONE;
+}
+
+/* One piece to the origin, with chunked framing if the client's length is not known. n 0: the end.
+ */
+static ssize_t send_piece(struct fetch *fetch, size_t n)
+{
+	struct upload *upload = &fetch->upload;
+	struct iovec iov[3];
+	int niov = 0;
+
+	if (!upload->is_chunked) {
+		iov[niov++] = (struct iovec){upload->bytes, n};
+		return n > 0 ? stream_writev(&fetch->conn->stream, iov, niov) : 0;
+	}
+	iov[niov++] =
+		(struct iovec){upload->chunk_head, h1_encode_chunk_head(n, upload->chunk_head)};
+	if (n > 0)
+		iov[niov++] = (struct iovec){upload->bytes, n};
+	iov[niov++] = (struct iovec){"\r\n", 2};
+	return stream_writev(&fetch->conn->stream, iov, niov);
+}
+
+void fetch_end_upload(struct fetch *fetch)
+{
+	fetch->upload.is_done = true;
+	mem_free(fetch->upload.bytes);
+	fetch->upload.bytes = NULL;
+}
+
+/* request_body_max_size, where the client did not say the length first. */
+bool fetch_is_too_large(const struct fetch *fetch)
+{
+	int64_t max = fetch_config(fetch)->request_body_max_bytes;
+
+	return max > 0 && fetch->upload.nbytes > (uint64_t)max;
+}
+
+enum pump {
+	PUMP_ON,     /* there may be more to do at once */
+	PUMP_WAIT,
+	PUMP_DONE,
+	PUMP_BROKEN, /* the client's fault (is_broken_upload) or the origin's */
+};
+
+/* The result of a piece that was sent, or waits to be. */
+static enum pump sent(ssize_t n)
+{
+	if (n == STREAM_WAIT)
+		return PUMP_WAIT;
+	return n < 0 ? PUMP_BROKEN : PUMP_ON;
+}
+
+static enum pump collect_sent(struct fetch *fetch)
+{
+	struct stream *stream = &fetch->conn->stream;
+	enum pump pump;
+
+	if (!stream_is_writing(stream))
+		return PUMP_ON;
+	pump = sent(stream_writev(stream, NULL, 0));
+	if (pump == PUMP_ON)
+		fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	return pump;
+}
+
+static enum pump send_end(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+
+	if (!upload->is_chunked || upload->is_end_sent)
+		return PUMP_DONE;
+	upload->is_end_sent = true;
+	return sent(send_piece(fetch, 0));
+}
+
+static enum pump take_more(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+	struct exchange *exchange = fetch->order.exchange;
+	ssize_t n = exchange->ops->read_body(exchange, upload->bytes, UPLOAD_BYTES);
+
+	if (n == STREAM_WAIT)
+		return PUMP_WAIT;
+	upload->is_started = true;
+	upload->nbytes += n > 0 ? (uint64_t)n : 0;
+	fetch->is_broken_upload = n < 0 || fetch_is_too_large(fetch);
+	if (fetch->is_broken_upload)
+		return PUMP_BROKEN;
+	/* The origin need not answer before it has all: only a pause counts. */
+	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	return n > 0 ? sent(send_piece(fetch, (size_t)n)) : PUMP_ON;
+}
+
+bool fetch_pump_upload(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+	struct exchange *exchange = fetch->order.exchange;
+	enum pump pump;
+
+	if (!upload->bytes) {
+		upload->bytes = mem_alloc(UPLOAD_BYTES);
+		upload->is_chunked = fetch_request(fetch)->body == HTTP_BODY_CHUNKED;
+		exchange->ops->send_continue(exchange);
+	}
+	do {
+		pump = collect_sent(fetch);
+		if (pump == PUMP_ON)
+			pump = exchange->is_body_read && upload->is_started ? send_end(fetch)
+									     : take_more(fetch);
+	} while (pump == PUMP_ON);
+	if (pump == PUMP_DONE)
+		fetch_end_upload(fetch);
+	return pump != PUMP_BROKEN;
+}

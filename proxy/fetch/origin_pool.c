@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/fetch/origin_pool.h"
+
+#include <stdatomic.h>
+
+#include "lib/base/heap.h"
+#include "lib/base/list.h"
+#include "lib/net/unix_socket.h"
+#include "proxy/fetch/peer_table.h"
+#include "proxy/worker.h"
+
+enum { NBUCKETS = 64 };
+
+/* One worker's. */
+struct origin_pool {
+	struct worker *worker;
+	struct list idle[NBUCKETS];
+};
+
+struct origin_pool *origin_pool_create(struct worker *worker)
+{
+	struct origin_pool *pool = mem_zalloc(sizeof(*pool));
+
+	pool->worker = worker;
+	for (int i = 0; i < NBUCKETS; i++)
+		list_init(&pool->idle[i]);
+	return pool;
+}
+
+void origin_pool_drain(struct origin_pool *pool)
+{
+	for (int i = 0; i < NBUCKETS; i++)
+		while (!list_is_empty(&pool->idle[i]))
+			origin_close(CONTAINER(pool->idle[i].next, struct origin_conn, node_));
+}
+
+void origin_pool_destroy(struct origin_pool *pool)
+{
+	if (!pool)
+		return;
+	origin_pool_drain(pool);
+	mem_free(pool);
+}
+
+static struct list *bucket(struct origin_pool *pool, uint64_t key)
+{
+	return &pool->idle[(key ^ key >> 17) % NBUCKETS];
+}
+
+struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key)
+{
+	LIST_EACH_SAFE(node, bucket(pool, key)) {
+		struct origin_conn *conn = CONTAINER(node, struct origin_conn, node_);
+
+		if (conn->key != key)
+			continue;
+		/* What came with the last answer, or since, would pass for the next one. */
+		if (stream_is_stale(&conn->stream)) {
+			origin_close(conn);
+			continue;
+		}
+		list_remove(&conn->node_);
+		timer_cancel(&conn->idle_timer_);
+		conn->is_reused = true;
+		return conn;
+	}
+	return NULL;
+}
+
+/* It closed, or spoke without being asked: of no use in either case (response queue poisoning). */
+static void idle_woke(void *owner)
+{
+	struct origin_conn *conn = owner;
+
+	if (stream_is_stale(&conn->stream))
+		origin_close(conn);
+}
+
+static void idle_too_long(struct timer *timer)
+{
+	origin_close(CONTAINER(timer, struct origin_conn, idle_timer_));
+}
+
+/* Its stream is open. */
+static void count_in(struct origin_pool *pool, struct origin_conn *conn, uint64_t key,
+		     struct peer_state *state)
+{
+	list_init(&conn->node_);
+	timer_init(&conn->idle_timer_, idle_too_long);
+	conn->pool_ = pool;
+	conn->key = key;
+	conn->state = state;
+	conn->opened_ms = loop_now_ms(pool->worker->loop);
+	if (state)
+		atomic_fetch_add_explicit(&state->nconns, 1, memory_order_relaxed);
+}
+
+int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
+		   const struct addr *addr, void (*wake)(void *owner), void *owner,
+		   struct origin_conn **out)
+{
+	struct origin_conn *conn = mem_zalloc(sizeof(*conn));
+	int error = stream_connect_tcp(&conn->stream, pool->worker->loop, addr, NULL, wake, owner);
+
+	if (error != 0) {
+		mem_free(conn);
+		return error;
+	}
+	count_in(pool, conn, key, state);
+	conn->addr = *addr;
+	*out = conn;
+	return 0;
+}
+
+int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,
+			const char *path, void (*wake)(void *owner), void *owner,
+			struct origin_conn **out)
+{
+	int fd = unix_socket_connect(path);
+	struct origin_conn *conn;
+
+	if (fd < 0)
+		return fd;
+	conn = mem_zalloc(sizeof(*conn));
+	stream_open_tcp(&conn->stream, pool->worker->loop, fd, wake, owner);
+	count_in(pool, conn, key, state);
+	conn->addr.as.any.sa_family = AF_UNIX;
+	*out = conn;
+	return 0;
+}
+
+void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms)
+{
+	struct origin_pool *pool = conn->pool_;
+	struct loop *loop = pool->worker->loop;
+
+	if (lifetime_ms > 0 && loop_now_ms(loop) - conn->opened_ms >= lifetime_ms) {
+		origin_close(conn);
+		return;
+	}
+	stream_set_owner(&conn->stream, idle_woke, conn);
+	stream_watch(&conn->stream);
+	list_push_front(bucket(pool, conn->key), &conn->node_);
+	timer_set(loop, &conn->idle_timer_, loop_now_ms(loop) + idle_ms);
+}
+
+void origin_close(struct origin_conn *conn)
+{
+	if (!conn)
+		return;
+	list_remove(&conn->node_);
+	timer_cancel(&conn->idle_timer_);
+	stream_close(&conn->stream);
+	if (conn->state)
+		atomic_fetch_sub_explicit(&conn->state->nconns, 1, memory_order_relaxed);
+	mem_free(conn);
+}

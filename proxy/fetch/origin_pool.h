@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/fetch/origin_pool.h: a worker's connections to origins, and those of them that idle.
+ *
+ * An idle connection stays registered and is taken last in, first out; whatever it sends, and its
+ * close, ends it. Threads: one worker's. */
+#ifndef PROXY_ORIGIN_POOL_H
+#define PROXY_ORIGIN_POOL_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/net/addr.h"
+#include "lib/net/stream.h"
+
+struct origin_pool; /* opaque */
+struct peer_state;
+struct worker;
+
+/* One connection; whoever holds it owns it. */
+struct origin_conn {
+	struct list node_;
+	struct stream stream;
+	struct timer idle_timer_;
+	struct origin_pool *pool_;
+	struct peer_state *state; /* counted in its nconns; NULL for direct */
+	uint64_t key;             /* what it may be used for: origin_key */
+	struct addr addr;
+	struct addr local; /* our end; unset before the first request on it */
+	int64_t opened_ms;
+	bool is_reused;
+};
+
+struct origin_pool *origin_pool_create(struct worker *worker);
+void origin_pool_destroy(struct origin_pool *pool); /* closes idle ones; accepts NULL */
+
+/* The newest idle connection for key, or NULL. The taker sets the stream's owner. */
+struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key);
+
+/* Starts to connect; 0, or a negative errno with *out untouched. */
+int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
+		   const struct addr *addr, void (*wake)(void *owner), void *owner,
+		   struct origin_conn **out);
+
+/* The same to a Unix socket, which is connected at once. */
+int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,
+			const char *path, void (*wake)(void *owner), void *owner,
+			struct origin_conn **out);
+
+/* Gives a connection that may be used again back, for idle_ms at most; or closes it, when it is older
+ * than lifetime_ms (0: no limit). */
+void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms);
+void origin_close(struct origin_conn *conn); /* accepts NULL */
+
+/* Closes all idle ones. */
+void origin_pool_drain(struct origin_pool *pool);
+
+#endif

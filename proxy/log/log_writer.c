@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/log/log_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/heap.h"
+#include "lib/base/lock.h"
+#include "lib/base/log.h"
+#include "proxy/log/log_target.h"
+
+enum {
+	FLUSH_MS = 100,
+	MAX_FILES = 64,
+	WRITE_MAX_BYTES = LOG_WRITER_MAX_BATCH_BYTES,
+	SAY_MS = 60000, /* between two lines about the same trouble */
+};
+
+/* path, target: immutable; keep: relaxed; nusers: guarded by the writer's mutex; the rest is the
+ * thread's. */
+struct log_file {
+	char *path;                /* or what stands for a target */
+	struct log_target *target; /* NULL: it is a file */
+	atomic_int keep;
+	unsigned nusers;
+	int fd;
+	struct buf out;
+	bool is_torn; /* a record was cut short: the next one begins on a line of its own */
+	uint64_t nlost;
+	int64_t said_ms; /* when that was said last; 0: not yet */
+};
+
+struct record {
+	struct log_file *file;
+	int64_t time_us;
+	uint32_t len; /* of the text behind it; the next record is aligned */
+};
+
+struct batch {
+	struct {
+		struct lock lock;
+		struct buf records;
+		uint64_t ndropped;
+	} shared;
+	struct buf taken; /* the thread's */
+	size_t at;
+};
+
+struct log_writer {
+	pthread_t thread;
+	bool is_started;
+	unsigned nbatches;
+	struct batch *batches;
+	struct {
+		pthread_mutex_t mutex;
+		pthread_cond_t cond;
+		struct log_file *files[MAX_FILES];
+		unsigned nfiles;
+		bool is_stopping, is_rotation_due;
+	} shared;
+	bool is_pending;   /* the thread's: a target has not taken all */
+	uint64_t ndropped; /* the thread's: not said yet, */
+	int64_t said_ms;   /* since then */
+	atomic_bool has_records; /* release when a batch fills, acquire-exchange by the thread */
+};
+
+/* ---- batches */
+
+static size_t padded(size_t len)
+{
+	return (len + 7) & ~(size_t)7;
+}
+
+static void wake(struct log_writer *writer)
+{
+	if (atomic_exchange_explicit(&writer->has_records, true, memory_order_acq_rel))
+		return;
+	pthread_mutex_lock(&writer->shared.mutex);
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
+void log_writer_add(struct log_writer *writer, unsigned batch, struct log_file *file,
+		    int64_t time_us, struct str record)
+{
+	struct batch *to = &writer->batches[batch < writer->nbatches ? batch : 0];
+	const struct record head = {file, time_us, (uint32_t)record.len};
+	char *room;
+
+	lock_take(&to->shared.lock);
+	room = buf_reserve(&to->shared.records, sizeof(head) + padded(record.len));
+	if (room) {
+		memcpy(room, &head, sizeof(head));
+		memcpy(room + sizeof(head), record.at, record.len);
+		to->shared.records.len += sizeof(head) + padded(record.len);
+	} else {
+		to->shared.ndropped++;
+	}
+	lock_drop(&to->shared.lock);
+	wake(writer);
+}
+
+static uint64_t take_batch(struct batch *batch)
+{
+	struct buf empty = batch->taken;
+	uint64_t ndropped;
+
+	buf_clear(&empty);
+	lock_take(&batch->shared.lock);
+	batch->taken = batch->shared.records;
+	batch->shared.records = empty;
+	ndropped = batch->shared.ndropped;
+	batch->shared.ndropped = 0;
+	lock_drop(&batch->shared.lock);
+	batch->at = 0;
+	return ndropped;
+}
+
+/* ---- files */
+
+static int open_log(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+/* Once a minute is enough. */
+static bool may_say(int64_t *said_ms)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (*said_ms != 0 && now_ms - *said_ms < SAY_MS)
+		return false;
+	*said_ms = now_ms;
+	return true;
+}
+
+/* A full disk, mostly; cache.log may lie on the same one. */
+static void lose(struct log_file *file, struct str rest, int error)
+{
+	file->is_torn = file->is_torn || rest.at != file->out.at;
+	for (size_t i = 0; i < rest.len; i++)
+		file->nlost += rest.at[i] == '\n';
+	if (may_say(&file->said_ms))
+		fprintf(stderr, "ERROR: cannot write to %s: %s; %llu records are lost so far\n",
+			file->path, strerror(error), (unsigned long long)file->nlost);
+}
+
+static void write_file(struct log_file *file)
+{
+	struct str rest = buf_str(&file->out);
+
+	if (file->target) {
+		log_target_flush(file->target);
+		return;
+	}
+	if (rest.len > 0 && file->fd >= 0 && file->is_torn)
+		file->is_torn = write(file->fd, "\n", 1) != 1;
+	while (rest.len > 0 && file->fd >= 0) {
+		ssize_t n = write(file->fd, rest.at, rest.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			lose(file, rest, errno);
+			break;
+		}
+		rest = str_from(rest, (size_t)n);
+	}
+	buf_clear(&file->out);
+}
+
+static struct record *front(struct batch *batch)
+{
+	return batch->at < batch->taken.len ? (struct record *)(void *)(batch->taken.at + batch->at)
+					    : NULL;
+}
+
+/* The batch whose next record is the oldest. */
+static struct batch *oldest(struct log_writer *writer)
+{
+	struct batch *best = NULL;
+
+	for (unsigned i = 0; i < writer->nbatches; i++) {
+		struct batch *batch = &writer->batches[i];
+
+		if (front(batch) && (!best || front(batch)->time_us < front(best)->time_us))
+			best = batch;
+	}
+	return best;
+}
+
+static void add_record(struct log_file *file, struct str text)
+{
+	if (file->target) {
+		log_target_add(file->target, text);
+	} else if (!buf_add_str(&file->out, text)) {
+		write_file(file);
+		buf_add_str(&file->out, text);
+	}
+}
+
+static void free_file(struct log_file *file)
+{
+	log_target_destroy(file->target);
+	if (file->fd >= 0)
+		close(file->fd);
+	buf_fini(&file->out);
+	mem_free(file->path);
+	mem_free(file);
+}
+
+/* Takes those that nobody writes to any more out of the list, into *files. Their last records are in
+ * the batches by now. */
+static unsigned take_unused(struct log_writer *writer, struct log_file **files)
+{
+	unsigned n = 0, left = 0;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	for (unsigned i = 0; i < writer->shared.nfiles; i++) {
+		struct log_file *file = writer->shared.files[i];
+
+		if (file->nusers == 0)
+			files[n++] = file;
+		else
+			writer->shared.files[left++] = file;
+	}
+	writer->shared.nfiles = left;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return n;
+}
+
+static bool is_any_pending(struct log_file *const *files, unsigned nfiles)
+{
+	struct pollfd fd;
+
+	for (unsigned i = 0; i < nfiles; i++)
+		if (files[i]->target && log_target_is_pending(files[i]->target, &fd))
+			return true;
+	return false;
+}
+
+static unsigned snapshot_files(struct log_writer *writer, struct log_file **files)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	n = writer->shared.nfiles;
+	memcpy(files, writer->shared.files, n * sizeof(*files));
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return n;
+}
+
+static void flush(struct log_writer *writer)
+{
+	struct log_file *files[MAX_FILES], *unused[MAX_FILES];
+	unsigned nunused = take_unused(writer, unused), nfiles = snapshot_files(writer, files);
+	struct batch *batch;
+
+	for (unsigned i = 0; i < writer->nbatches; i++)
+		writer->ndropped += take_batch(&writer->batches[i]);
+	while ((batch = oldest(writer))) {
+		const struct record *record = front(batch);
+
+		add_record(record->file,
+			   (struct str){(const char *)(record + 1), record->len});
+		batch->at += sizeof(*record) + padded(record->len);
+	}
+	for (unsigned i = 0; i < nfiles; i++)
+		write_file(files[i]);
+	for (unsigned i = 0; i < nunused; i++) {
+		write_file(unused[i]);
+		free_file(unused[i]);
+	}
+	writer->is_pending = is_any_pending(files, nfiles);
+	if (writer->ndropped > 0 && may_say(&writer->said_ms)) {
+		fprintf(stderr, "WARNING: %llu log records were dropped: the log could not keep up\n",
+			(unsigned long long)writer->ndropped);
+		writer->ndropped = 0;
+	}
+}
+
+/* X.(N-2) → X.(N-1) ... X → X.0, then a new X. */
+static void rotate_file(struct log_file *file)
+{
+	if (file->target) {
+		log_target_rotate(file->target);
+		return;
+	}
+	for (int i = atomic_load_explicit(&file->keep, memory_order_relaxed) - 1; i >= 0; i--) {
+		char *to = mem_printf("%s.%d", file->path, i);
+		char *from = i > 0 ? mem_printf("%s.%d", file->path, i - 1)
+				   : mem_strdup(file->path);
+
+		rename(from, to);
+		mem_free(from);
+		mem_free(to);
+	}
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = open_log(file->path);
+	if (file->fd < 0)
+		fprintf(stderr, "ERROR: cannot open %s: %s\n", file->path, strerror(errno));
+}
+
+static void rotate_all(struct log_writer *writer)
+{
+	struct log_file *files[MAX_FILES];
+	unsigned n = snapshot_files(writer, files);
+
+	for (unsigned i = 0; i < n; i++) {
+		rotate_file(files[i]);
+		write_file(files[i]);
+	}
+}
+
+/* ---- the thread */
+
+static bool wait_for_work(struct log_writer *writer, bool *rotate)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	while (!writer->is_pending && !writer->shared.is_stopping &&
+	       !writer->shared.is_rotation_due &&
+	       !atomic_load_explicit(&writer->has_records, memory_order_acquire))
+		pthread_cond_wait(&writer->shared.cond, &writer->shared.mutex);
+	*rotate = writer->shared.is_rotation_due;
+	writer->shared.is_rotation_due = false;
+	go_on = !writer->shared.is_stopping;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return go_on;
+}
+
+/* Until a target takes more. */
+static void wait_for_targets(struct log_writer *writer)
+{
+	struct log_file *files[MAX_FILES];
+	struct pollfd fds[MAX_FILES];
+	unsigned nfiles = snapshot_files(writer, files), nfds = 0;
+
+	for (unsigned i = 0; i < nfiles; i++)
+		if (files[i]->target && log_target_is_pending(files[i]->target, &fds[nfds]))
+			nfds++;
+	poll(fds, nfds, FLUSH_MS);
+}
+
+/* Lets records gather, unless there is haste. */
+static void gather(struct log_writer *writer)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += FLUSH_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&writer->shared.mutex);
+	while (!writer->shared.is_stopping && !writer->shared.is_rotation_due)
+		if (pthread_cond_timedwait(&writer->shared.cond, &writer->shared.mutex, &until))
+			break;
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
+static void *run(void *arg)
+{
+	struct log_writer *writer = arg;
+	bool go_on, rotate;
+
+	do {
+		go_on = wait_for_work(writer, &rotate);
+		if (go_on && !rotate && writer->is_pending)
+			wait_for_targets(writer);
+		else if (go_on && !rotate)
+			gather(writer);
+		atomic_store_explicit(&writer->has_records, false, memory_order_release);
+		flush(writer);
+		if (rotate)
+			rotate_all(writer);
+	} while (go_on);
+	return NULL;
+}
+
+struct log_writer *log_writer_create(unsigned nbatches)
+{
+	struct log_writer *writer = mem_zalloc(sizeof(*writer));
+	pthread_condattr_t monotonic;
+
+	writer->nbatches = nbatches;
+	writer->batches = mem_array(nbatches, sizeof(*writer->batches));
+	for (unsigned i = 0; i < nbatches; i++) {
+		lock_init(&writer->batches[i].shared.lock);
+		buf_init(&writer->batches[i].shared.records, LOG_WRITER_MAX_BATCH_BYTES);
+		buf_init(&writer->batches[i].taken, LOG_WRITER_MAX_BATCH_BYTES);
+	}
+	pthread_mutex_init(&writer->shared.mutex, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* the other one may jump */
+	pthread_cond_init(&writer->shared.cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return writer;
+}
+
+enum err log_writer_start(struct log_writer *writer, struct err_text *why)
+{
+	pthread_attr_t attr;
+	int error;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	error = pthread_create(&writer->thread, &attr, run, writer);
+	pthread_attr_destroy(&attr);
+	if (error != 0) {
+		err_say(why, "cannot start the log thread: %s", strerror(error));
+		return ERR_IO;
+	}
+	writer->is_started = true;
+	return ERR_OK;
+}
+
+static void stop_thread(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->shared.mutex);
+	writer->shared.is_stopping = true;
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+	if (writer->is_started)
+		pthread_join(writer->thread, NULL);
+	else
+		flush(writer);
+}
+
+void log_writer_destroy(struct log_writer *writer)
+{
+	if (!writer)
+		return;
+	stop_thread(writer);
+	for (unsigned i = 0; i < writer->shared.nfiles; i++)
+		free_file(writer->shared.files[i]);
+	for (unsigned i = 0; i < writer->nbatches; i++) {
+		buf_fini(&writer->batches[i].shared.records);
+		buf_fini(&writer->batches[i].taken);
+		lock_fini(&writer->batches[i].shared.lock);
+	}
+	pthread_cond_destroy(&writer->shared.cond);
+	pthread_mutex_destroy(&writer->shared.mutex);
+	mem_free(writer->batches);
+	mem_free(writer);
+}
+
+static struct log_file *find_file(struct log_writer *writer, const char *path)
+{
+	for (unsigned i = 0; i < writer->shared.nfiles; i++)
+		if (strcmp(writer->shared.files[i]->path, path) == 0)
+			return writer->shared.files[i];
+	return NULL;
+}
+
+static enum err add_file(struct log_writer *writer, struct log_file *file, struct log_file **out,
+			 struct err_text *why)
+{
+	if (writer->shared.nfiles == MAX_FILES) {
+		err_say(why, "more than %d log files", MAX_FILES);
+		return ERR_LIMIT;
+	}
+	buf_init(&file->out, WRITE_MAX_BYTES);
+	file->nusers = 1;
+	writer->shared.files[writer->shared.nfiles++] = file;
+	*out = file;
+	return ERR_OK;
+}
+
+static struct log_file *make_file(const char *path, int keep)
+{
+	struct log_file *file = mem_zalloc(sizeof(*file));
+
+	file->path = mem_strdup(path);
+	atomic_init(&file->keep, keep);
+	file->fd = -1;
+	return file;
+}
+
+/* True: it is there already, and in use once more. */
+static bool use_file(struct log_writer *writer, const char *path, int keep, struct log_file **out)
+{
+	struct log_file *file;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	file = find_file(writer, path);
+	if (file) {
+		file->nusers++;
+		atomic_store_explicit(&file->keep, keep, memory_order_relaxed);
+		*out = file;
+	}
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return file != NULL;
+}
+
+/* Takes file. */
+static enum err enter_file(struct log_writer *writer, struct log_file *file, struct log_file **out,
+			   struct err_text *why)
+{
+	enum err err;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	err = add_file(writer, file, out, why);
+	pthread_mutex_unlock(&writer->shared.mutex);
+	if (err != ERR_OK)
+		free_file(file);
+	return err;
+}
+
+enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
+			 struct log_file **out, struct err_text *why)
+{
+	struct log_file *file;
+
+	if (use_file(writer, path, keep, out))
+		return ERR_OK;
+	file = make_file(path, keep);
+	file->fd = open_log(path);
+	if (file->fd < 0) {
+		err_say(why, "Cannot open %s: (%d) %s", path, errno, strerror(errno));
+		free_file(file);
+		return ERR_IO;
+	}
+	return enter_file(writer, file, out, why);
+}
+
+enum err log_writer_target(struct log_writer *writer, const struct log_target_options *options,
+			   struct log_file **out, struct err_text *why)
+{
+	/* Another program or count means another target. */
+	char *key = mem_printf("%s %s %d %d", options->name,
+			       options->program ? options->program : "", options->keep,
+			       options->is_buffered);
+	enum err err = ERR_OK;
+
+	if (!use_file(writer, key, options->keep, out)) {
+		struct log_file *file = make_file(key, options->keep);
+
+		err = log_target_create(options, &file->target, why);
+		if (err == ERR_OK)
+			err = enter_file(writer, file, out, why);
+		else
+			free_file(file);
+	}
+	mem_free(key);
+	return err;
+}
+
+void log_writer_release(struct log_writer *writer, struct log_file *file)
+{
+	bool is_unused;
+
+	if (!file)
+		return;
+	pthread_mutex_lock(&writer->shared.mutex);
+	is_unused = --file->nusers == 0;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	if (is_unused)
+		wake(writer);
+}
+
+void log_writer_rotate(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->shared.mutex);
+	writer->shared.is_rotation_due = true;
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of what the cache manager can be asked for, in the order of its menu; what acts. */
+#include "lib/base/check.h"
+#include "proxy/manager/manager_pages.h"
+#include "proxy/serve.h"
+#include "squid-compat/cachemgr_passwd.h"
+#include "squid-compat/config.h"
+
+static bool reconfigure(struct manager_page *page)
+{
+	buf_add_str(page->out, STR("Reconfiguring Squid Process ....\n"));
+	serve_want_reload(page->serve);
+	return false;
+}
+
+static bool rotate(struct manager_page *page)
+{
+	buf_add_str(page->out, STR("Rotating Squid Process Logs ....\n"));
+	serve_rotate(page->serve);
+	return false;
+}
+
+static bool shut_down(struct manager_page *page)
+{
+	buf_add_str(page->out, STR("Shutting down Squid Process ....\n"));
+	serve_want_shutdown(page->serve);
+	return false;
+}
+
+static const struct manager_action actions[] = {
+	{.name = "index", .title = "Cache Manager Interface", .write = manager_write_menu},
+	{.name = "menu", .title = "Cache Manager Menu", .write = manager_write_menu},
+	{.name = "shutdown",
+	 .title = "Shut Down the Squid Process",
+	 .needs_password = true,
+	 .write = shut_down},
+	{.name = "reconfigure",
+	 .title = "Reconfigure Squid",
+	 .needs_password = true,
+	 .write = reconfigure},
+	{.name = "rotate", .title = "Rotate Squid Logs", .needs_password = true, .write = rotate},
+	{.name = "mem", .title = "Memory Utilization", .write = manager_write_mem},
+	{.name = "config",
+	 .title = "Current Squid Configuration",
+	 .needs_password = true,
+	 .write = manager_write_config},
+	{.name = "client_list",
+	 .title = "Cache Client List",
+	 .survey = manager_survey_clients,
+	 .gathers = true,
+	 .write = manager_write_client_list},
+	{.name = "redirector",
+	 .title = "URL Redirector Stats",
+	 .survey = manager_survey_redirector},
+	{.name = "basicauthenticator",
+	 .title = "Basic User Authenticator Stats",
+	 .survey = manager_survey_basic,
+	 .is_there = manager_has_basic},
+	{.name = "info",
+	 .title = "General Runtime Information",
+	 .asks_workers = true,
+	 .survey = manager_survey_clients,
+	 .gathers = true,
+	 .write = manager_write_info},
+	{.name = "service_times",
+	 .title = "Service Times (Percentiles)",
+	 .asks_workers = true,
+	 .write = manager_write_service_times},
+	{.name = "filedescriptors",
+	 .title = "Process Filedescriptor Allocation",
+	 .write = manager_write_filedescriptors},
+	{.name = "objects", .title = "All Cache Objects", .write = manager_write_objects},
+	{.name = "vm_objects",
+	 .title = "In-Memory and In-Transit Objects",
+	 .write = manager_write_objects},
+	{.name = "counters",
+	 .title = "Traffic and Resource Counters",
+	 .asks_workers = true,
+	 .write = manager_write_counters},
+	{.name = "5min",
+	 .title = "5 Minute Average of Counters",
+	 .asks_workers = true,
+	 .write = manager_write_5min},
+	{.name = "60min",
+	 .title = "60 Minute Average of Counters",
+	 .asks_workers = true,
+	 .write = manager_write_60min},
+	{.name = "utilization",
+	 .title = "Cache Utilization",
+	 .asks_workers = true,
+	 .write = manager_write_utilization},
+	{.name = "histograms",
+	 .title = "Full Histogram Counts",
+	 .asks_workers = true,
+	 .write = manager_write_histograms},
+	{.name = "active_requests",
+	 .title = "Client-side Active Requests",
+	 .survey = manager_survey_requests},
+	{.name = "storedir", .title = "Store Directory Stats", .write = manager_write_storedir},
+	{.name = "store_io",
+	 .title = "Store IO Interface Stats",
+	 .write = manager_write_store_io},
+	{.name = "refresh",
+	 .title = "Refresh Algorithm Statistics",
+	 .write = manager_write_refresh},
+	{.name = "server_list",
+	 .title = "Peer Cache Statistics",
+	 .write = manager_write_server_list},
+};
+
+static bool is_there(const struct manager_action *action, const struct config *config)
+{
+	return !action->is_there || action->is_there(config);
+}
+
+const struct manager_action *manager_action_find(const struct config *config, struct str name)
+{
+	for (size_t i = 0; i < COUNT(actions); i++)
+		if (str_eq(name, str_of(actions[i].name)))
+			return is_there(&actions[i], config) ? &actions[i] : NULL;
+	return NULL;
+}
+
+bool manager_write_menu(struct manager_page *page)
+{
+	for (size_t i = 0; i < COUNT(actions); i++) {
+		enum cachemgr_protection protection =
+			cachemgr_protection(page->config->cachemgr_passwds,
+					    str_of(actions[i].name), actions[i].needs_password);
+
+		if (is_there(&actions[i], page->config))
+			buf_printf(page->out, " %-22s\t%-32s\t%s\n", actions[i].name,
+				   actions[i].title, cachemgr_protection_name(protection));
+	}
+	return false;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/manager/manager_pages.h: the functions that the rows of manager_actions.c name (manager_page.h: write). */
+#ifndef PROXY_MANAGER_PAGES_H
+#define PROXY_MANAGER_PAGES_H
+#include "proxy/manager/manager_page.h"
+
+/* ---- manager_actions.c */
+bool manager_write_menu(struct manager_page *page);
+
+/* ---- manager_lists.c */
+bool manager_write_config(struct manager_page *page);
+bool manager_write_objects(struct manager_page *page);
+bool manager_write_filedescriptors(struct manager_page *page);
+bool manager_write_refresh(struct manager_page *page);
+
+/* ---- manager_counters.c: asks_workers */
+bool manager_write_counters(struct manager_page *page);
+bool manager_write_5min(struct manager_page *page);
+bool manager_write_60min(struct manager_page *page);
+bool manager_write_utilization(struct manager_page *page);
+bool manager_write_histograms(struct manager_page *page);
+bool manager_write_service_times(struct manager_page *page);
+
+/* ---- manager_info.c: asks_workers, and gathers clients */
+bool manager_write_info(struct manager_page *page);
+/* these do not */
+bool manager_write_storedir(struct manager_page *page);
+bool manager_write_store_io(struct manager_page *page);
+bool manager_write_mem(struct manager_page *page);
+
+/* ---- manager_clients.c: surveys manager_survey_clients, and gathers */
+survey_fn manager_survey_clients;
+bool manager_write_client_list(struct manager_page *page);
+size_t manager_count_clients(struct manager_page *page);
+
+/* ---- manager_workers.c: surveys */
+survey_fn manager_survey_requests;
+survey_fn manager_survey_redirector;
+survey_fn manager_survey_basic;
+bool manager_has_basic(const struct config *config);
+
+/* ---- manager_peers.c */
+bool manager_write_server_list(struct manager_page *page);
+
+#endif

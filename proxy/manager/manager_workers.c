@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What only a worker can tell, on its own thread: requests under way, helpers. */
+#include <inttypes.h>
+
+#include "helpers/pool.h"
+#include "proxy/manager/manager_pages.h"
+#include "proxy/session/session_h1_internal.h"
+#include "proxy/session/session_h2_internal.h"
+#include "proxy/transaction/transaction_internal.h"
+#include "squid-compat/config.h"
+#include "squid-compat/helper_config.h"
+
+enum { SESSIONS_A_PIECE = 4096, URL_SHOWN_BYTES = 2048 };
+
+/* ---- active_requests */
+
+/* A connection, of whatever protocol. */
+struct connection {
+	const struct worker *worker;
+	int fd;
+	uint64_t nrequests;
+	size_t nread; /* bytes that wait */
+};
+
+static void write_connection(struct buf *out, const struct connection *connection,
+			     const struct exchange *exchange)
+{
+	char remote[ADDR_TEXT_BYTES], local[ADDR_TEXT_BYTES];
+
+	buf_printf(out, "Connection: %u.%d\n", connection->worker->index, connection->fd);
+	buf_printf(out, "\tFD %d, read %" PRIu64 ", wrote %" PRIu64 "\n", connection->fd,
+		   exchange->request_bytes, exchange->reply.sent_bytes);
+	buf_printf(out, "\tin: used %zu\n", connection->nread);
+	buf_printf(out, "\tremote: %s\n", addr_text(&exchange->client, remote));
+	buf_printf(out, "\tlocal: %s\n", addr_text(&exchange->local, local));
+	buf_printf(out, "\tnrequests: %" PRIu64 "\n", connection->nrequests);
+}
+
+static void write_request(struct buf *out, const struct connection *connection,
+			  const struct exchange *exchange)
+{
+	const struct transaction *t = CONTAINER(exchange, struct transaction, exchange);
+	struct str url = t->error_url ? str_of(t->error_url) : t->url;
+	int64_t age_us = loop_wall_us(connection->worker->loop) - t->start_us;
+
+	if (!t->is_begun)
+		return;
+	write_connection(out, connection, exchange);
+	buf_printf(out, "uri %.*s\n", STR_ARG(str_first(url, URL_SHOWN_BYTES)));
+	buf_printf(out, "logType %s\n", log_tag_name(t->tag));
+	buf_printf(out, "out.offset %" PRIu64 ", out.size %" PRIu64 "\n",
+		   exchange->reply.reader.offset, exchange->reply.sent_bytes);
+	buf_printf(out, "req_sz %" PRIu64 "\n", exchange->request_bytes);
+	buf_printf(out, "start %" PRId64 ".%06d (%.6f seconds ago)\n", t->start_us / 1000000,
+		   (int)(t->start_us % 1000000), (double)age_us / 1e6);
+	buf_printf(out, "username %.*s\n", t->user.len > 0 ? (int)t->user.len : 1,
+		   t->user.len > 0 ? t->user.at : "-");
+	buf_add_str(out, STR("delay_pool 0\n\n"));
+}
+
+static void write_h1(struct buf *out, const struct list *node)
+{
+	const struct session *session = CONTAINER(node, const struct session, node);
+	const struct connection connection = {.worker = session->worker,
+					      .fd = stream_fd(&session->stream),
+					      .nrequests = session->nrequests,
+					      .nread = session->input.len};
+
+	if (session->transaction)
+		write_request(out, &connection, session->exchange);
+}
+
+static void write_h2(struct buf *out, const struct list *node)
+{
+	const struct h2_session *session = CONTAINER(node, const struct h2_session, node);
+	const struct connection connection = {.worker = session->worker,
+					      .fd = stream_fd(&session->stream),
+					      .nrequests = session->nrequests};
+
+	LIST_EACH(each, &session->streams) {
+		const struct h2_stream *stream = CONTAINER(each, const struct h2_stream, node);
+
+		if (stream->transaction)
+			write_request(out, &connection, stream->exchange);
+	}
+}
+
+/* The cursor counts connections that were seen, in the upper half those of HTTP/2; some may be seen twice, or
+ * not, when others end meanwhile. */
+static bool write_some(const struct list *sessions, uint32_t *seen,
+		       void (*write)(struct buf *out, const struct list *node), struct buf *out)
+{
+	uint32_t i = 0, end = *seen + SESSIONS_A_PIECE;
+
+	LIST_EACH(node, sessions) {
+		if (i++ < *seen)
+			continue;
+		if (i > end || out->len >= SURVEY_BYTES) {
+			*seen = i - 1;
+			return true;
+		}
+		write(out, node);
+	}
+	*seen = i;
+	return false;
+}
+
+bool manager_survey_requests(struct worker *worker, uint64_t *cursor, struct buf *out)
+{
+	uint32_t seen_h1 = (uint32_t)*cursor, seen_h2 = (uint32_t)(*cursor >> 32);
+	bool has_more = write_some(&worker->sessions, &seen_h1, write_h1, out) ||
+			write_some(&worker->h2_sessions, &seen_h2, write_h2, out);
+
+	*cursor = (uint64_t)seen_h2 << 32 | seen_h1;
+	return has_more;
+}
+
+/* ---- helpers: the home loop's, worker 0 */
+
+static void write_helpers(struct buf *out, const char *title, const struct helper_command *command,
+			  const struct helper_children *children, const struct helper_pool *pool)
+{
+	struct helper_pool_stats stats;
+
+	helper_pool_stats(pool, &stats);
+	buf_printf(out, "%s Statistics:\n", title);
+	buf_printf(out, "  program: %s\n", command->argv[0]);
+	buf_printf(out, "  number active: %u of %u (0 shutting down)\n", stats.nrunning,
+		   children->max);
+	buf_printf(out, "  requests sent: %" PRIu64 "\n", stats.nrequests);
+	buf_printf(out, "  replies received: %" PRIu64 "\n", stats.nreplies);
+	buf_printf(out, "  requests timedout: %" PRIu64 "\n", stats.ntimeouts);
+	buf_printf(out, "  queue length: %u\n", stats.nqueued);
+	buf_printf(out, "  avg service time: 0 msec\n");
+	buf_printf(out, "  started: %" PRIu64 ", died: %" PRIu64 "%s\n", stats.nstarts,
+		   stats.ndeaths, stats.is_broken ? ", none can be kept alive" : "");
+}
+
+bool manager_survey_redirector(struct worker *worker, uint64_t *cursor, struct buf *out)
+{
+	const struct snapshot *snapshot = worker_snapshot(worker);
+	const struct rewrite_config *config;
+
+	(void)cursor;
+	if (worker->index != 0 || !snapshot)
+		return false;
+	config = snapshot_config(snapshot)->url_rewrite;
+	if (snapshot->url_rewrite)
+		write_helpers(out, "Redirector", &config->command, &config->children,
+			      snapshot->url_rewrite);
+	else
+		buf_add_str(out, STR("No redirectors defined\n"));
+	return false;
+}
+
+bool manager_has_basic(const struct config *config)
+{
+	return auth_is_usable(&config->auth->schemes[AUTH_BASIC]);
+}
+
+bool manager_survey_basic(struct worker *worker, uint64_t *cursor, struct buf *out)
+{
+	const struct snapshot *snapshot = worker_snapshot(worker);
+	const struct auth_scheme *scheme;
+
+	(void)cursor;
+	if (worker->index != 0 || !snapshot || !snapshot->auth_pool)
+		return false;
+	scheme = &snapshot_config(snapshot)->auth->schemes[AUTH_BASIC];
+	write_helpers(out, "Basic Authenticator", &scheme->command, &scheme->children,
+		      snapshot->auth_pool);
+	return false;
+}

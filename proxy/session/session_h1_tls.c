@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* https_port: the TLS handshake ahead of the first request. A client that sends plain HTTP instead is
+ * told so, in plain HTTP. */
+#include "lib/base/log.h"
+#include "lib/net/stream_tls.h"
+#include "proxy/server.h"
+#include "proxy/session/session_h1_internal.h"
+#include "proxy/tls/handshake_rate.h"
+#include "proxy/tls/tls_table.h"
+#include "squid-compat/config.h"
+#include "squid-compat/ports.h"
+
+/* tls_handshake_limit */
+static bool may_begin(struct session *session)
+{
+	int limit = snapshot_config(session->snapshot)->tls_handshake_limit;
+
+	return limit == 0 ||
+	       handshake_rate_may(session->worker->server->handshakes, &session->client,
+	                          (unsigned)limit, loop_now_ms(session->worker->loop));
+}
+
+static void start_tls(struct session *session)
+{
+	struct tls_port *entry = session->snapshot->tls_ports[session->port->index];
+	struct tls_server *server = tls_port_server(entry);
+
+	stream_serve_tls(&session->stream, server, &session->worker->tls_gate,
+	                 buf_str(&session->input));
+	buf_fini(&session->input);
+	tls_server_unref(server);
+}
+
+static enum session_state failed(struct session *session)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	log_say(2, "Error negotiating TLS on a connection from %s: %s",
+	        addr_text(&session->client, text), stream_tls_why(&session->stream));
+	worker_log_empty_connection(session->worker, session->snapshot, &session->client,
+	                            session->port);
+	/* The alert has to arrive: a close with unread bytes would overtake it. */
+	stream_drop_tls(&session->stream, NULL);
+	return stream_has_ended(&session->stream) ? SESSION_CLOSED : SESSION_LINGER;
+}
+
+enum session_state session_run_handshake(struct session *session)
+{
+	static const struct refusal plain = {
+		.status = 400,
+		.error = "ERR_HTTPS_EXPECTED",
+		.why = "plain HTTP was sent to a TLS port",
+		.url = "error:invalid-request",
+	};
+	int result;
+
+	if (!stream_is_tls(&session->stream)) {
+		if (!may_begin(session))
+			return SESSION_CLOSED;
+		start_tls(session);
+	}
+	result = stream_handshake(&session->stream);
+	if (result == 0)
+		return str_eq(stream_tls_alpn(&session->stream), STR("h2"))
+		               ? session_hand_over(session, STR(""))
+		               : SESSION_READ_HEAD;
+	if (result == STREAM_WAIT)
+		return SESSION_HANDSHAKE;
+	if (result != STREAM_PLAIN)
+		return failed(session);
+	stream_drop_tls(&session->stream, NULL);
+	return session_refuse(session, &plain);
+}

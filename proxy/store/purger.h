@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/store/purger.h: a purge by pattern, from its beginning to its count: it stands on the list of purges
+ * (cache/purge.h), memory is walked through in slices, the disks walk through their rows, which look-ups
+ * find no more, and then memory once more for what came from there meanwhile. It runs to its end,
+ * whether anybody waits for it or not.
+ *
+ * Threads: the main thread's loop. */
+#ifndef PROXY_PURGER_H
+#define PROXY_PURGER_H
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct purge;
+struct purger; /* opaque */
+struct server;
+
+struct purger_count {
+	uint64_t memory, disk; /* objects: one that is in both counts twice */
+	uint64_t seen, total;  /* rows of the disks */
+	int64_t took_ms;
+	bool is_waiting; /* a disk cannot be written now; the purge goes on when it can */
+	bool is_cut;     /* the program stops */
+};
+
+/* purge, who and what (for purge_log) are copied or counted. done comes from loop, later. */
+struct purger *purger_start(struct server *server, struct loop *loop, struct purge *purge,
+			    const char *who, const char *what,
+			    void (*done)(void *owner, const struct purger_count *count),
+			    void *owner);
+void purger_look(const struct purger *purger, struct purger_count *out);
+/* done will not be called. Accepts NULL. */
+void purger_leave(struct purger *purger);
+
+#endif

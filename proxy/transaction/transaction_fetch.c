@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is not in the cache, or must be validated: asks the origin, and takes what comes. */
+#include "cache/index.h"
+#include "cache/object.h"
+#include "cache/range.h"
+#include "cache/revalidate.h"
+#include "lib/base/log.h"
+#include "proxy/server.h"
+#include "proxy/transaction/transaction_internal.h"
+#include "proxy/transaction/transaction_log.h"
+#include "proxy/unshared.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+#include "squid-compat/helper_config.h"
+#include "squid-compat/size_rules.h"
+#include "squid-compat/values.h"
+
+static void fetch_woke(void *owner)
+{
+	transaction_resume(owner);
+}
+
+/* Squid: range_offset_limit; without a line 0, which means that parts are never cut out of wholes. */
+static bool is_within_offset_limit(struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+	int64_t limit =
+		size_rules_find(transaction_config(t)->range_offset_limits, &t->facts, 0);
+	uint64_t first;
+
+	if (limit == 0 || !range_lowest(http_value(&request->head, FIELD_RANGE), &first))
+		return limit == VALUE_UNLIMITED;
+	return limit == VALUE_UNLIMITED || first <= (uint64_t)limit;
+}
+
+/* The whole is asked for, and the part that the client wants cut out of it here: when a stored
+ * response is validated, and where range_offset_limit says so. */
+bool transaction_withholds_range(struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+
+	if (t->is_revalidation_due)
+		return true;
+	return t->key != 0 && t->may_cache && request->method == HTTP_GET &&
+	       http_has(&request->head, FIELD_RANGE) && is_within_offset_limit(t);
+}
+
+/* The client's, of which our own would make another question. */
+static bool has_own_conditions(const struct http_request *request)
+{
+	const struct http_head *head = &request->head;
+
+	return http_has(head, FIELD_IF_NONE_MATCH) || http_has(head, FIELD_IF_MODIFIED_SINCE) ||
+	       http_has(head, FIELD_IF_MATCH) || http_has(head, FIELD_IF_UNMODIFIED_SINCE) ||
+	       http_has(head, FIELD_RANGE);
+}
+
+/* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their own. */
+static bool may_lead(const struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+	const struct http_head *head = &request->head;
+
+	return t->may_lead && t->may_cache && request->method == HTTP_GET &&
+	       request->body == HTTP_BODY_NONE &&
+	       transaction_config(t)->collapsed_forwarding &&
+	       !http_has(head, FIELD_AUTHORIZATION) && !http_has(head, FIELD_RANGE) &&
+	       !http_has(head, FIELD_IF_NONE_MATCH) && !http_has(head, FIELD_IF_MODIFIED_SINCE) &&
+	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
+}
+
+/* RFC 9111 §4.3.1: what else is stored for the URL goes along, if the origin could name it. */
+static bool is_worth_naming(const struct transaction *t, const struct object *variant)
+{
+	return variant != t->object && variant->status == 200 && object_is_whole(variant) &&
+	       revalidate_has_etag(variant);
+}
+
+/* Fills order->variants with references that the caller drops. */
+static void collect_variants(const struct transaction *t, struct fetch_order *order)
+{
+	const struct http_request *request = transaction_request(t);
+	struct object *found[FETCH_MAX_VARIANTS];
+	unsigned n;
+
+	if (!t->may_cache || request->method != HTTP_GET ||
+	    !(t->is_revalidation_due ? t->object->vary.len > 0 : t->forward == FORWARD_VARY_MISS))
+		return;
+	if (!t->is_revalidation_due && has_own_conditions(request))
+		return;
+	n = index_variants(t->worker->server->index, t->key, t->cache_url, found, FETCH_MAX_VARIANTS);
+	for (unsigned i = 0; i < n; i++) {
+		if (is_worth_naming(t, found[i]))
+			order->variants[order->nvariants++] = found[i];
+		else
+			object_unref(found[i]);
+	}
+}
+
+static void start_fetch(struct transaction *t)
+{
+	struct fetch_order order = {
+		.worker = t->worker,
+		.snapshot = t->snapshot,
+		.exchange = &t->exchange,
+		.url = t->url,
+		.cache_url = t->cache_url,
+		.parts = &t->parts,
+		.facts = &t->facts,
+		.client_host =
+			t->was_rewritten && !transaction_config(t)->url_rewrite->rewrites_host
+				? http_value(&transaction_request(t)->head, FIELD_HOST)
+				: STR_NONE,
+		.log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL,
+		.user = t->user.at ? t->user : t->facts.external_user,
+		.external_user = t->facts.external_user,
+		.external_password = t->external_password,
+		.stored = t->is_revalidation_due ? t->object : NULL,
+		.known = t->known,
+		.withholds_range = transaction_withholds_range(t),
+		.fill = t->fill,
+		.key = t->key,
+		.may_store = t->may_cache,
+		.leads = may_lead(t),
+		.woke = fetch_woke,
+		.owner = t,
+	};
+
+	collect_variants(t, &order);
+	t->is_range_withheld = order.withholds_range || order.fill.partial;
+	t->tag = LOG_TCP_MISS;
+	t->fetch = fetch_start(&order);
+	while (order.nvariants > 0)
+		object_unref(order.variants[--order.nvariants]);
+}
+
+static enum transaction_state may_fetch(struct transaction *t)
+{
+	struct acl_result result = {0};
+
+	if (t->control.flags & CC_ONLY_IF_CACHED) {
+		t->tag = LOG_TCP_MISS;
+		return transaction_refuse(t, 504, ERROR_ONLY_IF_CACHED_MISS);
+	}
+	if (t->is_loop) {
+		log_say(1, "WARNING: Forwarding loop detected for: %.*s", STR_ARG(t->url));
+		t->tag = LOG_TCP_MISS;
+		return transaction_refuse(t, 403, ERROR_ACCESS_DENIED);
+	}
+	t->facts.is_fast = true;
+	if (access_list_check(transaction_config(t)->miss_access, ACL_ALLOW, &t->facts, &result) !=
+	    ACL_ALLOW)
+		return reply_denied(t, &result, LOG_TCP_MISS, ERROR_FORWARDING_DENIED);
+	t->facts.is_fast = false;
+	return TRANSACTION_FETCH;
+}
+
+static void take_object(struct transaction *t)
+{
+	t->is_promotion_due = false;
+	object_unref(t->object);
+	t->object = object_ref(fetch_object(t->fetch));
+}
+
+/* The origin did not help; what is stored may still serve, unless that is forbidden. */
+static enum transaction_state fetch_failed(struct transaction *t)
+{
+	const struct fetch_failure *failure = fetch_failure(t->fetch);
+
+	if (t->is_revalidation_due && !t->must_revalidate) {
+		t->tag = LOG_TCP_REFRESH_FAIL_OLD;
+		t->is_hit = true;
+		return TRANSACTION_REPLY_ACCESS;
+	}
+	t->tag = t->is_revalidation_due ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_MISS;
+	return reply_error(t, failure->status, failure->error, failure->error_number);
+}
+
+static enum transaction_state fetch_answered(struct transaction *t)
+{
+	int status = t->report.status;
+
+	/* Broken before the client got a byte of it. */
+	if (object_state(fetch_object(t->fetch)) == OBJECT_ABORTED)
+		return fetch_failed(t);
+	if (!t->is_revalidation_due) {
+		take_object(t);
+		return TRANSACTION_REPLY_ACCESS;
+	}
+	if (status >= 500 && !t->must_revalidate) {
+		t->tag = LOG_TCP_REFRESH_FAIL_OLD;
+		t->is_hit = true;
+		return TRANSACTION_REPLY_ACCESS;
+	}
+	t->tag = status >= 500 ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_REFRESH_MODIFIED;
+	take_object(t);
+	return TRANSACTION_REPLY_ACCESS;
+}
+
+enum transaction_state transaction_run_fetch(struct transaction *t)
+{
+	if (!t->fetch) {
+		enum transaction_state next = may_fetch(t);
+
+		if (next != TRANSACTION_FETCH)
+			return next;
+		start_fetch(t);
+	}
+	t->report = *fetch_report(t->fetch);
+	switch (fetch_outcome(t->fetch)) {
+	case FETCH_PENDING:
+		return TRANSACTION_FETCH;
+	case FETCH_FAILED:
+		return fetch_failed(t);
+	case FETCH_ANSWERED:
+		return fetch_answered(t);
+	case FETCH_NOT_MODIFIED:
+		break;
+	}
+	take_object(t);
+	t->is_hit = true;
+	t->tag = LOG_TCP_REFRESH_UNMODIFIED;
+	return TRANSACTION_REPLY_ACCESS;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* store_id_program: what it is asked, and the key under which the cache keeps the response. */
+#include "helpers/store_id.h"
+
+#include "helpers/url_rewrite.h"
+#include "lib/base/log.h"
+#include "proxy/transaction/transaction_internal.h"
+#include "proxy/transaction/transaction_log.h"
+#include "proxy/worker.h"
+#include "squid-compat/config.h"
+#include "squid-compat/helper_config.h"
+
+static void store_id_done(struct helper_request *request)
+{
+	struct transaction *t = CONTAINER(request, struct transaction, store_id);
+
+	t->waiting &= ~(unsigned)WAIT_STORE_ID;
+	transaction_resume(t);
+}
+
+/* False: the line would be too long. */
+static bool ask(struct transaction *t)
+{
+	struct buf extras, line;
+	bool ok;
+
+	buf_init(&extras, 16384);
+	buf_init(&line, URL_REWRITE_MAX_ASK_BYTES);
+	transaction_render(t, transaction_config(t)->store_id->extras, &extras);
+	ok = url_rewrite_line(t->url, buf_str(&extras), &line);
+	if (ok) {
+		t->store_id.loop = t->worker->loop;
+		t->store_id.done = store_id_done;
+		t->waiting |= WAIT_STORE_ID;
+		helper_pool_ask(t->snapshot->store_id, &t->store_id, buf_str(&line));
+	}
+	buf_fini(&extras);
+	buf_fini(&line);
+	return ok;
+}
+
+/* That no helper answered is true of many requests at a time: the pool says it, and counts. */
+static enum transaction_state take(struct transaction *t)
+{
+	const struct helper_reply *reply = t->store_id.reply;
+	struct err_text complaint;
+	struct str id = store_id_read(reply, &complaint);
+
+	if (complaint.at[0])
+		log_say(reply->code >= HELPER_TIMEOUT ? 2 : 1, "%s", complaint.at);
+	transaction_add_notes(t, reply->pairs, reply->npairs);
+	if (id.at)
+		t->cache_url = arena_str(&t->arena, id);
+	return TRANSACTION_CACHE_ACCESS;
+}
+
+enum transaction_state transaction_run_store_id(struct transaction *t)
+{
+	struct acl_result result = {0};
+
+	t->cache_url = t->url;
+	if (!t->snapshot->store_id)
+		return TRANSACTION_CACHE_ACCESS;
+	if (t->store_id.reply)
+		return take(t);
+	if (t->waiting)
+		return TRANSACTION_STORE_ID;
+	switch (access_ask(t, transaction_config(t)->store_id_access, ACL_ALLOW, &result)) {
+	case ACL_NEED:
+		return TRANSACTION_STORE_ID;
+	case ACL_DENY:
+		return TRANSACTION_CACHE_ACCESS;
+	case ACL_ALLOW:
+		break;
+	}
+	return ask(t) ? TRANSACTION_STORE_ID : transaction_refuse(t, 414, ERROR_GATEWAY_FAILURE);
+}
