@@ -72,6 +72,15 @@ struct exchange_ops {
 	bool (*tls_facts)(struct exchange *exchange, struct tls_facts *out);
 };
 
+/* A connection of whatever protocol, for who looks at them all. */
+struct session_view {
+	int fd;
+	uint64_t nrequests;
+	size_t nread; /* bytes that wait */
+};
+typedef void session_view_fn(void *owner, const struct session_view *view,
+			     const struct exchange *exchange);
+
 struct exchange {
 	const struct exchange_ops *ops;
 	void *session;

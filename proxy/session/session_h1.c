@@ -494,3 +494,14 @@ void session_h1_stop_all(struct worker *worker, bool now)
 			session_destroy(session);
 	}
 }
+
+void session_h1_view(const struct list *node, session_view_fn *see, void *owner)
+{
+	const struct session *session = CONTAINER(node, const struct session, node);
+	const struct session_view view = {.fd = stream_fd(&session->stream),
+					  .nrequests = session->nrequests,
+					  .nread = session->input.len};
+
+	if (session->transaction)
+		see(owner, &view, session->exchange);
+}

@@ -5,7 +5,9 @@
  * RFC 9112 §9.3 (persistence, pipelining), §9.6 (tear-down). Threads: one worker's. */
 #ifndef PROXY_SESSION_H1_H
 #define PROXY_SESSION_H1_H
+#include "lib/base/list.h"
 #include "lib/net/addr.h"
+#include "proxy/session/exchange.h"
 
 struct listener;
 struct worker;
@@ -17,5 +19,8 @@ void session_h1_start(struct worker *worker, struct listener *listener, int fd,
 /* Asks all of a worker's sessions to end: idle ones now, the others after their reply (with now:
  * those too). */
 void session_h1_stop_all(struct worker *worker, bool now);
+
+/* Shows the exchange under way, if there is one, of a node of worker->sessions. */
+void session_h1_view(const struct list *node, session_view_fn *see, void *owner);
 
 #endif

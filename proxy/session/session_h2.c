@@ -343,3 +343,17 @@ void session_h2_stop_all(struct worker *worker, const struct listener *listener,
 		loop_defer(worker->loop, &session->task);
 	}
 }
+
+void session_h2_view(const struct list *node, session_view_fn *see, void *owner)
+{
+	const struct h2_session *session = CONTAINER(node, const struct h2_session, node);
+	const struct session_view view = {.fd = stream_fd(&session->stream),
+					  .nrequests = session->nrequests};
+
+	LIST_EACH(each, &session->streams) {
+		const struct h2_stream *stream = CONTAINER(each, const struct h2_stream, node);
+
+		if (stream->transaction)
+			see(owner, &view, stream->exchange);
+	}
+}

@@ -8,8 +8,10 @@
 #define PROXY_SESSION_H2_H
 #include <stdbool.h>
 
+#include "lib/base/list.h"
 #include "lib/base/str.h"
 #include "lib/net/addr.h"
+#include "proxy/session/exchange.h"
 
 struct client_count; /* proxy/session/client_table.h */
 struct listener;
@@ -39,5 +41,8 @@ bool session_h2_is_preface(const char *bytes, size_t len, bool *is_whole);
 /* Asks the sessions of a listener (NULL: all of the worker's) to end: they send GOAWAY and go when
  * their streams are done (with now: at once). */
 void session_h2_stop_all(struct worker *worker, const struct listener *listener, bool now);
+
+/* Shows each exchange under way of a node of worker->h2_sessions. */
+void session_h2_view(const struct list *node, session_view_fn *see, void *owner);
 
 #endif

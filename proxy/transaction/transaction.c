@@ -307,6 +307,17 @@ struct exchange *transaction_exchange(struct transaction *t)
 	return &t->exchange;
 }
 
+bool transaction_view(const struct exchange *exchange, struct transaction_view *out)
+{
+	const struct transaction *t = CONTAINER(exchange, const struct transaction, exchange);
+
+	*out = (struct transaction_view){.url = t->error_url ? str_of(t->error_url) : t->url,
+					 .user = t->user,
+					 .tag = log_tag_name(t->tag),
+					 .start_us = t->start_us};
+	return t->is_begun;
+}
+
 void transaction_keep_head(struct transaction *t)
 {
 	struct http_head *head = &t->exchange.request.head;

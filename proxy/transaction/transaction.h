@@ -10,6 +10,7 @@
 #define PROXY_TRANSACTION_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/base/str.h"
 
@@ -53,6 +54,15 @@ void transaction_body_wake(struct transaction *transaction);
 void transaction_end(struct transaction *transaction, bool is_complete);
 /* The connection closed within a head of which nbytes had come. */
 void transaction_end_without_request(struct transaction *transaction, size_t nbytes);
+
+/* What is told of a request under way. */
+struct transaction_view {
+	struct str url, user;
+	const char *tag; /* TCP_MISS */
+	int64_t start_us; /* wall clock */
+};
+/* false: not begun. The view is valid until the transaction goes on. */
+bool transaction_view(const struct exchange *exchange, struct transaction_view *out);
 
 /* Frees a worker's spare transactions. */
 void transaction_free_spare(struct worker *worker);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/reply_internal.h: what reply.c (replies as a whole), reply_range.c (parts of one) and
+/* proxy/transaction/reply_internal.h: what reply.c (replies as a whole), reply_range.c (parts of one) and
  * reply_language.c (of error pages) share. */
 #ifndef PROXY_REPLY_INTERNAL_H
 #define PROXY_REPLY_INTERNAL_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/session/reply_internal.h"
+#include "proxy/transaction/reply_internal.h"
 
 #include <stdatomic.h>
 

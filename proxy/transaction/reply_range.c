@@ -8,7 +8,7 @@
 #include "cache/revalidate.h"
 #include "lib/base/random.h"
 #include "proxy/manager/pen.h"
-#include "proxy/session/reply_internal.h"
+#include "proxy/transaction/reply_internal.h"
 #include "proxy/worker.h"
 
 enum {
