@@ -2,12 +2,19 @@
 #include "squid-compat/acl.h"
 
 #include "lib/base/check.h"
+#include "lib/base/hash.h"
 #include "lib/base/heap.h"
+#include "lib/base/random.h"
 #include "squid-compat/acl_internal.h"
+
+enum { FIRST_PLACES = 32 };
 
 struct acl_set {
 	struct acl **acls;
 	size_t n, cap;
+	struct acl **table; /* by hash of the name; mask + 1 places, at most half of them used */
+	size_t mask;
+	uint64_t seed;
 	unsigned nsearches;
 	bool is_sealed;
 	struct external_name {
@@ -54,6 +61,9 @@ struct acl_set *acl_set_create(void)
 {
 	struct acl_set *set = mem_zalloc(sizeof(*set));
 
+	set->seed = random_u64();
+	set->mask = FIRST_PLACES - 1;
+	set->table = mem_array(FIRST_PLACES, sizeof(*set->table));
 	for (size_t i = 0; i < COUNT(built_in); i++)
 		parse_built_in(set, i);
 	return set;
@@ -79,8 +89,39 @@ void acl_set_destroy(struct acl_set *set)
 	for (size_t i = 0; i < set->nexternals; i++)
 		mem_free(set->externals[i].name);
 	mem_free(set->externals);
+	mem_free(set->table);
 	mem_free(set->acls);
 	mem_free(set);
+}
+
+/* ---- names, whose case does not count ---- */
+
+/* Where name's ACL is, or belongs. name is at most ACL_MAX_NAME_BYTES long. */
+static struct acl **place_of(const struct acl_set *set, struct str name)
+{
+	char lower[ACL_MAX_NAME_BYTES];
+	size_t at;
+
+	for (size_t i = 0; i < name.len; i++)
+		lower[i] = ascii_lower(name.at[i]);
+	at = hash_str((struct str){lower, name.len}, set->seed) & set->mask;
+	while (set->table[at] && !str_eq_nocase(str_of(set->table[at]->name), name))
+		at = (at + 1) & set->mask;
+	return &set->table[at];
+}
+
+struct acl *acl_set_find(const struct acl_set *set, struct str name)
+{
+	return name.len <= ACL_MAX_NAME_BYTES ? *place_of(set, name) : NULL;
+}
+
+static void grow_table(struct acl_set *set)
+{
+	set->mask = 2 * set->mask + 1;
+	mem_free(set->table);
+	set->table = mem_array(set->mask + 1, sizeof(*set->table));
+	for (size_t i = 0; i < set->n; i++)
+		*place_of(set, str_of(set->acls[i]->name)) = set->acls[i];
 }
 
 /* ---- one line ---- */
@@ -95,6 +136,10 @@ static struct acl *add_acl(struct acl_set *set, struct str name, const struct ac
 	}
 	set->acls[set->n++] = acl;
 	acl->name = str_dup(name);
+	if (2 * set->n > set->mask)
+		grow_table(set);
+	else
+		*place_of(set, name) = acl;
 	acl->type = type;
 	acl->is_slow = type->flags & ACL_IS_SLOW;
 	acl->is_about_user = type->flags & ACL_IS_ABOUT_USER;
@@ -317,14 +362,6 @@ void acl_set_seal(struct acl_set *set, struct report *report)
 }
 
 /* ---- questions ---- */
-
-struct acl *acl_set_find(const struct acl_set *set, struct str name)
-{
-	for (size_t i = 0; i < set->n; i++)
-		if (str_eq_nocase(str_of(set->acls[i]->name), name))
-			return set->acls[i];
-	return NULL;
-}
 
 unsigned acl_set_next_search(struct acl_set *set)
 {
