@@ -137,8 +137,10 @@ static enum err make_worker(struct server *server, const struct config *config,
 	char *servers = nameservers(config);
 	const struct resolver_options options = {
 		.nameservers = servers,
-		.hosts_file = config->hosts_file,
+		.hosts_file = config->hosts_file ? config->hosts_file : "none",
+		.uses_search_list = config->dns_defnames,
 		.timeout_ms = config->dns_timeout_ms,
+		.retransmit_ms = config->dns_retransmit_interval_ms,
 		.positive_ttl_ms = config->positive_dns_ttl_ms,
 		.negative_ttl_ms = config->negative_dns_ttl_ms,
 	};

@@ -31,6 +31,7 @@ struct header_rules;   /* header_rules.h */
 struct log_config;     /* access_log.h */
 struct note_rules;     /* note_rules.h */
 struct peers;          /* peers.h */
+struct port_url_rules; /* ports_url.h */
 struct ports;          /* ports.h */
 struct refresh_rules;  /* refresh_pattern.h */
 struct rewrite_config; /* helper_config.h */
@@ -155,6 +156,7 @@ struct config {
 	enum relaxed_parser relaxed_header_parser;
 	bool check_hostnames;
 	bool allow_underscore;
+	const struct port_url_rules *url_rules; /* of append_domain and these; NULL: none */
 	struct header_rules *request_headers; /* request_header_access, _replace, _add */
 	struct header_rules *reply_headers;
 

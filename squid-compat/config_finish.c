@@ -14,6 +14,7 @@
 #include "squid-compat/external_acl_config.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/machine.h"
+#include "squid-compat/ports_url.h"
 #include "squid-compat/tls_outgoing.h"
 #include "squid-compat/word_cutter.h"
 
@@ -35,6 +36,25 @@ static void finish_names(struct reading *reading)
 		config->unique_hostname = config->visible_hostname;
 	if (!config->surrogate_id)
 		config->surrogate_id = config->visible_hostname;
+}
+
+/* What is never on the way of a request unless the file speaks of it. */
+static void finish_url_rules(struct reading *reading)
+{
+	struct config *config = reading->config;
+	bool refuses_underscore = config->check_hostnames && !config->allow_underscore;
+	struct port_url_rules *rules;
+
+	if (config->append_domain && config->append_domain[0] != '.') {
+		report_say(reading->report, REPORT_FATAL, "append_domain must begin with a '.'");
+		return;
+	}
+	if (!config->append_domain && !refuses_underscore)
+		return;
+	rules = arena_zalloc(&config->arena_, sizeof(*rules));
+	rules->append_domain = config->append_domain ? str_of(config->append_domain) : STR_NONE;
+	rules->refuses_underscore = refuses_underscore;
+	config->url_rules = rules;
 }
 
 static void finish_paths(struct reading *reading)
@@ -173,6 +193,7 @@ void config_finish(struct reading *reading)
 	struct config *config = reading->config;
 
 	finish_names(reading);
+	finish_url_rules(reading);
 	finish_paths(reading);
 	finish_sizes(reading);
 	finish_user(reading);

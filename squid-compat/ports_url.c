@@ -83,6 +83,17 @@ static size_t put_name(char *at, struct str host)
 	return host.len;
 }
 
+/* Squid: append_domain, of which there is room behind the name. Returns how long it is then. */
+static size_t complete_name(char *at, size_t len, const struct port_url_rules *rules)
+{
+	if (rules->refuses_underscore && memchr(at, '_', len))
+		return 0;
+	if (len == 0 || rules->append_domain.len == 0 || memchr(at, '.', len))
+		return len;
+	memcpy(at + len, rules->append_domain.at, rules->append_domain.len);
+	return len + rules->append_domain.len;
+}
+
 /* An IPv6 address in brackets: cut_authority has checked it. */
 static size_t put_v6(char *at, struct str host)
 {
@@ -109,8 +120,8 @@ static struct http_span span(const struct buf *out, const char *from, size_t len
 }
 
 /* Writes the URL. False, and nothing written: the host is not usable, or there is no room. */
-static bool write_url(bool is_https, const struct site *site, struct str path, struct buf *out,
-		      struct port_url *url)
+static bool write_url(bool is_https, const struct site *site, struct str path,
+		      const struct port_url_rules *rules, struct buf *out, struct port_url *url)
 {
 	const struct str scheme = is_https ? STR("https://") : STR("http://");
 	const uint16_t usual = is_https ? 443 : 80;
@@ -120,12 +131,16 @@ static bool write_url(bool is_https, const struct site *site, struct str path, s
 	size_t host_len;
 
 	buf_clear(out);
-	start = at = buf_reserve(out, SCHEME_ROOM + site->host.len + PORT_ROOM + 1 + path.len);
+	start = at = buf_reserve(out, SCHEME_ROOM + site->host.len +
+					      (rules ? rules->append_domain.len : 0) + PORT_ROOM + 1 +
+					      path.len);
 	if (!start)
 		return false;
 	memcpy(at, scheme.at, scheme.len);
 	host = at += scheme.len;
 	host_len = is_v6 ? put_v6(at, site->host) : put_name(at, site->host);
+	if (rules && !is_v6)
+		host_len = complete_name(at, host_len, rules);
 	if (host_len == 0)
 		return false;
 	at += host_len;
@@ -172,13 +187,14 @@ static bool cut_absolute(struct str text, struct absolute *out, bool *is_scheme_
 	return true;
 }
 
-static enum port_url_verdict write_absolute(const struct absolute *absolute, struct buf *out,
+static enum port_url_verdict write_absolute(const struct absolute *absolute,
+					    const struct port_url_rules *rules, struct buf *out,
 					    struct port_url *url)
 {
 	struct site site;
 
 	if (!cut_authority(absolute->authority, &site) ||
-	    !write_url(absolute->is_https, &site, absolute->path, out, url)) {
+	    !write_url(absolute->is_https, &site, absolute->path, rules, out, url)) {
 		buf_clear(out);
 		return PORT_URL_NO_SITE;
 	}
@@ -195,7 +211,8 @@ static uint16_t forced_port(const struct port *port, const struct addr *local)
 
 /* The site that the port itself names: defaultsite, or with vport the local address. */
 static bool write_own_site(const struct port *port, uint16_t vport, const struct addr *local,
-			   struct str path, struct buf *out, struct port_url *url)
+			   struct str path, const struct port_url_rules *rules, struct buf *out,
+			   struct port_url *url)
 {
 	struct site site = {port->site_host, vport ? vport : port->site_port};
 	char ip[ADDR_TEXT_BYTES], text[ADDR_TEXT_BYTES + 2];
@@ -208,12 +225,12 @@ static bool write_own_site(const struct port *port, uint16_t vport, const struct
 		site.host.len = (size_t)snprintf(text, sizeof(text),
 						 strchr(ip, ':') ? "[%s]" : "%s", ip);
 	}
-	return write_url(port->is_https_url, &site, path, out, url);
+	return write_url(port->is_https_url, &site, path, rules, out, url);
 }
 
 static enum port_url_verdict rebuild(const struct port *port, struct str path, struct str host,
-				     const struct addr *local, struct buf *out,
-				     struct port_url *url)
+				     const struct addr *local, const struct port_url_rules *rules,
+				     struct buf *out, struct port_url *url)
 {
 	uint16_t vport = forced_port(port, local);
 	struct site site;
@@ -223,17 +240,18 @@ static enum port_url_verdict rebuild(const struct port *port, struct str path, s
 			return PORT_URL_NO_SITE;
 		if (vport != 0)
 			site.port = vport;
-		if (write_url(port->is_https_url, &site, path, out, url))
+		if (write_url(port->is_https_url, &site, path, rules, out, url))
 			return PORT_URL_OK;
 	}
-	if (write_own_site(port, vport, local, path, out, url))
+	if (write_own_site(port, vport, local, path, rules, out, url))
 		return PORT_URL_OK;
 	buf_clear(out);
 	return PORT_URL_NO_SITE;
 }
 
 enum port_url_verdict port_request_url(const struct port *port, struct str target, struct str host,
-				       const struct addr *local, struct buf *out,
+				       const struct addr *local,
+				       const struct port_url_rules *rules, struct buf *out,
 				       struct port_url *url)
 {
 	struct absolute absolute;
@@ -241,18 +259,19 @@ enum port_url_verdict port_request_url(const struct port *port, struct str targe
 
 	buf_clear(out);
 	if (target.len > 0 && target.at[0] == '/')
-		return port->is_accel ? rebuild(port, target, host, local, out, url)
+		return port->is_accel ? rebuild(port, target, host, local, rules, out, url)
 				      : PORT_URL_NO_SITE;
 	if (!cut_absolute(target, &absolute, &is_known))
 		return PORT_URL_NO_SITE;
 	if (!is_known)
 		return PORT_URL_BAD_SCHEME;
 	if (port->is_accel && !port->has_vhost)
-		return rebuild(port, absolute.path, STR_NONE, local, out, url);
-	return write_absolute(&absolute, out, url);
+		return rebuild(port, absolute.path, STR_NONE, local, rules, out, url);
+	return write_absolute(&absolute, rules, out, url);
 }
 
-enum port_url_verdict port_url_absolute(struct str text, struct buf *out, struct port_url *url)
+enum port_url_verdict port_url_absolute(struct str text, const struct port_url_rules *rules,
+					struct buf *out, struct port_url *url)
 {
 	struct absolute absolute;
 	bool is_known;
@@ -260,7 +279,7 @@ enum port_url_verdict port_url_absolute(struct str text, struct buf *out, struct
 	buf_clear(out);
 	if (!cut_absolute(text, &absolute, &is_known))
 		return PORT_URL_NO_SITE;
-	return is_known ? write_absolute(&absolute, out, url) : PORT_URL_BAD_SCHEME;
+	return is_known ? write_absolute(&absolute, rules, out, url) : PORT_URL_BAD_SCHEME;
 }
 
 bool port_cut_site(struct str text, struct str *host, uint16_t *port)

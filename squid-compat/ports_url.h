@@ -18,6 +18,12 @@ enum port_url_verdict {
 				400 ERR_UNSUP_REQ */
 };
 
+/* What a configuration says of site names. NULL instead: nothing. */
+struct port_url_rules {
+	struct str append_domain; /* ".example.com", for names without a dot; empty: none */
+	bool refuses_underscore;  /* check_hostnames on with allow_underscore off */
+};
+
 /* Spans over the URL text: "SCHEME://AUTHORITY/PATH?QUERY". */
 struct port_url {
 	struct http_span scheme;    /* "http" or "https" */
@@ -32,12 +38,14 @@ struct port_url {
  * value of Host, STR_NONE or empty when there is none. local: where the client connected to (asked
  * for with vport only). The URL replaces what is in out; *url is filled on PORT_URL_OK only. */
 enum port_url_verdict port_request_url(const struct port *port, struct str target, struct str host,
-				       const struct addr *local, struct buf *out,
+				       const struct addr *local,
+				       const struct port_url_rules *rules, struct buf *out,
 				       struct port_url *url);
 
 /* Reads an absolute URL ("http://host[:port]/path", from a rewriter, say) by the same rules: what
  * it writes is normalised as above. */
-enum port_url_verdict port_url_absolute(struct str text, struct buf *out, struct port_url *url);
+enum port_url_verdict port_url_absolute(struct str text, const struct port_url_rules *rules,
+					struct buf *out, struct port_url *url);
 
 /* Cuts "host[:port]" (a defaultsite); *port 0: none said. False: it is no such thing. */
 bool port_cut_site(struct str text, struct str *host, uint16_t *port);

@@ -15,6 +15,7 @@ struct host {
 struct hosts {
 	struct buf text;  /* the file, in lower case */
 	struct host *all; /* sorted by name, then by place in the file */
+	const struct host **by_addr; /* by address, then by place in the file */
 	size_t n, cap;
 };
 
@@ -30,6 +31,24 @@ static int compare_hosts(const void *a, const void *b)
 {
 	const struct host *x = a, *y = b;
 	int order = compare_names(x->name, y->name);
+
+	return order ? order : (x->name.at > y->name.at) - (x->name.at < y->name.at);
+}
+
+static int compare_ips(const struct addr *a, const struct addr *b)
+{
+	uint8_t x[16], y[16];
+
+	addr_ip_bytes(a, x);
+	addr_ip_bytes(b, y);
+	return memcmp(x, y, sizeof(x));
+}
+
+static int compare_by_addr(const void *a, const void *b)
+{
+	const struct host *x = *(const struct host *const *)a;
+	const struct host *y = *(const struct host *const *)b;
+	int order = compare_ips(&x->addr, &y->addr);
 
 	return order ? order : (x->name.at > y->name.at) - (x->name.at < y->name.at);
 }
@@ -69,8 +88,13 @@ static struct hosts *index_text(struct hosts *hosts)
 	}
 	while (str_split(&rest, '\n', &line))
 		read_line(hosts, line);
-	if (hosts->n > 0)
-		qsort(hosts->all, hosts->n, sizeof(*hosts->all), compare_hosts);
+	if (hosts->n == 0)
+		return hosts;
+	qsort(hosts->all, hosts->n, sizeof(*hosts->all), compare_hosts);
+	hosts->by_addr = mem_array(hosts->n, sizeof(*hosts->by_addr));
+	for (size_t i = 0; i < hosts->n; i++)
+		hosts->by_addr[i] = &hosts->all[i];
+	qsort(hosts->by_addr, hosts->n, sizeof(*hosts->by_addr), compare_by_addr);
 	return hosts;
 }
 
@@ -111,6 +135,7 @@ void hosts_destroy(struct hosts *hosts)
 	if (!hosts)
 		return;
 	buf_fini(&hosts->text);
+	mem_free(hosts->by_addr);
 	mem_free(hosts->all);
 	mem_free(hosts);
 }
@@ -131,4 +156,21 @@ unsigned hosts_find(const struct hosts *hosts, struct str name, struct addr *add
 	while (n < max && low < hosts->n && str_eq(hosts->all[low].name, name))
 		addrs[n++] = hosts->all[low++].addr;
 	return n;
+}
+
+struct str hosts_find_name(const struct hosts *hosts, const struct addr *addr)
+{
+	size_t low = 0, high = hosts->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_ips(&hosts->by_addr[middle]->addr, addr) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < hosts->n && compare_ips(&hosts->by_addr[low]->addr, addr) == 0)
+		return hosts->by_addr[low]->name;
+	return STR_NONE;
 }

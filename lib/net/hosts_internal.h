@@ -20,4 +20,7 @@ void hosts_destroy(struct hosts *hosts); /* accepts NULL */
 /* The addresses of a name (in lower case), in the file's order, at most max. Returns how many. */
 unsigned hosts_find(const struct hosts *hosts, struct str name, struct addr *addrs, unsigned max);
 
+/* The first name of the first line with that address; empty: it has none. */
+struct str hosts_find_name(const struct hosts *hosts, const struct addr *addr);
+
 #endif

@@ -9,62 +9,17 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
 #include "lib/net/hosts_internal.h"
+#include "lib/net/resolver_internal.h"
 
 enum {
-	MAX_NAMES = 1024, /* answers kept; more only while they are being asked */
-	NBUCKETS = 256,
+	MAX_NAMES = 1024, /* answers kept of each kind; more only while they are being asked */
 	MAX_NAME_BYTES = 253, /* RFC 1035 §2.3.4, as text */
-	TRIES = 4,            /* c-ares doubles its patience with each: 1 + 2 + 4 + 8 parts */
-	TRY_PARTS = 15,
-	MIN_TRY_MS = 100,
-	MAX_TRY_MS = 60000,
-};
-
-/* One loop's. */
-struct resolver {
-	struct loop *loop;
-	ares_channel channel;
-	bool is_channel_suspect; /* no name server could be reached: they may have changed */
-	unsigned nasked;         /* names that are with c-ares */
-	char *nameservers;       /* NULL: resolv.conf's */
-	struct hosts *hosts;
-	int64_t timeout_ms, positive_ttl_ms, negative_ttl_ms;
-	uint64_t seed;
-	size_t nnames;
-	struct list buckets[NBUCKETS]; /* struct name by hash */
-	struct list by_age;            /* struct name, the one asked longest ago first */
-	struct list sockets;           /* struct socket_watch, those that c-ares has open */
-	struct list answered;          /* struct resolver_query whose done is to be called */
-	struct loop_task hand_out;
-	struct timer retry; /* when c-ares wants to look at its own clock */
-};
-
-struct name {
-	struct list in_bucket, in_age;
-	struct resolver *resolver;
-	struct list askers; /* struct resolver_query */
-	struct timer patience;
-	bool is_asked;      /* c-ares has it and will call back */
-	int64_t expires_ms; /* of the answer, when it is not being asked */
-	const char *why;
-	unsigned naddrs;
-	struct addr addrs[RESOLVER_MAX_ADDRS];
-	size_t len;
-	char text[];
-};
-
-struct socket_watch {
-	struct loop_fd watch;
-	struct list node;
-	struct resolver *resolver;
 };
 
 static const char no_answer_in_time[] = "no name server answered in time";
@@ -90,155 +45,11 @@ static const char *why_not(int status)
 	return ares_strerror(status);
 }
 
-/* ---- c-ares on the loop */
-
-static void plan_retry(struct resolver *resolver)
-{
-	struct timeval left;
-
-	if (ares_timeout(resolver->channel, NULL, &left))
-		timer_set(resolver->loop, &resolver->retry,
-		          loop_now_ms(resolver->loop) + (int64_t)left.tv_sec * 1000 +
-		                  left.tv_usec / 1000 + 1);
-	else
-		timer_cancel(&resolver->retry);
-}
-
-static void retry_is_due(struct timer *timer)
-{
-	struct resolver *resolver = CONTAINER(timer, struct resolver, retry);
-
-	ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	plan_retry(resolver);
-}
-
-static void socket_is_ready(struct loop_fd *watch, uint32_t events)
-{
-	struct resolver *resolver = CONTAINER(watch, struct socket_watch, watch)->resolver;
-	bool has_failed = events & (EPOLLERR | EPOLLHUP);
-	ares_socket_t fd = watch->fd;
-
-	/* May close this socket, which frees the watch. */
-	ares_process_fd(resolver->channel, has_failed || (events & EPOLLIN) ? fd : ARES_SOCKET_BAD,
-	                has_failed || (events & EPOLLOUT) ? fd : ARES_SOCKET_BAD);
-	plan_retry(resolver);
-}
-
-static struct socket_watch *find_socket(struct resolver *resolver, ares_socket_t fd)
-{
-	LIST_EACH(node, &resolver->sockets) {
-		struct socket_watch *socket = CONTAINER(node, struct socket_watch, node);
-
-		if (socket->watch.fd == fd)
-			return socket;
-	}
-	return NULL;
-}
-
-static void close_socket_watch(struct socket_watch *socket)
-{
-	loop_unwatch(socket->resolver->loop, &socket->watch);
-	list_remove(&socket->node);
-	mem_free(socket);
-}
-
-/* c-ares says what it waits for on a socket; for nothing: it is about to close it. */
-static void socket_wants(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct resolver *resolver = arg;
-	struct socket_watch *socket = find_socket(resolver, fd);
-
-	if (!readable && !writable) {
-		if (socket)
-			close_socket_watch(socket);
-		return;
-	}
-	if (!socket) {
-		socket = mem_alloc(sizeof(*socket));
-		*socket = (struct socket_watch){.watch = {.fd = fd, .ready = socket_is_ready},
-		                                .resolver = resolver};
-		list_push_back(&resolver->sockets, &socket->node);
-	}
-	/* If that fails, the question times out. */
-	loop_watch_level(resolver->loop, &socket->watch,
-	                 (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0));
-}
-
-/* "10.0.0.1 [::1]:5353" as c-ares wants it. */
-static int set_nameservers(ares_channel channel, const char *nameservers)
-{
-	struct str rest = str_of(nameservers), word;
-	char text[ADDR_TEXT_BYTES];
-	struct addr addr;
-	struct buf list;
-	int status;
-
-	buf_init(&list, 65536);
-	while (str_word(&rest, &word)) {
-		if (list.len > 0)
-			buf_add_char(&list, ',');
-		if (addr_parse(word, 53, &addr))
-			word = str_of(addr_text(&addr, text));
-		buf_add_str(&list, word);
-	}
-	buf_add_char(&list, '\0');
-	status = list.is_full ? ARES_EBADSTR : ares_set_servers_ports_csv(channel, list.at);
-	buf_fini(&list);
-	return status;
-}
-
-static int try_ms(const struct resolver *resolver)
-{
-	int64_t part_ms = resolver->timeout_ms / TRY_PARTS;
-
-	if (part_ms < MIN_TRY_MS)
-		return MIN_TRY_MS;
-	return part_ms < MAX_TRY_MS ? (int)part_ms : MAX_TRY_MS;
-}
-
-/* Puts a new channel, which knows what resolv.conf says now, in the place of the old one. If that
- * fails the old one stays. Returns c-ares' status. */
-static int open_channel(struct resolver *resolver)
-{
-	char lookups[] = "b"; /* the hosts file is ours */
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH,
-		.timeout = try_ms(resolver),
-		.tries = TRIES,
-		.lookups = lookups,
-		.sock_state_cb = socket_wants,
-		.sock_state_cb_data = resolver,
-	};
-	int which = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-	            ARES_OPT_SOCK_STATE_CB;
-	ares_channel channel;
-	int status;
-
-#ifdef ARES_OPT_QUERY_CACHE /* 1.31: answers are kept here, not there */
-	options.qcache_max_ttl = 0;
-	which |= ARES_OPT_QUERY_CACHE;
-#endif
-	status = ares_init_options(&channel, &options, which);
-	if (status != ARES_SUCCESS)
-		return status;
-	if (resolver->nameservers)
-		status = set_nameservers(channel, resolver->nameservers);
-	if (status != ARES_SUCCESS) {
-		ares_destroy(channel);
-		return status;
-	}
-	if (resolver->channel)
-		ares_destroy(resolver->channel);
-	resolver->channel = channel;
-	resolver->is_channel_suspect = false;
-	return ARES_SUCCESS;
-}
-
 /* ---- names and their answers */
 
 static struct list *bucket_of(struct resolver *resolver, struct str text)
 {
-	return &resolver->buckets[hash_str(text, resolver->seed) % NBUCKETS];
+	return &resolver->buckets[hash_str(text, resolver->seed) % RESOLVER_BUCKETS];
 }
 
 static struct name *find_name(struct resolver *resolver, struct str text)
@@ -260,17 +71,17 @@ static void name_destroy(struct name *name)
 	timer_cancel(&name->patience);
 	list_remove(&name->in_bucket);
 	list_remove(&name->in_age);
-	name->resolver->nnames--;
+	name->resolver->nnames[name->is_reverse]--;
 	mem_free(name);
 }
 
-/* Makes room by dropping the oldest answers. */
-static void bound_names(struct resolver *resolver)
+/* Makes room by dropping the oldest answers of a kind: strangers' addresses push no names out. */
+static void bound_names(struct resolver *resolver, bool is_reverse)
 {
-	LIST_EACH_SAFE(node, &resolver->by_age) {
+	LIST_EACH_SAFE(node, &resolver->by_age[is_reverse]) {
 		struct name *name = CONTAINER(node, struct name, in_age);
 
-		if (resolver->nnames < MAX_NAMES)
+		if (resolver->nnames[is_reverse] < MAX_NAMES)
 			return;
 		if (!name->is_asked)
 			name_destroy(name);
@@ -279,18 +90,18 @@ static void bound_names(struct resolver *resolver)
 
 static void patience_is_over(struct timer *timer);
 
-static struct name *name_create(struct resolver *resolver, struct str text)
+static struct name *name_create(struct resolver *resolver, struct str text, bool is_reverse)
 {
 	struct name *name = mem_alloc(sizeof(*name) + text.len + 1);
 
-	bound_names(resolver);
-	*name = (struct name){.resolver = resolver, .len = text.len};
+	bound_names(resolver, is_reverse);
+	*name = (struct name){.resolver = resolver, .len = text.len, .is_reverse = is_reverse};
 	str_copy(text, name->text, text.len + 1);
 	list_init(&name->askers);
 	timer_init(&name->patience, patience_is_over);
 	list_push_back(bucket_of(resolver, text), &name->in_bucket);
-	list_push_back(&resolver->by_age, &name->in_age);
-	resolver->nnames++;
+	list_push_back(&resolver->by_age[is_reverse], &name->in_age);
+	resolver->nnames[is_reverse]++;
 	return name;
 }
 
@@ -306,9 +117,25 @@ static void answer(struct resolver_query *query, const struct addr *addrs, unsig
 	}
 }
 
+void resolver_answer_host(struct resolver_query *query, struct str host, const char *why)
+{
+	query->naddrs = 0;
+	query->host_len = (unsigned)host.len;
+	query->why = host.len > 0 ? NULL : why;
+	str_copy(host, query->host, sizeof(query->host));
+}
+
+/* What name holds. */
+static void answer_from(struct resolver_query *query, const struct name *name)
+{
+	if (name->is_reverse)
+		resolver_answer_host(query, (struct str){name->host, name->host_len}, name->why);
+	else
+		answer(query, name->addrs, name->naddrs, name->why);
+}
+
 /* Answers all who wait for name; they hear of it from the task. */
-static void answer_askers(struct name *name, const struct addr *addrs, unsigned naddrs,
-                          const char *why)
+static void answer_askers(struct name *name)
 {
 	struct resolver *resolver = name->resolver;
 
@@ -316,7 +143,7 @@ static void answer_askers(struct name *name, const struct addr *addrs, unsigned 
 	if (list_is_empty(&name->askers))
 		return;
 	LIST_EACH(node, &name->askers)
-		answer(CONTAINER(node, struct resolver_query, node_), addrs, naddrs, why);
+		answer_from(CONTAINER(node, struct resolver_query, node_), name);
 	list_splice(&resolver->answered, &name->askers);
 	loop_defer(resolver->loop, &resolver->hand_out);
 }
@@ -336,7 +163,11 @@ static void hand_out_answers(struct loop_task *task)
 /* The name stays with c-ares; its answer is kept when it comes after all. */
 static void patience_is_over(struct timer *timer)
 {
-	answer_askers(CONTAINER(timer, struct name, patience), NULL, 0, no_answer_in_time);
+	struct name *name = CONTAINER(timer, struct name, patience);
+
+	name->naddrs = name->host_len = 0;
+	name->why = no_answer_in_time;
+	answer_askers(name);
 }
 
 /* The shortest TTL of an answer, in seconds. */
@@ -367,37 +198,39 @@ static void keep_addrs(struct name *name, const struct ares_addrinfo *info)
 	}
 }
 
-/* How long the answer that name holds now is good. */
-static int64_t time_to_keep_ms(const struct name *name, const struct ares_addrinfo *info)
+void resolver_name_answered(struct name *name, int status, int64_t ttl_ms)
 {
-	const struct resolver *resolver = name->resolver;
-	int64_t ttl_ms;
+	struct resolver *resolver = name->resolver;
 
-	if (name->naddrs == 0)
-		return resolver->negative_ttl_ms;
-	ttl_ms = shortest_ttl_s(info) * 1000;
+	name->is_asked = false;
+	resolver->nasked--;
+	resolver->is_channel_suspect = status == ARES_ECONNREFUSED || status == ARES_ETIMEOUT;
 	if (ttl_ms < resolver->negative_ttl_ms)
 		ttl_ms = resolver->negative_ttl_ms;
-	return ttl_ms < resolver->positive_ttl_ms ? ttl_ms : resolver->positive_ttl_ms;
+	if (ttl_ms > resolver->positive_ttl_ms)
+		ttl_ms = resolver->positive_ttl_ms;
+	if (name->naddrs + name->host_len == 0)
+		ttl_ms = resolver->negative_ttl_ms;
+	name->why = why_not(status == ARES_SUCCESS ? ARES_ENODATA : status);
+	name->expires_ms = loop_now_ms(resolver->loop) + ttl_ms;
+	answer_askers(name);
 }
 
 /* From c-ares, also within ares_getaddrinfo and ares_destroy. */
 static void name_was_answered(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
 	struct name *name = arg;
+	int64_t ttl_ms = 0;
 
 	(void)timeouts;
-	name->is_asked = false;
-	name->resolver->nasked--;
-	name->resolver->is_channel_suspect = status == ARES_ECONNREFUSED || status == ARES_ETIMEOUT;
 	name->naddrs = 0;
-	if (status == ARES_SUCCESS)
+	if (status == ARES_SUCCESS) {
 		keep_addrs(name, info);
-	name->why = why_not(status == ARES_SUCCESS ? ARES_ENODATA : status);
-	name->expires_ms = loop_now_ms(name->resolver->loop) + time_to_keep_ms(name, info);
+		ttl_ms = shortest_ttl_s(info) * 1000;
+	}
 	if (info)
 		ares_freeaddrinfo(info);
-	answer_askers(name, name->addrs, name->naddrs, name->why);
+	resolver_name_answered(name, status, ttl_ms);
 }
 
 /* Asks the DNS. The answer may be there when this returns. */
@@ -407,15 +240,19 @@ static void ask(struct name *name)
 	struct resolver *resolver = name->resolver;
 
 	list_remove(&name->in_age);
-	list_push_back(&resolver->by_age, &name->in_age);
+	list_push_back(&resolver->by_age[name->is_reverse], &name->in_age);
 	/* A machine that boots without a network gets its name servers later. If this fails, the
 	 * old ones are asked. */
 	if (resolver->is_channel_suspect && resolver->nasked == 0)
-		open_channel(resolver);
+		resolver_open_channel(resolver);
 	name->is_asked = true;
 	resolver->nasked++;
-	ares_getaddrinfo(resolver->channel, name->text, NULL, &hints, name_was_answered, name);
-	plan_retry(resolver);
+	if (name->is_reverse)
+		resolver_ask_reverse(name);
+	else
+		ares_getaddrinfo(resolver->channel, name->text, NULL, &hints, name_was_answered,
+		                 name);
+	resolver_plan_retry(resolver);
 }
 
 /* ---- the callers' side */
@@ -452,25 +289,17 @@ static bool answer_at_once(const struct resolver *resolver, struct str text, str
 	return true;
 }
 
-bool resolver_ask(struct resolver *resolver, struct str text, uint16_t port,
-                  struct resolver_query *query)
+bool resolver_ask_entry(struct resolver *resolver, struct str text, bool is_reverse,
+                        struct resolver_query *query)
 {
-	char lower[MAX_NAME_BYTES + 1];
-	struct str asked = STR_NONE;
-	struct name *name;
+	struct name *name = find_name(resolver, text);
 
-	list_init(&query->node_);
-	query->port_ = port;
-	normalise(text, lower, &asked);
-	if (answer_at_once(resolver, text, asked, query))
-		return true;
-	name = find_name(resolver, asked);
 	if (!name)
-		name = name_create(resolver, asked);
+		name = name_create(resolver, text, is_reverse);
 	if (!name->is_asked && name->expires_ms <= loop_now_ms(resolver->loop))
 		ask(name);
 	if (!name->is_asked) {
-		answer(query, name->addrs, name->naddrs, name->why);
+		answer_from(query, name);
 		return true;
 	}
 	if (list_is_empty(&name->askers))
@@ -478,6 +307,19 @@ bool resolver_ask(struct resolver *resolver, struct str text, uint16_t port,
 		          loop_now_ms(resolver->loop) + resolver->timeout_ms);
 	list_push_back(&name->askers, &query->node_);
 	return false;
+}
+
+bool resolver_ask(struct resolver *resolver, struct str text, uint16_t port,
+                  struct resolver_query *query)
+{
+	char lower[MAX_NAME_BYTES + 1];
+	struct str asked = STR_NONE;
+
+	list_init(&query->node_);
+	query->port_ = port;
+	normalise(text, lower, &asked);
+	return answer_at_once(resolver, text, asked, query) ||
+	       resolver_ask_entry(resolver, asked, false, query);
 }
 
 void resolver_cancel(struct resolver_query *query)
@@ -510,19 +352,22 @@ struct resolver *resolver_create(struct loop *loop, const struct resolver_option
 	pthread_once(&once, init_library);
 	resolver->loop = loop;
 	resolver->timeout_ms = options->timeout_ms;
+	resolver->retransmit_ms = options->retransmit_ms;
+	resolver->uses_search_list = options->uses_search_list;
 	resolver->positive_ttl_ms = options->positive_ttl_ms;
 	resolver->negative_ttl_ms = options->negative_ttl_ms;
 	resolver->seed = random_u64();
-	for (size_t i = 0; i < NBUCKETS; i++)
+	for (size_t i = 0; i < RESOLVER_BUCKETS; i++)
 		list_init(&resolver->buckets[i]);
-	list_init(&resolver->by_age);
+	list_init(&resolver->by_age[0]);
+	list_init(&resolver->by_age[1]);
 	list_init(&resolver->sockets);
 	list_init(&resolver->answered);
 	resolver->hand_out.run = hand_out_answers;
-	timer_init(&resolver->retry, retry_is_due);
+	timer_init(&resolver->retry, resolver_retry_is_due);
 	resolver->hosts = load_hosts(options->hosts_file);
 	resolver->nameservers = mem_strdup(options->nameservers);
-	status = open_channel(resolver);
+	status = resolver_open_channel(resolver);
 	if (status == ARES_SUCCESS)
 		return resolver;
 	err_say(why, "cannot use the name servers %s: %s",
@@ -542,15 +387,15 @@ void resolver_destroy(struct resolver *resolver)
 {
 	if (!resolver)
 		return;
-	LIST_EACH(node, &resolver->by_age) {
-		forget(&CONTAINER(node, struct name, in_age)->askers);
-	}
+	for (int i = 0; i < 2; i++)
+		LIST_EACH(node, &resolver->by_age[i])
+			forget(&CONTAINER(node, struct name, in_age)->askers);
 	forget(&resolver->answered);
 	if (resolver->channel)
 		ares_destroy(resolver->channel); /* calls back for each name that is being asked */
-	LIST_EACH_SAFE(node, &resolver->by_age) {
-		name_destroy(CONTAINER(node, struct name, in_age));
-	}
+	for (int i = 0; i < 2; i++)
+		LIST_EACH_SAFE(node, &resolver->by_age[i])
+			name_destroy(CONTAINER(node, struct name, in_age));
 	check(list_is_empty(&resolver->sockets));
 	loop_task_cancel(&resolver->hand_out);
 	timer_cancel(&resolver->retry);

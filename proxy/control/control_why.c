@@ -271,7 +271,8 @@ void control_run_why(struct control_call *call)
 	buf_init(&why->head, HEAD_MAX_BYTES);
 	arena_init(&why->arena, NULL, 0);
 	control_set_state(call, why, free_why);
-	if (port_url_absolute(control_word(call, 0), &why->url, &why->parts) != PORT_URL_OK) {
+	if (port_url_absolute(control_word(call, 0), snapshot_config(why->snapshot)->url_rules,
+			      &why->url, &why->parts) != PORT_URL_OK) {
 		control_fail(call, "that is no URL: http://HOST/PATH is asked for");
 		return;
 	}

@@ -71,7 +71,7 @@ static bool set_up(struct question *q, const struct config *config, const struct
 	const char *src = ctl_given(args, OPTION_SRC), *user = ctl_given(args, OPTION_USER);
 	const struct port *port = config->ports->first;
 
-	if (port_url_absolute(str_of(args->words[1]), &q->url, &q->parts) != PORT_URL_OK) {
+	if (port_url_absolute(str_of(args->words[1]), config->url_rules, &q->url, &q->parts) != PORT_URL_OK) {
 		ctl_fail("'%s' is no URL: http://HOST/PATH is asked for", args->words[1]);
 		return false;
 	}
@@ -99,9 +99,19 @@ static bool set_up(struct question *q, const struct config *config, const struct
 
 /* ---- lists */
 
-/* A name of an address is taken for none: a request would ask the DNS. */
+static struct acl_host_name host_name(struct question *q, const struct addr *addr)
+{
+	char host[RESOLVER_HOST_BYTES];
+
+	return (struct acl_host_name){
+		.is_known = true,
+		.name = arena_str(&q->arena, resolver_blocking_host(addr, host)),
+	};
+}
+
 static void fetch_fact(struct question *q, enum acl_need need)
 {
+	struct addr addr = {0};
 	char *host;
 
 	switch (need) {
@@ -114,10 +124,11 @@ static void fetch_fact(struct question *q, enum acl_need need)
 		mem_free(host);
 		break;
 	case ACL_NEED_CLIENT_NAME:
-		q->facts.client_name.is_known = true;
+		q->facts.client_name = host_name(q, &q->client);
 		break;
 	case ACL_NEED_DST_NAME:
-		q->facts.host_name.is_known = true;
+		addr_parse(q->facts.host, 0, &addr);
+		q->facts.host_name = host_name(q, &addr);
 		break;
 	default:
 		q->facts.is_fast = true; /* a helper's answer: what is not known is a mismatch */

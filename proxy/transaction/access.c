@@ -123,7 +123,53 @@ static bool fetch_addrs(struct transaction *t)
 	return true;
 }
 
-/* There is no reverse look-up: a name that would need one is known to be none. */
+/* ---- names of addresses: the client's, or a host's that is one */
+
+static void take_host(struct transaction *t)
+{
+	*t->host_wanted = (struct acl_host_name){
+		.is_known = true,
+		.name = arena_str(&t->arena, (struct str){t->name.host, t->name.host_len}),
+	};
+}
+
+static void host_done(struct resolver_query *query)
+{
+	struct transaction *t = CONTAINER(query, struct transaction, name);
+
+	t->waiting &= ~(unsigned)WAIT_NAME;
+	take_host(t);
+	transaction_resume(t);
+}
+
+static bool fetch_host(struct transaction *t, const struct addr *addr, struct acl_host_name *wanted)
+{
+	t->host_wanted = wanted;
+	t->name.done = host_done;
+	if (!resolver_ask_host(t->worker->resolver, addr, &t->name)) {
+		t->waiting |= WAIT_NAME;
+		return false;
+	}
+	take_host(t);
+	return true;
+}
+
+static bool fetch_client_name(struct transaction *t)
+{
+	struct acl_facts *facts = &t->facts;
+
+	return fetch_host(t, facts->indirect ? facts->indirect : facts->client,
+			  &facts->client_name);
+}
+
+static bool fetch_dst_name(struct transaction *t)
+{
+	struct addr addr = {0};
+
+	addr_parse(t->facts.host, 0, &addr);
+	return fetch_host(t, &addr, &t->facts.host_name);
+}
+
 static bool fetch_fact(struct transaction *t, const struct acl_result *result)
 {
 	switch (result->need) {
@@ -132,11 +178,9 @@ static bool fetch_fact(struct transaction *t, const struct acl_result *result)
 	case ACL_NEED_DST_ADDRS:
 		return fetch_addrs(t);
 	case ACL_NEED_CLIENT_NAME:
-		t->facts.client_name.is_known = true;
-		return true;
+		return fetch_client_name(t);
 	case ACL_NEED_DST_NAME:
-		t->facts.host_name.is_known = true;
-		return true;
+		return fetch_dst_name(t);
 	case ACL_NEED_EXTERNAL:
 		return transaction_ask_external(t, result->external);
 	case ACL_NEED_NOTHING:

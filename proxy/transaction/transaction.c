@@ -72,7 +72,8 @@ static bool make_url(struct transaction *t, struct str target, enum port_url_ver
 	struct buf *text = &t->worker->url_scratch;
 
 	*verdict = port_request_url(t->exchange.port, target, http_value(head, FIELD_HOST),
-	                            &t->exchange.local, text, &t->parts);
+	                            &t->exchange.local, transaction_config(t)->url_rules, text,
+	                            &t->parts);
 	if (*verdict == PORT_URL_OK)
 		t->url = t->client_url = arena_str(&t->arena, buf_str(text));
 	t->client_parts = t->parts;

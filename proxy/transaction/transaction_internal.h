@@ -112,6 +112,7 @@ struct transaction {
 	struct helper_request rewrite, store_id;
 	struct auth_query auth;
 	struct resolver_query name;
+	struct acl_host_name *host_wanted; /* of facts: what name is asked about */
 	struct disk_query disk;
 	bool is_promotion_due; /* into memory, once all of the body has come from disk */
 	struct timer disk_timer; /* while its answer is awaited */

@@ -215,6 +215,8 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	facts->client = t->is_indirect && transaction_config(t)->log_uses_indirect_client
 				? &t->indirect
 				: &exchange->client;
+	if (facts->client == (t->facts.indirect ? t->facts.indirect : t->facts.client))
+		facts->client_name = t->facts.client_name.name; /* if an ACL asked for it */
 	facts->client_local = &exchange->local;
 	facts->listening = exchange->port ? &exchange->port->addr : NULL;
 	fill(t, t->client_url, &t->client_parts, &facts->client_request);

@@ -79,7 +79,8 @@ static bool make_internal_url(struct transaction *t, struct str path)
 		buf_printf(&text, "http%s://%s:%u", port->is_https_url ? "s" : "", hosts[i],
 			   addr_port(&port->addr));
 		buf_add_str(&text, path);
-		verdict = port_url_absolute(buf_str(&text), out, &t->parts);
+		verdict = port_url_absolute(buf_str(&text), transaction_config(t)->url_rules, out,
+					    &t->parts);
 	}
 	buf_fini(&text);
 	if (verdict == PORT_URL_OK)

@@ -45,7 +45,7 @@ static void take_new_url(struct transaction *t, struct str url)
 	struct buf text;
 
 	buf_init(&text, TRANSACTION_URL_BYTES);
-	if (port_url_absolute(url, &text, &parts) == PORT_URL_OK) {
+	if (port_url_absolute(url, transaction_config(t)->url_rules, &text, &parts) == PORT_URL_OK) {
 		t->url = arena_str(&t->arena, buf_str(&text));
 		t->parts = parts;
 		t->was_rewritten = !str_eq(t->url, t->client_url);

@@ -16,6 +16,10 @@ static const struct port ports[] = {
 	{.is_accel = true, .site_host = {"d.example", 9}, .site_port = 8080},
 };
 
+static const struct port_url_rules completes = {.append_domain = {".d.example", 10}};
+static const struct port_url_rules refuses = {.refuses_underscore = true};
+static const struct port_url_rules *const rules[] = {NULL, &completes, &refuses};
+
 static void check_span(const struct buf *out, struct http_span span)
 {
 	check(span.at <= out->len && span.len <= out->len - span.at);
@@ -33,7 +37,7 @@ static void check_url(const struct buf *out, const struct port_url *url)
 	check(url->port > 0 && url->host.len > 0 && out->at[url->path.at] == '/');
 	check(url->path.at + url->path.len == out->len);
 	buf_init(&copy, MAX_URL);
-	check(port_url_absolute(buf_str(out), &copy, &again) == PORT_URL_OK);
+	check(port_url_absolute(buf_str(out), NULL, &copy, &again) == PORT_URL_OK);
 	check(str_eq(buf_str(out), buf_str(&copy)) && again.port == url->port);
 	buf_fini(&copy);
 }
@@ -50,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	check(addr_parse(STR("2001:db8::1"), 8000, &local));
 	buf_init(&out, MAX_URL);
 	for (size_t i = 0; i < COUNT(ports); i++)
-		if (port_request_url(&ports[i], target, host, &local, &out, &url) == PORT_URL_OK)
+		if (port_request_url(&ports[i], target, host, &local, rules[i % COUNT(rules)], &out,
+				     &url) == PORT_URL_OK)
 			check_url(&out, &url);
 		else
 			check(out.len == 0);

@@ -50,6 +50,33 @@ static void names_have_the_addresses_of_their_lines(void **state)
 	hosts_destroy(hosts);
 }
 
+static void addresses_have_the_first_name_of_their_line(void **state)
+{
+	static const struct {
+		const char *ip, *name;
+	} cases[] = {
+		{"127.0.0.1", "localhost"},
+		{"::ffff:127.0.0.1", "localhost"},
+		{"::1", "localhost"},
+		{"192.0.2.3", "last"},
+		{"192.0.2.1", ""},
+		{"192.0.2.9", ""},
+	};
+	struct hosts *hosts = hosts_parse(str_of(text)), *none = hosts_parse(STR_NONE);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct addr addr;
+
+		assert_true(addr_parse(str_of(cases[i].ip), 0, &addr));
+		if (!str_eq(hosts_find_name(hosts, &addr), str_of(cases[i].name)))
+			fail_msg("%s", cases[i].ip);
+		assert_int_equal(hosts_find_name(none, &addr).len, 0);
+	}
+	hosts_destroy(hosts);
+	hosts_destroy(none);
+}
+
 static void no_more_addresses_are_given_than_fit(void **state)
 {
 	struct hosts *hosts = hosts_parse(str_of(text));
@@ -76,6 +103,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_have_the_addresses_of_their_lines),
+		cmocka_unit_test(addresses_have_the_first_name_of_their_line),
 		cmocka_unit_test(no_more_addresses_are_given_than_fit),
 		cmocka_unit_test(a_missing_file_has_no_names),
 	};

@@ -15,7 +15,7 @@
 #include "lib/net/resolver.h"
 #include "lib/net/socket.h"
 
-enum { TYPE_A = 1, TYPE_AAAA = 28, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
+enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
 /* What the server knows. */
 struct zone_entry {
@@ -25,6 +25,8 @@ struct zone_entry {
 	int rcode;
 	bool is_silent;
 	bool wants_tcp; /* answers on UDP are cut short */
+	const char *host; /* PTR */
+	unsigned nlost;   /* so many questions get no answer at first */
 };
 
 static const struct zone_entry zone[] = {
@@ -36,18 +38,28 @@ static const struct zone_entry zone[] = {
 	{.name = "broken.test", .rcode = RCODE_SERVFAIL},
 	{.name = "silent.test", .is_silent = true},
 	{.name = "many.test", .na = 40, .ttl_s = 60, .wants_tcp = true},
+	{.name = "lossy.test", .na = 1, .ttl_s = 60, .nlost = 2},
+	{.name = "short.search.test", .na = 1, .ttl_s = 60},
+	{.name = "short", .rcode = RCODE_NXDOMAIN},
+	{.name = "7.2.0.192.in-addr.arpa", .ttl_s = 60, .host = "Pc7.Client.Test"},
+	{.name = "8.2.0.192.in-addr.arpa", .rcode = RCODE_NXDOMAIN},
+	{.name = "9.2.0.192.in-addr.arpa", .ttl_s = 60, .host = "bad name"},
+	{.name = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+	 .ttl_s = 60, .host = "six.test"},
 };
 
 struct server {
 	struct loop_fd udp, listener, tcp;
 	struct addr addr;
-	unsigned nasked; /* questions for an A record */
+	unsigned nasked; /* questions for an A or PTR record */
+	unsigned nlost;  /* of them, those that got no answer */
 };
 
 static struct server server;
 static struct loop *loop;
 static struct resolver *resolver;
-static int64_t positive_ttl_ms, negative_ttl_ms;
+static int64_t positive_ttl_ms, negative_ttl_ms, retransmit_ms;
+static bool uses_search_list;
 
 /* ---- the server */
 
@@ -87,6 +99,22 @@ static unsigned char *put_address(unsigned char *at, unsigned type, unsigned ttl
 	return at;
 }
 
+static unsigned char *put_host(unsigned char *at, unsigned ttl_s, const char *host)
+{
+	struct str rest = str_of(host), label;
+
+	at = put16(put16(put16(at, 0xc00c), TYPE_PTR), 1);
+	at = put16(put16(at, 0), ttl_s);
+	at = put16(at, (unsigned)strlen(host) + 2);
+	while (str_split(&rest, '.', &label)) {
+		*at++ = (unsigned char)label.len;
+		memcpy(at, label.at, label.len);
+		at += label.len;
+	}
+	*at++ = 0;
+	return at;
+}
+
 /* Returns how long the reply is; 0 for none. */
 static size_t reply_to(const unsigned char *query, unsigned char *reply, bool is_udp)
 {
@@ -102,16 +130,24 @@ static size_t reply_to(const unsigned char *query, unsigned char *reply, bool is
 	for (size_t i = 0; i < COUNT(zone) && !entry; i++)
 		if (strcmp(zone[i].name, name) == 0)
 			entry = &zone[i];
-	server.nasked += type == TYPE_A;
+	server.nasked += type != TYPE_AAAA;
 	if (!entry || entry->is_silent)
 		return 0;
+	if (server.nlost < entry->nlost) {
+		server.nlost++;
+		return 0;
+	}
 	is_cut = is_udp && entry->wants_tcp;
 	n = is_cut ? 0 : type == TYPE_A ? entry->na : entry->naaaa;
+	if (type == TYPE_PTR)
+		n = entry->host != NULL;
 	memcpy(end, query, (size_t)(behind_name + 4 - query));
 	put16(reply + 2, 0x8180u | (is_cut ? 0x0200u : 0) | (unsigned)entry->rcode);
 	put16(put16(put16(put16(reply + 4, 1), n), 0), 0);
 	end += behind_name + 4 - query;
-	for (unsigned i = 1; i <= n; i++)
+	for (unsigned i = 1; i <= n && type == TYPE_PTR; i++)
+		end = put_host(end, entry->ttl_s, entry->host);
+	for (unsigned i = 1; i <= n && type != TYPE_PTR; i++)
 		end = put_address(end, type, entry->ttl_s, i);
 	return (size_t)(end - reply);
 }
@@ -210,12 +246,17 @@ static void done(struct resolver_query *query)
 		loop_stop(loop);
 }
 
-static bool ask(struct asker *asker, const char *name)
+static void init_asker(struct asker *asker)
 {
 	memset(asker, 0x5a, sizeof(*asker));
 	asker->query.done = done;
 	asker->ndone = 0;
 	asker->cancels = NULL;
+}
+
+static bool ask(struct asker *asker, const char *name)
+{
+	init_asker(asker);
 	return resolver_ask(resolver, str_of(name), 8080, &asker->query);
 }
 
@@ -229,6 +270,16 @@ static void ask_and_wait(struct asker *asker, const char *name)
 {
 	if (!ask(asker, name))
 		run_until_done(1);
+}
+
+/* For the name of an address. */
+static bool ask_host(struct asker *asker, const char *ip)
+{
+	struct addr addr;
+
+	init_asker(asker);
+	assert_true(addr_parse(str_of(ip), 80, &addr));
+	return resolver_ask_host(resolver, &addr, &asker->query);
 }
 
 static void stop_by_timer(struct timer *timer)
@@ -252,7 +303,9 @@ static void start_resolver(const char *hosts_file)
 	const struct resolver_options options = {
 		.nameservers = addr_text(&server.addr, nameserver),
 		.hosts_file = hosts_file,
-		.timeout_ms = 150,
+		.uses_search_list = uses_search_list,
+		.timeout_ms = retransmit_ms > 0 ? 20000 : 150,
+		.retransmit_ms = retransmit_ms,
 		.positive_ttl_ms = positive_ttl_ms,
 		.negative_ttl_ms = negative_ttl_ms,
 	};
@@ -268,6 +321,8 @@ static int set_up(void **state)
 	assert_non_null(loop);
 	positive_ttl_ms = 3600000;
 	negative_ttl_ms = 0;
+	retransmit_ms = 0;
+	uses_search_list = false;
 	start_server();
 	start_resolver("none");
 	return 0;
@@ -512,6 +567,107 @@ static void the_hosts_file_comes_first(void **state)
 	assert_int_equal(server.nasked, 0);
 }
 
+static void an_address_has_the_name_that_the_dns_gives(void **state)
+{
+	static const struct {
+		const char *ip, *host;
+	} cases[] = {
+		{"192.0.2.7", "pc7.client.test"},
+		{"::ffff:192.0.2.7", "pc7.client.test"},
+		{"2001:db8::1", "six.test"},
+		{"192.0.2.8", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct asker asker;
+
+		if (!ask_host(&asker, cases[i].ip))
+			run_until_done(1);
+		assert_string_equal(asker.query.host, cases[i].host);
+		assert_int_equal(asker.query.host_len, strlen(cases[i].host));
+		assert_true((asker.query.why == NULL) == (asker.query.host_len > 0));
+	}
+}
+
+static void the_name_of_an_address_is_asked_for_once(void **state)
+{
+	struct asker first, second;
+
+	(void)state;
+	negative_ttl_ms = 60000;
+	restart_resolver("none");
+	assert_false(ask_host(&first, "192.0.2.7"));
+	assert_false(ask_host(&second, "192.0.2.7"));
+	run_until_done(2);
+	assert_string_equal(second.query.host, "pc7.client.test");
+	assert_true(ask_host(&first, "192.0.2.7"));
+	assert_string_equal(first.query.host, "pc7.client.test");
+	assert_false(ask_host(&first, "192.0.2.8"));
+	run_until_done(1);
+	assert_true(ask_host(&first, "192.0.2.8"));
+	assert_int_equal(first.query.host_len, 0);
+	assert_int_equal(server.nasked, 2);
+}
+
+/* Clients choose what they are called: no blank gets into a log by that. */
+static void a_name_that_no_host_has_is_none(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	if (!ask_host(&asker, "192.0.2.9"))
+		run_until_done(1);
+	assert_null(strchr(asker.query.host, ' '));
+}
+
+static void strangers_push_out_no_names(void **state)
+{
+	struct asker asker;
+	char ip[32];
+
+	(void)state;
+	negative_ttl_ms = 60000;
+	restart_resolver("none");
+	ask_and_wait(&asker, "one.test");
+	for (unsigned i = 0; i < 1100; i++) {
+		snprintf(ip, sizeof(ip), "203.%u.%u.1", i / 256, i % 256);
+		if (!ask_host(&asker, ip))
+			resolver_cancel(&asker.query);
+	}
+	assert_true(ask(&asker, "one.test"));
+	assert_first(&asker, "192.0.2.1:8080");
+}
+
+static void a_lost_question_is_repeated_after_the_interval(void **state)
+{
+	int64_t start_ms = clock_mono_ms();
+	struct asker asker;
+
+	(void)state;
+	retransmit_ms = 200;
+	restart_resolver("none");
+	ask_and_wait(&asker, "lossy.test");
+	assert_first(&asker, "192.0.2.1:8080");
+	assert_int_equal(server.nlost, 2);
+	assert_in_range(clock_mono_ms() - start_ms, 190, 8000);
+}
+
+static void a_short_name_is_searched_for_where_that_is_wanted(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	setenv("LOCALDOMAIN", "search.test", 1);
+	ask_and_wait(&asker, "short");
+	assert_int_equal(asker.query.naddrs, 0);
+	uses_search_list = true;
+	restart_resolver("none");
+	unsetenv("LOCALDOMAIN");
+	ask_and_wait(&asker, "short");
+	assert_first(&asker, "192.0.2.1:8080");
+}
+
 static void old_answers_make_room(void **state)
 {
 	char name[32];
@@ -570,6 +726,12 @@ int main(void)
 		TEST(a_cancelled_question_is_not_answered),
 		TEST(a_resolver_may_go_while_it_is_asked),
 		TEST(the_hosts_file_comes_first),
+		TEST(an_address_has_the_name_that_the_dns_gives),
+		TEST(the_name_of_an_address_is_asked_for_once),
+		TEST(a_name_that_no_host_has_is_none),
+		TEST(strangers_push_out_no_names),
+		TEST(a_lost_question_is_repeated_after_the_interval),
+		TEST(a_short_name_is_searched_for_where_that_is_wanted),
 		TEST(old_answers_make_room),
 		TEST(nameservers_that_are_none_are_refused),
 		TEST(the_blocking_way_knows_addresses_and_hosts),

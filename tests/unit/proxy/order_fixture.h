@@ -44,7 +44,7 @@ static inline void order_fixture_request(struct order_fixture *fixture, const ch
 	assert_int_equal(
 		port_request_url(exchange->port,
 	                         http_span(&exchange->request.head, exchange->request.target),
-	                         http_value(&exchange->request.head, FIELD_HOST), &exchange->local,
+	                         http_value(&exchange->request.head, FIELD_HOST), &exchange->local, NULL,
 	                         &url, &fixture->parts),
 		PORT_URL_OK);
 	fixture->facts = (struct acl_facts){

@@ -13,6 +13,7 @@ struct rig {
 	struct config_lines lines;
 	struct buf out;
 	struct port_url url;
+	const struct port_url_rules *rules;
 };
 
 /* What becomes of a request on the port of that line: the URL, or one of the above. */
@@ -27,8 +28,8 @@ static const char *rebuild(struct rig *rig, const char *port_line, const char *t
 	if (!ports.first)
 		fail_msg("%s: %s", port_line, config_lines_first(&rig->lines));
 	assert_true(addr_parse(str_of(local), 8000, &addr));
-	switch (port_request_url(ports.first, str_of(target), str_of(host), &addr, &rig->out,
-				 &rig->url)) {
+	switch (port_request_url(ports.first, str_of(target), str_of(host), &addr, rig->rules,
+				 &rig->out, &rig->url)) {
 	case PORT_URL_OK:
 		buf_add_char(&rig->out, '\0');
 		return rig->out.at;
@@ -116,7 +117,7 @@ static void urls_are_rebuilt_as_the_port_says(void **state)
 		{"http_port 3128", "http://a/x", NULL, "http://a/x", NULL},
 		{"http_port 3128", "/x", "a", no_site, NULL},
 	};
-	struct rig rig;
+	struct rig rig = {0};
 
 	(void)state;
 	config_lines_init(&rig.lines);
@@ -142,7 +143,7 @@ static void assert_span(const struct rig *rig, struct http_span span, const char
 
 static void spans_name_the_parts(void **state)
 {
-	struct rig rig;
+	struct rig rig = {0};
 
 	(void)state;
 	config_lines_init(&rig.lines);
@@ -165,7 +166,7 @@ static void spans_name_the_parts(void **state)
 
 static void a_url_longer_than_the_buffer_has_no_site(void **state)
 {
-	struct rig rig;
+	struct rig rig = {0};
 
 	(void)state;
 	config_lines_init(&rig.lines);
@@ -198,10 +199,55 @@ static void a_rewriters_url_is_normalised_alike(void **state)
 	(void)state;
 	buf_init(&out, MAX_URL);
 	for (size_t i = 0; i < COUNT(cases); i++)
-		if (port_url_absolute(str_of(cases[i].text), &out, &url) != cases[i].verdict ||
+		if (port_url_absolute(str_of(cases[i].text), NULL, &out, &url) != cases[i].verdict ||
 		    !str_eq(buf_str(&out), str_of(cases[i].url)))
 			fail_msg("%s: %.*s", cases[i].text, STR_ARG(buf_str(&out)));
 	buf_fini(&out);
+}
+
+/* Squid: append_domain; check_hostnames with allow_underscore off. */
+static void names_without_a_dot_are_completed(void **state)
+{
+	static const struct port_url_rules domain = {.append_domain = STR(".corp.example")};
+	static const struct port_url_rules strict = {.refuses_underscore = true};
+	static const struct {
+		const struct port_url_rules *rules;
+		const char *target, *host, *url;
+	} cases[] = {
+		{&domain, "/p", "www", "http://www.corp.example/p"},
+		{&domain, "/p", "www:81", "http://www.corp.example:81/p"},
+		{&domain, "http://www/p", "x", "http://www.corp.example/p"},
+		{&domain, "/p", "www.example", "http://www.example/p"},
+		{&domain, "/p", "192.0.2.1", "http://192.0.2.1/p"},
+		{&domain, "/p", "[::1]", "http://[::1]/p"},
+		{&domain, "/p", "my_app", "http://my_app.corp.example/p"},
+		{&strict, "/p", "my_app", no_site},
+		{&strict, "http://my_app.example/p", "x", no_site},
+		{&strict, "/p_q", "www", "http://www/p_q"},
+	};
+	struct rig rig = {0};
+
+	(void)state;
+	config_lines_init(&rig.lines);
+	buf_init(&rig.out, MAX_URL);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *url;
+
+		rig.rules = cases[i].rules;
+		url = rebuild(&rig, "http_port 80 accel vhost", cases[i].target, cases[i].host,
+			      "192.0.2.7");
+		if (strcmp(url, cases[i].url) != 0)
+			fail_msg("%s, %s: %s", cases[i].target, cases[i].host, url);
+		if (strcmp(url, no_site) == 0)
+			continue;
+		assert_true(str_eq(str_first(str_from(buf_str(&rig.out), rig.url.host.at),
+					     rig.url.host.len),
+				   str_first(str_from(str_of(cases[i].url), rig.url.host.at),
+					     rig.url.host.len)));
+		assert_int_equal(rig.out.at[rig.url.path.at], '/');
+	}
+	buf_fini(&rig.out);
+	config_lines_fini(&rig.lines);
 }
 
 int main(void)
@@ -211,6 +257,7 @@ int main(void)
 		cmocka_unit_test(spans_name_the_parts),
 		cmocka_unit_test(a_url_longer_than_the_buffer_has_no_site),
 		cmocka_unit_test(a_rewriters_url_is_normalised_alike),
+		cmocka_unit_test(names_without_a_dot_are_completed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

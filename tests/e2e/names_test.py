@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is asked of the DNS: names of addresses for srcdomain and dstdomain, names of hosts with
+append_domain, and questions that are repeated (dns_retransmit_interval)."""
+import http.client
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import bobtail
+from name_server import NameServer
+from small_origin import Origin
+
+bobtail.skip_without_program()
+PORT, ORIGIN, DNS = bobtail.free_ports(3)
+LOCAL = "1.0.0.127.in-addr.arpa"
+CONFIG = f"""
+http_port 127.0.0.1:{PORT} accel vhost
+cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver name=o
+dns_nameservers 127.0.0.1:{DNS}
+hosts_file none
+visible_hostname names.example
+cache_log /dev/stdout
+pid_filename none
+access_log none
+workers 1
+"""
+
+
+def get(path, host, method="GET"):
+    client = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
+    client.request(method, path, headers={"Host": host})
+    reply = client.getresponse()
+    reply.read()
+    client.close()
+    return reply
+
+
+def records(**more):
+    known = {
+        (LOCAL, "PTR"): "Gate.Client.Example",
+        ("9.2.0.192.in-addr.arpa", "PTR"): "www.site.example",
+        ("7.2.0.192.in-addr.arpa", "PTR"): None,
+    }
+    known.update(more)
+    return known
+
+
+def names_of_clients():
+    config = CONFIG + """
+acl ours srcdomain .client.example
+acl by_regex srcdom_regex ^gate\\.
+acl both all-of ours by_regex
+http_access allow both
+http_access deny all
+"""
+    with NameServer(DNS, records()) as dns, bobtail.Proxy(config, PORT):
+        statuses = [get("/1", "a.example").status for _ in range(3)]
+        bobtail.expect("a client is let in by its name", statuses == [200] * 3, statuses)
+        asked = dns.questions.count((LOCAL, "PTR"))
+        bobtail.expect("its name is asked for once", asked == 1, dns.questions)
+    with NameServer(DNS, {}), bobtail.Proxy(config, PORT):
+        status = get("/1", "a.example").status
+        bobtail.expect("a client without a name is not", status == 403, status)
+    config = CONFIG + "acl nameless srcdomain none\nhttp_access allow nameless\nhttp_access deny all\n"
+    with NameServer(DNS, {}), bobtail.Proxy(config, PORT):
+        status = get("/1", "a.example").status
+        bobtail.expect("one without a name is called none", status == 200, status)
+
+
+def names_of_sites():
+    config = CONFIG + """
+dns_timeout 1 seconds
+acl site dstdomain .site.example
+acl literal dstdomain -n .site.example
+acl unknown dstdom_regex ^none$
+acl strictly method HEAD
+http_access deny strictly literal
+http_access allow site
+http_access deny unknown
+http_access allow all
+"""
+    with NameServer(DNS, records()) as dns, bobtail.Proxy(config, PORT):
+        status = get("/1", "192.0.2.9").status
+        bobtail.expect("an address is its site by its name", status == 200, status)
+        status = get("/1", "192.0.2.9", "HEAD").status
+        bobtail.expect("but not with -n", status not in (403, 503), status)
+        status = get("/1", "192.0.2.8").status
+        bobtail.expect("one without a name is called none", status == 403, status)
+        status = get("/1", "www.site.example").status
+        asked = [name for name, what in dns.questions if what == "PTR"]
+        bobtail.expect("a name needs no question", status == 200 and len(asked) == 2, asked)
+        start = time.monotonic()
+        status = get("/1", "192.0.2.7").status
+        took = time.monotonic() - start
+        bobtail.expect("a server that is silent costs dns_timeout", status == 403 and took < 15, took)
+
+
+def names_of_hosts():
+    config = CONFIG + """
+append_domain .corp.example
+check_hostnames on
+allow_underscore off
+acl own dstdomain intra.corp.example
+http_access allow own
+http_access deny all
+"""
+    with bobtail.Proxy(config, PORT):
+        status = get("/1", "intra").status
+        bobtail.expect("a name without a dot gets append_domain", status == 200, status)
+        status = get("/1", "intra.example").status
+        bobtail.expect("one with a dot does not", status == 403, status)
+        status = get("/1", "in_tra").status
+        bobtail.expect("an underscore is refused", status == 400, status)
+
+
+with Origin(ORIGIN):
+    names_of_clients()
+    names_of_sites()
+    names_of_hosts()
+bobtail.finish()
