@@ -186,6 +186,8 @@ void access_list_destroy(struct access_list *list);
  * wait; without it a slow ACL is warned of, and checks of this list never answer ACL_NEED. */
 void access_list_parse(struct access_list *list, struct acl_set *set, const struct words *words,
                        size_t first_word, bool allows_slow, struct report *report);
+/* Moves the lines of behind to the end of list; behind is gone. Both are of one set. */
+void access_list_join(struct access_list *list, struct access_list *behind);
 bool access_list_is_empty(const struct access_list *list); /* NULL is empty */
 /* Does some line of it name that ACL? (NULL has none) */
 bool access_list_names(const struct access_list *list, struct str acl);

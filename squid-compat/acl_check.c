@@ -217,6 +217,23 @@ void access_list_parse(struct access_list *list, struct acl_set *set, const stru
 	list->rules[list->n++] = rule;
 }
 
+void access_list_join(struct access_list *list, struct access_list *behind)
+{
+	size_t n = list->n + behind->n;
+
+	check(list->set == behind->set || list->n == 0 || behind->n == 0);
+	list->rules = mem_realloc(list->rules, (n > 0 ? n : 1) * sizeof(*list->rules));
+	list->cap = n > 0 ? n : 1;
+	for (size_t i = 0; i < behind->n; i++)
+		list->rules[list->n++] = behind->rules[i];
+	if (behind->n > 0) {
+		list->set = behind->set;
+		list->is_fast = behind->is_fast;
+	}
+	behind->n = 0;
+	access_list_destroy(behind);
+}
+
 /* Whom access_list_explain tells; tell NULL: nobody. */
 struct listener {
 	access_list_tell_fn *tell;

@@ -210,6 +210,20 @@ static enum acl_match match_user(const struct acl *acl, struct acl_check *check)
 	return known == ACL_MATCH ? test(acl, check->facts->user, check) : known;
 }
 
+/* The scheme of old; Squid 3.2 and later ask below a path instead. */
+static bool is_for_manager(const struct acl_facts *facts)
+{
+	return str_starts_with(facts->path, STR("/squid-internal-mgr/"));
+}
+
+/* Squid: proto; cache_object stands for the cache manager, however it is asked. */
+static enum acl_match match_proto(const struct acl *acl, struct acl_check *check)
+{
+	if (is_for_manager(check->facts) && acl_words_has(acl, STR("cache_object")))
+		return ACL_MATCH;
+	return match_text(acl, check);
+}
+
 /* Squid: maxconn: more connections than that. */
 static enum acl_match match_connections(const struct acl *acl, struct acl_check *check)
 {
@@ -259,6 +273,9 @@ static bool accepts_scheme(struct str value, struct report *report)
 		"URN",  "WHOIS", "ICP",   "HTCP", "ICY",   "TLS",    "CACHE_OBJECT",
 	};
 
+	if (str_eq_nocase(value, STR("cache_object")))
+		report_say(report, REPORT_NOTE,
+		           "cache_object is taken for the cache manager, /squid-internal-mgr/, too");
 	for (size_t i = 0; i < COUNT(schemes); i++)
 		if (str_eq_nocase(value, str_of(schemes[i])))
 			return true;
@@ -344,7 +361,8 @@ static const struct acl_type types[] = {
 	 .options = "i", .flags = SLOW},
 	{.name = "url_regex", REGEX(acl_facts_url), .flags = REQUEST},
 	{.name = "urlpath_regex", REGEX(acl_facts_path), .flags = REQUEST},
-	{.name = "proto", WORDS(text_scheme), .accepts = accepts_scheme,
+	{.name = "proto", .kind = &acl_kind_words, .match = match_proto, .text = text_scheme,
+	 .accepts = accepts_scheme,
 	 .flags = REQUEST | ACL_HAS_NO_CASE},
 	{.name = "method", WORDS(text_method), .flags = REQUEST | ACL_HAS_NO_CASE},
 	{.name = "http_status", NUMBER(number_status), .flags = REPLY},

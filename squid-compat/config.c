@@ -139,6 +139,7 @@ struct config *config_read(const char *path, const struct config_options *option
 	reading.world = reading.options->world ? reading.options->world : &world_system;
 	reading.config = create(reading.world);
 	reading.config->path = reading_keep(&reading, str_of(path));
+	httpd_accel_init(&reading.accel);
 	reading_set_defaults(&reading);
 	if (parser_read(path, &parser_options, report, reading_take_line, &reading))
 		config_finish(&reading);

@@ -68,7 +68,7 @@ static void finish_paths(struct reading *reading)
 				.at;
 	if (!reading_has_seen(reading, "cache_log"))
 		config->cache_log = "/var/log/squid/cache.log";
-	if (config->logs->logs.n == 0)
+	if (!reading_has_seen(reading, "access_log"))
 		access_logs_add_default(&config->logs->logs, STR("/var/log/squid/access.log"));
 	if (config->emulate_httpd_log)
 		access_logs_emulate_httpd(&config->logs->logs);
@@ -192,6 +192,7 @@ void config_finish(struct reading *reading)
 {
 	struct config *config = reading->config;
 
+	reading_finish_gone(reading);
 	finish_names(reading);
 	finish_url_rules(reading);
 	finish_paths(reading);
@@ -199,7 +200,7 @@ void config_finish(struct reading *reading)
 	finish_user(reading);
 	finish_http_access(reading);
 	finish_auth(reading);
-	if (!reading_has_seen(reading, "tls_outgoing_options"))
+	if (!reading_has_seen(reading, "tls_outgoing_options") || reading->has_sslproxy)
 		tls_outgoing_finish(config->tls_outgoing, reading->world, &config->arena_,
 		                    reading->report);
 	rewrite_check(config->url_rewrite, "redirect_program", reading->report);

@@ -6,10 +6,12 @@
 #include "lib/base/check.h"
 #include "lib/net/unix_socket.h"
 #include "squid-compat/acl.h"
+#include "squid-compat/translate.h"
 
 enum {
 	CONNECT_FAIL_LIMIT = 10, /* Squid's default */
 	MAX_NUMBER = 1000000000,
+	MAX_DOMAIN_CHANGES = 32, /* of cache_peer_domain */
 };
 
 /* One line being read. */
@@ -607,6 +609,53 @@ void peers_parse_domain_type(struct peers *peers, const struct words *words,
 		*last = entry;
 		last = &entry->next;
 	}
+}
+
+static void add_domain(struct peers *peers, struct peer *peer, struct str word)
+{
+	struct peer_domain *domain;
+
+	if (peer->ndomains == peer->room_for_domains_) {
+		size_t room = peer->room_for_domains_ ? 2 * peer->room_for_domains_ : 8;
+		struct peer_domain *more = arena_zalloc(peers->arena_, room * sizeof(*more));
+
+		for (size_t i = 0; i < peer->ndomains; i++)
+			more[i] = peer->domains[i];
+		peer->domains = more;
+		peer->room_for_domains_ = room;
+	}
+	domain = &peer->domains[peer->ndomains++];
+	domain->is_negated = word.len > 0 && word.at[0] == '!';
+	domain->domain = lower_case(peers->arena_, str_from(word, domain->is_negated));
+}
+
+/* Each change from domains to exceptions costs an ACL with all that came before. */
+static bool alternates_too_often(const struct peer *peer)
+{
+	unsigned nchanges = 0;
+
+	for (size_t i = 1; i < peer->ndomains; i++)
+		nchanges += peer->domains[i].is_negated != peer->domains[i - 1].is_negated;
+	return nchanges > MAX_DOMAIN_CHANGES;
+}
+
+void peers_parse_domains(struct peers *peers, const struct words *words, struct report *report)
+{
+	struct peer *peer;
+
+	if (words->n < 3) {
+		report_say(report, REPORT_FATAL, "%.*s needs a peer and domains",
+			   STR_ARG(words_text(words, 0)));
+		return;
+	}
+	peer = find_or_say(peers, words_text(words, 1), report);
+	if (!peer)
+		return;
+	for (size_t i = 2; i < words->n; i++)
+		add_domain(peers, peer, words_text(words, i));
+	if (alternates_too_often(peer))
+		report_say(report, REPORT_FATAL, "cache_peer %.*s: more than %d changes between "
+			   "domains and exceptions", STR_ARG(peer->name), MAX_DOMAIN_CHANGES);
 }
 
 static bool is_in_domain(struct str host, struct str domain)

@@ -20,6 +20,7 @@
 
 struct access_list; /* squid-compat/acl.h */
 struct acl_set;     /* squid-compat/acl.h */
+struct peer_domain; /* squid-compat/translate.h */
 
 enum peer_type {
 	PEER_PARENT,
@@ -112,6 +113,8 @@ struct peer {
 
 	struct access_list *access; /* cache_peer_access; NULL: allowed for everything */
 	struct peer_domain_type *domain_types;
+	struct peer_domain *domains; /* cache_peer_domain, which becomes a part of access */
+	size_t ndomains, room_for_domains_;
 	struct peer *next;
 };
 
@@ -139,6 +142,9 @@ void peers_parse_domain_type(struct peers *peers, const struct words *words,
  * error that is ignored. */
 void peers_parse_access(struct peers *peers, struct acl_set *acls, const struct words *words,
 			struct report *report);
+
+/* One cache_peer_domain line: NAME [!]DOMAIN... (Squid 3.4). Adds to peer->domains. */
+void peers_parse_domains(struct peers *peers, const struct words *words, struct report *report);
 
 /* Without case; NULL: none. */
 struct peer *peers_find(const struct peers *peers, struct str name);

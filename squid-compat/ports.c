@@ -10,6 +10,7 @@
 #include "lib/net/unix_socket.h"
 #include "squid-compat/ports_url.h"
 #include "squid-compat/tls_priority.h"
+#include "squid-compat/translate.h"
 
 enum { UNIX_MODE = 0666 }; /* as open as a port of 127.0.0.1 */
 
@@ -70,8 +71,22 @@ static void take_no_vhost(struct reading_port *reading)
 	reading->port->has_vhost = false;
 }
 
+/* Squid 2.6: these options alone make an accelerator, of one site unless vhost is there too. Later
+ * Squids want the word (fatal). */
+static void imply_accel(struct reading_port *reading)
+{
+	if (reading->port->is_accel)
+		return;
+	report_say(reading->report, REPORT_WARNING,
+		   "%s: %.*s option requires Acceleration mode flag. As in Squid 2.6 it is taken for "
+		   "'accel no-vhost' (with vhost: 'accel')",
+		   reading->directive, STR_ARG(reading->name));
+	reading->port->is_accel = true;
+}
+
 static void take_defaultsite(struct reading_port *reading)
 {
+	imply_accel(reading);
 	reading->port->defaultsite = keep(reading, reading->value);
 }
 
@@ -79,6 +94,7 @@ static void take_vport(struct reading_port *reading)
 {
 	uint64_t number = 0;
 
+	imply_accel(reading);
 	if (reading->has_value && (!str_to_u64(reading->value, &number) || number > UINT16_MAX)) {
 		bad(reading, "%s: invalid vport '%.*s'", reading->directive,
 		    STR_ARG(reading->value));
@@ -264,8 +280,8 @@ static const struct port_option {
 	{"accel", VALUE_NONE, false, take_accel, 0},
 	{"vhost", VALUE_NONE, false, take_vhost, 0},
 	{"no-vhost", VALUE_NONE, false, take_no_vhost, 0},
-	{"defaultsite", VALUE_MUST, true, take_defaultsite, 0},
-	{"vport", VALUE_MAY, true, take_vport, 0},
+	{"defaultsite", VALUE_MUST, false, take_defaultsite, 0},
+	{"vport", VALUE_MAY, false, take_vport, 0},
 	{"protocol", VALUE_MUST, false, take_protocol, 0},
 	{"act-as-origin", VALUE_NONE, false, take_act_as_origin, 0},
 	{"ignore-cc", VALUE_NONE, false, NULL, FLAG(is_ignore_cc)},
@@ -448,6 +464,27 @@ static void append(struct ports *ports, struct port *port)
 	*ports->last_ = port;
 	ports->last_ = &port->next;
 	port->index = ports->n++;
+}
+
+bool ports_accelerate(struct ports *ports, const struct httpd_accel *accel)
+{
+	bool is_virtual = httpd_accel_is_virtual(accel);
+
+	for (struct port *port = ports->first; port; port = port->next)
+		if (port->is_accel)
+			return false;
+	for (struct port *port = ports->first; port; port = port->next) {
+		port->is_accel = true;
+		port->has_vhost = is_virtual;
+		port->has_vport = accel->port != 80;
+		port->vport = port->has_vport ? accel->port : 0;
+		if (str_eq(str_of(accel->host), STR("virtual")))
+			continue;
+		port->defaultsite = arena_str(ports->arena_, str_of(accel->host));
+		if (!port_cut_site(port->defaultsite, &port->site_host, &port->site_port))
+			port->site_host = STR_NONE;
+	}
+	return true;
 }
 
 void ports_init(struct ports *ports, struct arena *arena, const struct world *world)

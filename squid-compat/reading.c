@@ -41,6 +41,7 @@ static void tell_verdict(struct reading *reading, const struct directive *direct
 		           directive->help);
 		break;
 	case OBSOLETE:
+	case TRANSLATED:
 		if (directive->help)
 			report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
 			           directive->help);
@@ -94,7 +95,7 @@ void reading_take_line(void *user, const struct words *words)
 			           directive->help);
 		return;
 	}
-	if (directive->verdict == OBSOLETE)
+	if (directive->verdict == OBSOLETE || directive->verdict == TRANSLATED)
 		report_say(reading->report, REPORT_ERROR, "Directive '%.*s' is obsolete.",
 		           STR_ARG(name));
 	number = directive_number(directive);

@@ -10,6 +10,7 @@
 #include "squid-compat/config.h"
 #include "squid-compat/directives.h"
 #include "squid-compat/report.h"
+#include "squid-compat/translate.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
 
@@ -23,6 +24,8 @@ struct reading {
 	bool has_seen[READING_MAX_DIRECTIVES]; /* by directive_number: some line had it */
 	struct config_line *last_lines[READING_MAX_DIRECTIVES]; /* likewise; NULL: none yet */
 	const char *file; /* of the last line; the snapshot's */
+	struct httpd_accel accel; /* httpd_accel_* */
+	bool has_sslproxy;        /* some sslproxy_* added to tls_outgoing_options */
 };
 
 /* Handles one line: the parser's parser_line_fn, with a struct reading. */
@@ -95,6 +98,19 @@ directive_fn parse_rewrite_extras;
 directive_fn parse_rewrite_timeout;
 directive_fn parse_rewrite_bypass;
 directive_fn parse_rewrite_host;
+
+/* ---- what Squid has dropped: directive_gone.c ---- */
+directive_fn parse_translated; /* as translate_line has it */
+directive_fn parse_sslproxy;
+directive_fn parse_cache_peer_domain;
+directive_fn parse_httpd_accel;
+
+/* Reads a line that stands for one of the file. The directives of today are
+ * not seen by it (reading_has_seen). */
+void reading_take_translation(struct reading *reading, struct str line);
+
+/* Behind the last line: what takes several lines of dropped directives together. */
+void reading_finish_gone(struct reading *reading);
 
 /* ---- rates: directive_delays.c ---- */
 directive_fn parse_delay_pools;

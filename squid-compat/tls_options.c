@@ -308,6 +308,7 @@ static const struct row rows[] = {
 	{"tls-min-version", ON_BOTH, take_min_version, 0, NULL},
 	{"version", ON_PORT, take_version, 0, NULL},
 	{"sslversion", ON_PEER, take_version, 0, NULL},
+	{"tls-version", ON_PEER, take_version, 0, NULL},
 	{"tls-clientca", ON_PORT, take_text, TEXT(clientca), NULL},
 	{"clientca", ON_PORT, take_text, TEXT(clientca), NULL},
 	{"tls-cafile", ON_BOTH, take_ca_file, 0, NULL},

@@ -31,24 +31,26 @@ void tls_outgoing_finish(struct tls_outgoing *outgoing, const struct world *worl
 	check_certificate(outgoing, report);
 }
 
+void tls_outgoing_take(struct tls_outgoing *outgoing, struct str word, struct arena *arena,
+		       struct report *report)
+{
+	if (str_eq(word, STR("disable"))) {
+		outgoing->is_off = true;
+		return;
+	}
+	/* The options of cache_peer, without their "tls-". */
+	if (!str_starts_with(word, STR("tls-")))
+		word = arena_printf(arena, "tls-%.*s", STR_ARG(word));
+	tls_options_take(&outgoing->options, TLS_LINE_PEER, word, "tls_outgoing_options", arena,
+			 report);
+}
+
 void tls_outgoing_parse(struct tls_outgoing *outgoing, const struct words *words,
 			const struct world *world, struct arena *arena, struct report *report)
 {
 	if (words->n < 2)
 		report_say(report, REPORT_FATAL, "tls_outgoing_options needs a value");
-	for (size_t i = 1; i < words->n; i++) {
-		struct str word = words_text(words, i);
-
-		if (str_eq(word, STR("disable"))) {
-			outgoing->is_off = true;
-			continue;
-		}
-		/* The options of cache_peer, without their "tls-". */
-		word = str_starts_with(word, STR("tls-"))
-			       ? word
-			       : arena_printf(arena, "tls-%.*s", STR_ARG(word));
-		tls_options_take(&outgoing->options, TLS_LINE_PEER, word, "tls_outgoing_options",
-				 arena, report);
-	}
+	for (size_t i = 1; i < words->n; i++)
+		tls_outgoing_take(outgoing, words_text(words, i), arena, report);
 	tls_outgoing_finish(outgoing, world, arena, report);
 }

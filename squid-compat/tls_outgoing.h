@@ -26,6 +26,10 @@ struct tls_outgoing {
 void tls_outgoing_finish(struct tls_outgoing *outgoing, const struct world *world,
 			 struct arena *arena, struct report *report);
 
+/* One option; tls_outgoing_finish follows the last. */
+void tls_outgoing_take(struct tls_outgoing *outgoing, struct str word, struct arena *arena,
+		       struct report *report);
+
 /* One tls_outgoing_options line; a second one adds to the first. */
 void tls_outgoing_parse(struct tls_outgoing *outgoing, const struct words *words,
 			const struct world *world, struct arena *arena, struct report *report);

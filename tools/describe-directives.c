@@ -35,6 +35,7 @@ static const struct {
 	[ACCEPTED] = {"no effect", "read and checked; a note says why nothing comes of it"},
 	[WARNED] = {"ignored", "a warning says so"},
 	[REFUSED] = {"refused", "fatal: to ignore it would open a hole"},
+	[TRANSLATED] = {"translated", "dropped by Squid, and still honoured, in words of today"},
 	[OBSOLETE] = {"obsolete", "answered as Squid answers it, with what to write instead"},
 	[UNKNOWN] = {"unknown", "unrecognized, as in Squid, with what to write instead"},
 };

@@ -229,10 +229,10 @@ static void all_faults_are_told_in_one_run(void **state)
 static void unknown_directives_are_counted(void **state)
 {
 	(void)state;
-	expect(PORT RULE "httpd_accel_host x\nfoo\n", false, 2,
-	       "squid.conf(3): unrecognized: 'httpd_accel_host'\n"
-	       "NOTE: httpd_accel_host : use http_port accel defaultsite=HOST and cache_peer "
-	       "HOST parent PORT 0 originserver (squid.conf line 3)\n"
+	expect(PORT RULE "reference_age 1 day\nfoo\n", false, 2,
+	       "squid.conf(3): unrecognized: 'reference_age'\n"
+	       "NOTE: reference_age : the cache removes what is used least by itself "
+	       "(squid.conf line 3)\n"
 	       "squid.conf(4): unrecognized: 'foo'\n");
 }
 
@@ -250,7 +250,8 @@ static void each_verdict_has_its_say_once(void **state)
 	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 6)\n"
 	       "WARNING: 'ftp_passive' is ignored: there is no FTP (squid.conf line 7)\n"
 	       "ERROR: Directive 'hierarchy_stoplist' is obsolete. (squid.conf line 8)\n"
-	       "NOTE: hierarchy_stoplist : use always_direct or cache deny (squid.conf line 8)\n");
+	       "NOTE: hierarchy_stoplist : chose what was fetched without a peer; an accelerator asks "
+	       "its peers for everything (squid.conf line 8)\n");
 }
 
 static void what_would_open_a_hole_is_refused(void **state)

@@ -24,6 +24,9 @@ static const struct {
 } other_statuses[] = {
 	{"18-squid-tor-icap.conf", 1,
          "icap_enable on is refused: what it filters would pass unseen"},
+	{"20-pear-components-26.conf", 0, "defaultsite without accel is honoured as in Squid 2.6"},
+	{"21-vnix-wiki.conf", 0, "defaultsite without accel is honoured as in Squid 2.6"},
+	{"24-liquidgalaxy.conf", 0, "defaultsite without accel is honoured as in Squid 2.6"},
 };
 
 /* Sentences of Squid that are said in other words: how Squid's begins, and a part of ours. */
@@ -31,6 +34,9 @@ static const struct {
 	const char *squid, *ours;
 	const char *why;
 } other_sentences[] = {
+	{"Bungled 20-pear", "As in Squid 2.6", "honoured"},
+	{"Bungled 21-vnix", "As in Squid 2.6", "honoured"},
+	{"Bungled 24-liquid", "As in Squid 2.6", "honoured"},
 	{"Bungled ", "FATAL: Bungled ",
          "the place is where the directive begins; paths are as given"},
 	{"14-cn-cdn-ignorecc.conf, line 8: ", "ERROR: No cache_peer 'all'",
