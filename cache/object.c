@@ -300,6 +300,8 @@ static uint32_t next_chunk_bytes(const struct object *object, uint64_t length)
 
 		return left < OBJECT_CHUNK_BYTES ? (uint32_t)left : OBJECT_CHUNK_BYTES;
 	}
+	if (object->max_chunk_bytes_ > 0)
+		return object->max_chunk_bytes_;
 	if (length >= OBJECT_CHUNK_BYTES)
 		return OBJECT_CHUNK_BYTES;
 	return length > CHUNK_BYTES_MIN ? (uint32_t)length : CHUNK_BYTES_MIN;
@@ -320,6 +322,11 @@ static void add_chunk(struct object *object, uint64_t length)
 		object->shared.first = chunk;
 	lock_drop(&object->shared.lock);
 	object->last_ = chunk;
+}
+
+void object_limit_chunks(struct object *object, uint32_t max_bytes)
+{
+	object->max_chunk_bytes_ = max_bytes;
 }
 
 char *object_reserve(struct object *object, size_t *room)

@@ -106,6 +106,7 @@ struct object {
 	struct loop_task producer_task_;
 	struct mail producer_mail_;
 	uint64_t gap_bytes_;
+	uint32_t max_chunk_bytes_; /* 0: OBJECT_CHUNK_BYTES */
 	/* published with COMPLETE */
 	bool is_whole_; /* and kept: whole_ and what follows it never change */
 	struct object_chunk *whole_;
@@ -157,6 +158,8 @@ void object_set_url(struct object *object, uint64_t key, struct str url);
 /* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). At first it
  * is not; say so before the first append. */
 void object_keep(struct object *object, bool keep);
+/* Chunks have at most so many bytes: what waits for more for hours holds one. */
+void object_limit_chunks(struct object *object, uint32_t max_bytes);
 /* Room behind the last byte, at least 1 byte: read into it, then object_commit what came. */
 char *object_reserve(struct object *object, size_t *room);
 void object_commit(struct object *object, size_t len);

@@ -22,6 +22,7 @@
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
+#include "squid-compat/upgrade_rules.h"
 #include "squid-compat/tls_outgoing.h"
 
 const char config_default_path[] = "/etc/squid/squid.conf";
@@ -68,6 +69,7 @@ static struct config *create(const struct world *world)
 	config->refresh = refresh_rules_create();
 	config->range_offset_limits = size_rules_create();
 	config->reply_body_limits = size_rules_create();
+	config->upgrade_rules = upgrade_rules_create();
 	return config;
 }
 
@@ -103,6 +105,7 @@ static void destroy(struct config *config)
 	refresh_rules_destroy(config->refresh);
 	size_rules_destroy(config->range_offset_limits);
 	size_rules_destroy(config->reply_body_limits);
+	upgrade_rules_destroy(config->upgrade_rules);
 	delay_config_fini(config->delays);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);

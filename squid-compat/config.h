@@ -19,6 +19,7 @@
 
 struct access_list;    /* acl.h */
 struct size_rules;     /* size_rules.h */
+struct upgrade_rules;  /* upgrade_rules.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
 struct cache_dirs;     /* cache_dir.h */
@@ -171,6 +172,7 @@ struct config {
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
 	struct delay_config *delays; /* delay_pools, client_delay_pools, response_delay_pool */
+	struct upgrade_rules *upgrade_rules; /* http_upgrade_request_protocols */
 	struct size_rules *reply_body_limits; /* reply_body_max_size; without a line: none */
 	int64_t negative_ttl_ms;
 	int64_t minimum_expiry_time_ms;

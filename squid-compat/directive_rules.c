@@ -20,6 +20,7 @@
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
 #include "squid-compat/tls_outgoing.h"
+#include "squid-compat/upgrade_rules.h"
 #include "squid-compat/values.h"
 #include "squid-compat/world.h"
 
@@ -84,11 +85,11 @@ static bool has_name(struct reading *reading, const struct directive *directive,
 	return false;
 }
 
-void parse_named_access(struct reading *reading, const struct directive *directive,
+void parse_upgrade_rule(struct reading *reading, const struct directive *directive,
                         const struct words *words)
 {
-	if (has_name(reading, directive, words))
-		check_access(reading, words, 2, false);
+	upgrade_rules_parse(SLOT_POINTER(reading, directive, struct upgrade_rules),
+	                    reading->config->acls, words, reading->report);
 }
 
 static void check_condition(struct reading *reading, const struct words *words, size_t first_word)

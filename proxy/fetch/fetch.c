@@ -257,6 +257,13 @@ struct object *fetch_object(const struct fetch *fetch)
 	return fetch->object;
 }
 
+void fetch_take_switched(struct fetch *fetch, struct fetch_switched *out)
+{
+	check(fetch->outcome == FETCH_SWITCHED && fetch->conn);
+	*out = (struct fetch_switched){fetch->conn, buf_str(&fetch->head), buf_str(&fetch->input)};
+	fetch->conn = NULL;
+}
+
 const struct fetch_failure *fetch_failure(const struct fetch *fetch)
 {
 	return &fetch->failure;

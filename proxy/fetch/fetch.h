@@ -24,6 +24,7 @@ struct exchange;
 struct log_facts;
 struct fetch; /* opaque */
 struct object;
+struct origin_conn; /* proxy/fetch/origin_pool.h */
 struct peer;
 struct snapshot;
 struct worker;
@@ -52,6 +53,8 @@ struct fetch_order {
 	struct object *known;   /* for HEAD: stored, though it does not answer; NULL: none */
 	bool withholds_range;   /* Range and If-Range are not passed on */
 	struct fetch_fill fill; /* to be filled: asked for by a Range of ours */
+	struct str upgrade;       /* protocols to offer; empty: none (proxy/tunnel/upgrade.h) */
+	struct str websocket_key; /* ours, of a handshake that the client does not make; STR_NONE: its own */
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
 	bool leads;        /* others that ask for the same wait for this answer's head */
@@ -65,6 +68,7 @@ enum fetch_outcome {
 	FETCH_PENDING,
 	FETCH_ANSWERED,     /* fetch_object has its head */
 	FETCH_NOT_MODIFIED, /* stored holds: fetch_object is it, with a renewed head */
+	FETCH_SWITCHED,     /* 101, to what was offered: fetch_take_switched */
 	FETCH_FAILED,       /* fetch_failure says how to answer */
 };
 
@@ -95,6 +99,15 @@ enum fetch_outcome fetch_outcome(const struct fetch *fetch);
 struct object *fetch_object(const struct fetch *fetch); /* borrowed */
 const struct fetch_failure *fetch_failure(const struct fetch *fetch);
 const struct fetch_report *fetch_report(const struct fetch *fetch);
+
+/* Once, of a switched fetch: its connection, which is the caller's from now on, whose wakes it sets;
+ * the head for the client as upgrade_write_head makes it, and what came behind the origin's: both are
+ * the fetch's, until fetch_detach. */
+struct fetch_switched {
+	struct origin_conn *conn;
+	struct str head, rest;
+};
+void fetch_take_switched(struct fetch *fetch, struct fetch_switched *out);
 
 /* The owner follows fetch_object with a reader of its own, or does without: what it and others have
  * passed may be freed. Until then, the body is kept from its beginning on. */

@@ -8,6 +8,7 @@
 #include "lib/base/check.h"
 #include "proxy/fetch/fetch_internal.h"
 #include "proxy/server.h"
+#include "proxy/tunnel/upgrade.h"
 #include "proxy/unshared.h"
 
 /* ---- HEAD */
@@ -158,12 +159,43 @@ static void pass_interim(struct fetch *fetch)
 	buf_fini(&text);
 }
 
+/* The connection speaks another protocol from now on: it is the owner's to take. */
+static enum fetch_state switched(struct fetch *fetch, struct str rest)
+{
+	const struct exchange *exchange = fetch->order.exchange;
+
+	fetch->report.status = fetch->response.status;
+	fetch->report.answered_us = loop_wall_us(fetch_loop(fetch));
+	buf_clear(&fetch->head);
+	upgrade_write_head(&fetch->response.head, exchange->is_extended_connect, &fetch->head);
+	if (fetch->input.len > 0)
+		buf_consume(&fetch->input, fetch->response.head.len);
+	else
+		buf_add_str(&fetch->input, rest);
+	if (fetch->head.is_full || fetch->input.is_full)
+		return head_broken(fetch, ERROR_TOO_BIG);
+	timer_cancel(&fetch->timer);
+	fetch_tell_owner(fetch, FETCH_SWITCHED);
+	return FETCH_ENDED;
+}
+
+static bool is_switch(const struct fetch *fetch)
+{
+	const struct fetch_order *order = &fetch->order;
+	const struct http_response *response = &fetch->response;
+
+	return order->upgrade.len > 0 && response->minor > 0 && order->exchange &&
+	       upgrade_is_confirmed(&response->head, order->upgrade, order->websocket_key);
+}
+
 /* A whole head of head_len bytes at at, and what came behind it. */
 static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 {
 	const struct http_response *response = &fetch->response;
 	struct str rest = {at + response->head.len, len - response->head.len};
 
+	if (response->status == 101 && is_switch(fetch))
+		return switched(fetch, rest);
 	if (response->status == 101 || is_unasked_304(fetch))
 		return head_broken(fetch, ERROR_INVALID_RESP);
 	if (response->status >= 200) {

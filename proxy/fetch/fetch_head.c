@@ -4,6 +4,7 @@
 #include "cache/cache_control.h"
 #include "cache/key.h"
 #include "cache/revalidate.h"
+#include "lib/base/base64.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
@@ -52,6 +53,8 @@ static const uint8_t uses[FIELD_ID_COUNT] = {
 	[FIELD_VIA] = USE_VIA,
 	[FIELD_X_FORWARDED_FOR] = USE_FORWARDED,
 };
+
+static const struct str websocket_key_name = {"Sec-WebSocket-Key", 17};
 
 struct writer {
 	const struct fetch_order *order;
@@ -172,7 +175,8 @@ static void add_client_field(struct writer *w, const struct http_field *field)
 	struct str name = http_field_name(head, field), value = http_field_value(head, field);
 	struct str replacement = STR_NONE;
 
-	if (!is_kept(w, field))
+	if (!is_kept(w, field) ||
+	    (w->order->websocket_key.at && str_eq_nocase(name, websocket_key_name)))
 		return;
 	if (may_send(w, field->id, name, &replacement))
 		add_line(w, name, value);
@@ -269,23 +273,6 @@ static void add_forwarded_for(struct writer *w)
 	}
 }
 
-static void add_base64(struct buf *out, struct str bytes)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < bytes.len; i += 3) {
-		uint32_t group = 0;
-
-		for (size_t k = 0; k < 3; k++)
-			group = group << 8 |
-			        (i + k < bytes.len ? (unsigned char)bytes.at[i + k] : 0);
-		for (size_t k = 0; k < 4; k++)
-			buf_add_char(out,
-			             i + k > bytes.len ? '=' : digits[group >> (18 - 6 * k) & 63]);
-	}
-}
-
 /* login=PROXYPASS: what the client told the proxy is for the site. */
 static void add_proxy_login(struct writer *w)
 {
@@ -306,7 +293,7 @@ static void add_made_login(struct writer *w, enum http_field_id id)
 	buf_add_str(&text, w->peer->login_text);
 	buf_add_str(w->out, http_field_id_name(id));
 	buf_add_str(w->out, STR(": Basic "));
-	add_base64(w->out, buf_str(&text));
+	base64_add(w->out, buf_str(&text));
 	buf_add_str(w->out, STR("\r\n"));
 	buf_fini(&text);
 }
@@ -326,7 +313,7 @@ static void add_external_login(struct writer *w, enum http_field_id id)
 	buf_add_str(&text, order->external_password);
 	buf_add_str(w->out, http_field_id_name(id));
 	buf_add_str(w->out, STR(": Basic "));
-	add_base64(w->out, buf_str(&text));
+	base64_add(w->out, buf_str(&text));
 	buf_add_str(w->out, STR("\r\n"));
 	buf_fini(&text);
 }
@@ -410,6 +397,25 @@ static void add_request_line(struct writer *w)
 	buf_add_str(w->out, STR(" HTTP/1.1\r\n"));
 }
 
+/* RFC 9110 §7.8; with what is ours of the handshake, if the client has none. */
+static void add_upgrade(struct writer *w)
+{
+	add_line(w, STR("Upgrade"), w->order->upgrade);
+	add_line(w, STR("Connection"), STR("Upgrade"));
+	if (w->order->websocket_key.at)
+		add_line(w, websocket_key_name, w->order->websocket_key);
+}
+
+static void add_connection(struct writer *w)
+{
+	if (w->order->upgrade.len > 0)
+		add_upgrade(w);
+	else
+		buf_add_str(w->out, w->config->server_persistent_connections
+					    ? STR("Connection: keep-alive\r\n")
+					    : STR("Connection: close\r\n"));
+}
+
 void fetch_write_head(const struct fetch_order *order, const struct peer *peer, struct buf *out)
 {
 	struct writer w = {
@@ -433,8 +439,7 @@ void fetch_write_head(const struct fetch_order *order, const struct peer *peer, 
 	add_forwarded_for(&w);
 	add_login(&w);
 	add_cache_control(&w);
-	buf_add_str(out, w.config->server_persistent_connections ? STR("Connection: keep-alive\r\n")
-	                                                         : STR("Connection: close\r\n"));
+	add_connection(&w);
 	add_front_end(&w);
 	if (order->log_facts)
 		header_additions_write(order->snapshot->request_additions, order->facts,

@@ -44,6 +44,8 @@ struct reply {
 	bool is_chunked;   /* in chunks, as the length is not known */
 	bool takes_trailers; /* and the object's trailers behind them */
 	bool close_after;  /* the connection ends with this reply */
+	bool is_tunnel;    /* reader's bytes have no frame, and the client's go the other way: read_body */
+	bool is_tunnel_over; /* nothing of the client's is taken any more: the stream ends with reader */
 	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
 	struct pace *pace;  /* bandwidth.h: how fast; NULL: as fast as it goes */
 	uint64_t cut_at;    /* a body of unknown length may have these bytes, then it is cut; 0: all */
@@ -57,7 +59,8 @@ struct reply {
 };
 
 struct exchange_ops {
-	/* Up to size bytes of the request's body, decoded, into into: the number; 0 at its end;
+	/* Up to size bytes of the request's body, decoded (with reply.is_tunnel: of whatever the client
+	 * sends behind its head), into into: the number; 0 at its end;
 	 * STREAM_WAIT (body_wake comes when it may go on); or -errno: broken (-EPROTO), gone. */
 	ssize_t (*read_body)(struct exchange *exchange, void *into, size_t size);
 	/* The reply may be written from now on. Not called for one that was ready when
@@ -92,6 +95,7 @@ struct exchange {
 	struct notes_kept **client_notes; /* the connection's annotations; NULL: it keeps none */
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */
+	bool is_extended_connect;   /* RFC 8441: request asks for the Upgrade that :protocol stands for */
 	struct http_request request;
 	uint64_t request_bytes;     /* received so far: head and body as on the wire */
 	uint64_t request_head_bytes;

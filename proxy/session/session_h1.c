@@ -332,6 +332,8 @@ static enum deadline which_deadline(const struct session *session)
 		[SESSION_HANDSHAKE] = DEADLINE_HANDSHAKE,
 	};
 
+	if (session->state == SESSION_WRITE_REPLY && session->exchange->reply.is_tunnel)
+		return DEADLINE_TUNNEL;
 	if (session->state != SESSION_READ_HEAD)
 		return of_state[session->state];
 	if (session->transaction)
@@ -360,6 +362,10 @@ static void set_deadline(struct session *session)
 	if (deadline == session->deadline)
 		return;
 	session->deadline = (uint8_t)deadline;
+	if (deadline == DEADLINE_TUNNEL) {
+		timer_cancel(&session->timer);
+		return;
+	}
 	session->unsent = stream_unsent(&session->stream);
 	timer_set(loop, &session->timer, loop_now_ms(loop) + wait_ms[deadline]);
 }

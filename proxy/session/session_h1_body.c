@@ -5,6 +5,7 @@
 
 #include "lib/net/stream_tls.h"
 #include "proxy/session/session_h1_internal.h"
+#include "proxy/tunnel/tunnel.h"
 
 static size_t take_input(struct session *session, void *into, size_t size)
 {
@@ -30,6 +31,22 @@ static ssize_t read_raw(struct session *session, void *into, size_t size)
 	if (n > 0 && session->exchange)
 		session->exchange->request_bytes += (uint64_t)n;
 	return n;
+}
+
+/* Whatever comes, up to the client's end. */
+static ssize_t read_tunnel(struct session *session, void *into, size_t size)
+{
+	ssize_t n;
+
+	if (session->input.len > 0)
+		return (ssize_t)take_input(session, into, size);
+	n = stream_read(&session->stream, into, size);
+	if (n == STREAM_WAIT)
+		return n;
+	session->exchange->is_body_read =
+		n <= 0 && tunnel_has_ended(&session->stream, n, session->has_shut_down);
+	session->exchange->request_bytes += n > 0 ? (uint64_t)n : 0;
+	return session->exchange->is_body_read ? 0 : n;
 }
 
 /* Decodes bytes[0..len) in place; what lies behind the body's end goes back to input. */
@@ -100,6 +117,8 @@ ssize_t session_read_body(struct exchange *exchange, void *into, size_t size)
 		return 0;
 	if (session->is_body_broken)
 		return -EPROTO;
+	if (exchange->reply.is_tunnel)
+		return read_tunnel(session, into, size);
 	n = exchange->request.body == HTTP_BODY_CHUNKED ? read_chunked(session, into, size)
 	                                                : read_counted(session, into, size);
 	if (n < 0 && n != STREAM_WAIT)

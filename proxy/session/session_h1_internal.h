@@ -36,6 +36,7 @@ enum deadline {
 	DEADLINE_WRITE,
 	DEADLINE_DRAIN,
 	DEADLINE_LINGER,
+	DEADLINE_TUNNEL, /* the tunnel's own */
 };
 
 enum {
@@ -78,7 +79,7 @@ struct session {
 	uint32_t nrequests;
 	uint8_t state, deadline; /* enum session_state, enum deadline */
 	bool is_keep_alive, is_head_sent, is_end_sent, is_continue_due, is_body_broken;
-	bool is_running, is_stopping, is_lingering;
+	bool is_running, is_stopping, is_lingering, has_shut_down;
 	char chunk_head[24];
 };
 

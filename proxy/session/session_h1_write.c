@@ -5,6 +5,15 @@
 #include "proxy/session/bandwidth.h"
 #include "proxy/session/session_h1_internal.h"
 
+/* The origin sends no more; the client may. */
+static enum session_state end_of_tunnel(struct session *session)
+{
+	if (!session->has_shut_down)
+		stream_shutdown_write(&session->stream);
+	session->has_shut_down = true;
+	return SESSION_WRITE_REPLY;
+}
+
 /* Keep the connection, read the rest of the request's body first, or end it. */
 static enum session_state after_reply(struct session *session)
 {
@@ -14,6 +23,8 @@ static enum session_state after_reply(struct session *session)
 	bool is_read = exchange->is_body_read && !session->is_body_broken;
 
 	session->discarded = 0;
+	if (exchange->reply.is_tunnel && !exchange->reply.is_tunnel_over)
+		return end_of_tunnel(session);
 	if (keep && !is_read && !session->is_continue_due)
 		return SESSION_DRAIN;
 	session_end_transaction(session);
@@ -277,11 +288,33 @@ static enum session_state write_reply(struct session *session)
 	return next;
 }
 
+/* Both directions at once. What ends it is told by its object, or by is_tunnel_over. */
+static enum session_state run_tunnel(struct session *session)
+{
+	const struct reply *reply = &session->exchange->reply;
+	enum session_state next;
+
+	if (object_state(reply->reader.object) == OBJECT_ABORTED)
+		return reply_failed(session);
+	next = write_reply(session);
+	if (next != SESSION_WRITE_REPLY)
+		return next;
+	/* Both ways shut, there may be something to read all the same. */
+	if (stream_has_hung_up(&session->stream) && !session->has_shut_down)
+		return SESSION_CLOSED;
+	stream_watch(&session->stream);
+	transaction_body_wake(session->transaction);
+	return SESSION_WRITE_REPLY;
+}
+
 enum session_state session_run_write_reply(struct session *session)
 {
-	enum session_state next = write_reply(session);
-
+	enum session_state next;
 	bool is_writing, is_uploading;
+
+	if (session->exchange->reply.is_tunnel)
+		return run_tunnel(session);
+	next = write_reply(session);
 
 	if (next != SESSION_WRITE_REPLY)
 		return next;

@@ -11,6 +11,7 @@
 #include "proxy/transaction/acme_challenge.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
+#include "proxy/tunnel/tunnel.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
@@ -190,7 +191,7 @@ static bool is_within_reply_limit(struct transaction *t)
 	const struct size_rules *rules = transaction_config(t)->reply_body_limits;
 	int64_t bytes = declared_bytes(t->object), max;
 
-	if (size_rules_is_empty(rules) || transaction_request(t)->method == HTTP_HEAD)
+	if (size_rules_is_empty(rules) || t->tunnel || transaction_request(t)->method == HTTP_HEAD)
 		return true;
 	transaction_set_reply_facts(t);
 	max = size_rules_find(rules, &t->facts, VALUE_UNLIMITED);
@@ -222,6 +223,8 @@ static enum transaction_state run_reply_access(struct transaction *t)
 			break;
 		}
 	}
+	if (t->tunnel)
+		return reply_tunnel(t);
 	return t->is_hit ? reply_stored(t) : reply_object(t);
 }
 
@@ -398,7 +401,9 @@ bool transaction_has_reply(const struct transaction *t)
 
 void transaction_body_wake(struct transaction *t)
 {
-	if (t->fetch)
+	if (t->tunnel)
+		tunnel_wake(t->tunnel);
+	else if (t->fetch)
 		fetch_body_wake(t->fetch);
 }
 
@@ -417,6 +422,7 @@ static void release(struct transaction *t)
 	object_reader_close(&t->exchange.reply.reader);
 	object_reader_close(&t->hold);
 	fetch_detach(t->fetch);
+	tunnel_destroy(t->tunnel);
 	transaction_drop_part(t);
 	object_unref(t->object);
 	object_unref(t->known);

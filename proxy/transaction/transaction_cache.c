@@ -67,10 +67,17 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 
 	if (transaction_request(t)->method == HTTP_PURGE)
 		return purge(t);
+	if (http_has(&transaction_request(t)->head, FIELD_UPGRADE)) {
+		enum transaction_state next = transaction_offer_upgrade(t);
+
+		if (next != TRANSACTION_CACHE_ACCESS)
+			return next;
+	}
 	verdict = access_ask(t, transaction_config(t)->cache, ACL_ALLOW, &result);
 	if (verdict == ACL_NEED)
 		return TRANSACTION_CACHE_ACCESS;
-	t->may_cache = verdict == ACL_ALLOW && !may_depend_on_body(transaction_request(t));
+	t->may_cache = verdict == ACL_ALLOW && t->upgrade.len == 0 &&
+	               !may_depend_on_body(transaction_request(t));
 	t->key = index_key(t->worker->server->index, t->cache_url);
 	if (!t->may_cache)
 		t->forward = FORWARD_BYPASS;

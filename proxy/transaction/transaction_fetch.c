@@ -119,6 +119,8 @@ static void start_fetch(struct transaction *t)
 		.known = t->known,
 		.withholds_range = transaction_withholds_range(t),
 		.fill = t->fill,
+		.upgrade = t->upgrade,
+		.websocket_key = t->websocket_key,
 		.key = t->key,
 		.may_store = t->may_cache,
 		.leads = may_lead(t),
@@ -183,6 +185,9 @@ static enum transaction_state fetch_answered(struct transaction *t)
 	/* Broken before the client got a byte of it. */
 	if (object_state(fetch_object(t->fetch)) == OBJECT_ABORTED)
 		return fetch_failed(t);
+	/* To that client it would mean that its protocol is spoken from here on. */
+	if (t->exchange.is_extended_connect && status < 300)
+		return reply_error(t, 502, ERROR_INVALID_RESP, 0);
 	if (!t->is_revalidation_due) {
 		take_object(t);
 		return TRANSACTION_REPLY_ACCESS;
@@ -214,6 +219,8 @@ enum transaction_state transaction_run_fetch(struct transaction *t)
 		return fetch_failed(t);
 	case FETCH_ANSWERED:
 		return fetch_answered(t);
+	case FETCH_SWITCHED:
+		return transaction_run_switched(t);
 	case FETCH_NOT_MODIFIED:
 		break;
 	}

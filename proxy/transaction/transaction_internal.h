@@ -109,6 +109,9 @@ struct transaction {
 	struct object_reader hold; /* keeps the beginning of object until the reply reads it */
 	struct freshness_answer freshness;
 	struct fetch *fetch;
+	struct tunnel *tunnel;     /* what the fetch became; NULL: nothing of the kind */
+	struct str upgrade;        /* protocols that the origin is offered; empty: none */
+	struct str websocket_key;  /* ours, to it; STR_NONE: the client's own */
 	struct helper_request rewrite, store_id;
 	struct auth_query auth;
 	struct resolver_query name;
@@ -196,6 +199,13 @@ void transaction_drop_part(struct transaction *transaction);
 bool transaction_withholds_range(struct transaction *transaction);
 enum transaction_state transaction_run_fetch(struct transaction *transaction);
 
+/* ---- transaction_tunnel.c */
+/* The request has an Upgrade: settles what of it the origin hears. CACHE_ACCESS: go on; or it was
+ * refused. */
+enum transaction_state transaction_offer_upgrade(struct transaction *transaction);
+/* The origin took it up. */
+enum transaction_state transaction_run_switched(struct transaction *transaction);
+
 /* ---- transaction_manager.c */
 /* Is the request-target one of our own (/squid-internal-…, cache_object:)? Then the URL is made. */
 bool transaction_make_internal_url(struct transaction *transaction, struct str target);
@@ -227,6 +237,8 @@ enum transaction_state reply_redirect(struct transaction *transaction, int statu
 enum transaction_state reply_empty(struct transaction *transaction, int status);
 /* The object's status, head and body. */
 enum transaction_state reply_object(struct transaction *transaction);
+/* 101 (to an extended CONNECT 200), and the tunnel starts. */
+enum transaction_state reply_tunnel(struct transaction *transaction);
 /* 304 or 412 by the request's conditions, or the object. */
 enum transaction_state reply_stored(struct transaction *transaction);
 
