@@ -348,11 +348,26 @@ static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why
 	return ERR_OK;
 }
 
+void disk_tell_health(struct disk *disk, enum disk_state state, const char *reason)
+{
+	char *what;
+
+	if (state == DISK_NORMAL) {
+		health_good(&disk->health);
+		return;
+	}
+	what = mem_printf("cache_dir %s", disk->directory);
+	health_bad(&disk->health, what, "%s: %s", state == DISK_OFF ? "not used" : "stores nothing",
+		   reason ? reason : "a fault");
+	mem_free(what);
+}
+
 /* Serving goes on without the disk, and the writer opens it when it can. */
 static void begin_without(struct disk *disk, const struct err_text *why)
 {
 	disk->seed = disk->config.seed ? disk->config.seed : random_u64() | 1;
 	atomic_store_explicit(&disk->state, DISK_OFF, memory_order_relaxed);
+	disk_tell_health(disk, DISK_OFF, why->at);
 	log_say(1, "Disk cache %s is not used for now, trying again by itself: %s", disk->path,
 		why->at);
 }
@@ -396,6 +411,7 @@ void disk_close(struct disk *disk)
 	for (int i = 0; i < DISK_NREADERS; i++)
 		disk_reader_stop(disk->readers[i]);
 	disk_writer_stop(disk->writer);
+	health_good(&disk->health);
 	drop_lock(disk);
 	disk_index_destroy(disk->index);
 	disk_admission_destroy(disk->admission);

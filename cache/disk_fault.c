@@ -33,6 +33,7 @@ static void set_state(struct disk_writer *writer, enum disk_state state, const c
 	if (disk_state(disk) == state)
 		return;
 	atomic_store_explicit(&disk->state, state, memory_order_relaxed);
+	disk_tell_health(disk, state, reason);
 	log_say(1, "Disk cache %s %s%s%s", disk->path, sentences[state], reason ? ": " : "",
 		reason ? reason : "");
 }

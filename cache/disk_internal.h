@@ -16,6 +16,7 @@
 #include "cache/disk_index.h"
 #include "cache/object.h"
 #include "cache/schema.h"
+#include "lib/base/health.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/net/loop.h"
@@ -77,6 +78,7 @@ struct disk {
 	struct disk_index *index;
 	struct disk_admission *admission;
 	struct disk_writer *writer;
+	struct health_note health; /* the writer's, once that runs */
 	struct disk_feed *feed;
 	struct disk_reader *readers[DISK_NREADERS];
 	/* any thread, relaxed unless said: readings and counters */
@@ -121,6 +123,9 @@ static inline int disk_count_fault(struct disk *disk, enum disk_count which)
 {
 	return atomic_fetch_add_explicit(&disk->counts[which], 1, memory_order_relaxed) == 0 ? 1 : 2;
 }
+
+/* For `bobtailctl health`. reason may be NULL. */
+void disk_tell_health(struct disk *disk, enum disk_state state, const char *reason);
 
 static inline enum disk_state disk_state(struct disk *disk)
 {

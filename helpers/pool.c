@@ -68,6 +68,7 @@ static void free_pool(struct helper_pool *pool)
 	void *gone_arg = pool->config.gone_arg;
 
 	timer_cancel(&pool->retry);
+	health_good(&pool->health);
 	free_argv(pool->config.argv);
 	mem_free((char *)pool->config.kind);
 	mem_free((char *)pool->config.squid_debug);
@@ -120,6 +121,7 @@ static void run_start(struct helper_pool *pool)
 		log_say(1, "helperOpenServers: Starting 0/%u '%s' processes", pool->config.max,
 		        pool->name);
 		log_say(1, "helperOpenServers: No '%s' processes needed.", pool->name);
+		member_look_for_program(pool);
 	}
 	pool_pump(pool);
 }
@@ -155,7 +157,11 @@ static void run_close(struct helper_pool *pool)
 
 static void on_retry(struct timer *timer)
 {
-	pool_pump(CONTAINER(timer, struct helper_pool, retry));
+	struct helper_pool *pool = CONTAINER(timer, struct helper_pool, retry);
+
+	if (pool->is_missing)
+		member_look_for_program(pool);
+	pool_pump(pool);
 }
 
 struct helper_pool *helper_pool_create(struct loop *home, const struct helper_pool_config *config)
@@ -209,9 +215,14 @@ struct loop *helper_pool_home(const struct helper_pool *pool)
 	return pool->home;
 }
 
+bool helper_pool_is_down(const struct helper_pool *pool)
+{
+	return atomic_load_explicit(&pool->is_down, memory_order_relaxed);
+}
+
 static bool is_broken(const struct helper_pool *pool)
 {
-	return pool->nfailures >= BROKEN_AFTER && pool->nactive == 0 &&
+	return (pool->is_missing || pool->nfailures >= BROKEN_AFTER) && pool->nactive == 0 &&
 	       loop_now_ms(pool->home) < pool->retry_ms;
 }
 

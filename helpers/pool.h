@@ -61,6 +61,9 @@ void helper_pool_renew(struct helper_pool *pool);
  * get EOF. Any thread. */
 void helper_pool_abandon(struct helper_pool *pool);
 
+/* No child can be kept alive, or started: what is asked ends with HELPER_GONE. Any thread. */
+bool helper_pool_is_down(const struct helper_pool *pool);
+
 /* The loop that it lives in. Any thread. */
 struct loop *helper_pool_home(const struct helper_pool *pool);
 

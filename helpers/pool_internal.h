@@ -7,6 +7,7 @@
 
 #include "helpers/child.h"
 #include "helpers/pool.h"
+#include "lib/base/health.h"
 
 struct helper_pool {
 	struct helper_pool_config config; /* immutable; strings are ours */
@@ -26,6 +27,9 @@ struct helper_pool {
 	unsigned nfailures;
 	int64_t failed_ms, retry_ms; /* the last such death; no start before */
 	struct timer retry;
+	struct health_note health; /* while no child can be kept alive */
+	bool is_missing;           /* the program cannot be started at all */
+	atomic_bool is_down;       /* the home's to set; relaxed: it stands for itself */
 	/* overload; 0: not */
 	int64_t overload_ms, warned_ms, refused_ms;
 	struct helper_pool_stats counters;
@@ -81,6 +85,8 @@ void pool_requeue(struct helper_job *job); /* to the front */
 unsigned member_capacity(const struct helper_pool *pool);
 /* Starts up to n; returns how many. */
 unsigned member_start(struct helper_pool *pool, unsigned n);
+/* Looks for the program without starting it; when it cannot be started, looks again in a while. */
+void member_look_for_program(struct helper_pool *pool);
 /* The one to ask next: idle (in start order), else the least loaded with room; NULL. */
 struct member *member_pick(struct helper_pool *pool);
 void member_send(struct member *member, struct helper_job *job);

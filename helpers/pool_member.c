@@ -7,8 +7,10 @@
  * replaced: its open requests go to another one, once. */
 #include "helpers/pool_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
@@ -20,6 +22,7 @@ enum {
 	BH_RESENDS = 2,
 	BACKOFF_MIN_MS = 100,
 	BACKOFF_MAX_MS = 60000,
+	BACKOFF_MISSING_MS = 2000, /* a look whether the program is there costs nothing */
 	SHORT_LIFE_MS = 30000, /* dying younger without an answer is a failure */
 	SHOWN_BYTES = 80,
 };
@@ -36,6 +39,32 @@ unsigned member_capacity(const struct helper_pool *pool)
 
 /* ---- starting, and not starting too often */
 
+static void say_good(struct helper_pool *pool)
+{
+	pool->nfailures = 0;
+	atomic_store_explicit(&pool->is_down, false, memory_order_relaxed);
+	health_good(&pool->health);
+}
+
+/* What Squid calls the helpers, and the program, as health has them. */
+static void say_bad(struct helper_pool *pool, const char *reason)
+{
+	char *what = mem_printf("%s %s", pool->config.kind, pool->config.argv[0]);
+
+	atomic_store_explicit(&pool->is_down, true, memory_order_relaxed);
+	health_bad(&pool->health, what, "%s", reason);
+	mem_free(what);
+}
+
+static void say_missing(struct helper_pool *pool, const char *why)
+{
+	if (!pool->is_missing)
+		log_say(0, "ERROR: %s %s: %s; requests that need it fail until it is there",
+		        pool->config.kind, pool->config.argv[0], why);
+	pool->is_missing = true;
+	say_bad(pool, why);
+}
+
 /* A batch of children that die together is one failure. */
 static void count_failure(struct helper_pool *pool)
 {
@@ -48,15 +77,43 @@ static void count_failure(struct helper_pool *pool)
 		wait *= 2;
 	if (wait > BACKOFF_MAX_MS)
 		wait = BACKOFF_MAX_MS;
+	if (pool->is_missing && wait > BACKOFF_MISSING_MS)
+		wait = BACKOFF_MISSING_MS;
 	pool->nfailures++;
 	pool->retry_ms = now + wait;
 	timer_cancel(&pool->retry);
 	timer_set(pool->home, &pool->retry, pool->retry_ms);
+	if (pool->nfailures == 3 && !pool->is_missing)
+		say_bad(pool, "its processes end as soon as they have begun");
 	if (pool->nfailures == 3)
 		log_say(1,
 		        "ERROR: The %s helpers are crashing too rapidly, need help! Requests go on "
 		        "without them until one lives",
 		        pool->config.kind);
+}
+
+static void program_is_there(struct helper_pool *pool)
+{
+	if (!pool->is_missing)
+		return;
+	log_say(1, "%s %s can be started again", pool->config.kind, pool->config.argv[0]);
+	pool->is_missing = false;
+	pool->retry_ms = 0;
+	say_good(pool);
+}
+
+void member_look_for_program(struct helper_pool *pool)
+{
+	const char *program = pool->config.argv[0];
+
+	if (!strchr(program, '/') || access(program, X_OK) == 0) {
+		program_is_there(pool);
+		return;
+	}
+	say_missing(pool, strerror(errno));
+	pool->failed_ms = loop_now_ms(pool->home);
+	pool->retry_ms = pool->failed_ms + BACKOFF_MISSING_MS;
+	timer_set(pool->home, &pool->retry, pool->retry_ms);
 }
 
 static bool start_one(struct helper_pool *pool)
@@ -77,7 +134,7 @@ static bool start_one(struct helper_pool *pool)
 
 	member->child = child_start(pool->home, &options, &why);
 	if (!member->child) {
-		log_say(0, "ERROR: %s: %s", pool->config.kind, why.at);
+		say_missing(pool, why.at);
 		mem_free(member);
 		return false;
 	}
@@ -98,12 +155,15 @@ unsigned member_start(struct helper_pool *pool, unsigned n)
 
 	if (loop_now_ms(pool->home) < pool->retry_ms)
 		return 0;
-	log_say(1, "helperOpenServers: Starting %u/%u '%s' processes", n, pool->config.max,
-	        pool->name);
+	if (!pool->is_missing)
+		log_say(1, "helperOpenServers: Starting %u/%u '%s' processes", n, pool->config.max,
+		        pool->name);
 	while (nstarted < n && start_one(pool))
 		nstarted++;
 	if (nstarted < n)
 		count_failure(pool);
+	else
+		program_is_there(pool);
 	return nstarted;
 }
 
@@ -398,7 +458,7 @@ static void note_answer(struct member *member)
 	member->nsilent = 0;
 	pool->counters.nreplies++;
 	if (member->started_ms >= pool->failed_ms)
-		pool->nfailures = 0;
+		say_good(pool);
 }
 
 static void on_line(void *owner, char *text, size_t len)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/net/addr.h"
@@ -24,7 +25,7 @@
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
 
-enum { DEBUG_ALL = 9 };
+enum { DEBUG_ALL = 9, HEAL_MS = 2000 };
 
 /* The main thread's, but for server, which has its own rules, and ended, which the joiner posts. */
 struct serve {
@@ -37,7 +38,24 @@ struct serve {
 	int64_t wait_ms; /* said with the first stop */
 	pthread_t joiner;
 	struct mail ended;
+	struct timer heal_timer;
 };
+
+/* ---- what is tried again */
+
+static void heal_due(struct timer *timer)
+{
+	struct serve *serve = CONTAINER(timer, struct serve, heal_timer);
+
+	cache_log_heal(serve->config);
+	timer_set(serve->options.loop, timer, clock_mono_ms() + HEAL_MS);
+}
+
+static void start_healing(struct serve *serve)
+{
+	timer_init(&serve->heal_timer, heal_due);
+	timer_set(serve->options.loop, &serve->heal_timer, clock_mono_ms() + HEAL_MS);
+}
 
 /* ---- start */
 
@@ -86,6 +104,7 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 	err = start_server(serve, why);
 	if (err == ERR_OK) {
 		serve->statistics = statistics_create(&serve->server, options->loop);
+		start_healing(serve);
 		*out = serve;
 		return ERR_OK;
 	}
@@ -288,6 +307,7 @@ void serve_stop(struct serve *serve, bool is_fast)
 		return;
 	}
 	statistics_stop(serve->statistics);
+	timer_cancel(&serve->heal_timer);
 	serve->wait_ms = is_fast ? 0 : serve->config->shutdown_lifetime_ms;
 	begin_stop(serve);
 }

@@ -161,7 +161,8 @@ static void finish_logfile_daemon(struct reading *reading)
 	int error = path ? reading->world->may(path, X_OK) : 0;
 
 	if (error)
-		report_say(reading->report, REPORT_FATAL_AT_START, "logfile_daemon %s: (%d) %s",
+		report_say(reading->report, REPORT_ERROR,
+		           "logfile_daemon %s: (%d) %s; its logs wait until it is there",
 		           path, error, strerror(error));
 }
 

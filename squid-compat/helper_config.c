@@ -66,8 +66,9 @@ void helper_check_command(const struct helper_command *command, const char *name
 		return;
 	error = world->may(command->argv[0], X_OK);
 	if (error)
-		report_say(report, REPORT_FATAL_AT_START, "%s %s: (%d) %s", name, command->argv[0],
-			   error, strerror(error));
+		report_say(report, REPORT_ERROR,
+			   "%s %s: (%d) %s; requests that need it fail until it is there", name,
+			   command->argv[0], error, strerror(error));
 }
 
 /* ---- children */

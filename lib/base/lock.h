@@ -12,6 +12,8 @@ struct lock {
 	bool is_held_;
 };
 
+#define LOCK_INIT {.mutex_ = PTHREAD_MUTEX_INITIALIZER} /* of a static one */
+
 void lock_init(struct lock *lock);
 void lock_fini(struct lock *lock);
 void lock_take(struct lock *lock);

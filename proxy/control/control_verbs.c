@@ -13,6 +13,7 @@ static void run_rotate(struct control_call *call)
 static const struct control_verb verbs[] = {
 	{"info", 0, 0, control_run_info},
 	{"counters", 0, 0, control_run_counters},
+	{"health", 0, 0, control_run_health},
 	{"reconfigure", 0, 0, control_reload},
 	{"rotate", 0, 0, run_rotate},
 	{"shutdown", 0, 0, control_shutdown},

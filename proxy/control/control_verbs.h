@@ -10,6 +10,9 @@ const struct control_verb *control_verb_find(struct str name); /* NULL: unknown 
 void control_run_info(struct control_call *call);
 void control_run_counters(struct control_call *call);
 
+/* control_health.c */
+void control_run_health(struct control_call *call);
+
 /* control_import.c, control_objects.c */
 void control_run_import(struct control_call *call);
 void control_run_objects(struct control_call *call);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,20 +12,50 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/heap.h"
+#include "lib/base/str.h"
 #include "proxy/control/control.h"
 #include "proxy/control/control_path.h"
 #include "proxy/control/control_words.h"
 #include "proxy/ctl/progress.h"
 
+/* What a squid.conf that cannot be used says of pid_filename, its includes left alone; NULL: nothing.
+ * An instance goes on with what it read before, and has to be reached all the more. */
+static char *guess_socket(const char *config_path)
+{
+	FILE *file = fopen(config_path, "re");
+	char *line = NULL, *path = NULL;
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		struct str rest = {line, strcspn(line, "\r\n")}, name, value;
+
+		if (!str_word(&rest, &name) || !str_eq(name, STR("pid_filename")) ||
+		    !str_word(&rest, &value) || *value.at != '/')
+			continue;
+		mem_free(path);
+		path = mem_printf("%.*s.ctl", STR_ARG(value));
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return path;
+}
+
 /* The caller frees it. NULL: unknown, and stderr has why. */
 static char *find_socket(struct ctl *ctl)
 {
 	const struct config *config;
+	char *guessed;
 
 	if (ctl->socket_path)
 		return mem_strdup(ctl->socket_path);
-	config = ctl_config(ctl);
-	return config ? control_path(config) : NULL;
+	config = ctl_config_silently(ctl);
+	if (config)
+		return control_path(config);
+	guessed = guess_socket(ctl->config_path);
+	if (!guessed)
+		(void)ctl_config(ctl); /* for its messages */
+	return guessed;
 }
 
 static int connect_to(const char *path)

@@ -14,6 +14,7 @@ const struct ctl_command *ctl_command_find(int argc, char **argv, int *nwords);
 int ctl_run_info(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_counters(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_config(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_health(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_mgr(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_rotate(struct ctl *ctl, const struct ctl_args *args);

@@ -62,6 +62,9 @@ const char *ctl_given(const struct ctl_args *args, unsigned option);
 /* The configuration, read once; NULL: it cannot be, and stderr has why. ctl's own. */
 const struct config *ctl_config(struct ctl *ctl);
 
+/* The same, and stderr has nothing. */
+const struct config *ctl_config_silently(struct ctl *ctl);
+
 /* "bobtailctl: MESSAGE" on stderr; CTL_FAILED. */
 int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -30,7 +30,7 @@ static void show_line(void *user, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
-const struct config *ctl_config(struct ctl *ctl)
+static const struct config *read_config(struct ctl *ctl, bool is_silent)
 {
 	const struct config_options options = {.is_parse_only = true,
 					       .service_name = ctl->service_name};
@@ -40,10 +40,20 @@ const struct config *ctl_config(struct ctl *ctl)
 		return ctl->config;
 	report = report_create();
 	ctl->config = config_read(ctl->config_path, &options, report);
-	if (!ctl->config)
+	if (!ctl->config && !is_silent)
 		report_print(report, show_line, NULL);
 	report_destroy(report);
 	return ctl->config;
+}
+
+const struct config *ctl_config(struct ctl *ctl)
+{
+	return read_config(ctl, false);
+}
+
+const struct config *ctl_config_silently(struct ctl *ctl)
+{
+	return read_config(ctl, true);
 }
 
 /* ---- the overview */

@@ -25,6 +25,12 @@ int ctl_run_counters(struct ctl *ctl, const struct ctl_args *args)
 	return ask(ctl, "counters");
 }
 
+int ctl_run_health(struct ctl *ctl, const struct ctl_args *args)
+{
+	(void)args;
+	return ask(ctl, "health");
+}
+
 int ctl_run_mgr(struct ctl *ctl, const struct ctl_args *args)
 {
 	const char *words[] = {"mgr", args->nwords > 0 ? args->words[0] : "menu"};

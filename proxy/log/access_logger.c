@@ -57,7 +57,7 @@ static enum err open_place(struct access_logger *logger, const struct access_log
 
 	if (log->module == ACCESS_LOG_STDIO ||
 	    (log->module == ACCESS_LOG_DAEMON && !config->logfile_daemon))
-		return log_writer_file(logger->writer, log->place.at, options.keep, out, why);
+		return log_writer_file_or_wait(logger->writer, log->place.at, options.keep, out, why);
 	name = mem_printf("%s%s", targets[log->module].name, log->place.at);
 	options.name = name;
 	err = log_writer_target(logger->writer, &options, out, why);
@@ -68,7 +68,7 @@ static enum err open_place(struct access_logger *logger, const struct access_log
 static void open_line(struct access_logger *logger, struct line *line, const struct config *config)
 {
 	const struct access_log *log = line->log;
-	struct err_text why;
+	struct err_text why = {""};
 
 	if (log->module == ACCESS_LOG_NONE)
 		return;
@@ -76,6 +76,8 @@ static void open_line(struct access_logger *logger, struct line *line, const str
 		log_say(0, "ERROR: access_log: %s; nothing is logged there", why.at);
 	else
 		logger->is_on = true;
+	if (line->file && why.at[0])
+		log_say(0, "ERROR: access_log: %s; nothing is logged there until it can be", why.at);
 }
 
 static bool wants_reply(const struct access_log *log)

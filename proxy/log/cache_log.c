@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/health.h"
+#include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "proxy/log/log_writer.h"
 #include "squid-compat/command_line.h"
@@ -22,6 +24,8 @@ static struct {
 		file; /* NULL: stderr; release by a reload, acquire by any line */
 	int stderr_level;
 	bool to_syslog;
+	bool is_missing; /* who reopens has it */
+	struct health_note health;
 } cache_log = {.stderr_level = -1};
 
 void cache_log_open_syslog(const struct command_line *line)
@@ -54,6 +58,23 @@ void cache_log_line(int level, const char *line, size_t len)
 		               (struct str){line, len});
 }
 
+static void tell_unopened(const char *path, const char *why)
+{
+	char *what = mem_printf("cache_log %s", path);
+
+	if (!cache_log.is_missing)
+		log_say(0, "WARNING: cache_log: %s; messages go to stderr instead", why);
+	cache_log.is_missing = true;
+	health_bad(&cache_log.health, what, "%s; messages go to stderr", why);
+	mem_free(what);
+}
+
+static void cache_log_is_there(void)
+{
+	cache_log.is_missing = false;
+	health_good(&cache_log.health);
+}
+
 void cache_log_reopen(const struct config *config)
 {
 	struct log_file *file = NULL;
@@ -61,8 +82,16 @@ void cache_log_reopen(const struct config *config)
 
 	if (config->cache_log && log_writer_file(cache_log.writer, config->cache_log,
 	                                         config->logfile_rotate, &file, &why) != ERR_OK)
-		log_say(0, "WARNING: cache_log: %s; messages go to stderr instead", why.at);
+		tell_unopened(config->cache_log, why.at);
+	else
+		cache_log_is_there();
 	atomic_store_explicit(&cache_log.file, file, memory_order_release);
+}
+
+void cache_log_heal(const struct config *config)
+{
+	if (cache_log.is_missing)
+		cache_log_reopen(config);
 }
 
 void cache_log_open(const struct command_line *line, const struct config *config,
@@ -78,6 +107,7 @@ void cache_log_open(const struct command_line *line, const struct config *config
 void cache_log_close(void)
 {
 	log_set_sink(NULL);
+	health_good(&cache_log.health);
 	atomic_store_explicit(&cache_log.file, NULL, memory_order_release);
 	cache_log.writer = NULL;
 }

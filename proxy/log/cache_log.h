@@ -18,6 +18,8 @@ void cache_log_open(const struct command_line *line, const struct config *config
                     struct log_writer *writer, unsigned batch);
 /* The file may be another one after a reload. */
 void cache_log_reopen(const struct config *config);
+/* Tries a file again that could not be opened; now and then, by whoever reopens. */
+void cache_log_heal(const struct config *config);
 void cache_log_close(void); /* back to stderr */
 
 /* A finished line, with its newline, from elsewhere. */

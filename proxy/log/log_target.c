@@ -105,6 +105,14 @@ static void close_fd(struct log_target *target, bool is_last)
 		target->ops->closed(target, is_last);
 }
 
+static void tell_health(struct log_target *target, int error)
+{
+	char *what = mem_printf("access_log %s", target->name);
+
+	health_bad(&target->health, what, "%s; records wait", error ? strerror(error) : "it has gone");
+	mem_free(what);
+}
+
 /* What was not sent whole is sent again from the beginning of its line. */
 static void lose(struct log_target *target, int error)
 {
@@ -122,6 +130,7 @@ static void lose(struct log_target *target, int error)
 	if (may_say(target))
 		log_say(0, "ERROR: access_log %s: %s; records wait until it is there again",
 			target->name, error ? strerror(error) : "it has gone");
+	tell_health(target, error);
 	close_fd(target, false);
 }
 
@@ -155,6 +164,12 @@ ssize_t log_target_send(struct log_target *target, struct str bytes)
 	return n < 0 ? -errno : n;
 }
 
+static void opened(struct log_target *target)
+{
+	target->opened_ms = clock_mono_ms();
+	health_good(&target->health);
+}
+
 static void open_if_due(struct log_target *target)
 {
 	int error;
@@ -165,7 +180,7 @@ static void open_if_due(struct log_target *target)
 	if (error != 0)
 		lose(target, error);
 	else
-		target->opened_ms = clock_mono_ms();
+		opened(target);
 }
 
 static bool would_block(ssize_t n)
@@ -259,6 +274,7 @@ void log_target_destroy(struct log_target *target)
 		return;
 	flush_last(target);
 	close_fd(target, true);
+	health_good(&target->health);
 	buf_fini(&target->out);
 	mem_free(target->name);
 	mem_free(target->place);

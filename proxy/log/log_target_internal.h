@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/health.h"
 #include "lib/net/addr.h"
 #include "proxy/log/log_target.h"
 
@@ -30,6 +31,7 @@ struct log_target {
 	char *name, *place, *program;
 	int keep, priority;
 	bool is_buffered;
+	struct health_note health; /* while it cannot be reached */
 	struct addr addr;
 	int fd;           /* -1: closed */
 	struct buf out;   /* records, as they go over the wire */

@@ -13,6 +13,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/health.h"
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
 #include "lib/base/log.h"
@@ -22,6 +23,7 @@ enum {
 	FLUSH_MS = 100,
 	MAX_FILES = 64,
 	WRITE_MAX_BYTES = LOG_WRITER_MAX_BATCH_BYTES,
+	REOPEN_MS = 1000,
 	SAY_MS = 60000, /* between two lines about the same trouble */
 };
 
@@ -37,6 +39,8 @@ struct log_file {
 	bool is_torn; /* a record was cut short: the next one begins on a line of its own */
 	uint64_t nlost;
 	int64_t said_ms; /* when that was said last; 0: not yet */
+	int64_t tried_ms;          /* to open it */
+	struct health_note health; /* while it cannot be opened */
 };
 
 struct record {
@@ -132,6 +136,28 @@ static int open_log(const char *path)
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 }
 
+static void tell_unopened(struct log_file *file, int error)
+{
+	char *what = mem_printf("access_log %s", file->path);
+
+	health_bad(&file->health, what, "%s; its records are lost", strerror(error));
+	mem_free(what);
+}
+
+static void reopen_if_due(struct log_file *file)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (file->fd >= 0 || now_ms - file->tried_ms < REOPEN_MS)
+		return;
+	file->tried_ms = now_ms;
+	file->fd = open_log(file->path);
+	if (file->fd < 0)
+		tell_unopened(file, errno);
+	else
+		health_good(&file->health);
+}
+
 /* Once a minute is enough. */
 static bool may_say(int64_t *said_ms)
 {
@@ -162,6 +188,8 @@ static void write_file(struct log_file *file)
 		log_target_flush(file->target);
 		return;
 	}
+	if (rest.len > 0)
+		reopen_if_due(file);
 	if (rest.len > 0 && file->fd >= 0 && file->is_torn)
 		file->is_torn = write(file->fd, "\n", 1) != 1;
 	while (rest.len > 0 && file->fd >= 0) {
@@ -213,6 +241,7 @@ static void free_file(struct log_file *file)
 	log_target_destroy(file->target);
 	if (file->fd >= 0)
 		close(file->fd);
+	health_good(&file->health);
 	buf_fini(&file->out);
 	mem_free(file->path);
 	mem_free(file);
@@ -309,6 +338,10 @@ static void rotate_file(struct log_file *file)
 	file->fd = open_log(file->path);
 	if (file->fd < 0)
 		fprintf(stderr, "ERROR: cannot open %s: %s\n", file->path, strerror(errno));
+	if (file->fd < 0)
+		tell_unopened(file, errno);
+	else
+		health_good(&file->health);
 }
 
 static void rotate_all(struct log_writer *writer)
@@ -517,8 +550,8 @@ static enum err enter_file(struct log_writer *writer, struct log_file *file, str
 	return err;
 }
 
-enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
-			 struct log_file **out, struct err_text *why)
+static enum err open_file(struct log_writer *writer, const char *path, int keep, bool may_wait,
+			  struct log_file **out, struct err_text *why)
 {
 	struct log_file *file;
 
@@ -528,10 +561,25 @@ enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
 	file->fd = open_log(path);
 	if (file->fd < 0) {
 		err_say(why, "Cannot open %s: (%d) %s", path, errno, strerror(errno));
-		free_file(file);
-		return ERR_IO;
+		if (!may_wait) {
+			free_file(file);
+			return ERR_IO;
+		}
+		tell_unopened(file, errno);
 	}
 	return enter_file(writer, file, out, why);
+}
+
+enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
+			 struct log_file **out, struct err_text *why)
+{
+	return open_file(writer, path, keep, false, out, why);
+}
+
+enum err log_writer_file_or_wait(struct log_writer *writer, const char *path, int keep,
+				 struct log_file **out, struct err_text *why)
+{
+	return open_file(writer, path, keep, true, out, why);
 }
 
 enum err log_writer_target(struct log_writer *writer, const struct log_target_options *options,

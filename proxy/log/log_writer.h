@@ -41,6 +41,11 @@ void log_writer_release(struct log_writer *writer, struct log_file *file);
 void log_writer_add(struct log_writer *writer, unsigned batch, struct log_file *file,
 		    int64_t time_us, struct str record);
 
+/* The same, for a file whose directory may come later: what cannot be opened is tried again while
+ * there are records, which are lost until then. ERR_OK with a why that is not empty, then. */
+enum err log_writer_file_or_wait(struct log_writer *writer, const char *path, int keep,
+				 struct log_file **out, struct err_text *why);
+
 /* Renames and reopens all files, soon. Any thread. */
 void log_writer_rotate(struct log_writer *writer);
 

@@ -103,6 +103,7 @@ static const struct manager_action actions[] = {
 	{.name = "refresh",
 	 .title = "Refresh Algorithm Statistics",
 	 .write = manager_write_refresh},
+	{.name = "health", .title = "What Does Not Work Now", .write = manager_write_health},
 	{.name = "server_list",
 	 .title = "Peer Cache Statistics",
 	 .write = manager_write_server_list},

@@ -39,6 +39,9 @@ survey_fn manager_survey_redirector;
 survey_fn manager_survey_basic;
 bool manager_has_basic(const struct config *config);
 
+/* ---- manager_health.c */
+bool manager_write_health(struct manager_page *page);
+
 /* ---- manager_peers.c */
 bool manager_write_server_list(struct manager_page *page);
 

@@ -2,9 +2,11 @@
 #include "proxy/tls/tls_table.h"
 
 #include <gnutls/crypto.h>
+#include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
+#include "lib/base/health.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
@@ -24,6 +26,7 @@ struct tls_port {
 	bool is_https;
 	struct tls_loads loads; /* whoever renews: one thread at a time */
 	uint64_t hash;          /* of the files it was made of */
+	struct health_note health; /* while a certificate or more cannot be used */
 	struct {
 		struct lock lock;
 		struct tls_server *server;
@@ -63,6 +66,7 @@ void tls_table_destroy(struct tls_table *table)
 	LIST_EACH_SAFE(node, &table->ports) {
 		struct tls_port *entry = CONTAINER(node, struct tls_port, node);
 
+		health_good(&entry->health);
 		tls_loads_fini(&entry->loads);
 		tls_server_unref(entry->shared.server);
 		lock_fini(&entry->shared.lock);
@@ -209,6 +213,40 @@ static bool renew_port(struct tls_table *table, struct tls_port *entry, const st
 	return true;
 }
 
+/* The first certificate that cannot be used. NULL: all can. */
+static const struct tls_pair_files *find_unusable(const struct tls_files *files,
+                                                  const struct tls_loads *loads)
+{
+	size_t i = 0;
+
+	for (const struct tls_pair_files *pair = files->pairs; pair; pair = pair->next) {
+		bool is_loaded = i < loads->n && strcmp(loads->at[i].path, pair->cert.path.at) == 0;
+
+		if (!is_loaded || pair->cert.error || pair->key.error)
+			return pair;
+		i++;
+	}
+	return NULL;
+}
+
+static void tell_health(struct tls_port *entry, const struct tls_files *files)
+{
+	const struct tls_pair_files *pair = find_unusable(files, &entry->loads);
+	int error = pair && pair->cert.error ? pair->cert.error : pair ? pair->key.error : 0;
+	char *what;
+
+	if (!pair) {
+		health_good(&entry->health);
+		return;
+	}
+	what = mem_printf("%s_port %s", entry->is_https ? "https" : "http", entry->spec);
+	health_bad(&entry->health, what, "certificate '%s': %s; %s", pair->cert.path.at,
+	           error ? strerror(error) : "not one that can be used",
+	           entry->loads.n > 0 ? "the others, or an older one, are in use"
+	                              : "each handshake ends with an alert");
+	mem_free(what);
+}
+
 struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *port,
                                     const struct tls_files *files, bool is_renewal)
 {
@@ -225,6 +263,7 @@ struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *
 	else
 		old = loads;
 	tls_loads_fini(&old);
+	tell_health(entry, files);
 	return entry;
 }
 

@@ -50,6 +50,7 @@ static void take_auth(struct transaction *t)
 	struct auth_query *query = &t->auth;
 
 	if (query->answer) {
+		t->lacks_helper |= query->answer->reply->code == HELPER_GONE;
 		t->auth_answer = auth_answer_ref(query->answer);
 		t->user = t->auth_answer->user;
 		transaction_add_notes(t, t->auth_answer->reply->pairs,

@@ -573,6 +573,10 @@ enum transaction_state reply_denied(struct transaction *t, const struct acl_resu
 
 	t->tag = tag;
 	t->error = error;
+	if (t->lacks_helper) {
+		t->error = ERROR_GATEWAY_FAILURE;
+		return reply_page(t, 503, NULL);
+	}
 	if (result->last_acl)
 		info = deny_infos_find(config->deny_infos, str_of(result->last_acl));
 	if (result->is_auth_required || result->is_rechallenge) {

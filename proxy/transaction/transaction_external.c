@@ -103,6 +103,8 @@ static enum acl_external_state remember(struct transaction *t, const struct acl_
 	};
 	struct external_fact *fact = arena_zalloc(&t->arena, sizeof(*fact));
 
+	t->lacks_helper |= verdict == EXTERNAL_ACL_UNDECIDED &&
+			   helper_pool_is_down(t->snapshot->external_pools[acl->type]);
 	fact->next = t->externals;
 	fact->acl = acl;
 	fact->state = states[verdict];

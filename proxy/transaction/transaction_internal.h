@@ -92,6 +92,7 @@ struct transaction {
 	struct forwarded *forwarded; /* what X-Forwarded-For still has; in the arena */
 	struct addr indirect; /* with is_indirect: the client behind proxies that are believed */
 	bool is_indirect;
+	bool lacks_helper; /* one that would have decided cannot be started: 503 instead of a denial */
 	struct cache_control control; /* the request's */
 	struct str user;
 	struct auth_answer *auth_answer;

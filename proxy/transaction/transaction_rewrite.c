@@ -88,6 +88,9 @@ static enum transaction_state take_rewrite(struct transaction *t)
 	                 &verdict);
 	if (verdict.complaint.at[0])
 		complain(t, &verdict);
+	if (t->rewrite.reply->code == HELPER_GONE &&
+	    !transaction_config(t)->url_rewrite->is_bypass_on)
+		return transaction_refuse(t, 503, ERROR_GATEWAY_FAILURE);
 	transaction_add_notes(t, t->rewrite.reply->pairs, t->rewrite.reply->npairs);
 	if (verdict.group.at)
 		notes_set(&t->notes, &t->arena, STR("urlgroup"), verdict.group);

@@ -120,7 +120,7 @@ static void a_program_that_is_not_there_stops_the_start(void **state)
 	rewrite_parse_program(&rig.rewrite, line(&rig, "url_rewrite_program /x"), rig.lines.report);
 	assert_true(config_lines_said(&rig.lines, 0, NULL));
 	rewrite_check(&rig.rewrite, "redirect_program", rig.lines.report);
-	assert_true(config_lines_said(&rig.lines, REPORT_FATAL_AT_START,
+	assert_true(config_lines_said(&rig.lines, REPORT_ERROR,
 				      "redirect_program /x: (2) No such file or directory"));
 	fini(&rig);
 }
@@ -292,7 +292,7 @@ static void schemes_keep_the_order_of_their_first_line(void **state)
 	assert_int_equal(rig.auth.schemes[AUTH_DIGEST].nonce_max_count, 5);
 	assert_int_equal(rig.auth.schemes[AUTH_BASIC].order, 1);
 	auth_check(&rig.auth, rig.lines.report);
-	assert_true(config_lines_said(&rig.lines, REPORT_FATAL_AT_START,
+	assert_true(config_lines_said(&rig.lines, REPORT_ERROR,
 				      "auth_param basic program /y: (2) No such file"));
 	fini(&rig);
 }
