@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -163,6 +164,26 @@ static void close_standard_descriptors(bool keep_stderr)
 		dup2(null, STDERR_FILENO);
 	if (null > STDERR_FILENO)
 		close(null);
+}
+
+unsigned process_count_files(unsigned *largest)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	*largest = 0;
+	for (struct dirent *entry; folder && (entry = readdir(folder));) {
+		unsigned fd = (unsigned)strtoul(entry->d_name, NULL, 10);
+
+		if (entry->d_name[0] == '.' || fd == (unsigned)dirfd(folder))
+			continue;
+		n++;
+		if (fd > *largest)
+			*largest = fd;
+	}
+	if (folder)
+		closedir(folder);
+	return n;
 }
 
 bool process_detach(bool keep_stderr, int *ready_fd)

@@ -24,6 +24,8 @@ enum err process_settle(const struct config *config, struct err_text *why);
 
 /* How many descriptors there may be. */
 unsigned long process_max_files(void);
+/* How many are open, and the largest; the one that looks is not counted. */
+unsigned process_count_files(unsigned *largest);
 
 /* Goes on in a new session without terminal. The process that was called waits until *ready_fd gets
  * a byte, then exits with 0; with 1 when that is closed without one. keep_stderr: for -d. False:

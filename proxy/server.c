@@ -26,6 +26,7 @@
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
 #include "squid-compat/machine.h"
+#include "squid-compat/ports.h"
 
 enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 256 << 20, PARTS_SHARE = 8 };
 
@@ -168,6 +169,13 @@ static enum err start_workers(struct server *server, struct err_text *why)
 	return ERR_OK;
 }
 
+/* Those that the configuration names have their rows before anybody else. */
+static void name_sites(struct server *server, const struct config *config)
+{
+	for (const struct port *port = config->ports->first; port; port = port->next)
+		site_names_find(&server->site_names, port->site_host, true);
+}
+
 enum err server_prepare(struct server *server, struct config *config, struct err_text *why)
 {
 	unsigned n = config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
@@ -183,6 +191,8 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->handshakes = mem_zalloc(sizeof(*server->handshakes));
 	server->handshakes->seed = random_u64();
 	server->clients = client_table_create();
+	site_names_init(&server->site_names);
+	name_sites(server, config);
 	for (unsigned i = 0; i < n; i++) {
 		enum err err = make_worker(server, config, why);
 
@@ -206,6 +216,7 @@ void server_reconfigure(struct server *server, struct config *config)
 {
 	struct snapshot *snapshot = snapshot_create(server, config);
 
+	name_sites(server, config);
 	index_set_max_bytes(server->index, (size_t)config->cache_mem_bytes);
 	partial_table_set_max_bytes(server->parts, parts_bytes(config));
 	for (unsigned i = 0; i < server->nworkers; i++)
@@ -251,6 +262,7 @@ void server_stop(struct server *server)
 	tls_table_destroy(server->tls);
 	mem_free(server->handshakes);
 	client_table_destroy(server->clients);
+	site_names_fini(&server->site_names);
 	purge_list_destroy(server->purges);
 	peer_table_destroy(server->peers);
 }

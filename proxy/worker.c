@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
+#include "lib/base/random.h"
 #include "lib/http/date.h"
 #include "lib/net/resolver.h"
 #include "proxy/fetch/fetch.h"
@@ -63,6 +64,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	worker->turns = peer_turns_create();
 	worker->unshared = unshared_create();
 	worker->clients = clients_create();
+	sites_init(&worker->sites, &server->site_names, random_u64());
 	return worker;
 }
 
@@ -81,6 +83,7 @@ void worker_destroy(struct worker *worker)
 	buf_fini(&worker->log_scratch);
 	unshared_destroy(worker->unshared);
 	clients_destroy(worker->clients);
+	sites_fini(&worker->sites);
 	resolver_destroy(worker->resolver);
 	snapshot_unref(worker->snapshot);
 	tls_gate_fini(&worker->tls_gate);

@@ -17,6 +17,8 @@
 #include "lib/net/loop.h"
 #include "lib/net/tls_gate.h"
 #include "proxy/manager/histogram.h"
+#include "proxy/manager/sites.h"
+#include "squid-compat/log_tags.h"
 
 struct clients;
 struct h2_flight;
@@ -30,6 +32,21 @@ struct snapshot;
 struct transaction;
 struct unshared;
 
+/* From a request's head to the end of its reply, in microseconds, by what answered it. */
+enum service_kind {
+	SERVICE_ALL,
+	SERVICE_MISS,
+	SERVICE_NOT_MODIFIED, /* a 304 made here (Squid: near miss) */
+	SERVICE_NEAR_HIT,     /* validated, and still good */
+	SERVICE_HIT,
+	SERVICE_KINDS
+};
+
+enum { STATUS_CLASSES = 6 };
+
+/* What clients speak: two bits. */
+enum client_protocol { CLIENT_IS_TLS = 1, CLIENT_IS_HTTP2 = 2, CLIENT_PROTOCOLS = 4 };
+
 /* The worker's own; who reports asks by mail (tally.h). All of them are uint64_t. */
 struct counters {
 	uint64_t client_requests, client_hits, client_errors;
@@ -39,16 +56,11 @@ struct counters {
 	uint64_t server_requests, server_errors;
 	uint64_t server_bytes_in, server_bytes_out;
 	uint64_t connections_accepted;
-};
-
-/* From a request's head to the end of its reply, in microseconds, by what answered it. */
-enum service_kind {
-	SERVICE_ALL,
-	SERVICE_MISS,
-	SERVICE_NOT_MODIFIED, /* a 304 made here (Squid: near miss) */
-	SERVICE_NEAR_HIT,     /* validated, and still good */
-	SERVICE_HIT,
-	SERVICE_KINDS
+	uint64_t tls_handshakes, tls_resumed, tls_failures; /* with clients; resumed ones are of all */
+	uint64_t tags[LOG_TAG_COUNT];         /* of requests */
+	uint64_t statuses[STATUS_CLASSES];    /* of replies, by hundreds; 0: there was none */
+	uint64_t protocols[CLIENT_PROTOCOLS]; /* of requests */
+	uint64_t service_us[SERVICE_KINDS];   /* the sums of service_times */
 };
 
 struct service_times {
@@ -82,6 +94,7 @@ struct worker {
 	struct list backgrounds; /* background.h */
 	struct counters counters;
 	struct service_times times;
+	struct sites sites;
 	uint64_t nunrewritten;      /* requests that no rewriter answered, not yet said */
 	int64_t unrewritten_said_s; /* monotonic; 0: never */
 	bool is_stopping, is_drained;

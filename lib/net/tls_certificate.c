@@ -21,6 +21,7 @@ struct tls_certificate {
 	struct str *names;
 	size_t nnames;
 	gnutls_pk_algorithm_t algorithm;
+	int64_t expires_s;
 };
 
 static gnutls_datum_t datum(struct str text)
@@ -172,6 +173,7 @@ static enum err take_rest(struct tls_certificate *certificate, struct str ocsp,
 	}
 	take_names(certificate, crt);
 	certificate->algorithm = gnutls_pubkey_get_pk_algorithm(certificate->chain[0].pubkey, NULL);
+	certificate->expires_s = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
 	take_ocsp(certificate, crt, ocsp, why);
 	gnutls_x509_crt_deinit(crt);
 	return ERR_OK;
@@ -226,6 +228,16 @@ void tls_certificate_unref(struct tls_certificate *certificate)
 size_t tls_certificate_count_names(const struct tls_certificate *certificate)
 {
 	return certificate->nnames;
+}
+
+int64_t tls_certificate_expires_s(const struct tls_certificate *certificate)
+{
+	return certificate->expires_s;
+}
+
+int64_t tls_certificate_ocsp_expires_s(const struct tls_certificate *certificate)
+{
+	return (int64_t)certificate->ocsp.exptime;
 }
 
 struct str tls_certificate_name(const struct tls_certificate *certificate, size_t i)

@@ -35,6 +35,10 @@ void tls_certificate_unref(struct tls_certificate *certificate); /* accepts NULL
 size_t tls_certificate_count_names(const struct tls_certificate *certificate);
 struct str tls_certificate_name(const struct tls_certificate *certificate, size_t i);
 
+/* When its time ends, and when that of its staple does (0: there is none), in seconds since 1970. */
+int64_t tls_certificate_expires_s(const struct tls_certificate *certificate);
+int64_t tls_certificate_ocsp_expires_s(const struct tls_certificate *certificate);
+
 gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *certificate);
 
 /* What GnuTLS shows to a peer; all of it stays the certificate's. *nocsp is 0 without a staple that

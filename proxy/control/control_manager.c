@@ -25,7 +25,9 @@ static void say_lines(struct control_call *call, struct buf *out)
 {
 	struct str rest = buf_str(out), line;
 
-	if (rest.len > 0 && rest.at[rest.len - 1] == '\n')
+	if (rest.len == 0)
+		return;
+	if (rest.at[rest.len - 1] == '\n')
 		rest.len--;
 	while (str_split(&rest, '\n', &line))
 		control_say_str(call, line);

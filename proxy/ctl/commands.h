@@ -15,6 +15,7 @@ int ctl_run_info(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_counters(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_config(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_health(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_metrics(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_mgr(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_rotate(struct ctl *ctl, const struct ctl_args *args);

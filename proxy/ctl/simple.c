@@ -38,6 +38,14 @@ int ctl_run_mgr(struct ctl *ctl, const struct ctl_args *args)
 	return client_ask(ctl, words, 2, NULL);
 }
 
+int ctl_run_metrics(struct ctl *ctl, const struct ctl_args *args)
+{
+	const char *words[] = {"mgr", "metrics"};
+
+	(void)args;
+	return client_ask(ctl, words, 2, NULL);
+}
+
 int ctl_run_config(struct ctl *ctl, const struct ctl_args *args)
 {
 	const struct config *config = ctl_config(ctl);

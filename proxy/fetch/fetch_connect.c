@@ -105,6 +105,9 @@ enum fetch_state fetch_begin_send(struct fetch *fetch)
 	if (fetch->head.is_full)
 		return fetch_fail_with(fetch, 431, ERROR_TOO_BIG, 0);
 	fetch->order.worker->counters.server_requests++;
+	if (fetch_candidate(fetch)->state)
+		atomic_fetch_add_explicit(&fetch_candidate(fetch)->state->nfetches, 1,
+					  memory_order_relaxed);
 	return FETCH_SEND;
 }
 

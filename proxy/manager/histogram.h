@@ -2,7 +2,7 @@
 /* proxy/manager/histogram.h: how often a duration was about so long: four bins to each doubling, so that a value is
  * known within 12 %. Counting is a shift and an increment.
  *
- * Threads: one owner's. Counts wrap after 2^32; differences of two readings are good all the same. */
+ * Threads: one owner's. */
 #ifndef PROXY_HISTOGRAM_H
 #define PROXY_HISTOGRAM_H
 #include <stdint.h>
@@ -10,7 +10,7 @@
 enum { HISTOGRAM_BINS = 128 };
 
 struct histogram {
-	uint32_t counts[HISTOGRAM_BINS];
+	uint64_t counts[HISTOGRAM_BINS];
 };
 
 /* The bin of a value; all from 2^33 on (in microseconds: more than two hours) are in the last one. */

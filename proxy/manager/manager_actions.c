@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of what the cache manager can be asked for, in the order of its menu; what acts. */
 #include "lib/base/check.h"
+#include "proxy/manager/census.h"
 #include "proxy/manager/manager_pages.h"
 #include "proxy/serve.h"
 #include "squid-compat/cachemgr_passwd.h"
@@ -93,6 +94,12 @@ static const struct manager_action actions[] = {
 	 .title = "Full Histogram Counts",
 	 .asks_workers = true,
 	 .write = manager_write_histograms},
+	{.name = "metrics",
+	 .title = "Metrics (OpenMetrics)",
+	 .content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+	 .survey = census_survey,
+	 .gathers = true,
+	 .write = manager_write_metrics},
 	{.name = "active_requests",
 	 .title = "Client-side Active Requests",
 	 .survey = manager_survey_requests},

@@ -263,9 +263,9 @@ static void write_histogram(struct buf *out, const struct histogram *histogram, 
 {
 	for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
 		if (histogram->counts[i] > 0)
-			buf_printf(out, "\t%3u/%f\t%u\t%f\n", i,
+			buf_printf(out, "\t%3u/%f\t%" PRIu64 "\t%f\n", i,
 				   (double)histogram_least(i) / 1000, histogram->counts[i],
-				   histogram->counts[i] / seconds);
+				   (double)histogram->counts[i] / seconds);
 }
 
 bool manager_write_histograms(struct manager_page *page)

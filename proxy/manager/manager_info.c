@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How the process and its stores are. */
-#include <dirent.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "cache/disk.h"
@@ -197,31 +195,10 @@ static void write_resources(struct info *info)
 				   "\tmemPoolFree calls:          0\n"));
 }
 
-/* How many descriptors are open, and the largest; the one that looks is not counted. */
-static unsigned count_descriptors(unsigned *largest)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	*largest = 0;
-	for (struct dirent *entry; folder && (entry = readdir(folder));) {
-		unsigned fd = (unsigned)strtoul(entry->d_name, NULL, 10);
-
-		if (entry->d_name[0] == '.' || fd == (unsigned)dirfd(folder))
-			continue;
-		n++;
-		if (fd > *largest)
-			*largest = fd;
-	}
-	if (folder)
-		closedir(folder);
-	return n;
-}
-
 static void write_descriptors(struct info *info)
 {
 	unsigned long max = process_max_files();
-	unsigned largest, n = count_descriptors(&largest);
+	unsigned largest, n = process_count_files(&largest);
 
 	buf_add_str(info->out, STR("File descriptor usage for squid:\n"));
 	buf_printf(info->out, "\tMaximum number of file descriptors:   %5lu\n", max);

@@ -40,6 +40,8 @@ struct manager_page {
 struct manager_action {
 	const char *name;
 	const char *title;
+	/* Of the page; NULL: plain text. */
+	const char *content_type;
 	bool needs_password; /* cachemgr_passwd: hidden without one */
 	bool asks_workers;   /* for page->tally */
 	/* What each worker adds: to the page, behind what write says; or, with gathers, to

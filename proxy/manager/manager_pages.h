@@ -42,6 +42,9 @@ bool manager_has_basic(const struct config *config);
 /* ---- manager_health.c */
 bool manager_write_health(struct manager_page *page);
 
+/* ---- metrics.c: gathers census_survey */
+bool manager_write_metrics(struct manager_page *page);
+
 /* ---- manager_peers.c */
 bool manager_write_server_list(struct manager_page *page);
 

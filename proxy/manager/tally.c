@@ -32,7 +32,7 @@ static void add(struct counters *to, const struct counters *from)
 		sums[i] += values[i];
 }
 
-static void add_part(struct tally *total, const struct tally *part)
+void tally_add(struct tally *total, const struct tally *part)
 {
 	add(&total->counters, &part->counters);
 	for (size_t i = 0; i < SERVICE_KINDS; i++)
@@ -47,7 +47,7 @@ static void come_back(struct mail *mail)
 	struct part *part = CONTAINER(mail, struct part, mail);
 	struct tally_request *request = part->request;
 
-	add_part(&request->total, &part->tally);
+	tally_add(&request->total, &part->tally);
 	if (--request->nwaiting > 0)
 		return;
 	if (request->done)

@@ -12,6 +12,9 @@ struct tally {
 	unsigned nsessions;
 };
 
+/* Adds part to total. */
+void tally_add(struct tally *total, const struct tally *part);
+
 struct tally_request; /* opaque; lives until done is called, or all have answered after a cancel */
 
 /* done comes from loop, which is the caller's, when all workers have answered: never from within

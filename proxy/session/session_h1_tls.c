@@ -31,10 +31,21 @@ static void start_tls(struct session *session)
 	tls_server_unref(server);
 }
 
+static void count_handshake(struct session *session)
+{
+	struct counters *counters = &session->worker->counters;
+	struct tls_facts facts;
+
+	counters->tls_handshakes++;
+	if (stream_tls_facts(&session->stream, &facts) && facts.is_resumed)
+		counters->tls_resumed++;
+}
+
 static enum session_state failed(struct session *session)
 {
 	char text[ADDR_TEXT_BYTES];
 
+	session->worker->counters.tls_failures++;
 	log_say(2, "Error negotiating TLS on a connection from %s: %s",
 	        addr_text(&session->client, text), stream_tls_why(&session->stream));
 	worker_log_empty_connection(session->worker, session->snapshot, &session->client,
@@ -60,10 +71,12 @@ enum session_state session_run_handshake(struct session *session)
 		start_tls(session);
 	}
 	result = stream_handshake(&session->stream);
-	if (result == 0)
+	if (result == 0) {
+		count_handshake(session);
 		return str_eq(stream_tls_alpn(&session->stream), STR("h2"))
 		               ? session_hand_over(session, STR(""))
 		               : SESSION_READ_HEAD;
+	}
 	if (result == STREAM_WAIT)
 		return SESSION_HANDSHAKE;
 	if (result != STREAM_PLAIN)

@@ -277,6 +277,15 @@ struct tls_server *tls_port_server(struct tls_port *entry)
 	return server;
 }
 
+const struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
+						   const char **path)
+{
+	if (i >= entry->loads.n)
+		return NULL;
+	*path = entry->loads.at[i].path;
+	return entry->loads.at[i].certificate;
+}
+
 /* ---- peers */
 
 static struct tls_peer *get_peer(struct tls_table *table, struct str name)

@@ -8,11 +8,13 @@
 #ifndef PROXY_TLS_TABLE_H
 #define PROXY_TLS_TABLE_H
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/base/str.h"
 
 struct port;       /* squid-compat/ports.h */
 struct tls_files;  /* squid-compat/tls_files.h */
+struct tls_certificate; /* lib/net/tls_certificate.h */
 struct tls_client; /* lib/net/tls.h */
 struct tls_outgoing; /* squid-compat/tls_outgoing.h */
 struct tls_server;
@@ -33,6 +35,11 @@ struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *
 
 /* With a reference that the caller drops. */
 struct tls_server *tls_port_server(struct tls_port *entry);
+
+/* The certificates that it shows, in the order of the files, with the path of each; NULL behind the last.
+ * Valid until the entry is renewed: the thread's that does so. */
+const struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
+						   const char **path);
 
 /* The same of a cache_peer, by its name, or of tls_outgoing_options ("" is no peer's name). */
 struct tls_peer *tls_table_set_peer(struct tls_table *table, struct str name,

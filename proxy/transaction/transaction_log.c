@@ -319,16 +319,55 @@ static enum service_kind service_kind(enum log_tag tag)
 	}
 }
 
-static void count_time(struct transaction *t)
+static void count_time(struct transaction *t, uint64_t took_us)
 {
 	struct service_times *times = &t->worker->times;
-	int64_t took_us = loop_wall_us(t->worker->loop) - t->start_us;
-	unsigned bin = histogram_bin(took_us > 0 ? (uint64_t)took_us : 0);
+	unsigned bin = histogram_bin(took_us);
 	enum service_kind kind = service_kind(t->tag);
+	uint64_t *sums = t->worker->counters.service_us;
 
 	times->of[SERVICE_ALL].counts[bin]++;
-	if (kind != SERVICE_ALL)
-		times->of[kind].counts[bin]++;
+	sums[SERVICE_ALL] += took_us;
+	if (kind == SERVICE_ALL)
+		return;
+	times->of[kind].counts[bin]++;
+	sums[kind] += took_us;
+}
+
+/* The host that the client asked for; what has no URL is of none. */
+static void count_site(struct transaction *t, uint64_t took_us, bool is_complete)
+{
+	const struct http_span host = t->client_parts.host;
+	const struct reply *reply = &t->exchange.reply;
+	bool is_good = t->error == ERROR_NONE && reply->status < 400;
+	struct str name = t->client_url.at ? (struct str){t->client_url.at + host.at, host.len}
+					   : STR_NONE;
+	struct site_counts *counts = sites_get(&t->worker->sites, name, is_good);
+
+	counts->requests++;
+	counts->errors += reply->status >= 500;
+	counts->aborts += !is_complete;
+	counts->bytes_in += t->exchange.request_bytes;
+	counts->bytes_out += reply->sent_bytes;
+	counts->service_us += took_us;
+	counts->times.counts[histogram_bin(took_us)]++;
+	if (!log_tag_is_hit(t->tag))
+		return;
+	counts->hits++;
+	counts->hit_bytes_out += reply->sent_bytes;
+}
+
+static void count_kind(struct transaction *t, struct counters *counters)
+{
+	const struct exchange *exchange = &t->exchange;
+	unsigned status = exchange->reply.status > 0 ? (unsigned)exchange->reply.status / 100 : 0;
+	unsigned protocol = exchange->is_http2 ? CLIENT_IS_HTTP2 : 0;
+
+	if (exchange->port && exchange->port->is_https_line)
+		protocol |= CLIENT_IS_TLS;
+	counters->tags[t->tag]++;
+	counters->statuses[status < STATUS_CLASSES ? status : 0]++;
+	counters->protocols[protocol]++;
 }
 
 static void count_hit(struct transaction *t, struct counters *counters)
@@ -344,6 +383,8 @@ static void count_hit(struct transaction *t, struct counters *counters)
 static void count(struct transaction *t, bool is_complete)
 {
 	struct counters *counters = &t->worker->counters;
+	int64_t elapsed_us = loop_wall_us(t->worker->loop) - t->start_us;
+	uint64_t took_us = elapsed_us > 0 ? (uint64_t)elapsed_us : 0;
 
 	counters->client_bytes_in += t->exchange.request_bytes;
 	counters->client_bytes_out += t->exchange.reply.sent_bytes;
@@ -355,7 +396,10 @@ static void count(struct transaction *t, bool is_complete)
 		counters->client_aborts++;
 	if (t->exchange.counts)
 		t->exchange.counts->counts.tags[t->tag]++;
-	count_time(t);
+	count_kind(t, counters);
+	count_time(t, took_us);
+	if (!t->is_internal)
+		count_site(t, took_us, is_complete);
 }
 
 /* `note` lines, whose ACLs see the transaction as it ended. */

@@ -133,21 +133,22 @@ static enum transaction_state ask_password(struct transaction *t, struct str act
 
 /* ---- the answer */
 
-static struct str make_head(struct transaction *t)
+static struct str make_head(struct transaction *t, const struct manager_action *action)
 {
 	struct str date = worker_date(t->worker);
+	const char *type = action->content_type ? action->content_type : "text/plain;charset=utf-8";
 
 	return arena_printf(&t->arena,
 			    "HTTP/1.1 200 OK\r\nServer: %.*s\r\nMime-Version: 1.0\r\nDate: %.*s\r\n"
-			    "Content-Type: text/plain;charset=utf-8\r\nExpires: %.*s\r\n"
+			    "Content-Type: %s\r\nExpires: %.*s\r\n"
 			    "Last-Modified: %.*s\r\n",
-			    STR_ARG(t->snapshot->software), STR_ARG(date), STR_ARG(date),
+			    STR_ARG(t->snapshot->software), STR_ARG(date), type, STR_ARG(date),
 			    STR_ARG(date));
 }
 
 static enum transaction_state answer(struct transaction *t, const struct manager_action *action)
 {
-	const struct object_head head = {.status = 200, .head = make_head(t)};
+	const struct object_head head = {.status = 200, .head = make_head(t, action)};
 
 	if (transaction_request(t)->method == HTTP_HEAD)
 		t->object = object_create_whole(&head, STR(""));

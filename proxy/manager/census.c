@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records of three kinds, one behind the other; they stay within the process. */
+#include "proxy/manager/census.h"
+
+#include <time.h>
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "proxy/snapshot.h"
+#include "squid-compat/config.h"
+#include "squid-compat/external_acl_config.h"
+#include "squid-compat/helper_config.h"
+
+enum kind { RECORD_WORKER, RECORD_SITE, RECORD_POOL };
+
+struct head {
+	enum kind kind;
+	unsigned number; /* of a site */
+	size_t bytes;
+};
+
+static void put(struct buf *out, enum kind kind, unsigned number, const void *record, size_t bytes)
+{
+	const struct head head = {.kind = kind, .number = number, .bytes = bytes};
+
+	buf_add(out, &head, sizeof(head));
+	buf_add(out, record, bytes);
+}
+
+/* ---- on a worker's thread */
+
+static double thread_cpu_s(void)
+{
+	struct timespec time = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void put_worker(struct buf *out, const struct worker *worker)
+{
+	const struct census_worker record = {
+		.index = worker->index,
+		.tally = {.counters = worker->counters,
+			  .times = worker->times,
+			  .loops = loop_counts(worker->loop),
+			  .nsessions = worker->nsessions},
+		.cpu_s = thread_cpu_s(),
+	};
+
+	put(out, RECORD_WORKER, 0, &record, sizeof(record));
+}
+
+static void put_pool(struct buf *out, const char *kind, struct str name,
+		     const struct helper_pool *pool, const struct helper_children *children)
+{
+	struct census_pool record = {.kind = kind, .max = children->max};
+
+	if (!pool)
+		return;
+	str_copy(name, record.name, sizeof(record.name));
+	helper_pool_stats(pool, &record.stats);
+	put(out, RECORD_POOL, 0, &record, sizeof(record));
+}
+
+static void put_pools(struct buf *out, const struct snapshot *snapshot)
+{
+	const struct config *config = snapshot_config(snapshot);
+
+	put_pool(out, "url_rewrite", STR(""), snapshot->url_rewrite,
+		 &config->url_rewrite->children);
+	put_pool(out, "store_id", STR(""), snapshot->store_id, &config->store_id->children);
+	put_pool(out, "auth_basic", STR(""), snapshot->auth_pool,
+		 &config->auth->schemes[AUTH_BASIC].children);
+	for (unsigned i = 0; snapshot->external_pools && i < config->external_acls->n; i++)
+		put_pool(out, "external_acl", snapshot->external_types[i]->name,
+			 snapshot->external_pools[i], &snapshot->external_types[i]->children);
+}
+
+bool census_survey(struct worker *worker, uint64_t *cursor, struct buf *out)
+{
+	(void)cursor;
+	put_worker(out, worker);
+	for (unsigned i = 0; i < SITE_ROWS; i++)
+		if (worker->sites.counts[i])
+			put(out, RECORD_SITE, i, worker->sites.counts[i],
+			    sizeof(*worker->sites.counts[i]));
+	if (worker->index == 0 && worker_snapshot(worker))
+		put_pools(out, worker_snapshot(worker));
+	return false;
+}
+
+/* ---- reading it */
+
+static void add_u64s(void *to, const void *from, size_t bytes)
+{
+	uint64_t *sums = to;
+	const uint64_t *values = from;
+
+	for (size_t i = 0; i < bytes / sizeof(*sums); i++)
+		sums[i] += values[i];
+}
+
+static void take_worker(struct census *census, const void *bytes)
+{
+	struct census_worker *worker = &census->workers[census->nworkers++];
+
+	memcpy(worker, bytes, sizeof(*worker));
+	tally_add(&census->total, &worker->tally);
+}
+
+static void take_site(struct census *census, unsigned number, const void *bytes)
+{
+	struct site_counts **site = &census->sites[number], counts;
+
+	memcpy(&counts, bytes, sizeof(counts));
+	if (!*site)
+		*site = mem_zalloc(sizeof(**site));
+	add_u64s(*site, &counts, sizeof(counts));
+}
+
+static void take_pool(struct census *census, const void *bytes)
+{
+	memcpy(&census->pools[census->npools++], bytes, sizeof(*census->pools));
+}
+
+static struct str next(struct str *rest, struct head *head)
+{
+	struct str record;
+
+	memcpy(head, rest->at, sizeof(*head));
+	record = str_first(str_from(*rest, sizeof(*head)), head->bytes);
+	*rest = str_from(*rest, sizeof(*head) + head->bytes);
+	return record;
+}
+
+/* How many of a kind there are. */
+static size_t count(struct str rest, enum kind kind)
+{
+	struct head head;
+	size_t n = 0;
+
+	while (rest.len > 0) {
+		next(&rest, &head);
+		n += head.kind == kind;
+	}
+	return n;
+}
+
+struct census *census_create(struct str gathered)
+{
+	struct census *census = mem_zalloc(sizeof(*census));
+	struct str record;
+	struct head head;
+
+	census->workers = mem_array(count(gathered, RECORD_WORKER), sizeof(*census->workers));
+	census->pools = mem_array(count(gathered, RECORD_POOL), sizeof(*census->pools));
+	while (gathered.len > 0) {
+		record = next(&gathered, &head);
+		check(record.len == head.bytes);
+		if (head.kind == RECORD_WORKER)
+			take_worker(census, record.at);
+		else if (head.kind == RECORD_SITE)
+			take_site(census, head.number, record.at);
+		else
+			take_pool(census, record.at);
+	}
+	return census;
+}
+
+void census_destroy(struct census *census)
+{
+	if (!census)
+		return;
+	for (unsigned i = 0; i < SITE_ROWS; i++)
+		mem_free(census->sites[i]);
+	mem_free(census->workers);
+	mem_free(census->pools);
+	mem_free(census);
+}

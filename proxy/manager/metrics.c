@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The action metrics: OpenMetrics 1.0.0 text. The table below is what docs/METRICS.md documents, and a
+ * test compares the two. */
+#include "proxy/manager/metrics.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "lib/base/check.h"
+#include "proxy/manager/manager_pages.h"
+
+enum { STRETCH_BYTES = 64 << 10 };
+
+enum type { COUNTER, GAUGE, HISTOGRAM, INFO };
+
+/* How a value lies in its row. */
+enum form { ONE, U64, UNSIGNED, DOUBLE, TIMES };
+
+struct metric {
+	const char *name, *unit; /* the unit, if there is one, ends the name; NULL: none */
+	enum type type;
+	enum metric_subject subject;
+	enum form form;
+	size_t offset;
+	const char *help;
+};
+
+#define OF(kind, member) offsetof(struct kind, member)
+
+static const struct metric metrics_table[] = {
+	{"bobtail_build", NULL, INFO, METRIC_BUILD, ONE, 0, "The version that runs."},
+	{"bobtail_start_time_seconds", "seconds", GAUGE, METRIC_PROCESS, DOUBLE,
+	 OF(process_values, started_s), "When it started, since 1970."},
+	{"bobtail_cpu_seconds", "seconds", COUNTER, METRIC_PROCESS, DOUBLE,
+	 OF(process_values, cpu_s), "Processor time, user and system."},
+	{"bobtail_resident_memory_bytes", "bytes", GAUGE, METRIC_PROCESS, U64,
+	 OF(process_values, resident_bytes), "Memory in use."},
+	{"bobtail_open_files", NULL, GAUGE, METRIC_PROCESS, U64, OF(process_values, nfiles),
+	 "Open descriptors."},
+	{"bobtail_max_files", NULL, GAUGE, METRIC_PROCESS, U64, OF(process_values, max_files),
+	 "How many descriptors there may be."},
+	{"bobtail_degraded", NULL, GAUGE, METRIC_PROCESS, UNSIGNED, OF(process_values, ndegraded),
+	 "How many things do not work as configured: the action health names them."},
+	{"bobtail_major_faults", NULL, COUNTER, METRIC_PROCESS, U64,
+	 OF(process_values, major_faults), "Page faults that waited for a disk."},
+
+	{"bobtail_client_connections", NULL, GAUGE, METRIC_PROCESS, UNSIGNED,
+	 OF(process_values, nsessions), "Connections of clients, idle ones too."},
+	{"bobtail_client_connections_accepted", NULL, COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, connections_accepted), "Connections that clients made."},
+	{"bobtail_requests", NULL, COUNTER, METRIC_RESULTS, U64, 0,
+	 "Requests that have ended, by what the access log calls their result."},
+	{"bobtail_requests_by_protocol", NULL, COUNTER, METRIC_PROTOCOLS, U64, 0,
+	 "Requests that have ended, by what the client spoke."},
+	{"bobtail_replies", NULL, COUNTER, METRIC_STATUSES, U64, 0,
+	 "Replies by class of their status; none: the connection ended without one."},
+	{"bobtail_hits", NULL, COUNTER, METRIC_SOURCES, U64, 0,
+	 "Requests answered from the cache, by where the object lay."},
+	{"bobtail_error_replies", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, client_errors),
+	 "Error pages made here."},
+	{"bobtail_aborted_replies", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, client_aborts),
+	 "Replies that did not go out whole."},
+	{"bobtail_client_received_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, client_bytes_in), "Bytes of requests."},
+	{"bobtail_client_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, client_bytes_out), "Bytes of replies."},
+	{"bobtail_hit_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, client_hit_bytes_out), "Bytes of replies from the cache."},
+	{"bobtail_request_duration_seconds", "seconds", HISTOGRAM, METRIC_TIMES, TIMES, 0,
+	 "From a request's head to the end of its reply, by what answered it."},
+
+	{"bobtail_tls_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, tls_handshakes), "TLS handshakes of clients that succeeded."},
+	{"bobtail_tls_resumed_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, tls_resumed), "Those of them that went on with an earlier session."},
+	{"bobtail_tls_failed_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, tls_failures), "TLS handshakes of clients that failed."},
+	{"bobtail_certificate_expiry_seconds", "seconds", GAUGE, METRIC_CERTIFICATES, U64,
+	 OF(certificate_values, expires_s), "When a port's certificate expires, since 1970."},
+
+	{"bobtail_origin_requests", NULL, COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, server_requests), "Requests sent to origin servers."},
+	{"bobtail_origin_errors", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, server_errors),
+	 "Of these, those that failed."},
+	{"bobtail_origin_received_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, server_bytes_in), "Bytes from origin servers."},
+	{"bobtail_origin_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
+	 OF(counters, server_bytes_out), "Bytes to origin servers."},
+	{"bobtail_peer_up", NULL, GAUGE, METRIC_PEERS, UNSIGNED, OF(peer_values, is_up),
+	 "1: the peer is used; 0: it is taken for dead."},
+	{"bobtail_peer_requests", NULL, COUNTER, METRIC_PEERS, UNSIGNED,
+	 OF(peer_values, nrequests), "Requests sent to the peer."},
+	{"bobtail_peer_connections", NULL, GAUGE, METRIC_PEERS, UNSIGNED,
+	 OF(peer_values, nconns), "Open connections to the peer, idle ones too."},
+	{"bobtail_peer_failed_connects", NULL, GAUGE, METRIC_PEERS, UNSIGNED,
+	 OF(peer_values, nfails), "Connects to the peer that failed in a row."},
+
+	{"bobtail_site_requests", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, requests),
+	 "Requests for the site that have ended."},
+	{"bobtail_site_hits", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, hits),
+	 "Of these, those answered from the cache."},
+	{"bobtail_site_errors", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, errors),
+	 "Replies with a status of 500 and above."},
+	{"bobtail_site_aborted_replies", NULL, COUNTER, METRIC_SITES, U64,
+	 OF(site_counts, aborts), "Replies that did not go out whole."},
+	{"bobtail_site_received_bytes", "bytes", COUNTER, METRIC_SITES, U64,
+	 OF(site_counts, bytes_in), "Bytes of requests for the site."},
+	{"bobtail_site_sent_bytes", "bytes", COUNTER, METRIC_SITES, U64,
+	 OF(site_counts, bytes_out), "Bytes of replies of the site."},
+	{"bobtail_site_hit_sent_bytes", "bytes", COUNTER, METRIC_SITES, U64,
+	 OF(site_counts, hit_bytes_out), "Bytes of its replies from the cache."},
+	{"bobtail_site_request_duration_seconds", "seconds", HISTOGRAM, METRIC_SITES, TIMES, 0,
+	 "From a request's head to the end of its reply, by site."},
+
+	{"bobtail_helper_processes", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
+	 OF(census_pool, stats.nrunning), "Children of the pool that run."},
+	{"bobtail_helper_max_processes", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
+	 OF(census_pool, max), "How many children it may have."},
+	{"bobtail_helper_queued_requests", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
+	 OF(census_pool, stats.nqueued), "Questions that wait for a child."},
+	{"bobtail_helper_requests", NULL, COUNTER, METRIC_POOLS, U64,
+	 OF(census_pool, stats.nrequests), "Questions asked."},
+	{"bobtail_helper_replies", NULL, COUNTER, METRIC_POOLS, U64,
+	 OF(census_pool, stats.nreplies), "Questions answered."},
+	{"bobtail_helper_timeouts", NULL, COUNTER, METRIC_POOLS, U64,
+	 OF(census_pool, stats.ntimeouts), "Questions given up after their time."},
+	{"bobtail_helper_starts", NULL, COUNTER, METRIC_POOLS, U64,
+	 OF(census_pool, stats.nstarts), "Children started."},
+	{"bobtail_helper_deaths", NULL, COUNTER, METRIC_POOLS, U64,
+	 OF(census_pool, stats.ndeaths), "Children that died."},
+
+	{"bobtail_memory_cache_objects", NULL, GAUGE, METRIC_MEMORY, U64,
+	 OF(memory_values, objects), "Objects in memory."},
+	{"bobtail_memory_cache_bytes", "bytes", GAUGE, METRIC_MEMORY, U64,
+	 OF(memory_values, bytes), "What they take."},
+	{"bobtail_memory_cache_max_bytes", "bytes", GAUGE, METRIC_MEMORY, U64,
+	 OF(memory_values, max_bytes), "What they may take: cache_mem."},
+	{"bobtail_memory_cache_evictions", NULL, COUNTER, METRIC_MEMORY, U64,
+	 OF(memory_values, evicted), "Objects that made room for others."},
+	{"bobtail_disk_cache_readable", NULL, GAUGE, METRIC_DISKS, UNSIGNED,
+	 OF(disk_values, is_readable), "0: the cache_dir is off."},
+	{"bobtail_disk_cache_writable", NULL, GAUGE, METRIC_DISKS, UNSIGNED,
+	 OF(disk_values, is_writable), "0: the cache_dir is off, or stores nothing for now."},
+	{"bobtail_disk_cache_objects", NULL, GAUGE, METRIC_DISKS, U64,
+	 OF(disk_values, stats.objects), "Objects on disk."},
+	{"bobtail_disk_cache_bytes", "bytes", GAUGE, METRIC_DISKS, U64,
+	 OF(disk_values, stats.used_bytes), "What they take."},
+	{"bobtail_disk_cache_max_bytes", "bytes", GAUGE, METRIC_DISKS, U64,
+	 OF(disk_values, stats.max_bytes), "What they may take."},
+	{"bobtail_disk_cache_queued_bytes", "bytes", GAUGE, METRIC_DISKS, U64,
+	 OF(disk_values, stats.queued_bytes), "What waits to be written."},
+	{"bobtail_disk_cache_lookups", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.lookups), "Look-ups that were answered."},
+	{"bobtail_disk_cache_hits", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.hits), "Of these, those that found something."},
+	{"bobtail_disk_cache_stores", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.stored), "Objects stored."},
+	{"bobtail_disk_cache_refusals", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.refused), "Objects that were not: limits, or not worth the room."},
+	{"bobtail_disk_cache_drops", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.dropped), "Objects given up on their way: cut short, or a fault."},
+	{"bobtail_disk_cache_evictions", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.evicted), "Objects that made room for others."},
+	{"bobtail_disk_cache_faults", NULL, COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.faults), "Faults of the file or of the disk under it."},
+	{"bobtail_disk_cache_written_bytes", "bytes", COUNTER, METRIC_DISKS, U64,
+	 OF(disk_values, stats.written_bytes), "What was written to the file."},
+
+	{"bobtail_worker_connections", NULL, GAUGE, METRIC_WORKERS, UNSIGNED,
+	 OF(census_worker, tally.nsessions), "Connections of clients, by worker."},
+	{"bobtail_worker_requests", NULL, COUNTER, METRIC_WORKERS, U64,
+	 OF(census_worker, tally.counters.client_requests), "Requests that came, by worker."},
+	{"bobtail_worker_cpu_seconds", "seconds", COUNTER, METRIC_WORKERS, DOUBLE,
+	 OF(census_worker, cpu_s), "Processor time, by worker."},
+	{"bobtail_worker_turns", NULL, COUNTER, METRIC_WORKERS, U64,
+	 OF(census_worker, tally.loops.turns), "How often the worker asked for events."},
+	{"bobtail_worker_events", NULL, COUNTER, METRIC_WORKERS, U64,
+	 OF(census_worker, tally.loops.events), "How many events it got."},
+};
+
+/* ---- a sample: NAME[SUFFIX]{LABELS} VALUE */
+
+static void add_name(struct buf *out, const struct metric *metric, const char *suffix,
+		     struct str labels, const char *le)
+{
+	buf_printf(out, "%s%s", metric->name, suffix);
+	if (labels.len == 0 && !le)
+		return;
+	buf_add_char(out, '{');
+	buf_add_str(out, labels);
+	if (le)
+		buf_printf(out, "%sle=\"%s\"", labels.len > 0 ? "," : "", le);
+	buf_add_char(out, '}');
+}
+
+static void add_number(struct buf *out, const struct metric *metric, const char *at)
+{
+	uint64_t n = 1;
+	unsigned small;
+	double real;
+
+	switch (metric->form) {
+	case DOUBLE:
+		memcpy(&real, at, sizeof(real));
+		buf_printf(out, " %.6f\n", real);
+		return;
+	case UNSIGNED:
+		memcpy(&small, at, sizeof(small));
+		n = small;
+		break;
+	case U64:
+		memcpy(&n, at, sizeof(n));
+		break;
+	case ONE:
+	case TIMES:
+		break;
+	}
+	buf_printf(out, " %" PRIu64 "\n", n);
+}
+
+/* Buckets of the histogram end at powers of two microseconds: from 2^6 (64 us) on every second one. Its bins
+ * hold whole microseconds, rounded down: those below 2^n are of what took less. */
+enum { FIRST_BUCKET = 6, LAST_BUCKET = 26, BUCKET_STEP = 2, BINS_A_DOUBLING = 4 };
+
+static uint64_t count_bins(const struct histogram *times, unsigned from, unsigned to)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = from; i < to; i++)
+		n += times->counts[i];
+	return n;
+}
+
+static void add_histogram(struct buf *out, const struct metric *metric, struct str labels,
+			  const struct site_counts *counts)
+{
+	unsigned seen = 0, end;
+	uint64_t total = 0;
+	char le[32];
+
+	for (unsigned log2 = FIRST_BUCKET; log2 <= LAST_BUCKET; log2 += BUCKET_STEP) {
+		end = (log2 - 1) * BINS_A_DOUBLING;
+		total += count_bins(&counts->times, seen, end);
+		seen = end;
+		snprintf(le, sizeof(le), "%.6f", (double)(UINT64_C(1) << log2) / 1e6);
+		add_name(out, metric, "_bucket", labels, le);
+		buf_printf(out, " %" PRIu64 "\n", total);
+	}
+	total += count_bins(&counts->times, seen, HISTOGRAM_BINS);
+	add_name(out, metric, "_bucket", labels, "+Inf");
+	buf_printf(out, " %" PRIu64 "\n", total);
+	add_name(out, metric, "_count", labels, NULL);
+	buf_printf(out, " %" PRIu64 "\n", total);
+	add_name(out, metric, "_sum", labels, NULL);
+	buf_printf(out, " %.6f\n", (double)counts->service_us / 1e6);
+}
+
+static void add_sample(struct buf *out, const struct metric *metric, const struct metric_row *row)
+{
+	static const char *const suffixes[] = {[COUNTER] = "_total", [GAUGE] = "", [INFO] = "_info"};
+
+	if (metric->type == HISTOGRAM) {
+		add_histogram(out, metric, row->labels, row->values);
+		return;
+	}
+	add_name(out, metric, suffixes[metric->type], row->labels, NULL);
+	add_number(out, metric, (const char *)row->values + metric->offset);
+}
+
+static void add_head(struct buf *out, const struct metric *metric)
+{
+	static const char *const types[] = {[COUNTER] = "counter",
+					    [GAUGE] = "gauge",
+					    [HISTOGRAM] = "histogram",
+					    [INFO] = "info"};
+
+	buf_printf(out, "# TYPE %s %s\n", metric->name, types[metric->type]);
+	if (metric->unit)
+		buf_printf(out, "# UNIT %s %s\n", metric->name, metric->unit);
+	buf_printf(out, "# HELP %s %s\n", metric->name, metric->help);
+}
+
+/* ---- the page: the cursor is the number of the metric and, in its lower half, that of the row */
+
+static void free_state(void *state)
+{
+	metrics_destroy(state);
+}
+
+bool manager_write_metrics(struct manager_page *page)
+{
+	uint32_t i = (uint32_t)(page->cursor >> 32), row = (uint32_t)page->cursor;
+
+	if (!page->state) {
+		page->state = metrics_create(page);
+		page->free_state = free_state;
+	}
+	for (; i < COUNT(metrics_table); i++, row = 0) {
+		const struct metric *metric = &metrics_table[i];
+
+		if (row == 0)
+			add_head(page->out, metric);
+		for (; row < metrics_count(page->state, metric->subject); row++) {
+			if (row > 0 && page->out->len >= STRETCH_BYTES) {
+				page->cursor = (uint64_t)i << 32 | row;
+				return true;
+			}
+			add_sample(page->out, metric,
+				   metrics_row(page->state, metric->subject, row));
+		}
+	}
+	buf_add_str(page->out, STR("# EOF\n"));
+	return false;
+}
