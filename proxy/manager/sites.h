@@ -20,7 +20,8 @@ enum {
 	SITE_OTHER = SITES_MAX, /* the row of all others */
 	SITE_ROWS,
 	SITE_NAME_BYTES = 128,  /* longer names are among the others */
-	SITE_SLOTS = 64,        /* names that a worker remembers; a power of two */
+	SITE_SLOT_BITS = 6,
+	SITE_SLOTS = 1 << SITE_SLOT_BITS, /* names that a worker remembers */
 };
 
 /* Names are added and stay: a number means the same site until the process ends. */

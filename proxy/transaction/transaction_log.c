@@ -319,10 +319,9 @@ static enum service_kind service_kind(enum log_tag tag)
 	}
 }
 
-static void count_time(struct transaction *t, uint64_t took_us)
+static void count_time(struct transaction *t, uint64_t took_us, unsigned bin)
 {
 	struct service_times *times = &t->worker->times;
-	unsigned bin = histogram_bin(took_us);
 	enum service_kind kind = service_kind(t->tag);
 	uint64_t *sums = t->worker->counters.service_us;
 
@@ -335,7 +334,7 @@ static void count_time(struct transaction *t, uint64_t took_us)
 }
 
 /* The host that the client asked for; what has no URL is of none. */
-static void count_site(struct transaction *t, uint64_t took_us, bool is_complete)
+static void count_site(struct transaction *t, uint64_t took_us, unsigned bin, bool is_complete)
 {
 	const struct http_span host = t->client_parts.host;
 	const struct reply *reply = &t->exchange.reply;
@@ -350,7 +349,7 @@ static void count_site(struct transaction *t, uint64_t took_us, bool is_complete
 	counts->bytes_in += t->exchange.request_bytes;
 	counts->bytes_out += reply->sent_bytes;
 	counts->service_us += took_us;
-	counts->times.counts[histogram_bin(took_us)]++;
+	counts->times.counts[bin]++;
 	if (!log_tag_is_hit(t->tag))
 		return;
 	counts->hits++;
@@ -385,6 +384,7 @@ static void count(struct transaction *t, bool is_complete)
 	struct counters *counters = &t->worker->counters;
 	int64_t elapsed_us = loop_wall_us(t->worker->loop) - t->start_us;
 	uint64_t took_us = elapsed_us > 0 ? (uint64_t)elapsed_us : 0;
+	unsigned bin = histogram_bin(took_us);
 
 	counters->client_bytes_in += t->exchange.request_bytes;
 	counters->client_bytes_out += t->exchange.reply.sent_bytes;
@@ -397,9 +397,9 @@ static void count(struct transaction *t, bool is_complete)
 	if (t->exchange.counts)
 		t->exchange.counts->counts.tags[t->tag]++;
 	count_kind(t, counters);
-	count_time(t, took_us);
+	count_time(t, took_us, bin);
 	if (!t->is_internal)
-		count_site(t, took_us, is_complete);
+		count_site(t, took_us, bin, is_complete);
 }
 
 /* `note` lines, whose ACLs see the transaction as it ended. */
