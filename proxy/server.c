@@ -7,7 +7,8 @@
 #include "cache/index.h"
 #include "cache/partial_table.h"
 #include "cache/purge.h"
-#include "helpers/auth_basic.h"
+#include "helpers/auth_users.h"
+#include "helpers/digest_nonce.h"
 #include "helpers/external_acl.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
@@ -185,6 +186,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->purges = purge_list_create();
 	server->peers = peer_table_create();
 	server->users = auth_users_create();
+	server->nonces = digest_nonces_create();
 	server->externals = external_acl_tables_create();
 	server->user_ips = user_ips_create();
 	server->tls = tls_table_create();
@@ -257,6 +259,7 @@ void server_stop(struct server *server)
 	index_destroy(server->index);
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
+	digest_nonces_unref(server->nonces);
 	external_acl_tables_destroy(server->externals);
 	user_ips_destroy(server->user_ips);
 	tls_table_destroy(server->tls);

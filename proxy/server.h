@@ -13,6 +13,7 @@
 #include "proxy/transaction/background.h"
 
 struct auth_users;
+struct digest_nonces;
 struct client_table;
 struct config;
 struct disk;
@@ -45,6 +46,7 @@ struct server {
 	struct purge_list *purges; /* the last ones by pattern */
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */
+	struct digest_nonces *nonces; /* of digest authentication */
 	struct external_acl_tables *externals; /* what external ACLs' helpers said */
 	struct user_ips *user_ips; /* where users were seen */
 	struct log_writer *log;

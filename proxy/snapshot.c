@@ -3,7 +3,6 @@
 
 #include <build-config.h>
 
-#include "helpers/auth_basic.h"
 #include "helpers/external_acl.h"
 #include "helpers/pool.h"
 #include "helpers/url_rewrite.h"
@@ -166,21 +165,18 @@ static void start_rewriter(struct snapshot *snapshot)
 
 static void start_auth(struct snapshot *snapshot)
 {
-	const struct auth_scheme *scheme = &snapshot->config->auth->schemes[AUTH_BASIC];
-	struct auth_basic_config config = {
-		.users = snapshot->server->users,
-		.realm = scheme->realm,
-		.ttl_ms = scheme->credentials_ttl_s * 1000,
-		.is_case_sensitive = scheme->is_case_sensitive,
-		.is_utf8 = scheme->is_utf8,
-	};
+	const struct config *config = snapshot->config;
+	struct helper_pool *pools[AUTH_KINDS] = {NULL};
 
-	if (!auth_is_usable(scheme))
-		return;
-	snapshot->auth_pool = config.pool =
-		start_pool(snapshot, "basicauthenticator", &scheme->command, &scheme->children,
-			   false, HELPER_TIMEOUT_MS, 0);
-	snapshot->auth = auth_basic_create(&config);
+	for (unsigned i = 0; i < AUTH_KINDS; i++) {
+		const struct auth_scheme *scheme = &config->auth->schemes[i];
+
+		if (auth_is_usable(scheme))
+			pools[i] = start_pool(snapshot, auth_kind_pool_name(scheme->kind),
+					      &scheme->command, &scheme->children, false,
+					      HELPER_TIMEOUT_MS, 0);
+	}
+	authenticators_init(&snapshot->auth, config, snapshot->server, pools);
 }
 
 static void start_store_id(struct snapshot *snapshot)
@@ -340,8 +336,9 @@ static void each_pool(struct snapshot *snapshot, void (*act)(struct helper_pool 
 {
 	if (snapshot->url_rewrite)
 		act(snapshot->url_rewrite);
-	if (snapshot->auth_pool)
-		act(snapshot->auth_pool);
+	for (size_t i = 0; i < AUTH_KINDS; i++)
+		if (snapshot->auth.pools[i])
+			act(snapshot->auth.pools[i]);
 	if (snapshot->store_id)
 		act(snapshot->store_id);
 	for (size_t i = 0; i < snapshot->config->external_acls->n; i++)
@@ -377,10 +374,7 @@ void snapshot_unref(struct snapshot *snapshot)
 		return;
 	if (snapshot->url_rewrite)
 		helper_pool_unref(snapshot->url_rewrite);
-	if (snapshot->auth) {
-		auth_basic_unref(snapshot->auth);
-		helper_pool_unref(snapshot->auth_pool);
-	}
+	authenticators_fini(&snapshot->auth);
 	if (snapshot->store_id)
 		helper_pool_unref(snapshot->store_id);
 	stop_externals(snapshot);

@@ -11,10 +11,10 @@
 #include "lib/base/str.h"
 #include "lib/http/h1.h"
 #include "lib/net/loop.h"
+#include "proxy/transaction/authenticators.h"
 #include "squid-compat/error_page.h"
 
 struct access_logger;
-struct auth_basic;
 struct bandwidth;
 struct config;
 struct external_acl;
@@ -65,8 +65,7 @@ struct snapshot {
 	struct tls_peer **tls_peers;   /* by peer->index; likewise */
 	struct tls_peer *tls_direct;   /* without a peer */
 	struct helper_pool *url_rewrite; /* NULL: none. The home loop's */
-	struct auth_basic *auth;         /* NULL: none */
-	struct helper_pool *auth_pool;   /* behind auth */
+	struct authenticators auth;
 	struct helper_pool *store_id;    /* NULL: none */
 	/* By number of external_acl_type; NULL: there are none. */
 	const struct external_acl_type **external_types;

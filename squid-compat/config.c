@@ -7,6 +7,7 @@
 #include "lib/base/heap.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
+#include "squid-compat/auth_schemes.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/config_internal.h"
@@ -64,6 +65,7 @@ static struct config *create(const struct world *world)
 	config->external_acls = arena_zalloc(arena, sizeof(*config->external_acls));
 	external_acl_types_init(config->external_acls, arena, world);
 	config->notes = note_rules_create();
+	config->auth_schemes = auth_schemes_create();
 	config->request_headers = header_rules_create();
 	config->reply_headers = header_rules_create();
 	config->refresh = refresh_rules_create();
@@ -100,6 +102,7 @@ static void destroy(struct config *config)
 {
 	destroy_access_lists(config);
 	note_rules_destroy(config->notes);
+	auth_schemes_destroy(config->auth_schemes);
 	header_rules_destroy(config->request_headers);
 	header_rules_destroy(config->reply_headers);
 	refresh_rules_destroy(config->refresh);

@@ -22,6 +22,7 @@ struct size_rules;     /* size_rules.h */
 struct upgrade_rules;  /* upgrade_rules.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
+struct auth_schemes;   /* auth_schemes.h */
 struct cache_dirs;     /* cache_dir.h */
 struct cachemgr_passwds; /* cachemgr_passwd.h */
 struct delay_config;   /* delay_pools.h */
@@ -237,6 +238,8 @@ struct config {
 
 	/* Helper programs. Never NULL; a command without argv is no helper. */
 	struct auth_config *auth; /* auth_param */
+	struct auth_schemes *auth_schemes;
+	int64_t authenticate_garbage_interval_ms;
 	int64_t authenticate_ttl_ms;
 	int64_t authenticate_ip_ttl_ms;
 	struct rewrite_config *url_rewrite; /* url_rewrite_program and its family */

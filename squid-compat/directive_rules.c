@@ -6,6 +6,7 @@
 #include "lib/net/unix_socket.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
+#include "squid-compat/auth_schemes.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/deny_info.h"
@@ -317,6 +318,14 @@ void parse_auth_param(struct reading *reading, const struct directive *directive
 {
 	(void)directive;
 	auth_parse(reading->config->auth, words, reading->report);
+}
+
+void parse_auth_schemes(struct reading *reading, const struct directive *directive,
+                        const struct words *words)
+{
+	(void)directive;
+	auth_schemes_parse(reading->config->auth_schemes, reading->config->acls, words,
+	                   reading->report);
 }
 
 void parse_external_acl_type(struct reading *reading, const struct directive *directive,

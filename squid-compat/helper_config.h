@@ -81,9 +81,10 @@ void rewrite_check(const struct rewrite_config *config, const char *name, struct
 
 enum auth_kind {
 	AUTH_BASIC,
-	AUTH_DIGEST,    /* read, not yet used */
-	AUTH_NTLM,      /* not done here */
-	AUTH_NEGOTIATE, /* not done here */
+	AUTH_DIGEST,
+	AUTH_NTLM,
+	AUTH_NEGOTIATE,
+	AUTH_BEARER, /* ours */
 	AUTH_KINDS
 };
 
@@ -100,6 +101,7 @@ struct auth_scheme {
 	bool keep_alive;
 	int64_t credentials_ttl_s;
 	/* digest */
+	bool has_md5, has_sha256; /* algorithms, ours: MD5 alone unless said otherwise */
 	int64_t nonce_garbage_interval_s, nonce_max_duration_s;
 	unsigned nonce_max_count;
 	bool is_nonce_strict, checks_nonce_count, has_post_workaround;
@@ -121,5 +123,8 @@ void auth_check(const struct auth_config *config, struct report *report);
 /* Has the scheme all it needs to ask a client for credentials? */
 bool auth_is_usable(const struct auth_scheme *scheme);
 const char *auth_kind_name(enum auth_kind kind); /* "basic" */
+const char *auth_kind_pool_name(enum auth_kind kind); /* "basicauthenticator" */
+/* By its name, in any case. */
+bool auth_kind_find(struct str name, enum auth_kind *out);
 
 #endif

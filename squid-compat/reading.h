@@ -89,6 +89,7 @@ directive_fn parse_cache_dir;
 directive_fn parse_logformat;
 directive_fn parse_access_log;
 directive_fn parse_auth_param;
+directive_fn parse_auth_schemes;
 directive_fn parse_external_acl_type;
 directive_fn parse_note;
 directive_fn parse_rewrite_program; /* struct rewrite_config *, these six */

@@ -130,21 +130,37 @@ bool manager_survey_redirector(struct worker *worker, uint64_t *cursor, struct b
 	return false;
 }
 
-bool manager_has_basic(const struct config *config)
+static bool has_scheme(const struct config *config, enum auth_kind kind)
 {
-	return auth_is_usable(&config->auth->schemes[AUTH_BASIC]);
+	return auth_is_usable(&config->auth->schemes[kind]);
 }
 
-bool manager_survey_basic(struct worker *worker, uint64_t *cursor, struct buf *out)
+static bool survey_scheme(struct worker *worker, enum auth_kind kind, const char *title,
+			  struct buf *out)
 {
 	const struct snapshot *snapshot = worker_snapshot(worker);
 	const struct auth_scheme *scheme;
 
-	(void)cursor;
-	if (worker->index != 0 || !snapshot || !snapshot->auth_pool)
+	if (worker->index != 0 || !snapshot || !snapshot->auth.pools[kind])
 		return false;
-	scheme = &snapshot_config(snapshot)->auth->schemes[AUTH_BASIC];
-	write_helpers(out, "Basic Authenticator", &scheme->command, &scheme->children,
-		      snapshot->auth_pool);
+	scheme = &snapshot_config(snapshot)->auth->schemes[kind];
+	write_helpers(out, title, &scheme->command, &scheme->children, snapshot->auth.pools[kind]);
 	return false;
 }
+
+#define SCHEME_REPORT(name, kind, title) \
+	bool manager_has_##name(const struct config *config) \
+	{ \
+		return has_scheme(config, kind); \
+	} \
+	bool manager_survey_##name(struct worker *worker, uint64_t *cursor, struct buf *out) \
+	{ \
+		(void)cursor; \
+		return survey_scheme(worker, kind, title, out); \
+	}
+
+SCHEME_REPORT(basic, AUTH_BASIC, "Basic Authenticator")
+SCHEME_REPORT(digest, AUTH_DIGEST, "Digest Authenticator")
+SCHEME_REPORT(ntlm, AUTH_NTLM, "NTLM Authenticator")
+SCHEME_REPORT(negotiate, AUTH_NEGOTIATE, "Negotiate Authenticator")
+SCHEME_REPORT(bearer, AUTH_BEARER, "Bearer Authenticator")

@@ -4,10 +4,8 @@
 #include "lib/base/check.h"
 #include "lib/http/message.h"
 #include "proxy/transaction/transaction_internal.h"
-#include "proxy/transaction/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
 #include "squid-compat/ports.h"
 
 void access_init_facts(struct transaction *t)
@@ -41,58 +39,6 @@ void access_set_url_facts(struct transaction *t)
 {
 	acl_facts_set_url(&t->facts, t->url, url_span(t, t->parts.scheme),
 			  url_span(t, t->parts.host), t->parts.port, url_span(t, t->parts.path));
-}
-
-/* ---- credentials */
-
-static void take_auth(struct transaction *t)
-{
-	struct auth_query *query = &t->auth;
-
-	if (query->answer) {
-		t->lacks_helper |= query->answer->reply->code == HELPER_GONE;
-		t->auth_answer = auth_answer_ref(query->answer);
-		t->user = t->auth_answer->user;
-		transaction_add_notes(t, t->auth_answer->reply->pairs,
-				      t->auth_answer->reply->npairs);
-	}
-	t->facts.auth = query->verdict == AUTH_OK ? ACL_AUTH_OK : ACL_AUTH_FAILED;
-	t->facts.user = query->verdict == AUTH_OK ? t->user : STR_NONE;
-	auth_query_fini(query);
-}
-
-static void auth_done(struct auth_query *query)
-{
-	struct transaction *t = CONTAINER(query, struct transaction, auth);
-
-	t->waiting &= ~(unsigned)WAIT_AUTH;
-	take_auth(t);
-	transaction_resume(t);
-}
-
-/* True: the fact is there now; false: it comes later. */
-static bool fetch_auth(struct transaction *t)
-{
-	struct str credentials = http_value(&t->exchange.request.head, FIELD_AUTHORIZATION);
-	enum auth_verdict verdict;
-	struct buf extras;
-
-	if (!t->snapshot->auth || !credentials.at) {
-		t->facts.auth = ACL_AUTH_NONE;
-		return true;
-	}
-	t->auth.loop = t->worker->loop;
-	t->auth.done = auth_done;
-	buf_init(&extras, AUTH_BASIC_MAX_BYTES);
-	transaction_render_key_extras(t, &extras);
-	verdict = auth_basic_check(t->snapshot->auth, credentials, buf_str(&extras), &t->auth);
-	buf_fini(&extras);
-	if (verdict == AUTH_PENDING) {
-		t->waiting |= WAIT_AUTH;
-		return false;
-	}
-	take_auth(t);
-	return true;
 }
 
 /* ---- addresses of the URL's host */
@@ -175,7 +121,7 @@ static bool fetch_fact(struct transaction *t, const struct acl_result *result)
 {
 	switch (result->need) {
 	case ACL_NEED_AUTH:
-		return fetch_auth(t);
+		return transaction_fetch_auth(t);
 	case ACL_NEED_DST_ADDRS:
 		return fetch_addrs(t);
 	case ACL_NEED_CLIENT_NAME:

@@ -403,14 +403,12 @@ static enum transaction_state finish_made(struct transaction *t, int status, str
 
 static void add_challenge(struct transaction *t, struct buf *head)
 {
-	struct str challenge = t->challenge;
-
-	if (!challenge.at && !t->snapshot->auth)
+	if (!t->challenge.at) {
+		transaction_add_challenges(t, head);
 		return;
-	if (!challenge.at)
-		challenge = auth_basic_challenge(t->snapshot->auth);
+	}
 	buf_add_str(head, STR("WWW-Authenticate: "));
-	buf_add_str(head, challenge);
+	buf_add_str(head, t->challenge);
 	buf_add_str(head, STR("\r\n"));
 }
 

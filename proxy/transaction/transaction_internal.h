@@ -6,7 +6,7 @@
 #include "cache/cache_control.h"
 #include "cache/disk.h"
 #include "cache/freshness.h"
-#include "helpers/auth_basic.h"
+#include "helpers/auth_users.h"
 #include "helpers/external_acl.h"
 #include "helpers/pool.h"
 #include "lib/base/arena.h"
@@ -96,6 +96,8 @@ struct transaction {
 	struct cache_control control; /* the request's */
 	struct str user;
 	struct auth_answer *auth_answer;
+	enum auth_kind auth_scheme; /* of the credentials, unless facts.auth is UNKNOWN or NONE */
+	bool is_auth_stale;         /* they were good, but for an old nonce */
 	struct notes notes;
 	/* What external ACLs said: in their answers, which externals holds. */
 	struct external_fact *externals;
@@ -212,6 +214,12 @@ enum transaction_state transaction_run_switched(struct transaction *transaction)
 bool transaction_make_internal_url(struct transaction *transaction, struct str target);
 /* Once http_access has allowed it. */
 enum transaction_state transaction_run_manager(struct transaction *transaction);
+
+/* ---- transaction_auth.c */
+/* ACL_NEED_AUTH. True: it is known now; false: it comes later. */
+bool transaction_fetch_auth(struct transaction *transaction);
+/* WWW-Authenticate lines for a 401. */
+void transaction_add_challenges(struct transaction *transaction, struct buf *head);
 
 /* ---- access.c: asks an access list, fetching the facts it lacks. ACL_NEED: wait, run again. */
 enum acl_verdict access_ask(struct transaction *transaction, const struct access_list *list,

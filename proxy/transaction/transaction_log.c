@@ -448,10 +448,3 @@ void transaction_render(struct transaction *t, const struct logformat *format, s
 	if (format)
 		logformat_render(format, transaction_log_facts(t), out);
 }
-
-void transaction_render_key_extras(struct transaction *t, struct buf *out)
-{
-	const struct auth_scheme *basic = &transaction_config(t)->auth->schemes[AUTH_BASIC];
-
-	transaction_render(t, basic->key_extras, out);
-}

@@ -20,9 +20,6 @@ struct log_facts *transaction_log_facts(struct transaction *transaction);
 void transaction_render(struct transaction *transaction, const struct logformat *format,
                         struct buf *out);
 
-/* auth_param basic key_extras, expanded. */
-void transaction_render_key_extras(struct transaction *transaction, struct buf *out);
-
 /* What reply ACLs ask about: the reply's status and fields. */
 void transaction_set_reply_facts(struct transaction *transaction);
 

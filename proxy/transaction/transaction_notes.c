@@ -5,10 +5,20 @@
 
 enum { NOTE_MAX_BYTES = 65536 }; /* of a value; longer ones are left out */
 
+/* Passwords and what does for one are for nobody else. */
+static bool is_secret(struct str key)
+{
+	static const char *const secrets[] = {"password", "ha1", "ha1-sha256", "token"};
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		if (str_eq(key, str_of(secrets[i])))
+			return true;
+	return false;
+}
+
 static bool is_noted(const struct helper_pair *pair)
 {
-	return pair->key.len > 0 && pair->value.len <= NOTE_MAX_BYTES &&
-	       !str_eq(pair->key, STR("password"));
+	return pair->key.len > 0 && pair->value.len <= NOTE_MAX_BYTES && !is_secret(pair->key);
 }
 
 /* Squid: a key that comes again replaces what an earlier helper said, and keeps all its values. */

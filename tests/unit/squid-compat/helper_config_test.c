@@ -262,8 +262,8 @@ static void auth_faults_are_told(void **state)
 		{"auth_param basic realm", REPORT_FATAL, "realm is missing"},
 		{"auth_param basic casesensitive maybe", REPORT_FATAL, "on"},
 		{"auth_param basic credentialsttl 5", REPORT_FATAL, "unit"},
-		{"auth_param digest realm R", REPORT_WARNING, "not yet done"},
-		{"auth_param ntlm program /ok/x", REPORT_WARNING, "not done here"},
+		{"auth_param digest realm a\"b", REPORT_FATAL, "quotes"},
+		{"auth_param digest algorithms MD4", REPORT_FATAL, "MD4"},
 	};
 
 	(void)state;
