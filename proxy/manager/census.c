@@ -63,6 +63,21 @@ static void put_pool(struct buf *out, const char *kind, struct str name,
 	put(out, RECORD_POOL, 0, &record, sizeof(record));
 }
 
+static void put_auth_pools(struct buf *out, const struct snapshot *snapshot)
+{
+	static const char *const names[AUTH_KINDS] = {
+		[AUTH_BASIC] = "auth_basic",
+		[AUTH_DIGEST] = "auth_digest",
+		[AUTH_NTLM] = "auth_ntlm",
+		[AUTH_NEGOTIATE] = "auth_negotiate",
+		[AUTH_BEARER] = "auth_bearer",
+	};
+	const struct auth_scheme *schemes = snapshot_config(snapshot)->auth->schemes;
+
+	for (unsigned i = 0; i < AUTH_KINDS; i++)
+		put_pool(out, names[i], STR(""), snapshot->auth.pools[i], &schemes[i].children);
+}
+
 static void put_pools(struct buf *out, const struct snapshot *snapshot)
 {
 	const struct config *config = snapshot_config(snapshot);
@@ -70,8 +85,7 @@ static void put_pools(struct buf *out, const struct snapshot *snapshot)
 	put_pool(out, "url_rewrite", STR(""), snapshot->url_rewrite,
 		 &config->url_rewrite->children);
 	put_pool(out, "store_id", STR(""), snapshot->store_id, &config->store_id->children);
-	put_pool(out, "auth_basic", STR(""), snapshot->auth_pool,
-		 &config->auth->schemes[AUTH_BASIC].children);
+	put_auth_pools(out, snapshot);
 	for (unsigned i = 0; snapshot->external_pools && i < config->external_acls->n; i++)
 		put_pool(out, "external_acl", snapshot->external_types[i]->name,
 			 snapshot->external_pools[i], &snapshot->external_types[i]->children);
