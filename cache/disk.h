@@ -42,6 +42,9 @@ struct disk_config {
 	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
 	 * May be NULL. From the writer thread; may not call into the disk. */
 	void (*on_removed)(void *owner, uint64_t key, uint64_t id);
+	/* An object that disk_store took was committed, and look-ups find it. May be NULL. From the
+	 * writer thread; may not call into the disk. */
+	void (*on_stored)(void *owner, struct object *object);
 	void *owner;
 	/* What was asked for before one of them is not stored after it; NULL: there are none. Outlives
 	 * the disk. */

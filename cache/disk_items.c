@@ -307,6 +307,8 @@ static void publish(struct disk_writer *writer, struct disk_store *store)
 			      memory_order_relaxed);
 	disk_count(disk, COUNT_STORED, 1);
 	disk_count(disk, COUNT_STORED_BYTES, store->nbytes);
+	if (disk->config.on_stored)
+		disk->config.on_stored(disk->config.owner, store->object);
 }
 
 static void settle_store(struct disk_writer *writer, struct disk_item *item, bool committed)

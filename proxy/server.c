@@ -41,6 +41,23 @@ static void disk_removed(void *owner, uint64_t key, uint64_t id)
 	index_remove_stored(server->index, key, id);
 }
 
+/* memory_cache_mode disk: what lies there needs no place in memory. From a disk's writer thread. */
+static void disk_stored(void *owner, struct object *object)
+{
+	struct server *server = owner;
+
+	if (atomic_load_explicit(&server->forgets_stored, memory_order_relaxed))
+		index_remove(server->index, object);
+}
+
+static void follow_memory_cache_mode(struct server *server, const struct config *config)
+{
+	bool forgets = config->memory_cache_mode == MEMORY_CACHE_DISK ||
+		       config->memory_cache_mode == MEMORY_CACHE_NEVER;
+
+	atomic_store_explicit(&server->forgets_stored, forgets, memory_order_relaxed);
+}
+
 /* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together at most
  * a 32nd of what the machine has, 8 to 256 MiB. */
 static uint64_t queue_bytes(void)
@@ -66,6 +83,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir, uint64
 		.no_store = dir->is_read_only,
 		.is_patient = true,
 		.on_removed = disk_removed,
+		.on_stored = disk_stored,
 		.owner = server,
 		.purges = server->purges,
 	};
@@ -107,6 +125,7 @@ static void open_cache(struct server *server, const struct config *config)
 	const char *algorithm = config->store_dir_select_algorithm;
 	uint64_t seed = common_seed(config->cache_dirs);
 
+	follow_memory_cache_mode(server, config);
 	server->takes_turns = algorithm && str_eq_nocase(str_of(algorithm), STR("round-robin"));
 	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
 		open_disk(server, dir, seed);
@@ -219,6 +238,7 @@ void server_reconfigure(struct server *server, struct config *config)
 	struct snapshot *snapshot = snapshot_create(server, config);
 
 	name_sites(server, config);
+	follow_memory_cache_mode(server, config);
 	index_set_max_bytes(server->index, (size_t)config->cache_mem_bytes);
 	partial_table_set_max_bytes(server->parts, parts_bytes(config));
 	for (unsigned i = 0; i < server->nworkers; i++)

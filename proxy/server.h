@@ -42,6 +42,7 @@ struct server {
 	unsigned ndisks;
 	bool takes_turns;      /* store_dir_select_algorithm round-robin */
 	atomic_uint disk_turn; /* relaxed, a count */
+	atomic_bool forgets_stored; /* memory_cache_mode: what is on disk leaves memory; relaxed */
 	struct promotion *promotion; /* which hits on disk go to memory */
 	struct purge_list *purges; /* the last ones by pattern */
 	struct peer_table *peers;

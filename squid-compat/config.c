@@ -87,6 +87,7 @@ static void destroy_access_lists(struct config *config)
 		config->cache,
 		config->send_hit,
 		config->store_miss,
+		config->collapsed_forwarding_access,
 		config->always_direct,
 		config->never_direct,
 		config->url_rewrite_access,

@@ -55,6 +55,14 @@ enum relaxed_parser {
 	RELAXED_WARN,
 };
 
+/* memory_cache_mode: of what was fetched, and of hits on disk, which stay in memory. */
+enum memory_cache_mode {
+	MEMORY_CACHE_ALWAYS,  /* both */
+	MEMORY_CACHE_DISK,    /* what was hit on disk; what was fetched until it is on disk */
+	MEMORY_CACHE_NETWORK, /* what was fetched */
+	MEMORY_CACHE_NEVER,   /* what was fetched until it is on disk */
+};
+
 /* WORD... */
 struct config_words {
 	const char **at;
@@ -164,6 +172,7 @@ struct config {
 
 	/* Cache. */
 	int64_t cache_mem_bytes; /* not said: 256 MB, at most an eighth of the memory there is */
+	enum memory_cache_mode memory_cache_mode;
 	int64_t maximum_object_size_in_memory_bytes;
 	int64_t maximum_object_size_bytes; /* -1: no limit */
 	int64_t minimum_object_size_bytes;
@@ -231,6 +240,7 @@ struct config {
 	struct access_list *cache;               /* allow */
 	struct access_list *send_hit;            /* allow */
 	struct access_list *store_miss;          /* allow */
+	struct access_list *collapsed_forwarding_access; /* allow */
 	struct access_list *always_direct;       /* deny */
 	struct access_list *never_direct;        /* deny */
 	struct access_list *url_rewrite_access;  /* allow */

@@ -2,6 +2,14 @@
 /* The table of directives: what is kept, where and how long. */
 #include "squid-compat/directives_internal.h"
 
+static const char *const memory_cache_choices[] = {
+	[MEMORY_CACHE_ALWAYS] = "always",
+	[MEMORY_CACHE_DISK] = "disk",
+	[MEMORY_CACHE_NETWORK] = "network",
+	[MEMORY_CACHE_NEVER] = "never",
+	NULL,
+};
+
 /* clang-format off */
 const struct directive directives_cache[] = {
 	{.name = "cache_mem", .syntax = "SIZE", .verdict = HONOURED, BOUNDED_BYTES(cache_mem_bytes),
@@ -9,9 +17,8 @@ const struct directive directives_cache[] = {
 	{.name = "maximum_object_size_in_memory", .syntax = "SIZE", .otherwise = "512 KB",
 	 .verdict = HONOURED, BOUNDED_BYTES(maximum_object_size_in_memory_bytes),
 	 .help = "larger ones are kept on disk only"},
-	{.name = "memory_cache_mode", .syntax = "always|disk|network", .otherwise = "always",
-	 .verdict = NOT_YET, .help = "what is kept in memory",
-	 .missing = "as with always, the default"},
+	{.name = "memory_cache_mode", .syntax = "always|disk|network|never", .otherwise = "always",
+	 .verdict = HONOURED, CHOICE(memory_cache_mode, memory_cache_choices), .help = "what is kept in memory: what was fetched (network), hits on disk (disk), both"},
 	{.name = "memory_replacement_policy", .syntax = "lru | heap LRU|GDSF|LFUDA",
 	 .otherwise = "lru", .verdict = ACCEPTED,
 	 .help = "one policy of our own, which does better on Zipf streams"},
@@ -67,8 +74,7 @@ const struct directive directives_cache[] = {
 	 ON_OFF(collapsed_forwarding),
 	 .help = "requests for what is being fetched join that fetch (Squid: off)"},
 	{.name = "collapsed_forwarding_access", .syntax = "allow|deny [!]ACL...",
-	 .verdict = NOT_YET, .parse = parse_fast_access, .help = "which requests may join a fetch",
-	 .missing = "where collapsed_forwarding is on, every request may join"},
+	 .verdict = HONOURED, FAST_ACCESS(collapsed_forwarding_access), .help = "which requests may share a fetch"},
 	{.name = "shared_transient_entries_limit",
 	 .aliases = "collapsed_forwarding_shared_entries_limit", .syntax = "INT",
 	 .otherwise = "16384", .verdict = ACCEPTED, .parse = parse_int,

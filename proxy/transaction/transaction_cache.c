@@ -187,13 +187,20 @@ static void insert_from_disk(struct transaction *t)
 		index_remove(server->index, object);
 }
 
+static bool keeps_hits_on_disk(const struct transaction *t)
+{
+	enum memory_cache_mode mode = transaction_config(t)->memory_cache_mode;
+
+	return mode == MEMORY_CACHE_ALWAYS || mode == MEMORY_CACHE_DISK;
+}
+
 /* A hit from disk whose URL was one lately goes to memory, if it fits there: at once, or when the
  * reply has read all of it. */
 static void promote(struct transaction *t)
 {
 	struct server *server = t->worker->server;
 
-	if (!t->is_from_disk || !promotion_is_due(server->promotion, t->key))
+	if (!t->is_from_disk || !keeps_hits_on_disk(t) || !promotion_is_due(server->promotion, t->key))
 		return;
 	if (object_state(t->object) == OBJECT_COMPLETE)
 		insert_from_disk(t);
@@ -245,10 +252,18 @@ static enum forward_reason miss_reason(const struct transaction *t)
 	return has_variant ? FORWARD_VARY_MISS : FORWARD_URI_MISS;
 }
 
+bool transaction_may_collapse(struct transaction *t)
+{
+	const struct access_list *list = transaction_config(t)->collapsed_forwarding_access;
+
+	return !list || access_list_allows(list, true, &t->facts);
+}
+
 /* Once is enough, and not for what is seldom shared. */
-static bool may_join(const struct transaction *t)
+static bool may_join(struct transaction *t)
 {
 	return !t->has_joined && !(t->control.flags & CC_ONLY_IF_CACHED) &&
+	       transaction_may_collapse(t) &&
 	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
 }
 

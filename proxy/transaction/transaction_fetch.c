@@ -56,7 +56,7 @@ static bool has_own_conditions(const struct http_request *request)
 }
 
 /* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their own. */
-static bool may_lead(const struct transaction *t)
+static bool may_lead(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);
 	const struct http_head *head = &request->head;
@@ -66,6 +66,7 @@ static bool may_lead(const struct transaction *t)
 	       transaction_config(t)->collapsed_forwarding &&
 	       !http_has(head, FIELD_AUTHORIZATION) && !http_has(head, FIELD_RANGE) &&
 	       !http_has(head, FIELD_IF_NONE_MATCH) && !http_has(head, FIELD_IF_MODIFIED_SINCE) &&
+	       transaction_may_collapse(t) &&
 	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
 }
 

@@ -187,6 +187,8 @@ enum transaction_state transaction_run_cache_access(struct transaction *transact
 enum transaction_state transaction_run_lookup(struct transaction *transaction);
 enum transaction_state transaction_run_join(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
+/* collapsed_forwarding_access: may it share a fetch, its own or another's? */
+bool transaction_may_collapse(struct transaction *transaction);
 /* At its end: what came from disk, and was hit there before, goes to memory. */
 void transaction_promote(struct transaction *transaction);
 
