@@ -97,6 +97,7 @@ static struct socket_options options_of(const struct port *port)
 		.keepalive_idle_s = port->keepalive.idle_s,
 		.keepalive_interval_s = port->keepalive.interval_s,
 		.keepalive_timeout_s = port->keepalive.timeout_s,
+		.recv_bytes = port->recv_bytes,
 		.no_pmtu_discovery = port->pmtu == PORT_PMTU_ALWAYS,
 	};
 }

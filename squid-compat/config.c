@@ -24,6 +24,7 @@
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
 #include "squid-compat/upgrade_rules.h"
+#include "squid-compat/socket_rules.h"
 #include "squid-compat/tls_outgoing.h"
 
 const char config_default_path[] = "/etc/squid/squid.conf";
@@ -110,6 +111,9 @@ static void destroy(struct config *config)
 	size_rules_destroy(config->range_offset_limits);
 	size_rules_destroy(config->reply_body_limits);
 	upgrade_rules_destroy(config->upgrade_rules);
+	socket_rules_destroy(config->outgoing_addresses);
+	socket_rules_destroy(config->outgoing_tos);
+	socket_rules_destroy(config->clientside_tos);
 	delay_config_fini(config->delays);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);

@@ -37,6 +37,7 @@ struct port_url_rules; /* ports_url.h */
 struct ports;          /* ports.h */
 struct refresh_rules;  /* refresh_pattern.h */
 struct rewrite_config; /* helper_config.h */
+struct socket_rules;   /* socket_rules.h */
 struct source;         /* source.h */
 struct tls_outgoing;   /* tls_outgoing.h */
 struct world;          /* world.h */
@@ -160,6 +161,10 @@ struct config {
 	int64_t client_request_buffer_max_bytes;
 	int64_t read_ahead_gap_bytes;
 	int64_t tcp_recv_bufsize_bytes; /* 0: the system's */
+	/* NULL without a line. */
+	struct socket_rules *outgoing_addresses; /* tcp_outgoing_address */
+	struct socket_rules *outgoing_tos;       /* tcp_outgoing_tos */
+	struct socket_rules *clientside_tos;
 	bool via;
 	enum forwarded_for forwarded_for;
 	enum uri_whitespace uri_whitespace;

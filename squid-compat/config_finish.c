@@ -14,12 +14,13 @@
 #include "squid-compat/external_acl_config.h"
 #include "squid-compat/helper_config.h"
 #include "squid-compat/machine.h"
+#include "squid-compat/ports.h"
 #include "squid-compat/ports_url.h"
 #include "squid-compat/tls_outgoing.h"
 #include "squid-compat/word_cutter.h"
 
 #define DEFAULT_CACHE_MEM_BYTES (INT64_C(256) << 20)
-enum { MAX_DEFAULT_WORKERS = 4, MAX_HOST_NAME_BYTES = 256 };
+enum { MAX_DEFAULT_WORKERS = 4, MAX_HOST_NAME_BYTES = 256, MAX_RECV_BUFFER_BYTES = 1 << 30 };
 
 /* Names that were not said. */
 static void finish_names(struct reading *reading)
@@ -189,6 +190,19 @@ static void finish_error_pages(struct reading *reading)
 	deny_infos_resolve(config->deny_infos, config->error_pages, reading->report);
 }
 
+static void finish_ports(struct reading *reading)
+{
+	struct config *config = reading->config;
+
+	if (config->tcp_recv_bufsize_bytes > MAX_RECV_BUFFER_BYTES)
+		config->tcp_recv_bufsize_bytes = MAX_RECV_BUFFER_BYTES;
+	for (struct port *port = config->ports->first; port; port = port->next)
+		port->recv_bytes = (int)config->tcp_recv_bufsize_bytes;
+	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))
+		report_say(reading->report, REPORT_FATAL_AT_START,
+		           "No HTTP, HTTPS, or FTP ports configured");
+}
+
 void config_finish(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -210,7 +224,5 @@ void config_finish(struct reading *reading)
 	external_acl_types_check(config->external_acls, reading->report);
 	finish_error_pages(reading);
 	acl_set_seal(config->acls, reading->report);
-	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))
-		report_say(reading->report, REPORT_FATAL_AT_START,
-		           "No HTTP, HTTPS, or FTP ports configured");
+	finish_ports(reading);
 }

@@ -20,6 +20,7 @@
 #include "squid-compat/reading.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
+#include "squid-compat/socket_rules.h"
 #include "squid-compat/tls_outgoing.h"
 #include "squid-compat/upgrade_rules.h"
 #include "squid-compat/values.h"
@@ -91,6 +92,34 @@ void parse_upgrade_rule(struct reading *reading, const struct directive *directi
 {
 	upgrade_rules_parse(SLOT_POINTER(reading, directive, struct upgrade_rules),
 	                    reading->config->acls, words, reading->report);
+}
+
+/* The slot's rules, made with their first line. */
+static struct socket_rules *socket_rules_of(struct reading *reading,
+                                            const struct directive *directive)
+{
+	struct socket_rules **rules = &SLOT_POINTER(reading, directive, struct socket_rules);
+
+	if (!*rules)
+		*rules = socket_rules_create();
+	return *rules;
+}
+
+void parse_outgoing_address(struct reading *reading, const struct directive *directive,
+                            const struct words *words)
+{
+	if (has_name(reading, directive, words))
+		socket_rules_parse_address(socket_rules_of(reading, directive),
+		                           reading->config->acls, words, reading->world,
+		                           reading->report);
+}
+
+void parse_tos(struct reading *reading, const struct directive *directive,
+               const struct words *words)
+{
+	if (has_name(reading, directive, words))
+		socket_rules_parse_tos(socket_rules_of(reading, directive), reading->config->acls,
+		                       words, reading->report);
 }
 
 static void check_condition(struct reading *reading, const struct words *words, size_t first_word)

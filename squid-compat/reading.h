@@ -73,6 +73,8 @@ directive_fn parse_fast_access;   /* the same, may not wait */
 directive_fn parse_upgrade_rule;  /* PROTOCOL allow|deny ACL... */
 directive_fn parse_value_if;      /* WORD ACL...: checked only */
 directive_fn parse_size_rule;     /* SIZE|none [ACL...] */
+directive_fn parse_outgoing_address; /* struct socket_rules * */
+directive_fn parse_tos;              /* struct socket_rules * */
 directive_fn parse_size_if;       /* SIZE|none ACL...: checked only */
 directive_fn parse_header_access; /* struct header_rules * */
 directive_fn parse_header_replace;

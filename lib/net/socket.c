@@ -50,6 +50,7 @@ static bool set_options(int fd, const struct addr *addr, const struct socket_opt
 	        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->is_v6_only)) &&
 	       set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set_keepalive(fd, options) &&
 	       set_pmtu(fd, addr, options) &&
+	       set_if(fd, SOL_SOCKET, SO_RCVBUF, options->recv_bytes) &&
 	       (!options->defer_accept || set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S));
 }
 
@@ -69,4 +70,10 @@ enum err socket_listen(const struct addr *addr, const struct socket_options *opt
 	if (opened >= 0)
 		close(opened);
 	return ERR_IO;
+}
+
+void socket_set_tos(int fd, int tos)
+{
+	set(fd, IPPROTO_IP, IP_TOS, tos);
+	set(fd, IPPROTO_IPV6, IPV6_TCLASS, tos); /* an IPv6 socket may carry either */
 }

@@ -12,6 +12,7 @@ struct socket_options {
 	bool keepalive;  /* tcpkeepalive[=idle,interval,timeout], seconds; 0: the system's */
 	int keepalive_idle_s, keepalive_interval_s, keepalive_timeout_s;
 	bool no_pmtu_discovery; /* packets may be cut on their way */
+	int recv_bytes;         /* SO_RCVBUF, which accepted sockets inherit; 0: the system's */
 	bool defer_accept; /* TCP_DEFER_ACCEPT, so that the first read after accept finds bytes */
 };
 
@@ -19,5 +20,8 @@ struct socket_options {
  * inherit it). On failure ERR_IO and why; *fd untouched. */
 enum err socket_listen(const struct addr *addr, const struct socket_options *options, int *fd,
                        struct err_text *why);
+
+/* The TOS of a socket's packets from now on, of whichever family it is; what cannot be set stays. */
+void socket_set_tos(int fd, int tos);
 
 #endif

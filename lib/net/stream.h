@@ -56,11 +56,19 @@ struct stream_ops {
 void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),
                      void *owner);
 
-/* Starts to connect to addr (from the local address if not NULL). 0 when the operation began: the
+/* How a connection begins. Zero: as the system does it. */
+struct stream_connect_options {
+	const struct addr *local; /* from where; NULL: the system chooses */
+	int tos;                  /* of the packets (IP_TOS, IPV6_TCLASS) */
+	int recv_bytes;           /* SO_RCVBUF */
+};
+
+/* Starts to connect to addr; options may be NULL. 0 when the operation began: the
  * first stream_connect_result that is not STREAM_WAIT tells how it ended; ask at once, and again in
  * each wake. On -errno nothing is open. */
 int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct addr *addr,
-                       const struct addr *local, void (*wake)(void *owner), void *owner);
+                       const struct stream_connect_options *options, void (*wake)(void *owner),
+                       void *owner);
 
 /* 0: connected; STREAM_WAIT; or -errno (-ECONNREFUSED ...). */
 int stream_connect_result(struct stream *stream);

@@ -16,6 +16,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/net/socket.h"
 #include "lib/net/stream_internal.h"
 
 static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
@@ -230,16 +231,23 @@ void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wa
 }
 
 /* A socket that has begun to connect; *is_connected if that is all. -1: errno says why. */
-static int start_connect(const struct addr *addr, const struct addr *local, bool *is_connected)
+static int start_connect(const struct addr *addr, const struct stream_connect_options *options,
+                         bool *is_connected)
 {
+	const struct addr *local = options->local;
 	const int on = 1;
 	int fd = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error;
 
 	if (fd < 0)
 		return -1;
-	/* Without these two it is only slower, or shorter of ports. */
+	/* Without these it is only slower, or shorter of ports. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (options->tos > 0)
+		socket_set_tos(fd, options->tos);
+	if (options->recv_bytes > 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &options->recv_bytes,
+		           sizeof(options->recv_bytes));
 	if (local && addr_port(local) == 0)
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	if (local && bind(fd, &local->as.any, addr_len(local)) < 0)
@@ -255,10 +263,12 @@ fail:
 }
 
 int stream_connect_tcp(struct stream *stream, struct loop *loop, const struct addr *addr,
-                       const struct addr *local, void (*wake)(void *owner), void *owner)
+                       const struct stream_connect_options *options, void (*wake)(void *owner),
+                       void *owner)
 {
+	static const struct stream_connect_options no_options;
 	bool is_connected;
-	int fd = start_connect(addr, local, &is_connected);
+	int fd = start_connect(addr, options ? options : &no_options, &is_connected);
 	ssize_t result;
 
 	if (fd < 0)

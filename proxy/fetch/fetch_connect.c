@@ -7,9 +7,11 @@
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/net/proxy_header.h"
+#include "lib/net/socket.h"
 #include "proxy/fetch/fetch_internal.h"
 #include "proxy/fetch/peer_table.h"
 #include "squid-compat/peers.h"
+#include "squid-compat/socket_rules.h"
 
 /* ---- SELECT */
 
@@ -59,7 +61,7 @@ static uint64_t client_key(const struct fetch *fetch)
 	       1;
 }
 
-static uint64_t conn_key(const struct fetch *fetch)
+static uint64_t destination_key(const struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	const struct port_url *parts = fetch->order.parts;
@@ -69,6 +71,41 @@ static uint64_t conn_key(const struct fetch *fetch)
 	if (candidate->state)
 		return (uint64_t)(uintptr_t)candidate->state;
 	return hash_str((struct str){fetch->order.url.at, parts->path.at}, 1) | 1;
+}
+
+/* A connection that begins at one address of ours is no other's. */
+static uint64_t conn_key(const struct fetch *fetch)
+{
+	uint64_t key = destination_key(fetch);
+	const struct addr *const locals[] = {fetch->local_v4, fetch->local_v6};
+	struct {
+		uint8_t ip[2][16];
+	} ours = {0};
+
+	if (!fetch->local_v4 && !fetch->local_v6)
+		return key;
+	for (int i = 0; i < 2; i++)
+		if (locals[i])
+			addr_ip_bytes(locals[i], ours.ip[i]);
+	return hash_str((struct str){(const char *)&ours, sizeof(ours)}, key) | 1;
+}
+
+/* tcp_outgoing_address and tcp_outgoing_tos, whose ACLs may ask for the peer. */
+static void choose_socket(struct fetch *fetch)
+{
+	const struct config *config = fetch_config(fetch);
+	const struct peer *peer = fetch_candidate(fetch)->peer;
+	struct acl_facts *facts = fetch->order.facts;
+	struct str peer_name = facts->peer_name;
+
+	facts->peer_name = peer ? peer->name : STR_NONE;
+	if (config->outgoing_addresses) {
+		fetch->local_v4 = socket_rules_address(config->outgoing_addresses, facts, AF_INET);
+		fetch->local_v6 = socket_rules_address(config->outgoing_addresses, facts, AF_INET6);
+	}
+	if (config->outgoing_tos)
+		fetch->tos = socket_rules_tos(config->outgoing_tos, facts);
+	facts->peer_name = peer_name;
 }
 
 static bool may_reuse(const struct fetch *fetch)
@@ -124,12 +161,16 @@ enum fetch_state fetch_run_select(struct fetch *fetch)
 	candidate = fetch_candidate(fetch);
 	fetch->report.hier = candidate->hier;
 	fetch->report.peer = candidate->peer;
+	if (fetch_config(fetch)->outgoing_addresses || fetch_config(fetch)->outgoing_tos)
+		choose_socket(fetch);
 	fetch->conn = may_reuse(fetch)
 	                      ? origin_pool_take(fetch->order.worker->origins, conn_key(fetch))
 	                      : NULL;
 	if (!fetch->conn)
 		return FETCH_RESOLVE;
 	stream_set_owner(&fetch->conn->stream, fetch_stream_woke, fetch);
+	if (fetch->tos > 0)
+		socket_set_tos(stream_fd(&fetch->conn->stream), fetch->tos);
 	return fetch_begin_send(fetch);
 }
 
@@ -253,14 +294,19 @@ static int begin_connect(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	struct origin_pool *pool = fetch->order.worker->origins;
+	const struct addr *addr = &fetch->query.addrs[fetch->addr];
+	const struct stream_connect_options options = {
+		.local = addr->as.any.sa_family == AF_INET6 ? fetch->local_v6 : fetch->local_v4,
+		.tos = fetch->tos,
+		.recv_bytes = (int)fetch_config(fetch)->tcp_recv_bufsize_bytes,
+	};
 
 	if (candidate->peer && candidate->peer->unix_path.at)
 		return origin_connect_unix(pool, conn_key(fetch), candidate->state,
 		                           candidate->peer->unix_path.at, fetch_stream_woke,
 		                           fetch, &fetch->conn);
-	return origin_connect(pool, conn_key(fetch), candidate->state,
-	                      &fetch->query.addrs[fetch->addr], fetch_stream_woke, fetch,
-	                      &fetch->conn);
+	return origin_connect(pool, conn_key(fetch), candidate->state, addr, &options,
+	                      fetch_stream_woke, fetch, &fetch->conn);
 }
 
 /* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes

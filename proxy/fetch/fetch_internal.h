@@ -71,6 +71,9 @@ struct fetch {
 	unsigned ntries;   /* destinations that were tried: forward_max_tries */
 	unsigned nretries; /* of this one: connect_retries */
 	int64_t deadline_ms; /* forward_timeout */
+	/* By tcp_outgoing_address, for the candidate in use: in the configuration; NULL: any. */
+	const struct addr *local_v4, *local_v6;
+	int tos; /* by tcp_outgoing_tos; 0: the system's */
 	/* the answer's body */
 	struct h1_parser parser;
 	struct h1_chunks chunks;

@@ -96,11 +96,12 @@ static void count_in(struct origin_pool *pool, struct origin_conn *conn, uint64_
 }
 
 int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
-		   const struct addr *addr, void (*wake)(void *owner), void *owner,
-		   struct origin_conn **out)
+		   const struct addr *addr, const struct stream_connect_options *options,
+		   void (*wake)(void *owner), void *owner, struct origin_conn **out)
 {
 	struct origin_conn *conn = mem_zalloc(sizeof(*conn));
-	int error = stream_connect_tcp(&conn->stream, pool->worker->loop, addr, NULL, wake, owner);
+	int error = stream_connect_tcp(&conn->stream, pool->worker->loop, addr, options, wake,
+				       owner);
 
 	if (error != 0) {
 		mem_free(conn);

@@ -37,8 +37,8 @@ struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key);
 
 /* Starts to connect; 0, or a negative errno with *out untouched. */
 int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
-		   const struct addr *addr, void (*wake)(void *owner), void *owner,
-		   struct origin_conn **out);
+		   const struct addr *addr, const struct stream_connect_options *options,
+		   void (*wake)(void *owner), void *owner, struct origin_conn **out);
 
 /* The same to a Unix socket, which is connected at once. */
 int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,

@@ -71,6 +71,8 @@ struct exchange_ops {
 	/* An interim answer of the origin (1xx), whole; copied. One that cannot go out at once is dropped.
 	 */
 	void (*send_interim)(struct exchange *exchange, struct str head);
+	/* clientside_tos: of the packets of the client's connection, from now on. NULL: there is none. */
+	void (*set_tos)(struct exchange *exchange, int tos);
 	/* How the client's connection is secured; false: not at all. NULL: never. */
 	bool (*tls_facts)(struct exchange *exchange, struct tls_facts *out);
 };

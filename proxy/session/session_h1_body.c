@@ -3,6 +3,7 @@
  * it. */
 #include <errno.h>
 
+#include "lib/net/socket.h"
 #include "lib/net/stream_tls.h"
 #include "proxy/session/session_h1_internal.h"
 #include "proxy/tunnel/tunnel.h"
@@ -169,6 +170,13 @@ static void reply_ready(struct exchange *exchange)
 	session_run(exchange->session);
 }
 
+static void set_tos(struct exchange *exchange, int tos)
+{
+	const struct session *session = exchange->session;
+
+	socket_set_tos(stream_fd(&session->stream), tos);
+}
+
 static bool tls_facts(struct exchange *exchange, struct tls_facts *out)
 {
 	const struct session *session = exchange->session;
@@ -181,6 +189,7 @@ const struct exchange_ops session_exchange_ops = {
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
 	.send_interim = send_interim,
+	.set_tos = set_tos,
 	.tls_facts = tls_facts,
 };
 

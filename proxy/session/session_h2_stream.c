@@ -6,6 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/http/h1.h"
+#include "lib/net/socket.h"
 #include "proxy/session/client_table.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/session_h2_internal.h"
@@ -123,11 +124,21 @@ static void send_interim(struct exchange *exchange, struct str head)
 		h2_reply_send_interim(stream, head);
 }
 
+/* All streams share the connection: the last one to say so has it. */
+static void set_tos(struct exchange *exchange, int tos)
+{
+	const struct h2_stream *stream = exchange->session;
+
+	if (!stream->is_closed)
+		socket_set_tos(stream_fd(&stream->session->stream), tos);
+}
+
 static const struct exchange_ops exchange_ops = {
 	.read_body = read_body,
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
 	.send_interim = send_interim,
+	.set_tos = set_tos,
 };
 
 /* ---- its beginning */

@@ -18,6 +18,7 @@
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/socket_rules.h"
 
 /* ---- the cache */
 
@@ -60,11 +61,21 @@ static bool may_depend_on_body(const struct http_request *request)
 	        (request->body == HTTP_BODY_LENGTH && request->content_length > 0));
 }
 
+static void mark_connection(struct transaction *t)
+{
+	const struct socket_rules *rules = transaction_config(t)->clientside_tos;
+	int tos = rules ? socket_rules_tos(rules, &t->facts) : 0;
+
+	if (tos > 0 && t->exchange.ops->set_tos)
+		t->exchange.ops->set_tos(&t->exchange, tos);
+}
+
 enum transaction_state transaction_run_cache_access(struct transaction *t)
 {
 	struct acl_result result = {0};
 	enum acl_verdict verdict;
 
+	mark_connection(t);
 	if (transaction_request(t)->method == HTTP_PURGE)
 		return purge(t);
 	if (http_has(&transaction_request(t)->head, FIELD_UPGRADE)) {

@@ -397,7 +397,8 @@ static int await_connect(const struct addr *addr, const struct addr *local)
 	int result;
 
 	stream_close(&pair.stream);
-	result = stream_connect_tcp(&pair.stream, loop, addr, local, wake, &pair);
+	result = stream_connect_tcp(&pair.stream, loop, addr,
+				    &(struct stream_connect_options){.local = local}, wake, &pair);
 	if (result != 0)
 		return result;
 	for (int i = 0; i < 100; i++) {

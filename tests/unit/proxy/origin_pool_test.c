@@ -52,7 +52,7 @@ static struct origin_conn *connect_one(struct rig *rig, uint64_t key)
 {
 	struct origin_conn *conn = NULL;
 
-	assert_int_equal(origin_connect(rig->pool, key, rig->peer, &rig->addr, woke, NULL, &conn),
+	assert_int_equal(origin_connect(rig->pool, key, rig->peer, &rig->addr, NULL, woke, NULL, &conn),
 	                 0);
 	assert_false(conn->is_reused);
 	turn_until(rig->base.worker, is_connected, conn);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -345,6 +346,44 @@ static void the_last_reference_frees(void **state)
 	config_unref(NULL);
 }
 
+/* As Squid takes and refuses them. */
+static void lines_about_sockets_and_names_are_checked(void **state)
+{
+	static const struct {
+		const char *line;
+		bool is_good;
+		const char *said; /* NULL: nothing */
+	} cases[] = {
+		{"tcp_outgoing_tos 0x20 all", true, NULL},
+		{"tcp_outgoing_dscp 32", true, NULL},
+		{"tcp_outgoing_tos 256 all", false, "no TOS"},
+		{"tcp_outgoing_tos af31 all", false, "no TOS"},
+		{"tcp_outgoing_tos -1 all", false, "no TOS"},
+		{"clientside_tos 0x21 all", true, "Tos value '33' adjusted to '32'"},
+		{"clientside_tos 0x20 nobody", false, "ACL not found: nobody"},
+		{"tcp_outgoing_address 127.0.0.2", true, NULL},
+		{"tcp_outgoing_address ::1 !all", true, NULL},
+		{"tcp_outgoing_address 300.1.1.1 all", false, "invalid IP address"},
+		{"append_domain .example.com", true, NULL},
+		{"append_domain example.com", false, "append_domain must begin with a '.'"},
+		{"memory_cache_mode network", true, NULL},
+		{"memory_cache_mode none", false, "memory_cache_mode is one of"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[200];
+		struct outcome outcome;
+
+		snprintf(text, sizeof(text), PORT RULE "%s\n", cases[i].line);
+		outcome = read_text(text, true);
+		if ((outcome.config != NULL) != cases[i].is_good ||
+		    (cases[i].said ? !strstr(outcome.printed, cases[i].said) : *outcome.printed))
+			fail_msg("%s: %s", cases[i].line, outcome.printed);
+		outcome_fini(&outcome);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +399,7 @@ int main(void)
 		cmocka_unit_test(messages_are_bounded),
 		cmocka_unit_test(without_a_rule_nobody_is_served),
 		cmocka_unit_test(the_last_reference_frees),
+		cmocka_unit_test(lines_about_sockets_and_names_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
