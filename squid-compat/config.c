@@ -23,9 +23,9 @@
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
-#include "squid-compat/upgrade_rules.h"
 #include "squid-compat/socket_rules.h"
 #include "squid-compat/tls_outgoing.h"
+#include "squid-compat/upgrade_rules.h"
 
 const char config_default_path[] = "/etc/squid/squid.conf";
 
