@@ -15,11 +15,13 @@ enum h2_verdict {
 	H2_TOO_LARGE, /* from now on fields are only counted (list_bytes) */
 };
 
-enum { H2_PSEUDO_FIELDS = 4 }; /* :method, :scheme, :path, :authority */
+enum { H2_PSEUDO_FIELDS = 5 }; /* :method, :scheme, :path, :authority, :protocol */
 
 /* Zeroed means: nothing is held. */
 struct h2_request {
 	struct buf text;    /* what h2_request_end completes: a request's head as HTTP/1 has it */
+	/* RFC 8441 §4: CONNECT with :protocol; text has the GET with Upgrade that it stands for (§5). */
+	bool is_extended_connect;
 	size_t list_bytes;  /* of the fields as RFC 9113 §6.5.2 counts them */
 	/* private */
 	struct buf pseudo_;  /* the values, one behind the other */

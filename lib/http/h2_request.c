@@ -13,6 +13,7 @@ enum pseudo {
 	PSEUDO_SCHEME,
 	PSEUDO_PATH,
 	PSEUDO_AUTHORITY,
+	PSEUDO_PROTOCOL,
 };
 
 enum { FIELD_OVERHEAD = 32 }; /* RFC 9113 §6.5.2 */
@@ -29,7 +30,7 @@ void h2_request_begin(struct h2_request *request, size_t max_bytes)
 	begin_buf(&request->pseudo_, max_bytes);
 	begin_buf(&request->cookies_, max_bytes);
 	request->list_bytes = 0;
-	request->has_begun_ = request->is_too_large_ = false;
+	request->has_begun_ = request->is_too_large_ = request->is_extended_connect = false;
 	memset(request->spans_, 0, sizeof(request->spans_));
 }
 
@@ -88,6 +89,7 @@ static const struct {
 	[PSEUDO_SCHEME] = {{":scheme", 7}, is_good_scheme},
 	[PSEUDO_PATH] = {{":path", 5}, is_good_path},
 	[PSEUDO_AUTHORITY] = {{":authority", 10}, is_good_authority},
+	[PSEUDO_PROTOCOL] = {{":protocol", 9}, str_is_token},
 };
 
 /* RFC 9113 §8.2.1: lower case, and nothing that a line of HTTP/1 could take for its end. */
@@ -156,7 +158,30 @@ static enum h2_verdict add_line(struct h2_request *request, struct str name, str
 	return is_in ? H2_OK : H2_TOO_LARGE;
 }
 
-/* §8.3.1, §8.5: what a request must have; then the first lines. */
+/* §8.3.1, §8.5, RFC 8441 §4: what a request must have. */
+static bool has_what_it_needs(const struct h2_request *request)
+{
+	bool is_connect = str_eq(pseudo(request, PSEUDO_METHOD), STR("CONNECT"));
+	bool has_protocol = pseudo(request, PSEUDO_PROTOCOL).at != NULL;
+	bool has_path = pseudo(request, PSEUDO_PATH).at != NULL;
+	bool has_scheme = pseudo(request, PSEUDO_SCHEME).at != NULL;
+
+	if (is_connect && pseudo(request, PSEUDO_AUTHORITY).len == 0)
+		return false;
+	if (is_connect && !has_protocol)
+		return !has_path && !has_scheme;
+	return pseudo(request, PSEUDO_METHOD).at && has_path && has_scheme &&
+	       has_protocol == is_connect;
+}
+
+static enum h2_verdict add_upgrade(struct h2_request *request)
+{
+	if (add_line(request, STR("Connection"), STR("Upgrade")) != H2_OK)
+		return H2_TOO_LARGE;
+	return add_line(request, STR("Upgrade"), pseudo(request, PSEUDO_PROTOCOL));
+}
+
+/* The first lines. */
 static enum h2_verdict begin(struct h2_request *request)
 {
 	struct str method = pseudo(request, PSEUDO_METHOD), path = pseudo(request, PSEUDO_PATH);
@@ -164,20 +189,22 @@ static enum h2_verdict begin(struct h2_request *request)
 	struct buf *text = &request->text;
 
 	request->has_begun_ = true;
-	if (str_eq(method, STR("CONNECT"))) {
-		if (path.at || pseudo(request, PSEUDO_SCHEME).at || authority.len == 0)
-			return H2_MALFORMED;
-		path = authority;
-	} else if (!method.at || !path.at || !pseudo(request, PSEUDO_SCHEME).at) {
+	if (!has_what_it_needs(request))
 		return H2_MALFORMED;
-	}
+	request->is_extended_connect = pseudo(request, PSEUDO_PROTOCOL).at != NULL;
+	if (request->is_extended_connect)
+		method = STR("GET");
+	else if (!path.at)
+		path = authority; /* CONNECT */
 	if (!buf_reserve(text, method.len + path.len + 16))
 		return H2_TOO_LARGE;
 	buf_add_str(text, method);
 	buf_add_char(text, ' ');
 	buf_add_str(text, path);
 	buf_add_str(text, STR(" HTTP/1.1\r\n"));
-	return authority.len > 0 ? add_line(request, STR("Host"), authority) : H2_OK;
+	if (authority.len > 0 && add_line(request, STR("Host"), authority) != H2_OK)
+		return H2_TOO_LARGE;
+	return request->is_extended_connect ? add_upgrade(request) : H2_OK;
 }
 
 static enum h2_verdict add_crumb(struct h2_request *request, struct str value)

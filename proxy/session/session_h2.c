@@ -115,6 +115,12 @@ static bool is_write_stuck(struct h2_session *session)
 	return now_ms - session->write_began_ms > config->write_timeout_ms;
 }
 
+/* A tunnel's client may still send: the tunnel bounds that. */
+static bool is_half_open(const struct h2_stream *stream)
+{
+	return stream->is_end_sent && h2_stream_is_tunnel(stream);
+}
+
 /* Streams whose client does not open its window, or does not go on with its body. One that waits for
  * its object is the fetch's affair. */
 static void look_at_deadlines(struct h2_session *session)
@@ -125,7 +131,7 @@ static void look_at_deadlines(struct h2_session *session)
 		struct h2_stream *stream = CONTAINER(node, struct h2_stream, node);
 
 		if (stream->deadline_ms < now_ms && !stream->is_deferred &&
-		    list_is_empty(&stream->aboard))
+		    list_is_empty(&stream->aboard) && !is_half_open(stream))
 			h2_stream_reset(stream, NGHTTP2_CANCEL);
 	}
 }

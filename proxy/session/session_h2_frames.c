@@ -5,6 +5,7 @@
 #include "lib/base/check.h"
 #include "proxy/session/session_h2_internal.h"
 #include "squid-compat/config.h"
+#include "squid-compat/upgrade_rules.h"
 
 enum {
 	/* What a frame costs that asks for nothing; sent kilobytes and time make up for it. */
@@ -99,6 +100,7 @@ static void take_request(struct h2_session *session, struct h2_stream *stream)
 		return;
 	}
 	stream->is_head_too_large = verdict == H2_TOO_LARGE;
+	stream->is_extended_connect = session->request.is_extended_connect;
 	stream->head = session->request.text;
 	buf_init(&session->request.text, stream->head.max_bytes);
 	h2_stream_is_due(stream);
@@ -170,7 +172,7 @@ static int take_body(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8
 	struct h2_stream *stream = stream_of(h2, id);
 
 	(void)flags, (void)user;
-	if (!stream || stream->is_closed || stream->is_end_sent) {
+	if (!stream || stream->is_closed || (stream->is_end_sent && !h2_stream_is_tunnel(stream))) {
 		nghttp2_session_consume_connection(h2, len);
 		return 0;
 	}
@@ -206,9 +208,9 @@ static int close_stream(nghttp2_session *h2, int32_t id, uint32_t code, void *us
 	struct h2_stream *stream = stream_of(h2, id);
 	struct h2_session *session = user;
 
-	(void)code;
 	if (!stream)
 		return 0;
+	stream->was_cut = code != NGHTTP2_NO_ERROR;
 	if (!stream->transaction && stream->head.len == 0)
 		session->is_in_head = false; /* it was refused before its end */
 	nghttp2_session_set_stream_user_data(h2, id, NULL);
@@ -257,10 +259,11 @@ static void submit_settings(struct h2_session *session)
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)config->request_header_max_bytes},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}, /* RFC 9218's instead */
+		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}, /* RFC 8441, where it is of use */
 	};
+	size_t nsettings = COUNT(settings) - upgrade_rules_is_empty(config->upgrade_rules);
 
-	check(nghttp2_submit_settings(session->h2, NGHTTP2_FLAG_NONE, settings, COUNT(settings)) ==
-	      0);
+	check(nghttp2_submit_settings(session->h2, NGHTTP2_FLAG_NONE, settings, nsettings) == 0);
 	check(nghttp2_session_set_local_window_size(session->h2, NGHTTP2_FLAG_NONE, 0,
 	                                            H2_CONNECTION_WINDOW) == 0);
 }

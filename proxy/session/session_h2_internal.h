@@ -103,13 +103,20 @@ struct h2_stream {
 	uint64_t sent;      /* all bytes in the flight */
 	int64_t deadline_ms;
 	char status[3];
-	bool is_head_too_large, is_ended_by_client, is_closed;
+	bool is_head_too_large, is_extended_connect, is_ended_by_client, is_closed;
+	bool was_cut; /* closed by a reset */
 	bool has_body_news, has_object_news;
 	bool is_answered;      /* the reply was given to nghttp2 */
 	bool is_deferred;      /* its DATA wait for the object */
 	bool is_continue_due;
 	bool is_end_sent, is_reset;
 };
+
+/* Its DATA go both ways, each to its own end. */
+static inline bool h2_stream_is_tunnel(const struct h2_stream *stream)
+{
+	return stream->exchange && stream->exchange->reply.is_tunnel;
+}
 
 /* ---- session_h2.c */
 void h2_session_run(struct h2_session *session);

@@ -78,7 +78,7 @@ static ssize_t read_body(struct exchange *exchange, void *into, size_t size)
 
 	if (exchange->is_body_read)
 		return 0;
-	if (stream->is_end_sent)
+	if (stream->is_end_sent && !exchange->reply.is_tunnel)
 		return -ECANCELED;
 	if (stream->body.len == 0) {
 		exchange->is_body_read = stream->is_ended_by_client;
@@ -162,6 +162,7 @@ static void make_transaction(struct h2_stream *stream)
 	exchange->client_connections = client_count_now(session->count);
 	exchange->may_keep_alive = true;
 	exchange->is_http2 = true;
+	exchange->is_extended_connect = stream->is_extended_connect;
 	exchange->body_error = H1_OK;
 	session->nrequests++;
 	session->wait = H2_WAIT_NONE; /* idleness is counted from here on */
@@ -173,6 +174,11 @@ static void begin_body(struct h2_stream *stream)
 	struct http_request *request = &stream->exchange->request;
 	bool is_over = stream->is_ended_by_client && stream->body.len == 0;
 
+	if (stream->is_extended_connect) { /* what follows is none */
+		request->body = HTTP_BODY_NONE;
+		stream->exchange->is_body_read = true;
+		return;
+	}
 	if (request->body == HTTP_BODY_NONE && !is_over)
 		request->body = HTTP_BODY_CHUNKED;
 	stream->exchange->is_body_read =
@@ -229,10 +235,30 @@ static void begin(struct h2_stream *stream)
 
 /* ---- what is due */
 
+/* False: it goes on. True: nothing is left to be done, or it was cut short and is reset. */
+static bool has_tunnel_ended(struct h2_stream *stream)
+{
+	const struct reply *reply = &stream->exchange->reply;
+
+	if (object_state(reply->reader.object) == OBJECT_ABORTED)
+		h2_stream_reset(stream, NGHTTP2_CONNECT_ERROR);
+	return reply->is_tunnel_over;
+}
+
+/* Both sides have said their last, but not all of the client's has gone to the origin yet. */
+static bool is_draining(struct h2_stream *stream)
+{
+	if (!h2_stream_is_tunnel(stream) || stream->was_cut || !stream->is_ended_by_client)
+		return false;
+	transaction_body_wake(stream->transaction);
+	return !stream->exchange->reply.is_tunnel_over;
+}
+
 static void run(struct h2_stream *stream)
 {
 	if (stream->is_closed && list_is_empty(&stream->aboard)) {
-		h2_stream_destroy(stream);
+		if (!is_draining(stream))
+			h2_stream_destroy(stream);
 		return;
 	}
 	if (stream->is_closed || stream->is_reset)
@@ -249,6 +275,8 @@ static void run(struct h2_stream *stream)
 	else if (stream->is_deferred && stream->has_object_news)
 		nghttp2_session_resume_data(stream->session->h2, stream->id);
 	stream->has_object_news = false;
+	if (h2_stream_is_tunnel(stream) && !has_tunnel_ended(stream))
+		return;
 	/* RFC 9113 §8.1: answered in whole, so the rest of the request is not wanted. */
 	if (stream->is_end_sent && !stream->is_ended_by_client && list_is_empty(&stream->aboard))
 		h2_stream_reset(stream, NGHTTP2_NO_ERROR);

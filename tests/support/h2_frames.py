@@ -74,6 +74,11 @@ def status_of(payload):
     return int(digits[:3])
 
 
+def values_of(payload):
+    """Of a SETTINGS frame, by their numbers."""
+    return dict(struct.iter_unpack(">HI", payload))
+
+
 class Connection:
     """A connection over a socket to 127.0.0.1 or one that is given (TLS). `with` closes it."""
 

@@ -29,6 +29,7 @@ static enum h2_verdict add_all(struct h2_request *request, const char *const *fi
 }
 
 #define GET ":method=GET", ":scheme=https", ":path=/a?b"
+#define WEBSOCKET ":method=CONNECT", ":protocol=websocket", ":scheme=https", ":path=/a?b"
 
 static void writes_the_head_that_http_1_would_send(void **state)
 {
@@ -46,6 +47,10 @@ static void writes_the_head_that_http_1_would_send(void **state)
 		{{GET, ":authority=a", "cookie=a=1", "x=", "cookie=b=2"},
 		 "GET /a?b HTTP/1.1\r\nHost: a\r\nx: \r\ncookie: a=1; b=2\r\n\r\n"},
 		{{":method=CONNECT", ":authority=a:1"}, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"},
+		/* RFC 8441 §5 */
+		{{WEBSOCKET, ":authority=a", "x=y"},
+		 "GET /a?b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+		 "x: y\r\n\r\n"},
 	};
 	struct h2_request request = {0};
 
@@ -93,6 +98,13 @@ static void refuses_what_is_malformed(void **state)
 		{":method=GET", ":scheme=http://x/y?", ":path=/"},
 		{":method=CONNECT", ":scheme=https", ":path=/", ":authority=a:1"},
 		{":method=CONNECT"},
+		{GET, ":authority=a", ":protocol=websocket"},
+		{WEBSOCKET},
+		{WEBSOCKET, ":authority=a", "upgrade=h2c"},
+		{":method=CONNECT", ":protocol=websocket", ":authority=a"},
+		{":method=CONNECT", ":protocol=websocket", ":authority=a", ":path=/"},
+		{":method=CONNECT", ":protocol=a, b", ":authority=a", ":path=/", ":scheme=https"},
+		{":method=CONNECT", ":protocol=", ":authority=a", ":path=/", ":scheme=https"},
 		{NULL},
 	};
 	struct h2_request request = {0};
