@@ -277,7 +277,9 @@ bool command_line_parse(int argc, char *const *argv, struct command_line *out, s
 const char *command_line_usage(void)
 {
 	return "Usage: bobtail [options]\n"
-	       "    -f FILE      read this configuration (default: /etc/squid/squid.conf)\n"
+	       "    -f FILE      read this configuration (default: " BOBTAIL_SYSCONFDIR
+	       "/bobtail/bobtail.conf\n"
+	       "                 if it is there, else /etc/squid/squid.conf)\n"
 	       "    -k ACTION    parse the configuration, then tell the running process to\n"
 	       "                 reconfigure|rotate|debug|shutdown|interrupt|kill|restart,\n"
 	       "                 check whether it runs, or only parse\n"

@@ -3,6 +3,8 @@
  * (config_finish.c). */
 #include "squid-compat/config.h"
 
+#include <unistd.h>
+
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "squid-compat/access_log.h"
@@ -27,7 +29,12 @@
 #include "squid-compat/tls_outgoing.h"
 #include "squid-compat/upgrade_rules.h"
 
-const char config_default_path[] = "/etc/squid/squid.conf";
+const char *config_default_path(void)
+{
+	static const char own[] = BOBTAIL_SYSCONFDIR "/bobtail/bobtail.conf";
+
+	return access(own, F_OK) == 0 ? own : "/etc/squid/squid.conf";
+}
 
 static struct config *create(const struct world *world)
 {

@@ -279,7 +279,7 @@ struct config *config_read(const char *path, const struct config_options *option
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* accepts NULL */
 
-/* Squid's name of the file and directory of a distribution: /etc/squid/squid.conf. */
-extern const char config_default_path[];
+/* What is read when no file is named: one of our own if it is there, else Squid's. */
+const char *config_default_path(void);
 
 #endif

@@ -128,7 +128,7 @@ static const struct option long_options[] = {
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = {.config_path = config_default_path};
+	struct ctl ctl = {.config_path = config_default_path()};
 	int option, status;
 
 	/* "+": what follows the subcommand is its own. */
