@@ -112,7 +112,8 @@ enum disk_now {
 	DISK_NOW_ASK, /* that would have to wait: disk_lookup */
 };
 /* The answer at once, when the system has all of it in memory: no wait, no other thread. Of the query,
- * key, url and head are looked at, and nhits is set. Any thread. */
+ * key, url, head and is_lazy are looked at, and nhits is set. Bodies of up to four pieces; who is_lazy,
+ * one. Any thread. */
 enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struct object **object);
 /* done comes later, never from within this call. From query->loop's thread. */
 void disk_lookup(struct disk *disk, struct disk_query *query);

@@ -15,6 +15,7 @@ enum {
 	MAX_COLUMNS = 40, /* that a row is looked at for */
 	MAX_TRIES = 3,    /* when somebody commits meanwhile */
 	CHUNK_COLUMNS = 3,
+	MAX_NOW_BYTES = 4 * DISK_PIECE_BYTES, /* of a body: some 50 us of the worker's time */
 };
 
 /* What is read of a row of object, and of one of chunk. */
@@ -158,9 +159,9 @@ static bool read_row(const struct disk_peek *peek, const struct disk_cell *cell,
 	return disk_row_is_sound(row, (uint32_t)column_number(peek, values, HEADER_CRC));
 }
 
-/* ---- bodies of one piece */
+/* ---- bodies of a few pieces */
 
-/* The piece's bytes into to, which has room for size. */
+/* The piece's bytes into to, which has room for size. id: the piece's. */
 static bool read_piece(struct disk_peek *peek, const struct disk_snapshot *snapshot, uint64_t id,
 		       char *to, size_t size)
 {
@@ -168,8 +169,7 @@ static bool read_piece(struct disk_peek *peek, const struct disk_snapshot *snaps
 	struct disk_cell cell;
 	size_t here;
 
-	if (disk_pages_find(peek->pages, snapshot, peek->chunk_root, id << SCHEMA_PIECE_BITS,
-			    &cell) != DISK_FIND_ROW ||
+	if (disk_pages_find(peek->pages, snapshot, peek->chunk_root, id, &cell) != DISK_FIND_ROW ||
 	    read_record(&cell, values, CHUNK_COLUMNS) != CHUNK_COLUMNS || values[2].type < 12 ||
 	    values[2].type % 2 != 0 || value_bytes(values[2].type) != size)
 		return false;
@@ -181,18 +181,33 @@ static bool read_piece(struct disk_peek *peek, const struct disk_snapshot *snaps
 	       hash_crc32c(to, size) == (uint32_t)number_of(&values[1]);
 }
 
+/* The body of the row of that id into to. */
+static bool read_body(struct disk_peek *peek, const struct disk_snapshot *snapshot, uint64_t id,
+		      char *to, size_t size)
+{
+	for (uint64_t piece = id << SCHEMA_PIECE_BITS; size > 0; piece++) {
+		size_t n = size < DISK_PIECE_BYTES ? size : DISK_PIECE_BYTES;
+
+		if (!read_piece(peek, snapshot, piece, to, n))
+			return false;
+		to += n;
+		size -= n;
+	}
+	return true;
+}
+
 /* NULL: not now. */
 static struct object *read_object(struct disk_peek *peek, const struct disk_snapshot *snapshot,
-				  uint64_t id, const struct disk_row *row)
+				  uint64_t id, const struct disk_row *row, bool is_lazy)
 {
 	size_t size = (size_t)row->head.body_bytes;
 	struct object *object;
 	char *body;
 
-	if (size > DISK_PIECE_BYTES)
+	if (size > (is_lazy ? DISK_PIECE_BYTES : MAX_NOW_BYTES))
 		return NULL;
 	object = object_create_blank(&row->head, &body);
-	if ((size > 0 && !read_piece(peek, snapshot, id, body, size)) ||
+	if (!read_body(peek, snapshot, id, body, size) ||
 	    !disk_pages_is_current(peek->pages, snapshot)) {
 		object_unref(object);
 		return NULL;
@@ -224,7 +239,7 @@ static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
 		return DISK_NOW_ASK;
 	if (!suits(query, &row) || disk_is_purged(disk, row.url, row.head.head))
 		return DISK_NOW_MISS;
-	*out = read_object(peek, snapshot, id, &row);
+	*out = read_object(peek, snapshot, id, &row, query->is_lazy);
 	return *out ? DISK_NOW_FOUND : DISK_NOW_ASK;
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "cache/disk_vfs.h"
 #include "lib/base/check.h"
 
 #define PURGE_LOG \
@@ -235,6 +236,7 @@ static void setup(void)
 	/* No pages set aside in advance: an idle proxy is small. */
 	sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	sqlite3_initialize();
+	disk_vfs_setup_once();
 }
 
 void schema_setup_once(void)
@@ -458,7 +460,7 @@ enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlit
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 	enum schema_state state = SCHEMA_UNREADABLE;
 	sqlite3 *opened = NULL;
-	int rc = sqlite3_open_v2(path, &opened, flags, NULL);
+	int rc = sqlite3_open_v2(path, &opened, flags, DISK_VFS_NAME);
 
 	*db = NULL;
 	if (rc != SQLITE_OK) {

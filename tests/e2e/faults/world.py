@@ -23,7 +23,7 @@ with open(bobtail.shutil.which(shlex.split(bobtail.COMMAND)[0]) or os.devnull, "
 WAIT_S = 4 if not IS_SANITIZED else 12
 PATIENCE_S = 20 if not IS_SANITIZED else 60
 PIECE_BYTES = 66500  # of what is stored; a larger body is sent before all of it is read
-SIZES = (0, 1, 700, 5000, 30000, 66500, 66501, 200000)
+SIZES = (0, 1, 700, 5000, 30000, 66500, 66501, 200000, 300000)
 
 CONFIG = """
 visible_hostname faults.test

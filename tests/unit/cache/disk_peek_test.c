@@ -104,10 +104,11 @@ static int64_t get_soon(const char *url)
 	return n;
 }
 
-static void answers_small_bodies_at_once(void **state)
+static void answers_bodies_of_a_few_pieces_at_once(void **state)
 {
 	static const size_t sizes[] = {0,    1,     900,   1003,  7000,  8100,  8157,  8158, 8200,
-				       9000, 16000, 24576, 32768, 40000, 66499, 66500};
+				       9000, 16000, 24576, 32768, 40000, 66499, 66500, 66501,
+				       133000, 200000, 262144, 266000};
 	char url[64];
 
 	(void)state;
@@ -130,9 +131,24 @@ static void leaves_large_bodies_to_a_reader_thread(void **state)
 {
 	(void)state;
 	fixture_wait_loaded(&fx);
-	assert_true(fixture_store(&fx, "http://www.example/", "", 66501));
-	assert_int_equal(fixture_get(&fx, "http://www.example/"), 66501);
+	assert_true(fixture_store(&fx, "http://www.example/", "", 266001));
+	assert_int_equal(fixture_get(&fx, "http://www.example/"), 266001);
 	assert_int_equal(get_now("http://www.example/"), -3);
+}
+
+static void reads_no_more_than_a_piece_for_who_may_want_less(void **state)
+{
+	struct http_head head = {0};
+	struct disk_query query = {.url = STR("http://www.example/"), .head = &head, .is_lazy = true};
+	struct object *object = NULL;
+
+	(void)state;
+	skip_unless_system_can();
+	fixture_wait_loaded(&fx);
+	query.key = fixture_key(&fx, "http://www.example/");
+	assert_true(fixture_store(&fx, "http://www.example/", "", 66501));
+	assert_int_equal(get_soon("http://www.example/"), 66501);
+	assert_int_equal(disk_lookup_now(fx.disk, &query, &object), DISK_NOW_ASK);
 }
 
 /* Trees of three levels, numbers of all lengths, pages in database and log. */
@@ -324,8 +340,9 @@ int main(void)
 {
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		DISK_TEST(answers_small_bodies_at_once),
+		DISK_TEST(answers_bodies_of_a_few_pieces_at_once),
 		DISK_TEST(leaves_large_bodies_to_a_reader_thread),
+		DISK_TEST(reads_no_more_than_a_piece_for_who_may_want_less),
 		DISK_TEST(finds_each_of_many_objects),
 		DISK_TEST(sql_typed_elsewhere_takes_effect_at_once),
 		DISK_TEST(serves_while_the_file_is_locked),
