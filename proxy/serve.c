@@ -13,6 +13,7 @@
 #include "proxy/log/cache_log.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/manager/manager.h"
+#include "proxy/manager/minutes.h"
 #include "proxy/manager/statistics.h"
 #include "proxy/manager/tally.h"
 #include "proxy/process.h"
@@ -33,6 +34,7 @@ struct serve {
 	struct serve_options options;
 	struct config *config;
 	struct statistics *statistics;
+	struct minutes *minutes; /* NULL: no stats_file */
 	struct manager *manager;
 	unsigned nstops;
 	int64_t wait_ms; /* said with the first stop */
@@ -104,6 +106,9 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 	err = start_server(serve, why);
 	if (err == ERR_OK) {
 		serve->statistics = statistics_create(&serve->server, options->loop);
+		if (serve->config->stats_file)
+			serve->minutes = minutes_create(&serve->server, options->loop,
+							serve->config->stats_file);
 		start_healing(serve);
 		*out = serve;
 		return ERR_OK;
@@ -307,6 +312,7 @@ void serve_stop(struct serve *serve, bool is_fast)
 		return;
 	}
 	statistics_stop(serve->statistics);
+	minutes_stop(serve->minutes);
 	timer_cancel(&serve->heal_timer);
 	serve->wait_ms = is_fast ? 0 : serve->config->shutdown_lifetime_ms;
 	begin_stop(serve);
@@ -323,10 +329,12 @@ void serve_destroy(struct serve *serve)
 		return;
 	manager_destroy(serve->manager);
 	statistics_destroy(serve->statistics);
+	minutes_read_last(serve->minutes);
 	server_stop(&serve->server);
 	log_say(1, "Squid Cache (Version " VERSION_TEXT "): Exiting normally.");
 	cache_log_close();
 	log_writer_destroy(serve->server.log);
+	minutes_destroy(serve->minutes);
 	config_unref(serve->config);
 	mem_free(serve);
 }

@@ -127,6 +127,7 @@ struct config {
 	struct ports *ports;
 	struct peers *peers;
 	struct tls_outgoing *tls_outgoing; /* tls_outgoing_options */
+	const char *stats_file;  /* ours: NULL: none */
 	int tls_handshake_limit; /* ours: of one client in a second; 0: none */
 	const char *acme_challenge_dir; /* ours; NULL: none */
 	int64_t connect_timeout_ms;

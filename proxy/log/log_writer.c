@@ -70,6 +70,7 @@ struct log_writer {
 		struct log_file *files[MAX_FILES];
 		unsigned nfiles;
 		bool is_stopping, is_rotation_due;
+		struct log_job *jobs; /* the newest first */
 	} shared;
 	bool is_pending;   /* the thread's: a target has not taken all */
 	uint64_t ndropped; /* the thread's: not said yet, */
@@ -363,7 +364,7 @@ static bool wait_for_work(struct log_writer *writer, bool *rotate)
 
 	pthread_mutex_lock(&writer->shared.mutex);
 	while (!writer->is_pending && !writer->shared.is_stopping &&
-	       !writer->shared.is_rotation_due &&
+	       !writer->shared.is_rotation_due && !writer->shared.jobs &&
 	       !atomic_load_explicit(&writer->has_records, memory_order_acquire))
 		pthread_cond_wait(&writer->shared.cond, &writer->shared.mutex);
 	*rotate = writer->shared.is_rotation_due;
@@ -402,6 +403,29 @@ static void gather(struct log_writer *writer)
 	pthread_mutex_unlock(&writer->shared.mutex);
 }
 
+static void run_jobs(struct log_writer *writer)
+{
+	struct log_job *job, *next;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	job = writer->shared.jobs;
+	writer->shared.jobs = NULL;
+	pthread_mutex_unlock(&writer->shared.mutex);
+	for (; job; job = next) {
+		next = job->next_;
+		job->run(job);
+	}
+}
+
+void log_writer_post(struct log_writer *writer, struct log_job *job)
+{
+	pthread_mutex_lock(&writer->shared.mutex);
+	job->next_ = writer->shared.jobs;
+	writer->shared.jobs = job;
+	pthread_cond_signal(&writer->shared.cond);
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
 static void *run(void *arg)
 {
 	struct log_writer *writer = arg;
@@ -417,6 +441,7 @@ static void *run(void *arg)
 		flush(writer);
 		if (rotate)
 			rotate_all(writer);
+		run_jobs(writer);
 	} while (go_on);
 	return NULL;
 }

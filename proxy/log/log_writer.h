@@ -46,6 +46,14 @@ void log_writer_add(struct log_writer *writer, unsigned batch, struct log_file *
 enum err log_writer_file_or_wait(struct log_writer *writer, const char *path, int keep,
 				 struct log_file **out, struct err_text *why);
 
+/* Something else for the thread to do, that may wait for a disk: run is called there, soon, or at the
+ * writer's end. The job is given away until then. Any thread. */
+struct log_job {
+	struct log_job *next_;
+	void (*run)(struct log_job *job);
+};
+void log_writer_post(struct log_writer *writer, struct log_job *job);
+
 /* Renames and reopens all files, soon. Any thread. */
 void log_writer_rotate(struct log_writer *writer);
 

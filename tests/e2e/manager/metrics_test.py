@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The metrics: valid OpenMetrics, true, bounded, and documented: docs/METRICS.md and the page name
 the same ones, and what docs/grafana uses exists."""
+import contextlib
 import os
 import re
-import ssl
 import socket
+import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -35,6 +37,7 @@ cache_mem 8 MB
 cache_dir ufs {folder}/cache 16 16 256
 url_rewrite_program /bin/sh {folder}/rewriter
 url_rewrite_children 2
+stats_file {folder}/cache/stats.db
 http_access allow all
 """
 
@@ -168,6 +171,21 @@ def test_tool(config, families):
     expect("and has the same metrics", set(openmetrics.parse(told.stdout)) == set(families))
 
 
+def test_minutes(path, families):
+    """What the metrics counted is in the file when the proxy has ended."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT site, sum(requests), sum(hits), sum(bytes_out) FROM minutes"
+                          " GROUP BY site").fetchall()
+        shown = db.execute("SELECT time, site, requests, hit_percent FROM by_minute").fetchall()
+    for site, *counts in rows:
+        have = [sample(families, "bobtail_site_" + name, site=site)
+                for name in ("requests", "hits", "sent_bytes")]
+        expect(f"the minutes of {site} are those of the metrics", counts == have, (counts, have))
+    expect("all sites are there", len(rows) == SITES_MAX + 1, len(rows))
+    expect("a shell sees minutes", shown and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", shown[0][0]),
+           shown[:3])
+
+
 def main():
     bobtail.skip_without_program()
     certificates.skip_without_openssl()
@@ -190,6 +208,7 @@ def main():
             test_documents(families)
             test_boards(families)
             test_tool(proxy.config, families)
+        test_minutes(folder + "/cache/stats.db", families)
     finally:
         bobtail.shutil.rmtree(folder, ignore_errors=True)
     bobtail.finish()
