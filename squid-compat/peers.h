@@ -47,6 +47,8 @@ enum peer_select {
 	PEER_SELECT_SOURCEHASH = 1 << 3,
 	PEER_SELECT_USERHASH = 1 << 4,
 	PEER_SELECT_DEFAULT = 1 << 5, /* the last resort */
+	PEER_SELECT_LEAST_CONN = 1 << 6, /* ours: least-conn, of two drawn */
+	PEER_SELECT_PEAK_EWMA = 1 << 7,  /* ours: peak-ewma, likewise */
 };
 
 enum peer_carp_key {
@@ -67,6 +69,18 @@ enum peer_switch {
 	PEER_OFF,
 	PEER_ON,
 	PEER_AUTO,
+};
+
+/* A request that is sent again and again to see whether the peer can serve: monitorurl= and its
+ * kin (Squid 2.7), or health= and its kin (ours). */
+struct peer_check {
+	struct str target;  /* what is asked for, as it goes into the request; STR_NONE: no check */
+	struct str host;    /* the Host field */
+	unsigned status_min, status_max; /* what the answer's status may be */
+	struct str text;    /* what the body must hold, in its first 64 KiB; STR_NONE: anything */
+	uint64_t min_bytes, max_bytes;   /* of the body; max 0: no limit */
+	int64_t interval_ms, timeout_ms;
+	unsigned rise, fall; /* so many in a row make it up, or down; at least 1 */
 };
 
 /* neighbor_type_domain NAME parent|sibling DOMAIN...: other types for some sites. */
@@ -98,7 +112,14 @@ struct peer {
 	unsigned weight;          /* at least 1 */
 	unsigned basetime_ms;
 	unsigned max_conn;        /* 0: no limit */
+	unsigned max_queue;       /* max-conn-queue= (ours): requests that may wait at max_conn */
+	int64_t queue_timeout_ms; /* max-conn-queue-timeout= (ours) */
 	unsigned standby;
+	bool is_backup;           /* ours: only when no other one can be used */
+	struct str sticky;        /* sticky=NAME (ours): the cookie that keeps clients here;
+	                             STR_NONE: none */
+	int64_t slow_start_ms;    /* slow-start= (ours): until it has its whole share again */
+	struct peer_check check;
 	int64_t connect_timeout_ms; /* -1: peer_connect_timeout */
 	unsigned connect_fail_limit;
 	enum peer_front_end_https front_end_https;

@@ -64,10 +64,23 @@ static void lines_are_judged_as_squid_does(void **state)
 		{"cache_peer h sibling 80 0 sourcehash", false, REPORT_FATAL, "non-parent"},
 		{"cache_peer h parent 80 0 carp-key=host carp", false, REPORT_FATAL, "carp-key"},
 		{"cache_peer h parent 80 0 carp carp-key=host,bogus", false, REPORT_FATAL, "bogus"},
-		{"cache_peer h parent 80 0 carp carp-key=host,port", true, REPORT_NOTE,
-		 "carp is read, but Bobtail does not act on it yet"},
-		{"cache_peer h parent 80 0 userhash", true, REPORT_NOTE, "does not act on it yet"},
-		{"cache_peer h parent 80 0 standby=3", true, REPORT_NOTE, "does not act on it yet"},
+		{"cache_peer h parent 80 0 carp carp-key=host,port", true, 0, NULL},
+		{"cache_peer h parent 80 0 userhash", true, 0, NULL},
+		{"cache_peer h parent 80 0 standby=3", true, 0, NULL},
+		{"cache_peer h parent 80 0 least-conn backup", true, 0, NULL},
+		{"cache_peer h parent 80 0 sticky=srv", true, 0, NULL},
+		{"cache_peer h parent 80 0 sticky=a;b", false, REPORT_FATAL, "sticky=a;b"},
+		{"cache_peer h parent 80 0 sticky=", false, REPORT_FATAL, "sticky="},
+		{"cache_peer h parent 80 0 slow-start=x", false, REPORT_FATAL, "slow-start=x"},
+		{"cache_peer h parent 80 0 health=up", false, REPORT_FATAL, "health=up"},
+		{"cache_peer h parent 80 0 health=/ health-status=99", false, REPORT_FATAL, "=99"},
+		{"cache_peer h parent 80 0 health=/ health-status=299-200", false, REPORT_FATAL,
+		 "299-200"},
+		{"cache_peer h parent 80 0 health=/ health-fall=0", false, REPORT_FATAL, "fall=0"},
+		{"cache_peer h parent 80 0 health-fall=2", true, REPORT_WARNING,
+		 "nothing is checked"},
+		{"cache_peer h parent 80 0 monitorurl=ftp://h/", false, REPORT_FATAL, "ftp:"},
+		{"cache_peer h parent 80 0 monitorsize=x", false, REPORT_FATAL, "=x"},
 		{"cache_peer h sibling 80 0", true, REPORT_NOTE, "asks no siblings yet"},
 		{"cache_peer h parent 80 0 weight=x", false, REPORT_FATAL, "weight=x"},
 		{"cache_peer h parent 80 0 login=NEGOTIATE", true, REPORT_WARNING, "not used"},
@@ -168,6 +181,58 @@ static void options_reach_their_fields(void **state)
 	fini(&rig);
 }
 
+static void options_of_ours_reach_their_fields(void **state)
+{
+	struct rig rig;
+	const struct peer *peer;
+
+	(void)state;
+	init(&rig);
+	peer = parse(&rig, "cache_peer h parent 80 0 peak-ewma backup sticky=srv slow-start=30 "
+			   "max-conn=5 max-conn-queue=7 max-conn-queue-timeout=3");
+	assert_non_null(peer);
+	assert_int_equal(peer->select, PEER_SELECT_PEAK_EWMA);
+	assert_true(peer->is_backup);
+	assert_string_equal(peer->sticky.at, "srv");
+	assert_int_equal(peer->slow_start_ms, 30000);
+	assert_int_equal(peer->max_queue, 7);
+	assert_int_equal(peer->queue_timeout_ms, 3000);
+	assert_null(peer->check.target.at);
+	fini(&rig);
+}
+
+static void a_check_has_its_defaults(void **state)
+{
+	struct rig rig;
+	const struct peer_check *check;
+
+	(void)state;
+	init(&rig);
+	check = &parse(&rig, "cache_peer h parent 80 0 monitorurl=http://w.example:81/up?x "
+			     "monitorsize=10-20 monitorinterval=30")->check;
+	assert_true(str_eq(check->host, STR("w.example:81")));
+	assert_true(str_eq(check->target, STR("/up?x")));
+	assert_int_equal(check->min_bytes, 10);
+	assert_int_equal(check->max_bytes, 20);
+	assert_int_equal(check->interval_ms, 30000);
+	assert_int_equal(check->timeout_ms, 30000);
+	assert_int_equal(check->status_max, 200);
+	assert_int_equal(check->rise, 1);
+	assert_int_equal(check->fall, 1);
+	check = &parse(&rig, "cache_peer h parent 80 0 health-text=ok health=/up "
+			     "health-status=204 forceddomain=f.example")->check;
+	assert_true(str_eq(check->host, STR("f.example")));
+	assert_true(str_eq(check->target, STR("/up")));
+	assert_true(str_eq(check->text, STR("ok")));
+	assert_int_equal(check->status_min, 204);
+	assert_int_equal(check->status_max, 204);
+	assert_int_equal(check->timeout_ms, 2000);
+	assert_int_equal(check->fall, 3);
+	assert_null(parse(&rig, "cache_peer h parent 80 0 monitorurl=/ monitorinterval=0")
+			    ->check.target.at);
+	fini(&rig);
+}
+
 static void a_name_is_taken_once(void **state)
 {
 	struct rig rig;
@@ -240,6 +305,8 @@ int main(void)
 		cmocka_unit_test(lines_are_judged_as_squid_does),
 		cmocka_unit_test(login_has_its_forms),
 		cmocka_unit_test(options_reach_their_fields),
+		cmocka_unit_test(options_of_ours_reach_their_fields),
+		cmocka_unit_test(a_check_has_its_defaults),
 		cmocka_unit_test(a_name_is_taken_once),
 		cmocka_unit_test(access_lines_need_a_peer_above_them),
 		cmocka_unit_test(some_domains_may_see_another_type),
