@@ -8,6 +8,7 @@
 #include "helpers/url_rewrite.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
+#include "proxy/fetch/balance.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/log/access_logger.h"
 #include "proxy/server.h"
@@ -253,6 +254,18 @@ static void find_peers(struct snapshot *snapshot)
 	for (const struct peer *peer = peers->first; peer; peer = peer->next)
 		snapshot->peers[peer->index] =
 			peer_table_get(snapshot->server->peers, peer->name);
+	snapshot->balances = mem_array(snapshot->server->nworkers, sizeof(struct balance *));
+	for (unsigned i = 0; i < snapshot->server->nworkers; i++)
+		snapshot->balances[i] =
+			balance_create(peers, snapshot->peers, snapshot->server->peers);
+}
+
+static void forget_peers(struct snapshot *snapshot)
+{
+	for (unsigned i = 0; i < snapshot->server->nworkers; i++)
+		balance_destroy(snapshot->balances[i]);
+	mem_free(snapshot->balances);
+	mem_free(snapshot->peers);
 }
 
 static void set_tls_ports(struct snapshot *snapshot)
@@ -383,7 +396,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	mem_free(snapshot->rewrite_policy);
 	mem_free(snapshot->rewrite_response);
 	mem_free(snapshot->rewrite_response_text);
-	mem_free(snapshot->peers);
+	forget_peers(snapshot);
 	mem_free(snapshot->tls_ports);
 	mem_free(snapshot->tls_peers);
 	header_additions_destroy(snapshot->request_additions);

@@ -15,6 +15,7 @@
 #include "squid-compat/error_page.h"
 
 struct access_logger;
+struct balance;
 struct bandwidth;
 struct config;
 struct external_acl;
@@ -61,6 +62,7 @@ struct snapshot {
 	uint64_t max_stored_bytes;     /* of a body, in memory or on some disk; 0: no limit */
 
 	struct peer_state **peers;     /* by peer->index; shared, outside the snapshot */
+	struct balance **balances;     /* by worker; each one's own (proxy/fetch/balance.h) */
 	struct tls_port **tls_ports;   /* by port->index, NULL: speaks no TLS; shared as well */
 	struct tls_peer **tls_peers;   /* by peer->index; likewise */
 	struct tls_peer *tls_direct;   /* without a peer */

@@ -10,8 +10,8 @@
 #include "lib/http/date.h"
 #include "lib/net/resolver.h"
 #include "proxy/fetch/fetch.h"
+#include "proxy/fetch/peer_watch.h"
 #include "proxy/fetch/origin_pool.h"
-#include "proxy/fetch/peer_select.h"
 #include "proxy/log/access_logger.h"
 #include "proxy/server.h"
 #include "proxy/session/clients.h"
@@ -61,7 +61,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	buf_init(&worker->url_scratch, URL_MAX_BYTES);
 	buf_init(&worker->log_scratch, LOG_RECORD_MAX_BYTES);
 	worker->origins = origin_pool_create(worker);
-	worker->turns = peer_turns_create();
+	worker->watch = index == 0 ? peer_watch_create(worker) : NULL;
 	worker->unshared = unshared_create();
 	worker->clients = clients_create();
 	sites_init(&worker->sites, &server->site_names, random_u64());
@@ -77,8 +77,8 @@ void worker_destroy(struct worker *worker)
 	loop_run(worker->loop);
 	transaction_free_spare(worker);
 	mem_free(worker->spare_flight);
+	peer_watch_destroy(worker->watch);
 	origin_pool_destroy(worker->origins);
-	peer_turns_destroy(worker->turns);
 	buf_fini(&worker->url_scratch);
 	buf_fini(&worker->log_scratch);
 	unshared_destroy(worker->unshared);
@@ -160,6 +160,8 @@ static void act_snapshot(struct message *message)
 	}
 	snapshot_unref(worker->snapshot);
 	worker->snapshot = message->snapshot;
+	if (worker->watch)
+		peer_watch_take(worker->watch, worker->snapshot);
 }
 
 void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot)
@@ -251,6 +253,8 @@ static void act_stop(struct message *message)
 	struct worker *worker = message->worker;
 
 	listener_stop_all(worker);
+	if (worker->watch)
+		peer_watch_stop(worker->watch);
 	worker->is_stopping = true;
 	timer_cancel(&worker->stop_timer);
 	timer_init(&worker->stop_timer, stop_waited);

@@ -22,9 +22,9 @@
 
 struct clients;
 struct h2_flight;
+struct peer_watch;
 struct listener_socket;
 struct origin_pool;
-struct peer_turns;
 struct port;
 struct resolver;
 struct server;
@@ -75,7 +75,7 @@ struct worker {
 	struct snapshot *snapshot; /* the current one; a reference */
 	struct resolver *resolver;
 	struct origin_pool *origins;
-	struct peer_turns *turns;  /* round-robin */
+	struct peer_watch *watch;   /* of the peers; NULL: not the home loop's */
 	struct unshared *unshared; /* collapsed forwarding */
 	struct tls_gate tls_gate;
 	struct loop_task way_task; /* gives way to a disk's writer, in a turn */

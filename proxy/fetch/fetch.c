@@ -38,6 +38,7 @@ static void fetch_free(struct fetch *fetch)
 	loop_task_cancel(&fetch->run_task);
 	timer_cancel(&fetch->timer);
 	origin_close(fetch->conn);
+	fetch_leave_peer(fetch);
 	if (fetch->object)
 		object_forget_producer(fetch->object);
 	object_unref(fetch->object);
@@ -94,6 +95,7 @@ enum fetch_state fetch_finish(struct fetch *fetch)
 	timer_cancel(&fetch->timer);
 	origin_close(fetch->conn);
 	fetch->conn = NULL;
+	fetch_leave_peer(fetch);
 	return FETCH_ENDED;
 }
 
@@ -138,6 +140,7 @@ static const struct {
 	enum fetch_state (*run)(struct fetch *fetch);
 } steps[] = {
 	[FETCH_SELECT] = {"select", fetch_run_select},
+	[FETCH_QUEUE] = {"queue", fetch_run_queue},
 	[FETCH_RESOLVE] = {"resolve", fetch_run_resolve},
 	[FETCH_CONNECT] = {"connect", fetch_run_connect},
 	[FETCH_HANDSHAKE] = {"handshake", fetch_run_handshake},
@@ -174,9 +177,22 @@ static void run_again(struct loop_task *task)
 	fetch_run(CONTAINER(task, struct fetch, run_task));
 }
 
+/* Squid gives up here; a request that may be sent again finds its answer elsewhere. */
+static enum fetch_state unanswered(struct fetch *fetch)
+{
+	fetch->failure = (struct fetch_failure){504, ERROR_READ_TIMEOUT, ETIMEDOUT};
+	fetch_note_unanswered(fetch, "it did not answer in time");
+	if (!fetch_take_retry(fetch))
+		return fetch_fail(fetch);
+	fetch->addr++;
+	return fetch_try_next(fetch);
+}
+
 static enum fetch_state timed_out(struct fetch *fetch)
 {
 	switch (fetch->state) {
+	case FETCH_QUEUE:
+		return fetch_turned_away(fetch);
 	case FETCH_RESOLVE:
 		resolver_cancel(&fetch->query);
 		fetch->is_resolving = false;
@@ -189,7 +205,7 @@ static enum fetch_state timed_out(struct fetch *fetch)
 	case FETCH_BODY:
 		return fetch_body_broken(fetch, ETIMEDOUT);
 	default:
-		return fetch_fail_with(fetch, 504, ERROR_READ_TIMEOUT, ETIMEDOUT);
+		return unanswered(fetch);
 	}
 }
 
@@ -209,7 +225,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 		.facts = order->facts,
 	};
 
-	memset(fetch, 0, offsetof(struct fetch, candidates));
+	memset(fetch, 0, offsetof(struct fetch, selection));
 	fetch->order = *order;
 	snapshot_ref(order->snapshot);
 	if (order->stored)
@@ -227,7 +243,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	fetch->failure = (struct fetch_failure){502, ERROR_READ_ERROR, 0};
 	fetch->deadline_ms =
 		loop_now_ms(fetch_loop(fetch)) + fetch_config(fetch)->forward_timeout_ms;
-	fetch->ncandidates = peer_select(order->worker, order->snapshot, &wants, fetch->candidates);
+	peer_selection_begin(&fetch->selection, order->worker, order->snapshot, &wants);
 	list_push_back(&order->worker->fetches, &fetch->node);
 	if (order->leads)
 		begin_lead(fetch);
@@ -261,6 +277,8 @@ void fetch_take_switched(struct fetch *fetch, struct fetch_switched *out)
 {
 	check(fetch->outcome == FETCH_SWITCHED && fetch->conn);
 	*out = (struct fetch_switched){fetch->conn, buf_str(&fetch->head), buf_str(&fetch->input)};
+	fetch->conn->entered = fetch->entered;
+	fetch->entered = NULL;
 	fetch->conn = NULL;
 }
 

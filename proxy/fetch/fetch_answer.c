@@ -7,6 +7,7 @@
 #include "cache/partial_table.h"
 #include "lib/base/check.h"
 #include "proxy/fetch/fetch_internal.h"
+#include "proxy/fetch/peer_table.h"
 #include "proxy/server.h"
 #include "proxy/tunnel/upgrade.h"
 #include "proxy/unshared.h"
@@ -19,19 +20,14 @@ static enum fetch_state head_broken(struct fetch *fetch, enum error_name error)
 	return fetch_fail(fetch);
 }
 
-static bool is_last_destination(const struct fetch *fetch)
-{
-	return fetch->candidate == fetch->ncandidates && fetch->addr + 1 >= fetch->naddrs;
-}
-
 /* Squid: 502 and 504 are tried elsewhere, 403, 500, 501 and 503 with retry_on_error. */
-static bool is_worth_another(const struct fetch *fetch, int status)
+static bool is_worth_another(struct fetch *fetch, int status)
 {
 	bool retriable = status == 502 || status == 504;
 
 	if (fetch_config(fetch)->retry_on_error)
 		retriable |= status == 403 || status == 500 || status == 501 || status == 503;
-	return retriable && !is_last_destination(fetch) && fetch_may_resend(fetch);
+	return retriable && fetch_take_retry(fetch);
 }
 
 /* The body that follows the head, of which rest came along. */
@@ -188,6 +184,17 @@ static bool is_switch(const struct fetch *fetch)
 	       upgrade_is_confirmed(&response->head, order->upgrade, order->websocket_key);
 }
 
+/* The peer answers, whatever it says. */
+static void note_answer(struct fetch *fetch)
+{
+	struct peer_state *state = fetch_candidate(fetch)->state;
+	struct loop *loop = fetch_loop(fetch);
+
+	if (state)
+		peer_state_answered(state, loop_wall_us(loop) - fetch->report.started_us,
+				    loop_now_ms(loop));
+}
+
 /* A whole head of head_len bytes at at, and what came behind it. */
 static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 {
@@ -201,6 +208,7 @@ static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 	if (response->status >= 200) {
 		enum fetch_state next;
 
+		note_answer(fetch);
 		if (is_worth_another(fetch, response->status)) {
 			fetch->failure =
 				(struct fetch_failure){response->status, ERROR_READ_ERROR, 0};

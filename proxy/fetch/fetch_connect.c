@@ -9,6 +9,7 @@
 #include "lib/net/proxy_header.h"
 #include "lib/net/socket.h"
 #include "proxy/fetch/fetch_internal.h"
+#include "proxy/fetch/peer_queue.h"
 #include "proxy/fetch/peer_table.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/socket_rules.h"
@@ -148,14 +149,39 @@ enum fetch_state fetch_begin_send(struct fetch *fetch)
 	return FETCH_SEND;
 }
 
+/* Is there a candidate behind the present one? */
+static bool has_candidate(struct fetch *fetch)
+{
+	return fetch->candidate < fetch->selection.n || peer_selection_next(&fetch->selection);
+}
+
+bool fetch_take_retry(struct fetch *fetch)
+{
+	int64_t now_ms = loop_now_ms(fetch_loop(fetch));
+	const struct peer_candidate *next = fetch_candidate(fetch);
+
+	if (!fetch_may_resend(fetch) || now_ms >= fetch->deadline_ms)
+		return false;
+	if (fetch->addr + 1 >= fetch->naddrs) {
+		if (!has_candidate(fetch))
+			return false;
+		next = &fetch->selection.at[fetch->candidate];
+	}
+	return !next->state || retry_budget_take(&next->state->budget, now_ms);
+}
+
 enum fetch_state fetch_run_select(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate;
 
 	if (fetch->addr < fetch->naddrs)
 		return FETCH_CONNECT;
-	if (fetch->candidate == fetch->ncandidates)
+	fetch_leave_peer(fetch);
+	if (!has_candidate(fetch)) {
+		if (fetch->selection.is_overloaded && fetch->candidate == 0)
+			fetch->failure = (struct fetch_failure){503, ERROR_CANNOT_FORWARD, 0};
 		return fetch_fail(fetch);
+	}
 	fetch->candidate++;
 	fetch->naddrs = fetch->addr = 0;
 	candidate = fetch_candidate(fetch);
@@ -163,6 +189,68 @@ enum fetch_state fetch_run_select(struct fetch *fetch)
 	fetch->report.peer = candidate->peer;
 	if (fetch_config(fetch)->outgoing_addresses || fetch_config(fetch)->outgoing_tos)
 		choose_socket(fetch);
+	if (candidate->state && fetch->candidate == 1)
+		retry_budget_note(&candidate->state->budget, loop_now_ms(fetch_loop(fetch)));
+	return FETCH_QUEUE;
+}
+
+/* ---- QUEUE: a peer has max-conn requests at a time */
+
+void fetch_leave_peer(struct fetch *fetch)
+{
+	peer_ticket_cancel(fetch->ticket);
+	fetch->ticket = NULL;
+	if (fetch->entered)
+		peer_leave(fetch->entered);
+	fetch->entered = NULL;
+}
+
+static void was_let_in(void *owner)
+{
+	struct fetch *fetch = owner;
+
+	fetch->ticket = NULL;
+	fetch->entered = fetch_candidate(fetch)->state;
+	fetch_stream_woke(fetch);
+}
+
+enum fetch_state fetch_turned_away(struct fetch *fetch)
+{
+	fetch_leave_peer(fetch);
+	fetch->failure = (struct fetch_failure){503, ERROR_CANNOT_FORWARD, 0};
+	return fetch_try_next(fetch);
+}
+
+/* True: it counts as one of the peer's requests, or waits to. */
+static bool enter(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	const struct peer *peer = candidate->peer;
+
+	if (peer_enter(candidate->state, peer->max_conn)) {
+		fetch->entered = candidate->state;
+		return true;
+	}
+	if (!candidate->waits)
+		return false;
+	fetch->ticket = peer_wait(candidate->state, peer->max_conn, peer->max_queue,
+				  fetch_loop(fetch), was_let_in, fetch);
+	fetch_set_deadline(fetch, peer->queue_timeout_ms);
+	return fetch->ticket;
+}
+
+enum fetch_state fetch_run_queue(struct fetch *fetch)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+
+	if (fetch->ticket)
+		return FETCH_QUEUE;
+	if (candidate->state && !fetch->entered && !enter(fetch))
+		return fetch_turned_away(fetch);
+	if (fetch->ticket)
+		return FETCH_QUEUE;
+	if (candidate->state)
+		atomic_fetch_add_explicit(&candidate->state->nfetches, 1, memory_order_relaxed);
 	fetch->conn = may_reuse(fetch)
 	                      ? origin_pool_take(fetch->order.worker->origins, conn_key(fetch))
 	                      : NULL;
@@ -268,7 +356,7 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 		        STR_ARG(candidate->peer->host), candidate->peer->port, text,
 		        strerror(error));
 		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit,
-		                  loop_now_ms(fetch_loop(fetch)));
+		                  strerror(error));
 	}
 	return fetch_try_next(fetch);
 }
@@ -301,6 +389,8 @@ static int begin_connect(struct fetch *fetch)
 		.recv_bytes = (int)fetch_config(fetch)->tcp_recv_bufsize_bytes,
 	};
 
+	if (candidate->peer && candidate->peer->max_conn > 0)
+		origin_pool_make_room(pool, candidate->state, candidate->peer->max_conn);
 	if (candidate->peer && candidate->peer->unix_path.at)
 		return origin_connect_unix(pool, conn_key(fetch), candidate->state,
 		                           candidate->peer->unix_path.at, fetch_stream_woke,
@@ -348,8 +438,17 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 	if (fetch_is_tls(fetch))
 		return FETCH_HANDSHAKE;
 	if (candidate->state)
-		peer_state_succeeded(candidate->state);
+		peer_state_succeeded(candidate->state, loop_now_ms(fetch_loop(fetch)));
 	return fetch_begin_send(fetch);
+}
+
+void fetch_note_unanswered(struct fetch *fetch, const char *why)
+{
+	const struct peer_candidate *candidate = fetch_candidate(fetch);
+
+	if (candidate->state)
+		peer_state_unanswered(candidate->state, candidate->peer->connect_fail_limit, why,
+				      loop_now_ms(fetch_loop(fetch)));
 }
 
 /* A connection that idled may have been closed as we wrote: try again on a new one, to the same
@@ -360,14 +459,16 @@ enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure)
 
 	fetch->failure = failure;
 	fetch_note_tls_failure(fetch);
-	if (!fetch_may_resend(fetch))
-		return fetch_fail(fetch);
-	if (was_reused) {
+	if (was_reused && fetch_may_resend(fetch)) {
 		origin_close(fetch->conn);
 		fetch->conn = NULL;
 		buf_fini(&fetch->input);
 		return FETCH_RESOLVE;
 	}
+	if (!was_reused)
+		fetch_note_unanswered(fetch, "it closed the connection instead");
+	if (!fetch_take_retry(fetch))
+		return fetch_fail(fetch);
 	fetch->addr++;
 	return fetch_try_next(fetch);
 }

@@ -19,6 +19,7 @@
 
 enum fetch_state {
 	FETCH_SELECT,
+	FETCH_QUEUE,
 	FETCH_RESOLVE,
 	FETCH_CONNECT,
 	FETCH_HANDSHAKE,
@@ -65,7 +66,9 @@ struct fetch {
 	struct upload upload;
 	struct resolver_query query;
 	bool is_resolving, is_running, is_producing, is_broken_upload, is_behind_interim;
-	size_t ncandidates, candidate; /* candidate: the one in use, ncandidates + 1 based */
+	size_t candidate; /* the one in use, from 1 */
+	struct peer_state *entered;  /* where it counts as a request: peer_leave is due */
+	struct peer_ticket *ticket;  /* waits to enter */
 	unsigned naddrs, addr;
 	unsigned ninterim;
 	unsigned ntries;   /* destinations that were tried: forward_max_tries */
@@ -82,7 +85,7 @@ struct fetch {
 	enum http_body body;
 	bool keeps_conn;
 	struct fetch_storing storing;
-	struct peer_candidate candidates[PEER_MAX_CANDIDATES];
+	struct peer_selection selection; /* until the answer's head is there */
 	struct http_response response; /* valid while its bytes are: within one call */
 };
 
@@ -103,7 +106,7 @@ static inline const struct http_request *fetch_request(const struct fetch *fetch
 
 static inline const struct peer_candidate *fetch_candidate(const struct fetch *fetch)
 {
-	return &fetch->candidates[fetch->candidate - 1];
+	return &fetch->selection.at[fetch->candidate - 1];
 }
 
 static inline void fetch_set_deadline(struct fetch *fetch, int64_t wait_ms)
@@ -133,11 +136,20 @@ void fetch_drop_fill(struct fetch *fetch);
 
 /* ---- fetch_connect.c */
 enum fetch_state fetch_run_select(struct fetch *fetch);
+enum fetch_state fetch_run_queue(struct fetch *fetch);
 enum fetch_state fetch_run_resolve(struct fetch *fetch);
+/* It counts as a request of the peer in use no more, nor does it wait to. */
+void fetch_leave_peer(struct fetch *fetch);
+/* Too many requests wait for the peer already, or this one has waited for too long. */
+enum fetch_state fetch_turned_away(struct fetch *fetch);
 enum fetch_state fetch_run_connect(struct fetch *fetch);
 /* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
 enum fetch_state fetch_try_next(struct fetch *fetch);
 enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
+/* The request was sent, and there will be no answer; it says why. */
+void fetch_note_unanswered(struct fetch *fetch, const char *why);
+/* The request was sent: may it be sent to the next destination? Counts as a retry there if so. */
+bool fetch_take_retry(struct fetch *fetch);
 /* The connection broke before any byte of an answer. */
 enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure);
 bool fetch_may_resend(const struct fetch *fetch);

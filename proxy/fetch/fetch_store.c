@@ -15,6 +15,7 @@
 #include "cache/vary.h"
 #include "lib/base/buf.h"
 #include "proxy/fetch/fetch.h"
+#include "proxy/fetch/peer_sticky.h"
 #include "proxy/server.h"
 #include "proxy/session/exchange.h"
 #include "proxy/snapshot.h"
@@ -95,7 +96,8 @@ static void add_via(struct buf *out, const struct http_head *from)
 }
 
 static void write_heads(const struct fetch_order *order, const struct http_response *response,
-                        bool is_stored, struct buf *head, struct buf *once)
+                        const struct peer *sticks_to, bool is_stored, struct buf *head,
+                        struct buf *once)
 {
 	const struct control_reader reader = fetch_store_reader(order);
 	const struct http_head *from = &response->head;
@@ -118,6 +120,9 @@ static void write_heads(const struct fetch_order *order, const struct http_respo
 		buf_add_str(line, http_field_value(from, &from->fields[i]));
 		buf_add_str(line, STR("\r\n"));
 	}
+	if (sticks_to && sticks_to->sticky.at &&
+	    !peer_sticky_has(sticks_to, &order->exchange->request.head))
+		peer_sticky_add(sticks_to, order->parts->is_https, once);
 	if (!http_has(from, FIELD_DATE)) {
 		buf_add_str(head, STR("Date: "));
 		buf_add_str(head, worker_date(order->worker));
@@ -523,7 +528,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 		is_stored = false;
 		report->storable_reason = "its Vary cannot be kept";
 	}
-	write_heads(order, response, is_stored, &lines, &once);
+	write_heads(order, response, report->peer, is_stored, &lines, &once);
 	if (is_stored && !has_sound_tags(buf_str(&lines))) {
 		is_stored = false;
 		report->storable_reason = "its tags cannot be kept";

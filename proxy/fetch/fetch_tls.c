@@ -49,8 +49,7 @@ static enum fetch_state failed(struct fetch *fetch, const char *why)
 	note(fetch, why);
 	fetch->addr++;
 	if (candidate->state)
-		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit,
-		                  loop_now_ms(fetch_loop(fetch)));
+		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit, why);
 	return fetch_try_next(fetch);
 }
 
@@ -102,6 +101,7 @@ enum fetch_state fetch_run_handshake(struct fetch *fetch)
 	if (result != 0)
 		return failed(fetch, stream_tls_why(stream));
 	if (fetch_candidate(fetch)->state)
-		peer_state_succeeded(fetch_candidate(fetch)->state);
+		peer_state_succeeded(fetch_candidate(fetch)->state,
+				     loop_now_ms(fetch_loop(fetch)));
 	return fetch_begin_send(fetch);
 }

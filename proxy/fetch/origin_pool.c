@@ -6,7 +6,9 @@
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/net/unix_socket.h"
+#include "proxy/fetch/peer_queue.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/server.h"
 #include "proxy/worker.h"
 
 enum { NBUCKETS = 64 };
@@ -42,6 +44,15 @@ void origin_pool_destroy(struct origin_pool *pool)
 	mem_free(pool);
 }
 
+/* Counts it as idle, or not. */
+static void set_idle(struct origin_conn *conn, bool is_idle)
+{
+	if (conn->state && conn->is_idle_ != is_idle)
+		atomic_fetch_add_explicit(&conn->state->nidle, is_idle ? 1 : -1,
+					  memory_order_relaxed);
+	conn->is_idle_ = is_idle;
+}
+
 static struct list *bucket(struct origin_pool *pool, uint64_t key)
 {
 	return &pool->idle[(key ^ key >> 17) % NBUCKETS];
@@ -61,6 +72,7 @@ struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key)
 		}
 		list_remove(&conn->node_);
 		timer_cancel(&conn->idle_timer_);
+		set_idle(conn, false);
 		conn->is_reused = true;
 		return conn;
 	}
@@ -141,6 +153,7 @@ void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms)
 	}
 	stream_set_owner(&conn->stream, idle_woke, conn);
 	stream_watch(&conn->stream);
+	set_idle(conn, true);
 	list_push_front(bucket(pool, conn->key), &conn->node_);
 	timer_set(loop, &conn->idle_timer_, loop_now_ms(loop) + idle_ms);
 }
@@ -151,8 +164,60 @@ void origin_close(struct origin_conn *conn)
 		return;
 	list_remove(&conn->node_);
 	timer_cancel(&conn->idle_timer_);
+	set_idle(conn, false);
 	stream_close(&conn->stream);
 	if (conn->state)
 		atomic_fetch_sub_explicit(&conn->state->nconns, 1, memory_order_relaxed);
+	if (conn->entered)
+		peer_leave(conn->entered);
 	mem_free(conn);
+}
+
+/* ---- max-conn */
+
+struct eviction {
+	struct mail mail;
+	struct worker *worker;
+	struct peer_state *state;
+};
+
+static bool close_idle(struct origin_pool *pool, const struct peer_state *state)
+{
+	for (int i = 0; i < NBUCKETS; i++)
+		LIST_EACH(node, &pool->idle[i]) {
+			struct origin_conn *conn = CONTAINER(node, struct origin_conn, node_);
+
+			if (conn->state != state)
+				continue;
+			origin_close(conn);
+			return true;
+		}
+	return false;
+}
+
+static void evict(struct mail *mail)
+{
+	struct eviction *eviction = CONTAINER(mail, struct eviction, mail);
+
+	close_idle(eviction->worker->origins, eviction->state);
+	mem_free(eviction);
+}
+
+void origin_pool_make_room(struct origin_pool *pool, struct peer_state *state, unsigned max)
+{
+	const struct server *server = pool->worker->server;
+
+	if (atomic_load_explicit(&state->nconns, memory_order_relaxed) < (int)max ||
+	    atomic_load_explicit(&state->nidle, memory_order_relaxed) == 0 ||
+	    close_idle(pool, state))
+		return;
+	for (unsigned i = 0; i < server->nworkers; i++) {
+		struct eviction *eviction;
+
+		if (server->workers[i] == pool->worker)
+			continue;
+		eviction = mem_alloc(sizeof(*eviction));
+		*eviction = (struct eviction){{.deliver = evict}, server->workers[i], state};
+		loop_post(server->workers[i]->loop, &eviction->mail);
+	}
 }

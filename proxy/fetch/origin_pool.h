@@ -26,7 +26,9 @@ struct origin_conn {
 	struct addr addr;
 	struct addr local; /* our end; unset before the first request on it */
 	int64_t opened_ms;
-	bool is_reused;
+	bool is_reused, is_idle_;
+	struct peer_state *entered; /* where it counts as a request until it closes (a tunnel): peer_queue.h;
+	                               NULL: its user sees to that */
 };
 
 struct origin_pool *origin_pool_create(struct worker *worker);
@@ -49,6 +51,10 @@ int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_stat
  * than lifetime_ms (0: no limit). */
 void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms);
 void origin_close(struct origin_conn *conn); /* accepts NULL */
+
+/* A connection more is about to be opened where there may be max: if there are as many, one that idles is
+ * closed, here or at another worker (soon). */
+void origin_pool_make_room(struct origin_pool *pool, struct peer_state *state, unsigned max);
 
 /* Closes all idle ones. */
 void origin_pool_drain(struct origin_pool *pool);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/peer_select.h: which peers a request may be sent to, in which order. Squid: peer_select.
+/* proxy/fetch/peer_select.h: which peers a request may be sent to, in which order. Squid: peer_select. The
+ * next one is looked for when it is needed, so that those that are not asked cost nothing.
  *
  * Threads: one worker's (round-robin counts per worker). */
 #ifndef PROXY_PEER_SELECT_H
 #define PROXY_PEER_SELECT_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "squid-compat/acl.h"
 #include "squid-compat/log_tags.h"
 
+struct balance;
 struct peer;
 struct peer_state;
-struct peer_turns;
 struct snapshot;
 struct worker;
 
@@ -22,6 +24,7 @@ struct peer_candidate {
 	const struct peer *peer;  /* NULL: direct, to the URL's own host */
 	struct peer_state *state; /* NULL for direct */
 	enum log_hier hier;
+	bool waits; /* it has max-conn requests: this one waits (peer_queue.h) */
 };
 
 struct peer_request {
@@ -29,11 +32,27 @@ struct peer_request {
 	struct acl_facts *facts;
 };
 
-/* Fills at most PEER_MAX_CANDIDATES (and forward_max_tries); returns how many. */
-size_t peer_select(struct worker *worker, const struct snapshot *snapshot,
-		   const struct peer_request *request, struct peer_candidate *out);
+/* A search under way; snapshot and facts must outlive it. */
+struct peer_selection {
+	struct peer_candidate at[PEER_MAX_CANDIDATES]; /* those found so far */
+	size_t n;
+	bool is_overloaded; /* one was passed over since too many requests wait for it */
+	/* private */
+	struct worker *worker_;
+	const struct snapshot *snapshot_;
+	struct acl_facts *facts_;
+	struct balance *balance_;
+	const struct peer *walk_; /* in the order of the file */
+	uint8_t *verdicts_;       /* enum verdict, by peer->index */
+	size_t max_;
+	unsigned phase_;
+	bool may_go_direct_;
+};
 
-struct peer_turns *peer_turns_create(void);
-void peer_turns_destroy(struct peer_turns *turns); /* accepts NULL */
+void peer_selection_begin(struct peer_selection *selection, struct worker *worker,
+			  const struct snapshot *snapshot, const struct peer_request *request);
+
+/* Looks for one more; false: there is none (or forward_max_tries are found). */
+bool peer_selection_next(struct peer_selection *selection);
 
 #endif

@@ -59,7 +59,6 @@ static unsigned load(const atomic_uint *value)
 
 static void write_peer(struct buf *out, const struct peer *peer, struct peer_state *state)
 {
-	bool is_dead = atomic_load_explicit(&state->is_dead, memory_order_relaxed);
 	struct addr addr;
 
 	buf_printf(out, "\n%-11.11s: %.*s\n", type_name(peer->type), STR_ARG(peer->name));
@@ -68,7 +67,7 @@ static void write_peer(struct buf *out, const struct peer *peer, struct peer_sta
 	write_flags(out, peer);
 	if (addr_parse(peer->host, 0, &addr))
 		buf_printf(out, "Address[0] : %.*s\n", STR_ARG(peer->host));
-	buf_printf(out, "Status     : %s\n", is_dead ? "Down" : "Up");
+	buf_printf(out, "Status     : %s\n", peer_state_is_up(state) ? "Up" : "Down");
 	buf_printf(out, "FETCHES    : %u\n", load(&state->nfetches));
 	buf_printf(out, "OPEN CONNS : %d\n",
 		   atomic_load_explicit(&state->nconns, memory_order_relaxed));

@@ -241,7 +241,7 @@ static void add_peers(struct metrics *metrics, struct peer_table *peers,
 		struct peer_state *state = peer_table_get(peers, peer->name);
 		struct peer_values *values = arena_zalloc(&metrics->arena, sizeof(*values));
 
-		values->is_up = !atomic_load_explicit(&state->is_dead, memory_order_relaxed);
+		values->is_up = peer_state_is_up(state);
 		values->nrequests = atomic_load_explicit(&state->nfetches, memory_order_relaxed);
 		values->nconns = (unsigned)atomic_load_explicit(&state->nconns,
 								memory_order_relaxed);

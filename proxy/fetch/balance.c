@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each method has a group of peers, with an array for what it looks at for every request: turns taken,
+ * multipliers, running sums of weights. Whether a peer may be used is asked of the best one only, then
+ * of the next best. */
+#include "proxy/fetch/balance.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "lib/base/random.h"
+#include "proxy/fetch/peer_table.h"
+#include "squid-compat/peers.h"
+
+enum {
+	TURNS_RESET_MS = 300000, /* Squid: round-robin begins anew every five minutes */
+	TURNS_START = 1,
+	DRAWS = 4,               /* of a peer that may be used, before all are looked at */
+	UNKNOWN_ANSWER_US = 1000,
+};
+
+static const unsigned methods[] = {
+	PEER_SELECT_ROUND_ROBIN, PEER_SELECT_WEIGHTED,   PEER_SELECT_CARP,     PEER_SELECT_SOURCEHASH,
+	PEER_SELECT_USERHASH,    PEER_SELECT_LEAST_CONN, PEER_SELECT_PEAK_EWMA,
+};
+
+/* What a method knows of a peer; by weight where it counts. */
+struct member {
+	const struct peer *peer;
+	struct peer_state *state;
+	unsigned weight;
+	uint32_t count;      /* round-robin: turns taken, from TURNS_START on */
+	uint32_t name_hash;
+	double multiplier;   /* CARP's */
+	uint64_t weights_to; /* the weights of this and all before it */
+};
+
+struct group {
+	struct member *members;
+	uint32_t *turns; /* count / weight, by member */
+	double *scores;  /* by member; scratch */
+	bool *is_out;    /* by member; scratch: may not be used */
+	unsigned n;
+};
+
+/* One worker's. */
+struct balance {
+	struct peer_table *table;
+	unsigned changes; /* of the table, when the weights were read */
+	int64_t reset_ms;
+	uint64_t random;
+	bool has_sticky;
+	struct group groups[COUNT(methods)];
+};
+
+/* ---- groups */
+
+static struct group *group_of(struct balance *balance, unsigned select)
+{
+	size_t i = 0;
+
+	while (methods[i] != select)
+		i++;
+	return &balance->groups[i];
+}
+
+static void fill_group(struct group *group, unsigned select, const struct peers *peers,
+		       struct peer_state *const *states)
+{
+	const struct peer *peer;
+
+	for (peer = peers->first; peer; peer = peer->next)
+		group->n += (peer->select & select) != 0;
+	group->members = mem_array(group->n, sizeof(*group->members));
+	group->turns = mem_array(group->n, sizeof(*group->turns));
+	group->scores = mem_array(group->n, sizeof(*group->scores));
+	group->is_out = mem_array(group->n, sizeof(*group->is_out));
+	group->n = 0;
+	for (peer = peers->first; peer; peer = peer->next)
+		if (peer->select & select)
+			group->members[group->n++] = (struct member){
+				.peer = peer,
+				.state = states[peer->index],
+			};
+}
+
+static uint32_t rotate(uint32_t x, int by)
+{
+	return x << by | x >> (32 - by);
+}
+
+/* Squid's, after the CARP draft: of a peer's name ... */
+static uint32_t hash_name(struct str name)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = 0; i < name.len; i++)
+		hash += rotate(hash, 19) + (unsigned char)name.at[i];
+	hash += hash * 0x62531965U;
+	return rotate(hash, 21);
+}
+
+/* ... of what is asked for ... */
+static uint32_t hash_key(struct str key)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = 0; i < key.len; i++)
+		hash += rotate(hash, 19) + (unsigned char)key.at[i];
+	return hash;
+}
+
+/* ... and of both. */
+static double score(uint32_t key_hash, const struct member *member)
+{
+	uint32_t both = key_hash ^ member->name_hash;
+
+	both += both * 0x62531965U;
+	return rotate(both, 21) * member->multiplier;
+}
+
+static int compare_weights(const void *a, const void *b)
+{
+	const struct member *x = *(const struct member *const *)a;
+	const struct member *y = *(const struct member *const *)b;
+
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? -1 : 1;
+	return x->peer->index < y->peer->index ? -1 : 1;
+}
+
+/* The multipliers with which the highest score falls to each by its share of the weights (CARP
+ * draft, section 3.4). */
+static void set_multipliers(struct group *group, uint64_t weights)
+{
+	struct member **by_weight = mem_array(group->n, sizeof(struct member *));
+	double product = 1, share_before = 0, before = 0;
+
+	for (unsigned i = 0; i < group->n; i++)
+		by_weight[i] = &group->members[i];
+	qsort(by_weight, group->n, sizeof(struct member *), compare_weights);
+	for (unsigned i = 0; i < group->n; i++) {
+		double left = group->n - i;
+		double share = (double)by_weight[i]->weight / (double)weights;
+		double x = left * (share - share_before) / product;
+
+		if (i == 0)
+			x = left * share;
+		before = pow(x + (i == 0 ? 0 : pow(before, left)), 1 / left);
+		by_weight[i]->multiplier = before;
+		product *= before;
+		share_before = share;
+	}
+	mem_free(by_weight);
+}
+
+static void set_weights(struct group *group)
+{
+	uint64_t weights = 0;
+
+	for (unsigned i = 0; i < group->n; i++) {
+		struct member *member = &group->members[i];
+		unsigned wanted =
+			atomic_load_explicit(&member->state->weight, memory_order_relaxed);
+
+		member->weight = wanted > 0 ? wanted : member->peer->weight;
+		member->name_hash = hash_name(member->peer->name);
+		weights += member->weight;
+		member->weights_to = weights;
+	}
+	set_multipliers(group, weights);
+}
+
+static void set_turns(struct group *group, bool is_weighed)
+{
+	for (unsigned i = 0; i < group->n; i++) {
+		if (!is_weighed)
+			group->members[i].weight = 1;
+		group->members[i].count = TURNS_START;
+		group->turns[i] = TURNS_START / group->members[i].weight;
+	}
+}
+
+/* Turns begin anew now and then, and whenever a peer has come back: nobody has to catch up. */
+static void renew(struct balance *balance, int64_t now_ms)
+{
+	unsigned changes = peer_table_changes(balance->table);
+
+	if (changes == balance->changes && now_ms < balance->reset_ms)
+		return;
+	balance->changes = changes;
+	balance->reset_ms = now_ms + TURNS_RESET_MS;
+	for (size_t i = 0; i < COUNT(methods); i++) {
+		set_weights(&balance->groups[i]);
+		/* Squid: weighs by the round trips of ICP, without which all are equal */
+		set_turns(&balance->groups[i], methods[i] != PEER_SELECT_WEIGHTED);
+	}
+}
+
+struct balance *balance_create(const struct peers *peers, struct peer_state *const *states,
+			       struct peer_table *table)
+{
+	struct balance *balance = mem_zalloc(sizeof(*balance));
+
+	balance->table = table;
+	balance->random = random_u64() | 1;
+	for (size_t i = 0; i < COUNT(methods); i++)
+		fill_group(&balance->groups[i], methods[i], peers, states);
+	for (const struct peer *peer = peers->first; peer; peer = peer->next)
+		balance->has_sticky |= peer->sticky.at != NULL;
+	return balance;
+}
+
+void balance_destroy(struct balance *balance)
+{
+	if (!balance)
+		return;
+	for (size_t i = 0; i < COUNT(methods); i++) {
+		mem_free(balance->groups[i].members);
+		mem_free(balance->groups[i].turns);
+		mem_free(balance->groups[i].scores);
+		mem_free(balance->groups[i].is_out);
+	}
+	mem_free(balance);
+}
+
+bool balance_has(const struct balance *balance, unsigned select)
+{
+	for (size_t i = 0; i < COUNT(methods); i++)
+		if (methods[i] == select)
+			return balance->groups[i].n > 0;
+	return false;
+}
+
+bool balance_has_sticky(const struct balance *balance)
+{
+	return balance->has_sticky;
+}
+
+static bool may_use(const struct balance_judge *judge, const struct member *member)
+{
+	return judge->may_use(judge->owner, member->peer) == BALANCE_YES;
+}
+
+static void take_turn(struct group *group, unsigned i)
+{
+	struct member *member = &group->members[i];
+
+	group->turns[i] = ++member->count / member->weight;
+}
+
+static void all_are_in(struct group *group)
+{
+	for (unsigned i = 0; i < group->n; i++)
+		group->is_out[i] = false;
+}
+
+/* After a few that may not be used: most may not, and each is asked about once. */
+static void judge_all(struct group *group, const struct balance_judge *judge)
+{
+	for (unsigned i = 0; i < group->n; i++)
+		group->is_out[i] |= !may_use(judge, &group->members[i]);
+}
+
+/* The best one, by better, that may be used; group->n: none. */
+static unsigned best_of(struct group *group, const struct balance_judge *judge,
+			unsigned (*best)(const struct group *group))
+{
+	all_are_in(group);
+	for (unsigned tries = 0;; tries++) {
+		unsigned i = best(group);
+		enum balance_verdict verdict;
+
+		if (i == group->n)
+			return i;
+		verdict = judge->may_use(judge->owner, group->members[i].peer);
+		if (verdict == BALANCE_YES)
+			return i;
+		if (verdict == BALANCE_PASSES) /* what it let pass is not made up for later */
+			take_turn(group, i);
+		group->is_out[i] = true;
+		if (tries == DRAWS)
+			judge_all(group, judge);
+	}
+}
+
+/* ---- turns */
+
+/* The smallest count/weight, a whole number; on a tie the one configured later. So peers of weight 1
+ * and 2 have the turns 2 2 2 1 2 2 1 2 2 1..., as in Squid. */
+static unsigned fewest_turns(const struct group *group)
+{
+	unsigned best = group->n;
+
+	for (unsigned i = 0; i < group->n; i++)
+		if (!group->is_out[i] && (best == group->n || group->turns[i] <= group->turns[best]))
+			best = i;
+	return best;
+}
+
+const struct peer *balance_turn(struct balance *balance, unsigned select,
+				const struct balance_judge *judge)
+{
+	struct group *group = group_of(balance, select);
+	unsigned i;
+
+	renew(balance, judge->now_ms);
+	i = best_of(group, judge, fewest_turns);
+	if (i == group->n)
+		return NULL;
+	take_turn(group, i);
+	return group->members[i].peer;
+}
+
+/* ---- hashes */
+
+static unsigned highest_score(const struct group *group)
+{
+	unsigned best = group->n;
+
+	for (unsigned i = 0; i < group->n; i++)
+		if (!group->is_out[i] && (best == group->n || group->scores[i] > group->scores[best]))
+			best = i;
+	return best;
+}
+
+const struct peer *balance_hashed(struct balance *balance, unsigned select,
+				  struct str (*key)(void *owner, const struct peer *peer),
+				  const struct balance_judge *judge)
+{
+	struct group *group = group_of(balance, select);
+	uint32_t hash = 0;
+	unsigned i;
+
+	renew(balance, judge->now_ms);
+	for (i = 0; i < group->n; i++) {
+		const struct peer *peer = group->members[i].peer;
+
+		if (i == 0 || peer->carp_key != group->members[i - 1].peer->carp_key)
+			hash = hash_key(key(judge->owner, peer));
+		group->scores[i] = score(hash, &group->members[i]);
+	}
+	i = best_of(group, judge, highest_score);
+	return i == group->n ? NULL : group->members[i].peer;
+}
+
+/* ---- draws */
+
+/* xorshift64*: quick, and good enough to spread requests. */
+static uint64_t draw(struct balance *balance, uint64_t below)
+{
+	balance->random ^= balance->random >> 12;
+	balance->random ^= balance->random << 25;
+	balance->random ^= balance->random >> 27;
+	return (balance->random * 0x2545F4914F6CDD1DU >> 11) % below;
+}
+
+unsigned balance_draw_permille(struct balance *balance)
+{
+	return (unsigned)draw(balance, 1000);
+}
+
+static const struct member *draw_member(struct balance *balance, const struct group *group)
+{
+	uint64_t at = draw(balance, group->members[group->n - 1].weights_to);
+	unsigned low = 0, high = group->n - 1;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (at < group->members[middle].weights_to)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return &group->members[low];
+}
+
+static uint64_t cost(const struct member *member, unsigned select, int64_t now_ms)
+{
+	int nactive = atomic_load_explicit(&member->state->nactive, memory_order_relaxed);
+	uint64_t queue = nactive > 0 ? (uint64_t)nactive : 0, us;
+
+	if (select == PEER_SELECT_LEAST_CONN)
+		return queue;
+	us = peer_state_answer_us(member->state, now_ms);
+	return (queue + 1) * (us > 0 ? us : UNKNOWN_ANSWER_US);
+}
+
+/* One that may be used and is not other; NULL: not found in a few draws. */
+static const struct member *draw_usable(struct balance *balance, const struct group *group,
+					const struct balance_judge *judge,
+					const struct member *other)
+{
+	for (unsigned tries = 0; tries < DRAWS; tries++) {
+		const struct member *member = draw_member(balance, group);
+
+		if (member != other && may_use(judge, member))
+			return member;
+	}
+	return NULL;
+}
+
+static const struct member *cheapest(const struct group *group, unsigned select,
+				   const struct balance_judge *judge)
+{
+	const struct member *best = NULL;
+
+	for (unsigned i = 0; i < group->n; i++) {
+		const struct member *member = &group->members[i];
+
+		if (may_use(judge, member) && (!best || cost(member, select, judge->now_ms) <
+							       cost(best, select, judge->now_ms)))
+			best = member;
+	}
+	return best;
+}
+
+const struct peer *balance_drawn(struct balance *balance, unsigned select,
+				 const struct balance_judge *judge)
+{
+	struct group *group = group_of(balance, select);
+	const struct member *one, *two;
+
+	if (group->n == 0)
+		return NULL;
+	renew(balance, judge->now_ms);
+	one = draw_usable(balance, group, judge, NULL);
+	two = one ? draw_usable(balance, group, judge, one) : NULL;
+	if (!two) /* few may be used: all are looked at */
+		two = cheapest(group, select, judge);
+	if (two && (!one || cost(two, select, judge->now_ms) < cost(one, select, judge->now_ms)))
+		one = two;
+	return one ? one->peer : NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/fetch/balance.h: whom the methods of balancing choose first among the peers of one snapshot.
+ * Squid: round-robin, weighted-round-robin, carp, sourcehash, userhash. Ours: least-conn and peak-ewma, the
+ * better one of two that are drawn by weight. All cost about as much for a hundred peers as for two.
+ *
+ * Threads: one worker's; a snapshot has one for each. */
+#ifndef PROXY_BALANCE_H
+#define PROXY_BALANCE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+
+struct balance; /* opaque */
+struct peer;
+struct peer_state;
+struct peer_table;
+struct peers;
+
+/* peers and states (by peer->index) must outlive it. */
+struct balance *balance_create(const struct peers *peers, struct peer_state *const *states,
+			       struct peer_table *table);
+void balance_destroy(struct balance *balance); /* accepts NULL */
+
+enum balance_verdict {
+	BALANCE_NO,
+	BALANCE_PASSES, /* it lets this turn pass: it has just come back */
+	BALANCE_YES,
+};
+
+/* What is asked about: may this peer be the first to be tried? The same answer each time. */
+struct balance_judge {
+	enum balance_verdict (*may_use)(void *owner, const struct peer *peer);
+	void *owner;
+	int64_t now_ms;
+};
+
+/* The peer whose turn it is among those with that one bit of enum peer_select; NULL: none may be
+ * used. The turn counts as taken. */
+const struct peer *balance_turn(struct balance *balance, unsigned select,
+				const struct balance_judge *judge);
+
+/* The peer that key belongs to among those with that bit: key(peer) makes the text hashed for it. */
+const struct peer *balance_hashed(struct balance *balance, unsigned select,
+				  struct str (*key)(void *owner, const struct peer *peer),
+				  const struct balance_judge *judge);
+
+/* The one with less to do, or the faster one, of two drawn. */
+const struct peer *balance_drawn(struct balance *balance, unsigned select,
+				 const struct balance_judge *judge);
+
+/* Are there any with that bit, or with sticky=? */
+bool balance_has(const struct balance *balance, unsigned select);
+bool balance_has_sticky(const struct balance *balance);
+
+/* A number below 1000, drawn anew each time. */
+unsigned balance_draw_permille(struct balance *balance);
+
+#endif
