@@ -218,13 +218,26 @@ static void name_token(struct helper_reply *out)
 		keep_pair(out, STR("token"), token);
 }
 
+/* A token in base64, whose padding is no "key=value"; or a word without "=". */
+static bool begins_with_token(struct str line)
+{
+	struct str word = str_first(line, word_len(line));
+
+	for (size_t i = str_find_char(word, '='); i < word.len; i++)
+		if (word.at[i] != '=')
+			return false;
+	return true;
+}
+
 void helper_reply_parse(char *text, size_t len, struct helper_reply *out)
 {
 	struct str line = skip_blanks((struct str){text, len});
 
 	out->npairs = 0;
 	out->code = line.len == 0 ? HELPER_ERR : take_result(&line);
-	out->rest = take_pairs(text + (len - line.len), line.len, out);
+	out->rest = line;
+	if ((out->code != HELPER_TT && out->code != HELPER_AF) || !begins_with_token(line))
+		out->rest = take_pairs(text + (len - line.len), line.len, out);
 	if (out->code == HELPER_BH || out->code == HELPER_NA)
 		name_free_text(out, "message");
 	else if (out->code == HELPER_AF)

@@ -13,6 +13,7 @@
 
 enum {
 	DEFAULT_GRACE_MS = 2000,
+	DEFAULT_RESERVATION_MS = 60000,
 	BROKEN_AFTER = 3, /* failures in a row */
 	OVERLOAD_MAX_MS = 180000,
 	WARN_EVERY_MS = 600000,
@@ -59,6 +60,8 @@ static void copy_config(struct helper_pool *pool, const struct helper_pool_confi
 	config->startup = at_most(from->startup, config->max);
 	config->idle = at_most(from->idle > 0 ? from->idle : 1, config->max);
 	config->grace_ms = from->grace_ms > 0 ? from->grace_ms : DEFAULT_GRACE_MS;
+	config->reservation_ms =
+		from->reservation_ms > 0 ? from->reservation_ms : DEFAULT_RESERVATION_MS;
 	pool->name = config->argv[0] + (slash ? slash + 1 - from->argv[0] : 0);
 }
 
@@ -423,6 +426,17 @@ static void check_overload(struct helper_pool *pool)
 	pool_complete(last, HELPER_BUSY);
 }
 
+/* Nobody else is before it: its child is kept for it. */
+static void go_on(struct helper_job *job)
+{
+	struct member *member = member_of(job->pool, job->conversation);
+
+	if (!member || member->nslots > 0)
+		pool_complete(job, HELPER_GONE);
+	else
+		member_send(member, job);
+}
+
 static void submit(struct helper_job *job)
 {
 	struct helper_pool *pool = job->pool;
@@ -430,6 +444,10 @@ static void submit(struct helper_job *job)
 	pool->counters.nrequests++;
 	timer_init(&job->timer, on_deadline);
 	start_timer(job);
+	if (job->goes_on) {
+		go_on(job);
+		return;
+	}
 	list_push_back(&pool->queue, &job->node);
 	pool->nqueued++;
 	atomic_fetch_add_explicit(&pool->nholds, 1, memory_order_relaxed); /* dropped below */
@@ -473,6 +491,8 @@ void helper_pool_ask(struct helper_pool *pool, struct helper_request *request, s
 	job->asker = request->loop;
 	job->request = request;
 	job->pool = pool;
+	job->conversation = request->conversation;
+	job->goes_on = request->goes_on;
 	list_init(&job->node);
 	request->job_ = job;
 	atomic_fetch_add_explicit(&pool->nholds, 1,
@@ -482,6 +502,47 @@ void helper_pool_ask(struct helper_pool *pool, struct helper_request *request, s
 		submit(job);
 	else
 		loop_post(pool->home, &job->mail);
+}
+
+/* ---- conversations */
+
+uint64_t helper_conversation_new(void)
+{
+	static _Atomic uint64_t last;
+
+	/* relaxed: only that they differ matters */
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+struct ending {
+	struct mail mail;
+	struct helper_pool *pool; /* a hold */
+	uint64_t conversation;
+};
+
+static void deliver_ending(struct mail *mail)
+{
+	struct ending *ending = CONTAINER(mail, struct ending, mail);
+	struct helper_pool *pool = ending->pool;
+	struct member *member = member_of(pool, ending->conversation);
+
+	if (member)
+		member_end_conversation(member);
+	mem_free(ending);
+	pool_pump(pool);
+	pool_drop_hold(pool);
+}
+
+void helper_conversation_end(struct helper_pool *pool, uint64_t conversation)
+{
+	struct ending *ending = mem_zalloc(sizeof(*ending));
+
+	ending->mail.deliver = deliver_ending;
+	ending->pool = pool;
+	ending->conversation = conversation;
+	atomic_fetch_add_explicit(&pool->nholds, 1,
+	                          memory_order_relaxed); /* the caller has a ref */
+	loop_post(pool->home, &ending->mail);
 }
 
 void helper_request_cancel(struct helper_request *request)

@@ -36,6 +36,7 @@ struct helper_pool_config {
 	int64_t timeout_ms;    /* of a request, from ask on; 0: none */
 	unsigned timeout_resends; /* on_timeout=retry: how often a request is sent again; else 0 */
 	int64_t grace_ms;         /* for stopping children, see child.h; 0: 2000 */
+	int64_t reservation_ms;   /* how long a conversation may pause; 0: 60000 */
 	/* Raw lines of the children's stderr, on the home loop; NULL: log_say. */
 	void (*stderr_line)(const char *text, size_t len);
 	/* The pool's memory and its last child have gone; on the home loop. May be NULL. */
@@ -74,12 +75,22 @@ struct helper_request {
 	/* The answer, from done on: helper_request_fini, or the next ask, frees it. Never NULL
 	 * then. */
 	struct helper_reply *reply;
+	/* Of kinds that talk (NTLM, Negotiate: concurrency is 0): 0: it stands alone. What begins one
+	 * waits for a child like any, which is kept for it as long as it answers TT; what goes on with
+	 * it ends with HELPER_GONE if that child has gone. A BH is not sent again. */
+	uint64_t conversation;
+	bool goes_on;
 	struct helper_job *job_;
 };
 
 /* Asks. text is the line without id and LF (a CR, LF or NUL in it is a bug of the caller), copied.
  * done comes later, from the loop, never from within this call. */
 void helper_pool_ask(struct helper_pool *pool, struct helper_request *request, struct str text);
+
+/* A number for a conversation. Any thread. */
+uint64_t helper_conversation_new(void);
+/* Its child may serve others. Any thread; fine when it has ended by itself. */
+void helper_conversation_end(struct helper_pool *pool, uint64_t conversation);
 
 /* done will not be called. Fine when nothing is asked. */
 void helper_request_cancel(struct helper_request *request);

@@ -46,6 +46,8 @@ struct helper_job {
 	struct timer timer;
 	struct slot *slot; /* NULL while it waits in the queue */
 	unsigned nbh, ndeaths, ntimeouts;
+	uint64_t conversation; /* 0: none */
+	bool goes_on;          /* with its conversation: for the child kept for it alone */
 	struct helper_reply *reply; /* with its line behind it */
 	size_t len;
 	char text[];
@@ -70,6 +72,8 @@ struct member {
 	unsigned nsilent; /* time-outs since its last answer */
 	unsigned nwrong;  /* answers on channels that never were */
 	int64_t started_ms;
+	uint64_t conversation; /* it is kept for; 0: none */
+	struct timer reservation;
 	bool was_asked, has_answered, is_leaving;
 };
 
@@ -90,6 +94,9 @@ void member_look_for_program(struct helper_pool *pool);
 /* The one to ask next: idle (in start order), else the least loaded with room; NULL. */
 struct member *member_pick(struct helper_pool *pool);
 void member_send(struct member *member, struct helper_job *job);
+/* The one that is kept for the conversation; NULL. */
+struct member *member_of(struct helper_pool *pool, uint64_t conversation);
+void member_end_conversation(struct member *member);
 /* EOF to those that leave and have nothing to do (all idle ones if is_all). */
 void member_stop_idle(struct helper_pool *pool, bool is_all);
 void member_stop_all(struct helper_pool *pool);

@@ -31,6 +31,7 @@ static void on_line(void *owner, char *text, size_t len);
 static void on_ended(void *owner, const char *why);
 static void on_note(void *owner, const char *text, size_t len);
 static void on_reaped(void *owner);
+static void on_reservation_over(struct timer *timer);
 
 unsigned member_capacity(const struct helper_pool *pool)
 {
@@ -142,6 +143,7 @@ static bool start_one(struct helper_pool *pool)
 	member->number = ++pool->last_number;
 	member->started_ms = loop_now_ms(pool->home);
 	list_init(&member->slots);
+	timer_init(&member->reservation, on_reservation_over);
 	list_push_back(&pool->members, &member->node);
 	pool->nactive++;
 	pool->counters.nstarts++;
@@ -196,7 +198,8 @@ struct member *member_pick(struct helper_pool *pool)
 	LIST_EACH(node, &pool->members) {
 		struct member *member = CONTAINER(node, struct member, node);
 
-		if (member->is_leaving || member->nslots >= member_capacity(pool))
+		if (member->is_leaving || member->conversation != 0 ||
+		    member->nslots >= member_capacity(pool))
 			continue;
 		if (member->nslots == 0)
 			return member;
@@ -204,6 +207,49 @@ struct member *member_pick(struct helper_pool *pool)
 			best = member;
 	}
 	return best;
+}
+
+/* ---- conversations */
+
+struct member *member_of(struct helper_pool *pool, uint64_t conversation)
+{
+	LIST_EACH(node, &pool->members) {
+		struct member *member = CONTAINER(node, struct member, node);
+
+		if (member->conversation == conversation && conversation != 0)
+			return member;
+	}
+	return NULL;
+}
+
+void member_end_conversation(struct member *member)
+{
+	timer_cancel(&member->reservation);
+	member->conversation = 0;
+}
+
+/* Whoever it was kept for does not come back in time. */
+static void on_reservation_over(struct timer *timer)
+{
+	struct member *member = CONTAINER(timer, struct member, reservation);
+
+	member_end_conversation(member);
+	pool_pump(member->pool);
+}
+
+/* A TT wants to be answered, at that child; anything else ends it. */
+static void follow_conversation(struct member *member, const struct helper_reply *reply)
+{
+	struct helper_pool *pool = member->pool;
+
+	if (member->conversation == 0)
+		return;
+	timer_cancel(&member->reservation);
+	if (reply->code == HELPER_TT)
+		timer_set(pool->home, &member->reservation,
+		          loop_now_ms(pool->home) + pool->config.reservation_ms);
+	else
+		member->conversation = 0;
 }
 
 void member_send(struct member *member, struct helper_job *job)
@@ -220,6 +266,8 @@ void member_send(struct member *member, struct helper_job *job)
 	list_push_back(&member->slots, &slot->node);
 	member->nslots++;
 	member->was_asked = true;
+	timer_cancel(&member->reservation);
+	member->conversation = job->conversation;
 	pieces[0].len = (size_t)snprintf(id, sizeof(id), "%llu ", (unsigned long long)slot->id);
 	child_send(member->child, pieces + first, 2 - first);
 }
@@ -229,6 +277,10 @@ void member_send(struct member *member, struct helper_job *job)
 /* Once more on another child; a request that was in work twice when a child died is given up. */
 static void save_job(struct helper_job *job)
 {
+	if (job->goes_on) { /* no other child knows what it is about */
+		pool_complete(job, HELPER_GONE);
+		return;
+	}
 	if (++job->ndeaths < 2) {
 		pool_requeue(job);
 		return;
@@ -256,6 +308,7 @@ static void empty_slots(struct member *member)
 static void let_go(struct member *member, bool is_urgent)
 {
 	list_remove(&member->node);
+	timer_cancel(&member->reservation);
 	if (!member->is_leaving)
 		member->pool->nactive--;
 	child_stop(member->child, is_urgent);
@@ -319,7 +372,7 @@ void member_stop_idle(struct helper_pool *pool, bool is_all)
 	LIST_EACH_SAFE(node, &pool->members) {
 		struct member *member = CONTAINER(node, struct member, node);
 
-		if (member->nslots == 0 && (is_all || member->is_leaving))
+		if (member->nslots == 0 && member->conversation == 0 && (is_all || member->is_leaving))
 			let_go(member, false);
 	}
 }
@@ -438,7 +491,8 @@ static void take_reply(struct member *member, struct helper_job *job, struct str
 		           "answers with a channel id, but concurrency= is not set: replaced");
 		return;
 	}
-	if (reply->code == HELPER_BH && job->nbh < BH_RESENDS) {
+	follow_conversation(member, reply);
+	if (reply->code == HELPER_BH && job->conversation == 0 && job->nbh < BH_RESENDS) {
 		job->nbh++;
 		log_say(1, "ERROR: helper: {result=BH}, attempt #%u of %u", job->nbh, BH_RESENDS);
 		mem_free(reply);

@@ -118,6 +118,7 @@ static struct helper_pool *start_pool(struct snapshot *snapshot, const char *kin
 		.timeout_resends = resends,
 		.gone = pool_gone,
 		.gone_arg = snapshot->server,
+		.reservation_ms = (int64_t)children->reservation_timeout_s * 1000,
 	};
 
 	atomic_fetch_add_explicit(&snapshot->server->npools, 1, memory_order_relaxed);
@@ -171,10 +172,13 @@ static void start_auth(struct snapshot *snapshot)
 
 	for (unsigned i = 0; i < AUTH_KINDS; i++) {
 		const struct auth_scheme *scheme = &config->auth->schemes[i];
+		struct helper_children children = scheme->children;
 
+		if (i == AUTH_NTLM || i == AUTH_NEGOTIATE)
+			children.concurrency = 0; /* a child talks with one client */
 		if (auth_is_usable(scheme))
 			pools[i] = start_pool(snapshot, auth_kind_pool_name(scheme->kind),
-					      &scheme->command, &scheme->children, false,
+					      &scheme->command, &children, false,
 					      HELPER_TIMEOUT_MS, 0);
 	}
 	authenticators_init(&snapshot->auth, config, snapshot->server, pools);

@@ -18,6 +18,7 @@
 #include "lib/http/h1.h"
 #include "lib/net/addr.h"
 
+struct auth_connection; /* helpers/auth_connection.h */
 struct client; /* proxy/session/clients.h */
 struct exchange;
 struct notes_kept;
@@ -95,6 +96,7 @@ struct exchange {
 	struct client *counts;      /* of the client's address; NULL: not counted */
 	const struct tls_peer *tls_peer; /* who its certificate says the client is; NULL: none */
 	struct notes_kept **client_notes; /* the connection's annotations; NULL: it keeps none */
+	struct auth_connection **client_auth; /* the connection's; NULL: streams share it (HTTP/2) */
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */
 	bool is_extended_connect;   /* RFC 8441: request asks for the Upgrade that :protocol stands for */

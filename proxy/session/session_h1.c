@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "helpers/auth_connection.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/net/stream_tls.h"
@@ -88,6 +89,7 @@ static void prepare_transaction(struct session *session)
 	session->exchange->session = session;
 	session->exchange->port = session->port;
 	session->exchange->client_notes = &session->notes;
+	session->exchange->client_auth = &session->auth;
 	session->exchange->client = session->client;
 	session->exchange->client_connections = client_count_now(session->count);
 	session->exchange->tls_peer = stream_tls_peer(&session->stream);
@@ -393,6 +395,7 @@ static void session_destroy(struct session *session)
 	buf_fini(&session->input);
 	mem_free(session->local);
 	notes_kept_free(session->notes);
+	auth_connection_destroy(session->auth);
 	clients_leave(session->worker->clients, session->counts);
 	list_remove(&session->node);
 	listener_unref(session->listener);

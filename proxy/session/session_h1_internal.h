@@ -68,6 +68,7 @@ struct session {
 	struct client_count *count; /* of client's connections; NULL: it has no address */
 	struct client *counts; /* of its address, once it asked for something; worker->clients */
 	struct addr *local; /* from the PROXY header; NULL: the connection's own */
+	struct auth_connection *auth; /* who the connection is; NULL: nobody asked */
 	struct notes_kept *notes; /* squid-compat/notes.h; NULL: none */
 	struct h1_parser parser;
 	struct h1_chunks chunks; /* of the request's body */

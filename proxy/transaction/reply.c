@@ -135,7 +135,7 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 	struct str x_cache = x_cache_lines(t);
 	struct str via = t->is_via_open ? t->snapshot->via_joint : t->snapshot->via_line;
 	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len + via.len + extra.len +
-						      cache_status_bytes(t));
+						      t->auth_line.len + cache_status_bytes(t));
 	struct pen pen = {memory};
 
 	if (t->is_via_open)
@@ -152,6 +152,7 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 	if (!t->is_via_open)
 		pen_put(&pen, via);
 	pen_put(&pen, extra);
+	pen_put(&pen, t->auth_line);
 	if (length >= 0) {
 		pen_put(&pen, STR("Content-Length: "));
 		pen_put_number(&pen, (uint64_t)length);

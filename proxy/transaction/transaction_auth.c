@@ -4,6 +4,7 @@
  * accepted. Squid: auth_param, auth_schemes. */
 #include "helpers/auth_basic.h"
 #include "helpers/auth_bearer.h"
+#include "helpers/auth_connection.h"
 #include "helpers/auth_digest.h"
 #include "helpers/auth_text.h"
 #include "lib/http/message.h"
@@ -12,6 +13,11 @@
 #include "proxy/worker.h"
 #include "squid-compat/auth_schemes.h"
 #include "squid-compat/config.h"
+#include "squid-compat/ports.h"
+
+enum { PROOF_MAX_BYTES = 70000 };
+
+static const struct str ntlm = STR("NTLM"), negotiate = STR("Negotiate");
 
 /* ---- asking */
 
@@ -41,7 +47,37 @@ static enum auth_verdict check_bearer(struct transaction *t, struct str credenti
 	return auth_bearer_check(t->snapshot->auth.bearer, credentials, extras, &t->auth);
 }
 
+static enum auth_verdict check_ntlm(struct transaction *t, struct str credentials,
+				    struct str extras)
+{
+	const struct auth_connection_scheme scheme = {ntlm, t->snapshot->auth.pools[AUTH_NTLM]};
+
+	return auth_connection_check(t->exchange.client_auth, &scheme, credentials, extras,
+				     &t->auth);
+}
+
+static enum auth_verdict check_negotiate(struct transaction *t, struct str credentials,
+					 struct str extras)
+{
+	const struct auth_connection_scheme scheme = {negotiate,
+						      t->snapshot->auth.pools[AUTH_NEGOTIATE]};
+
+	return auth_connection_check(t->exchange.client_auth, &scheme, credentials, extras,
+				     &t->auth);
+}
+
 /* ---- challenges */
+
+/* A connection that may be somebody: not one of HTTP/2, whose streams are anybody's. */
+static struct auth_connection *connection_of(const struct transaction *t)
+{
+	return t->exchange.client_auth ? *t->exchange.client_auth : NULL;
+}
+
+static bool may_be_bound(const struct transaction *t)
+{
+	return t->exchange.client_auth && t->exchange.port && t->exchange.port->has_connection_auth;
+}
 
 static void add_basic(struct transaction *t, struct str name, struct buf *out)
 {
@@ -65,21 +101,62 @@ static void add_bearer(struct transaction *t, struct str name, struct buf *out)
 				  was_refused ? t->auth_answer : NULL, out);
 }
 
+/* Where it begins, keep_alive off closes the connection: Squid, for clients that need it. */
+static void add_connection(struct transaction *t, struct str name, struct str scheme,
+			   enum auth_kind kind, struct buf *out)
+{
+	struct str token = auth_connection_challenge(connection_of(t), scheme);
+
+	if (!token.at && !transaction_config(t)->auth->schemes[kind].keep_alive)
+		t->exchange.reply.close_after = true;
+	buf_add_str(out, name);
+	buf_add_str(out, STR(": "));
+	buf_add_str(out, scheme);
+	if (token.at) {
+		buf_add_char(out, ' ');
+		buf_add_str(out, token);
+	}
+	buf_add_str(out, STR("\r\n"));
+}
+
+static void add_ntlm(struct transaction *t, struct str name, struct buf *out)
+{
+	add_connection(t, name, ntlm, AUTH_NTLM, out);
+}
+
+static void add_negotiate(struct transaction *t, struct str name, struct buf *out)
+{
+	add_connection(t, name, negotiate, AUTH_NEGOTIATE, out);
+}
+
 static const struct scheme {
 	struct str name;
+	bool is_bound; /* to the connection */
 	enum auth_verdict (*ask)(struct transaction *t, struct str credentials,
 				   struct str extras);
 	void (*add_challenge)(struct transaction *t, struct str name, struct buf *out);
 } schemes[AUTH_KINDS] = {
-	[AUTH_BASIC] = {STR("Basic"), check_basic, add_basic},
-	[AUTH_DIGEST] = {STR("Digest"), check_digest, add_digest},
-	[AUTH_BEARER] = {STR("Bearer"), check_bearer, add_bearer},
+	[AUTH_BASIC] = {STR("Basic"), false, check_basic, add_basic},
+	[AUTH_DIGEST] = {STR("Digest"), false, check_digest, add_digest},
+	[AUTH_NTLM] = {STR("NTLM"), true, check_ntlm, add_ntlm},
+	[AUTH_NEGOTIATE] = {STR("Negotiate"), true, check_negotiate, add_negotiate},
+	[AUTH_BEARER] = {STR("Bearer"), false, check_bearer, add_bearer},
 };
 
-/* Squid: who failed with Digest is asked for nothing else. */
+/* Squid: who failed with Digest is asked for nothing else, and so is who is in a conversation. */
 static bool is_asked_alone(const struct transaction *t)
 {
-	return t->auth_scheme == AUTH_DIGEST && t->facts.auth == ACL_AUTH_FAILED && t->auth_answer;
+	if (t->facts.auth != ACL_AUTH_FAILED)
+		return false;
+	if (schemes[t->auth_scheme].is_bound)
+		return auth_connection_challenge(connection_of(t), schemes[t->auth_scheme].name)
+			       .at != NULL;
+	return t->auth_scheme == AUTH_DIGEST && t->auth_answer;
+}
+
+static bool is_there(const struct transaction *t, enum auth_kind kind)
+{
+	return t->snapshot->auth.pools[kind] && (!schemes[kind].is_bound || may_be_bound(t));
 }
 
 void transaction_add_challenges(struct transaction *t, struct buf *head)
@@ -97,26 +174,43 @@ void transaction_add_challenges(struct transaction *t, struct buf *head)
 	}
 	n = auth_schemes_offered(config->auth_schemes, config->auth, &t->facts, kinds);
 	for (size_t i = 0; i < n; i++)
-		if (schemes[kinds[i]].add_challenge)
+		if (is_there(t, kinds[i]))
 			schemes[kinds[i]].add_challenge(t, name, head);
 }
 
 /* ---- the fact */
 
+static void take_answer(struct transaction *t, struct auth_answer *answer)
+{
+	t->lacks_helper |= answer->reply->code == HELPER_GONE;
+	t->auth_answer = auth_answer_ref(answer);
+	t->user = answer->user;
+	transaction_add_notes(t, answer->reply->pairs, answer->reply->npairs);
+}
+
+/* RFC 4559 §4.2: the reply that lets a client in proves who we are. */
+static void take_proof(struct transaction *t)
+{
+	struct buf line;
+
+	buf_init(&line, PROOF_MAX_BYTES);
+	buf_add_str(&line, STR("WWW-Authenticate: "));
+	if (auth_connection_take_proof(connection_of(t), &line) && buf_add_str(&line, STR("\r\n")))
+		t->auth_line = arena_str(&t->arena, buf_str(&line));
+	buf_fini(&line);
+}
+
 static void take_auth(struct transaction *t)
 {
 	struct auth_query *query = &t->auth;
 
-	if (query->answer) {
-		t->lacks_helper |= query->answer->reply->code == HELPER_GONE;
-		t->auth_answer = auth_answer_ref(query->answer);
-		t->user = t->auth_answer->user;
-		transaction_add_notes(t, t->auth_answer->reply->pairs,
-				      t->auth_answer->reply->npairs);
-	}
+	if (query->answer)
+		take_answer(t, query->answer);
 	t->is_auth_stale = query->is_stale;
 	t->facts.auth = query->verdict == AUTH_OK ? ACL_AUTH_OK : ACL_AUTH_FAILED;
 	t->facts.user = query->verdict == AUTH_OK ? t->user : STR_NONE;
+	if (query->verdict == AUTH_OK && schemes[t->auth_scheme].is_bound)
+		take_proof(t);
 	auth_query_fini(query);
 }
 
@@ -135,10 +229,27 @@ static const struct scheme *find_scheme(const struct transaction *t, struct str 
 	struct str rest;
 
 	for (unsigned i = 0; i < AUTH_KINDS; i++)
-		if (t->snapshot->auth.pools[i] &&
+		if (is_there(t, (enum auth_kind)i) &&
 		    auth_take_scheme(credentials, schemes[i].name, &rest))
 			return &schemes[i];
 	return NULL;
+}
+
+/* Without credentials the client is who its connection is. */
+static void take_connection(struct transaction *t)
+{
+	struct auth_answer *answer = NULL;
+
+	for (unsigned i = 0; i < AUTH_KINDS && !answer; i++)
+		if (schemes[i].is_bound && is_there(t, (enum auth_kind)i)) {
+			t->auth_scheme = (enum auth_kind)i;
+			answer = auth_connection_user(connection_of(t), schemes[i].name);
+		}
+	t->facts.auth = answer ? ACL_AUTH_OK : ACL_AUTH_NONE;
+	if (!answer)
+		return;
+	take_answer(t, answer);
+	t->facts.user = t->user;
 }
 
 bool transaction_fetch_auth(struct transaction *t)
@@ -148,8 +259,10 @@ bool transaction_fetch_auth(struct transaction *t)
 	enum auth_verdict verdict;
 	struct buf extras;
 
+	if (credentials.at && (!scheme || !scheme->is_bound))
+		auth_connection_forget(connection_of(t));
 	if (!scheme) {
-		t->facts.auth = ACL_AUTH_NONE;
+		take_connection(t);
 		return true;
 	}
 	t->auth_scheme = (enum auth_kind)(scheme - schemes);

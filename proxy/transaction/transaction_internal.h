@@ -97,6 +97,7 @@ struct transaction {
 	struct str user;
 	struct auth_answer *auth_answer;
 	enum auth_kind auth_scheme; /* of the credentials, unless facts.auth is UNKNOWN or NONE */
+	struct str auth_line;       /* goes into a reply that lets the client in; empty: none */
 	bool is_auth_stale;         /* they were good, but for an old nonce */
 	struct notes notes;
 	/* What external ACLs said: in their answers, which externals holds. */

@@ -4,7 +4,6 @@
 helpers, and Squid's own digest_file_auth where it is."""
 import base64
 import hashlib
-import http.client
 import itertools
 import os
 import re
@@ -14,39 +13,10 @@ import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "helpers"))
-from site_of_helpers import Site as HelperSite, expect, run
+from site_with_auth import SQUIDS, Site, expect, run
 
-SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
 LOGGED = "logformat who %un %>Hs %{group}note %note\naccess_log stdio:ACCESS_LOG who\n"
 USERS = "acl users proxy_auth REQUIRED\nhttp_access allow users\n"
-
-
-class Site(HelperSite):
-    """AUTH at the end of a line is authenticator.py."""
-
-    def __init__(self, lines, files=None):
-        super().__init__(lines.replace(" AUTH\n", f" {HERE}/authenticator.py FOLDER/notes\n"), files)
-
-    def say_password(self, text):
-        with open(self.notes + ".password", "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def log_has(self, *beginnings):
-        deadline = time.monotonic() + 30
-        while True:
-            log = self.logged(1)
-            missing = [text for text in beginnings if not any(line.startswith(text) for line in log)]
-            if not missing:
-                return log
-            assert time.monotonic() < deadline, (missing, log)
-            time.sleep(0.05)
-
-    def challenges(self, path="/1", fields=None):
-        status, _, headers = self.get(path, fields)
-        expect(status, 401, path)
-        return headers.get_all("WWW-Authenticate") or []
 
 
 class Digest:

@@ -64,6 +64,9 @@ static void replies_read_as_squid_reads_them(void **state)
 		{"BH message=kept other words", "BH [message=kept] other words"},
 		{"TT TlRMTVNTUAACAAAA", "TT [token=TlRMTVNTUAACAAAA] TlRMTVNTUAACAAAA"},
 		{"AF joe", "AF [user=joe] joe"},
+		{"AF xyz== joe@REALM", "AF [token=xyz==][user=joe@REALM] xyz== joe@REALM"},
+		{"TT xyz==", "TT [token=xyz==] xyz=="},
+		{"AF token=xyz== user=joe", "AF [token=xyz==][user=joe] "},
 		{"AF xyz= joe@REALM", "AF [token=xyz=][user=joe@REALM] xyz= joe@REALM"},
 		{"NA go away", "NA [message=go away] go away"},
 	};
