@@ -296,11 +296,11 @@ static bool say_of_type(const struct acl *acl, struct report *report)
 		           "ACL '%s': type %s can't be decided here: a rule by it would not hold",
 		           acl->name, acl->type->name);
 	else if (acl->type->flags & ACL_NEVER_HERE)
-		report_say(report, REPORT_WARNING,
+		report_say(report, REPORT_IGNORED,
 		           "ACL '%s': type %s is of what no accelerator does: it never matches",
 		           acl->name, acl->type->name);
 	else if (acl->type->flags & ACL_NEVER_YET)
-		report_say(report, REPORT_NOTE,
+		report_say(report, REPORT_UNMET,
 		           "ACL '%s': type %s is accepted, but never matches yet", acl->name,
 		           acl->type->name);
 	return !(acl->type->flags & ACL_REFUSED);

@@ -90,7 +90,7 @@ void delay_parse_class(struct delay_config *config, const struct words *words,
 	if (!pool || !value_int(words, &i, report, 1, SQUID_MAX_CLASS, &class))
 		return;
 	if (class > MAX_CLASS)
-		report_say(report, REPORT_WARNING,
+		report_say(report, REPORT_IGNORED,
 		           "delay_class %d is not among those known here (1 to %d): the pool limits "
 		           "nothing",
 		           (int)class, MAX_CLASS);
@@ -145,7 +145,7 @@ void delay_parse_parameters(struct delay_config *config, const struct words *wor
 	if (!pool)
 		return;
 	if (pool->class == 0) {
-		report_say(report, REPORT_WARNING,
+		report_say(report, REPORT_IGNORED,
 		           "delay_parameters of a pool without a class that is known: ignored");
 		return;
 	}

@@ -73,7 +73,7 @@ void parse_unused_port(struct reading *reading, const struct directive *directiv
 	if (!value_port(words, &i, reading->report, &port))
 		return;
 	if (port)
-		report_say(reading->report, REPORT_WARNING, "nothing will listen on port %u: %s",
+		report_say(reading->report, REPORT_IGNORED, "nothing will listen on port %u: %s",
 		           port, directive->help);
 	reading_expect_end(reading, words, i);
 }

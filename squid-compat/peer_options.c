@@ -61,7 +61,7 @@ static struct str unescape(struct reading_peer *reading, struct str text)
 static void leave_unused(struct reading_peer *reading, const char *what)
 {
 	reading->peer->is_unusable = true;
-	report_say(reading->report, REPORT_WARNING,
+	report_say(reading->report, REPORT_IGNORED,
 		   "cache_peer %.*s: %s is not yet done: the peer is not used",
 		   STR_ARG(reading->peer->host), what);
 }
@@ -266,7 +266,7 @@ static void take_tls_disable(struct reading_peer *reading)
 /* For proxies that ask each other, or pools of theirs. */
 static void take_nothing(struct reading_peer *reading)
 {
-	report_say(reading->report, REPORT_NOTE, "cache_peer %.*s: %.*s has no effect here",
+	report_say(reading->report, REPORT_HARMLESS, "cache_peer %.*s: %.*s has no effect here",
 		   STR_ARG(reading->peer->host), STR_ARG(reading->name));
 }
 

@@ -151,7 +151,7 @@ void peers_parse(struct peers *peers, const struct words *words, struct report *
 		peer_read_option(&reading, words_text(words, i));
 	finish(&reading);
 	if (peer->type != PEER_PARENT)
-		report_say(report, REPORT_NOTE,
+		report_say(report, REPORT_UNMET,
 			   "cache_peer %.*s: Bobtail asks no siblings yet; it is used only where "
 			   "neighbor_type_domain makes it a parent",
 			   STR_ARG(peer->host));

@@ -258,7 +258,7 @@ static void take_interception(struct reading_port *reading)
 
 static void take_nothing(struct reading_port *reading)
 {
-	report_say(reading->report, REPORT_NOTE, "%s: %.*s has no effect here", reading->directive,
+	report_say(reading->report, REPORT_HARMLESS, "%s: %.*s has no effect here", reading->directive,
 		   STR_ARG(reading->name));
 }
 

@@ -218,8 +218,11 @@ static void print_message(const struct printer *printer, const struct report_mes
 {
 	switch (message->what) {
 	case REPORT_NOTE:
+	case REPORT_HARMLESS:
+	case REPORT_UNMET:
 		print_placed(printer, "NOTE", message);
 		break;
+	case REPORT_IGNORED:
 	case REPORT_WARNING:
 		print_placed(printer, "WARNING", message);
 		break;

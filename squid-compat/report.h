@@ -16,6 +16,9 @@ enum { REPORT_MAX_MESSAGES = 20000 };
 
 enum report_class {
 	REPORT_NOTE,    /* worth knowing: no effect here, translated, ... */
+	REPORT_HARMLESS, /* a note: a part of the line has no effect, and nobody misses it */
+	REPORT_UNMET,    /* a note: a part of the line does not do yet what it says */
+	REPORT_IGNORED,  /* a warning: a part of the line, or all of it, is ignored */
 	REPORT_WARNING, /* works, though perhaps not as meant */
 	REPORT_ERROR,   /* the line or a part of it is ignored; the start goes on (as in Squid) */
 	REPORT_UNRECOGNIZED,   /* an unknown directive: the exit status counts these */

@@ -143,6 +143,16 @@ static const struct {
 	{"TLS_ROLLBACK_BUG", false},
 };
 
+bool tls_op_is_known(struct str name)
+{
+	if (name.len > 0 && strchr("!-+", name.at[0]))
+		name = str_from(name, 1);
+	for (size_t i = 0; i < COUNT(op_names); i++)
+		if (str_eq(name, str_of(op_names[i].name)))
+			return !op_names[i].is_gone;
+	return str_starts_with(name, STR("0x"));
+}
+
 /* Names whose absence from OpenSSL 3 changes nothing for anybody: it never speaks SSL 2. */
 static bool is_op_silent(struct str name)
 {

@@ -79,4 +79,7 @@ enum tls_verdict tls_options_take(struct tls_options *options, enum tls_line lin
 void tls_options_check(const struct tls_options *options, enum tls_line line,
 		       const struct world *world, struct report *report);
 
+/* Is NAME, of options=NAME,NAME ("!" and the like in front), one that OpenSSL 3 knows the meaning of? */
+bool tls_op_is_known(struct str name);
+
 #endif

@@ -351,7 +351,7 @@ static void choose(struct choice *choice, struct str list)
 		else if (str_eq(word, STR("@STRENGTH")))
 			sort_by_strength(choice);
 		else if (str_starts_with(word, STR("@SECLEVEL=")))
-			report_say(choice->report, REPORT_NOTE, "cipher=: %.*s has no effect here",
+			report_say(choice->report, REPORT_HARMLESS, "cipher=: %.*s has no effect here",
 				   STR_ARG(word));
 		else if (word.len > 0)
 			obey(choice, word);

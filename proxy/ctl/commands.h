@@ -26,6 +26,11 @@ extern const struct ctl_option ctl_acl_options[];
 extern const char ctl_acl_help[];
 int ctl_run_acl(struct ctl *ctl, const struct ctl_args *args);
 
+/* explain.c */
+extern const struct ctl_option ctl_explain_options[];
+extern const char ctl_explain_help[];
+int ctl_run_explain(struct ctl *ctl, const struct ctl_args *args);
+
 /* why.c */
 extern const struct ctl_option ctl_why_options[];
 int ctl_run_why(struct ctl *ctl, const struct ctl_args *args);

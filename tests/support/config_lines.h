@@ -52,6 +52,14 @@ static inline void config_lines_forget(struct config_lines *lines)
 	lines->report = report_create();
 }
 
+/* A note is a note, whatever more its class tells; so is a warning. */
+static inline enum report_class config_lines_class(enum report_class what)
+{
+	if (what == REPORT_HARMLESS || what == REPORT_UNMET)
+		return REPORT_NOTE;
+	return what == REPORT_IGNORED ? REPORT_WARNING : what;
+}
+
 /* Was a sentence of that class said that contains part? part NULL: nothing at all was said. */
 static inline bool config_lines_said(const struct config_lines *lines, enum report_class what,
 				     const char *part)
@@ -61,7 +69,7 @@ static inline bool config_lines_said(const struct config_lines *lines, enum repo
 	for (size_t i = 0; i < report_nmessages(lines->report); i++) {
 		const struct report_message *message = report_message(lines->report, i);
 
-		if (message->what == what && strstr(message->text, part))
+		if (config_lines_class(message->what) == what && strstr(message->text, part))
 			return true;
 	}
 	return false;
