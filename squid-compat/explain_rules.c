@@ -47,7 +47,7 @@ static size_t action_word(const struct directive *directive)
 		directive_fn *parse;
 		size_t at;
 	} rows[] = {
-		{parse_access, 1},       {parse_fast_access, 1},       {parse_named_access, 2},
+		{parse_access, 1},       {parse_fast_access, 1},       {parse_upgrade_rule, 2},
 		{parse_header_access, 2}, {parse_cache_peer_access, 2}, {parse_delay_access, 2},
 		{parse_client_delay_access, 2}, {parse_response_delay_access, 2},
 	};
