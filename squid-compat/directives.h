@@ -44,7 +44,9 @@ struct directive {
 	int64_t min, max;    /* of integers, when not both 0 */
 	const char *const
 		*choices; /* of parse_choice: NULL-terminated; the index goes into the slot */
-	const char *help; /* what it is for, or why it has no effect, or what to write instead */
+	/* What it is for, with "(ours)" behind it if Squid does not know it; or why it has no
+	 * effect, or what to write instead. */
+	const char *help;
 	const char *missing; /* NOT_YET: what happens as long as nothing acts on it */
 };
 

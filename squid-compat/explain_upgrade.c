@@ -40,19 +40,10 @@ static bool is_gone_from_squid_7(const char *name)
 	return false;
 }
 
-static bool is_ours(const char *name)
+/* Their rows say so. */
+static bool is_ours(const struct directive *directive)
 {
-	static const char *const names[] = {
-		"acme_challenge_dir",
-		"cache_status_key",
-		"replay_set_cookie",
-		"tls_handshake_limit",
-	};
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
+	return directive->help && strstr(directive->help, "(ours)");
 }
 
 /* The sentence of a remark that has one of these phrases: the line does nothing, here and there. */
@@ -125,7 +116,7 @@ static const char *why_to_go(const struct explanation *explanation, const struct
 		return directive_reason(directive);
 	if (is_gone_from_squid_7(directive->name))
 		return "Squid 7 has no such directive";
-	if (is_ours(directive->name))
+	if (is_ours(directive))
 		return "Bobtail's own: Squid does not know it";
 	/* Squid may do what is refused here. */
 	if (line->what == EXPLAIN_REFUSED && directive->verdict != REFUSED && !line->has_file_fault)

@@ -226,6 +226,33 @@ bool upgrade_port(struct upgrading *upgrading)
 
 /* ---- cache_peer */
 
+/* Squid 7 ignores what it does not know, with an error. */
+static bool is_squids_peer_option(struct str word)
+{
+	static const char *const names[] = {
+		"allow-miss",     "auth-no-keytab",      "background-ping",
+		"basetime",       "carp",                "carp-key",
+		"closest-only",   "connect-fail-limit",  "connect-timeout",
+		"connection-auth", "default",            "digest-url",
+		"forceddomain",   "front-end-https",     "htcp",
+		"htcp-oldsquid",  "login",               "max-conn",
+		"multicast-responder", "multicast-siblings", "name",
+		"no-delay",       "no-digest",           "no-netdb-exchange",
+		"no-query",       "no-tproxy",           "originserver",
+		"proxy-only",     "round-robin",         "sourcehash",
+		"standby",        "ttl",                 "userhash",
+		"weight",         "weighted-round-robin",
+	};
+	struct str name = str_first(word, str_find_char(word, '='));
+
+	if (str_starts_with(name, STR("tls")) || str_starts_with(name, STR("ssl")))
+		return true;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_eq(name, str_of(names[i])))
+			return true;
+	return false;
+}
+
 bool upgrade_peer(struct upgrading *upgrading)
 {
 	static const struct tls_word tls[] = {
@@ -240,7 +267,6 @@ bool upgrade_peer(struct upgrading *upgrading)
 		{"ssloptions", "tls-options", OPS},
 		{"sslversion", "", VERSION},
 		{"tls-version", "", VERSION},
-		{"proxy-protocol", "", DROPPED},
 	};
 	const struct explain_line *line = upgrading->line;
 	struct making making;
@@ -253,7 +279,7 @@ bool upgrade_peer(struct upgrading *upgrading)
 	for (size_t i = 1; i < line->nwords; i++) {
 		struct str word = explain_word(line, i);
 
-		if (is_said_of(line, "Ignoring unknown cache_peer option", word))
+		if (i > 4 && !is_squids_peer_option(word))
 			making.is_changed = true;
 		else if (!put_tls(&making, word, tls, COUNT(tls)))
 			put(&making, word);
