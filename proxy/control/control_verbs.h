@@ -20,6 +20,9 @@ void control_run_objects(struct control_call *call);
 /* control_manager.c */
 void control_run_manager(struct control_call *call);
 
+/* control_peer.c */
+void control_run_peer(struct control_call *call);
+
 /* control_purge.c */
 void control_run_purge(struct control_call *call);
 

@@ -39,6 +39,13 @@ int ctl_run_why(struct ctl *ctl, const struct ctl_args *args);
 extern const struct ctl_option ctl_warm_options[];
 int ctl_run_warm(struct ctl *ctl, const struct ctl_args *args);
 
+/* peer.c */
+extern const char ctl_peer_help[];
+int ctl_run_peer_list(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_peer_drain(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_peer_undrain(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_peer_weight(struct ctl *ctl, const struct ctl_args *args);
+
 /* purge.c */
 int ctl_run_purge(struct ctl *ctl, const struct ctl_args *args);
 

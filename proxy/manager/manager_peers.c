@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is known of each cache_peer. */
 #include "lib/base/check.h"
+#include "lib/http/date.h"
 #include "lib/net/addr.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/manager/manager_pages.h"
@@ -28,6 +29,7 @@ static void write_flags(struct buf *out, const struct peer *peer)
 		{PEER_SELECT_ROUND_ROBIN, "round-robin"}, {PEER_SELECT_WEIGHTED, "weighted-round-robin"},
 		{PEER_SELECT_CARP, "carp"},               {PEER_SELECT_SOURCEHASH, "sourcehash"},
 		{PEER_SELECT_USERHASH, "userhash"},       {PEER_SELECT_DEFAULT, "default"},
+		{PEER_SELECT_LEAST_CONN, "least-conn"},   {PEER_SELECT_PEAK_EWMA, "peak-ewma"},
 	};
 	const struct {
 		bool is_set;
@@ -40,6 +42,7 @@ static void write_flags(struct buf *out, const struct peer *peer)
 		{peer->may_miss, "allow-miss"},
 		{peer->is_originserver, "originserver"},
 		{peer->is_tls, "tls"},
+		{peer->is_backup, "backup"},
 	};
 
 	buf_add_str(out, STR("Flags      :"));
@@ -57,6 +60,26 @@ static unsigned load(const atomic_uint *value)
 	return atomic_load_explicit(value, memory_order_relaxed);
 }
 
+/* Ours, beside Squid's Status. */
+static void write_state(struct buf *out, const struct peer *peer, struct peer_state *state)
+{
+	int64_t since_s = atomic_load_explicit(&state->since_s, memory_order_relaxed);
+	unsigned weight = load(&state->weight);
+	char why[PEER_REASON_BYTES], date[DATE_SIZE];
+
+	buf_printf(out, "Weight     : %u%s\n", weight > 0 ? weight : peer->weight,
+		   weight > 0 ? " (of the operator)" : "");
+	buf_printf(out, "Requests   : %d now, %d waiting\n",
+		   atomic_load_explicit(&state->nactive, memory_order_relaxed),
+		   atomic_load_explicit(&state->nwaiting, memory_order_relaxed));
+	if (atomic_load_explicit(&state->is_drained, memory_order_relaxed))
+		buf_add_str(out, STR("Drained    : no new requests\n"));
+	if (since_s == 0)
+		return;
+	date_format(since_s, date);
+	buf_printf(out, "Since      : %s: %s\n", date, peer_state_reason(state, why));
+}
+
 static void write_peer(struct buf *out, const struct peer *peer, struct peer_state *state)
 {
 	struct addr addr;
@@ -65,6 +88,7 @@ static void write_peer(struct buf *out, const struct peer *peer, struct peer_sta
 	buf_printf(out, "Host       : %.*s/%u/%u\n", STR_ARG(peer->host), peer->port,
 		   peer->icp_port);
 	write_flags(out, peer);
+	write_state(out, peer, state);
 	if (addr_parse(peer->host, 0, &addr))
 		buf_printf(out, "Address[0] : %.*s\n", STR_ARG(peer->host));
 	buf_printf(out, "Status     : %s\n", peer_state_is_up(state) ? "Up" : "Down");
