@@ -152,6 +152,8 @@ struct config {
 	bool client_persistent_connections;
 	bool server_persistent_connections;
 	bool persistent_connection_after_error;
+	bool half_closed_clients;
+	bool detect_broken_pconn;
 	int pipeline_prefetch;
 	int client_ip_max_connections; /* -1: no limit */
 
@@ -170,6 +172,7 @@ struct config {
 	enum forwarded_for forwarded_for;
 	enum uri_whitespace uri_whitespace;
 	enum relaxed_parser relaxed_header_parser;
+	bool host_verify_strict;
 	bool check_hostnames;
 	bool allow_underscore;
 	const struct port_url_rules *url_rules; /* of append_domain and these; NULL: none */
@@ -247,6 +250,10 @@ struct config {
 	struct access_list *send_hit;            /* allow */
 	struct access_list *store_miss;          /* allow */
 	struct access_list *collapsed_forwarding_access; /* allow */
+	struct access_list *server_pconn_for_nonretriable;   /* deny */
+	struct access_list *force_request_body_continuation; /* deny */
+	struct access_list *broken_posts;                    /* deny */
+	struct access_list *stats_collection;                /* allow */
 	struct access_list *always_direct;       /* deny */
 	struct access_list *never_direct;        /* deny */
 	struct access_list *url_rewrite_access;  /* allow */

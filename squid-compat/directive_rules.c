@@ -135,6 +135,19 @@ void parse_value_if(struct reading *reading, const struct directive *directive,
 		check_condition(reading, words, 2);
 }
 
+void parse_unsupported_protocol(struct reading *reading, const struct directive *directive,
+                                const struct words *words)
+{
+	struct str mode = words_text(words, 1);
+
+	(void)directive;
+	if (str_eq(mode, STR("tunnel")) || str_eq(mode, STR("respond")))
+		check_condition(reading, words, 2);
+	else
+		report_say(reading->report, REPORT_FATAL,
+		           "unknown on_unsupported_protocol mode: %.*s", STR_ARG(mode));
+}
+
 void parse_size_if(struct reading *reading, const struct directive *directive,
                    const struct words *words)
 {

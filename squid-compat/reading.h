@@ -71,6 +71,7 @@ directive_fn parse_acl;
 directive_fn parse_access;        /* struct access_list *; may wait for slow ACLs */
 directive_fn parse_fast_access;   /* the same, may not wait */
 directive_fn parse_upgrade_rule;  /* PROTOCOL allow|deny ACL... */
+directive_fn parse_unsupported_protocol; /* tunnel|respond [ACL...]: checked only */
 directive_fn parse_value_if;      /* WORD ACL...: checked only */
 directive_fn parse_size_rule;     /* SIZE|none [ACL...] */
 directive_fn parse_outgoing_address; /* struct socket_rules * */

@@ -73,7 +73,8 @@ static enum h1_verdict check_response(struct h1_cursor *cursor, enum http_method
 	            : framing.is_chunked             ? HTTP_BODY_CHUNKED
 	            : framing.has_length             ? HTTP_BODY_LENGTH
 	                                             : HTTP_BODY_CLOSE;
-	out->keep_alive = out->body != HTTP_BODY_CLOSE && h1_keeps_alive(&out->head, out->minor);
+	out->claims_keep_alive = h1_keeps_alive(&out->head, out->minor);
+	out->keep_alive = out->body != HTTP_BODY_CLOSE && out->claims_keep_alive;
 	return H1_DONE;
 }
 

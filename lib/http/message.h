@@ -204,6 +204,7 @@ struct http_response {
 	enum http_body body; /* given the method it answers */
 	uint64_t content_length;
 	bool keep_alive;
+	bool claims_keep_alive; /* so the head says, though the body may end with the connection */
 };
 
 /* "OK" for 200 and so on; "Unknown" for codes without a registered phrase. */

@@ -40,6 +40,12 @@ static void begin_answer_body(struct fetch *fetch)
 	fetch->chunks = (struct h1_chunks){.trailers = &fetch->trailers};
 	fetch->keeps_conn = response->keep_alive && response->body != HTTP_BODY_CLOSE &&
 	                    fetch_config(fetch)->server_persistent_connections;
+	fetch->body_patience_ms = fetch_config(fetch)->read_timeout_ms;
+	if (fetch_config(fetch)->detect_broken_pconn && response->claims_keep_alive &&
+	    response->body == HTTP_BODY_CLOSE) {
+		fetch->body_patience_ms = BROKEN_PCONN_MS;
+		fetch_set_deadline(fetch, fetch->body_patience_ms);
+	}
 }
 
 static enum fetch_state take_body(struct fetch *fetch, struct str bytes);
@@ -321,7 +327,7 @@ static enum fetch_state end_of_body(struct fetch *fetch, bool is_clean)
 	if (fetch->is_producing)
 		fetch_store_finish(&fetch->storing, &fetch->order, fetch->object);
 	fetch->is_producing = false;
-	if (is_clean && fetch->keeps_conn && !fetch_has_upload(fetch) &&
+	if (is_clean && fetch->keeps_conn && !fetch_has_upload(fetch) && !fetch->upload.wants_crlf &&
 	    !stream_is_writing(&fetch->conn->stream)) {
 		timer_cancel(&fetch->timer);
 		origin_keep(fetch->conn, fetch_config(fetch)->server_idle_pconn_timeout_ms,
@@ -433,7 +439,7 @@ static enum fetch_state read_body_once(struct fetch *fetch, bool *wait)
 	if (n <= 0)
 		return fetch_body_broken(fetch, n == 0 ? ECONNRESET : (int)-n);
 	fetch->order.worker->counters.server_bytes_in += (uint64_t)n;
-	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	fetch_set_deadline(fetch, fetch->body_patience_ms);
 	if (!is_plain)
 		return take_chunked(fetch, (struct str){into, (size_t)n});
 	object_commit(fetch->object, (size_t)n);
@@ -475,6 +481,6 @@ enum fetch_state fetch_run_body(struct fetch *fetch)
 		next = read_body_once(fetch, &wait);
 	}
 	if (next == FETCH_BODY && fetch->timer.deadline_ms == 0)
-		fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+		fetch_set_deadline(fetch, fetch->body_patience_ms);
 	return next;
 }

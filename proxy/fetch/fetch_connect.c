@@ -109,11 +109,20 @@ static void choose_socket(struct fetch *fetch)
 	facts->peer_name = peer_name;
 }
 
+/* What an old connection loses can't be sent again unless it is idempotent and without a body:
+ * server_pconn_for_nonretriable takes the chance. */
 static bool may_reuse(const struct fetch *fetch)
 {
-	return fetch_config(fetch)->server_persistent_connections &&
-	       http_method_is_idempotent(fetch_request(fetch)->method) &&
-	       fetch_request(fetch)->body == HTTP_BODY_NONE;
+	const struct config *config = fetch_config(fetch);
+
+	if (!config->server_persistent_connections)
+		return false;
+	if (http_method_is_idempotent(fetch_request(fetch)->method) &&
+	    fetch_request(fetch)->body == HTTP_BODY_NONE)
+		return true;
+	return config->server_pconn_for_nonretriable &&
+	       access_list_allows(config->server_pconn_for_nonretriable, false,
+	                          fetch->order.facts);
 }
 
 static void note_server(struct fetch *fetch)

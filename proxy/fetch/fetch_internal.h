@@ -32,6 +32,7 @@ enum fetch_state {
 enum {
 	REQUEST_HEAD_MAX_BYTES = 1 << 20,
 	UPLOAD_BYTES = 32768,
+	BROKEN_PCONN_MS = 10000, /* detect_broken_pconn */
 	MAX_INTERIM = 16, /* 1xx answers before the final one */
 	MIN_GAP_BYTES = 65536,
 	READS_A_TURN = 16, /* of one origin, before others have their turn */
@@ -41,6 +42,7 @@ enum {
 struct upload {
 	char *bytes; /* UPLOAD_BYTES; NULL: there is no body, or it is done */
 	bool is_chunked, is_started, is_end_sent, is_done;
+	bool wants_crlf; /* behind it; then nothing else goes over the connection */
 	uint64_t nbytes; /* taken from the client so far */
 	char chunk_head[24];
 };
@@ -81,6 +83,7 @@ struct fetch {
 	struct h1_parser parser;
 	struct h1_chunks chunks;
 	struct buf trailers;
+	int64_t body_patience_ms; /* between its bytes */
 	uint64_t body_left;
 	enum http_body body;
 	bool keeps_conn;

@@ -94,9 +94,11 @@ static enum pump send_end(struct fetch *fetch)
 {
 	struct upload *upload = &fetch->upload;
 
-	if (!upload->is_chunked || upload->is_end_sent)
+	if (!(upload->is_chunked || upload->wants_crlf) || upload->is_end_sent)
 		return PUMP_DONE;
 	upload->is_end_sent = true;
+	if (upload->wants_crlf)
+		return sent(stream_writev(&fetch->conn->stream, &(struct iovec){"\r\n", 2}, 1));
 	return sent(send_piece(fetch, 0));
 }
 
@@ -118,6 +120,15 @@ static enum pump take_more(struct fetch *fetch)
 	return n > 0 ? sent(send_piece(fetch, (size_t)n)) : PUMP_ON;
 }
 
+/* Squid: broken_posts: an origin that wants a CRLF behind the body. */
+static bool is_broken_post(const struct fetch *fetch)
+{
+	const struct access_list *list = fetch_config(fetch)->broken_posts;
+
+	return list && fetch->state != FETCH_BODY && /* the facts go with the answer's head */
+	       access_list_allows(list, false, fetch->order.facts);
+}
+
 bool fetch_pump_upload(struct fetch *fetch)
 {
 	struct upload *upload = &fetch->upload;
@@ -127,6 +138,7 @@ bool fetch_pump_upload(struct fetch *fetch)
 	if (!upload->bytes) {
 		upload->bytes = mem_alloc(UPLOAD_BYTES);
 		upload->is_chunked = fetch_request(fetch)->body == HTTP_BODY_CHUNKED;
+		upload->wants_crlf = !upload->is_chunked && is_broken_post(fetch);
 		exchange->ops->send_continue(exchange);
 	}
 	do {

@@ -369,6 +369,15 @@ bool peer_selection_next(struct peer_selection *s)
 	return false;
 }
 
+/* Squid: nonhierarchical_direct: what no parent's cache has does without one, where it may. */
+static bool does_without_peers(const struct peer_selection *s)
+{
+	const struct http_request *request = s->facts_->request;
+
+	return s->may_go_direct_ && snapshot_config(s->snapshot_)->nonhierarchical_direct && request &&
+	       (request->method != HTTP_GET || http_has(&request->head, FIELD_AUTHORIZATION));
+}
+
 void peer_selection_begin(struct peer_selection *s, struct worker *worker,
 			  const struct snapshot *snapshot, const struct peer_request *request)
 {
@@ -392,4 +401,8 @@ void peer_selection_begin(struct peer_selection *s, struct worker *worker,
 	}
 	s->may_go_direct_ = request->may_go_direct &&
 			    !access_list_allows(config->never_direct, false, s->facts_);
+	if (does_without_peers(s)) {
+		add(s, NULL, LOG_HIER_DIRECT, false);
+		s->phase_ = COUNT(phases);
+	}
 }

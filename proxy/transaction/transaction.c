@@ -125,6 +125,25 @@ static enum transaction_state answer_challenge(struct transaction *t)
 	return next;
 }
 
+/* Squid: host_verify_strict: Host, with its port, is that of the URL. */
+static bool is_host_of_url(const struct transaction *t)
+{
+	struct str field = http_value(&transaction_request(t)->head, FIELD_HOST), host;
+	struct str of_url = str_first(str_from(t->url, t->parts.authority.at), t->parts.authority.len);
+	struct str of_host = of_url;
+	uint16_t port, url_port;
+
+	if (field.len == 0 || t->is_internal)
+		return true;
+	if (!port_cut_site(field, &host, &port) || !port_cut_site(of_url, &of_host, &url_port))
+		return false;
+	if (host.len > 0 && host.at[host.len - 1] == '.')
+		host.len--;
+	if (port == 0)
+		port = t->parts.is_https ? 443 : 80;
+	return str_eq_nocase(host, of_host) && port == t->parts.port;
+}
+
 static enum transaction_state run_start(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);
@@ -145,6 +164,8 @@ static enum transaction_state run_start(struct transaction *t)
 		                          verdict == PORT_URL_BAD_SCHEME ? ERROR_UNSUP_REQ
 		                                                         : ERROR_INVALID_URL);
 	access_set_url_facts(t);
+	if (transaction_config(t)->host_verify_strict && !is_host_of_url(t))
+		return transaction_refuse(t, 409, ERROR_CONFLICT_HOST);
 	if (is_body_too_large(t))
 		return transaction_refuse(t, 413, ERROR_TOO_BIG);
 	cache_control_read(&request->head, &t->control);
@@ -345,7 +366,7 @@ static void begin(struct transaction *t)
 	snapshot_ref(t->snapshot);
 	t->start_us = loop_wall_us(t->worker->loop);
 	access_init_facts(t);
-	if (!t->is_background)
+	if (!t->is_background && !transaction_config(t)->stats_collection)
 		t->worker->counters.client_requests++;
 }
 

@@ -98,6 +98,15 @@ static void collect_variants(const struct transaction *t, struct fetch_order *or
 	}
 }
 
+/* Squid: force_request_body_continuation: the client need not wait for the origin to want it. */
+static void hasten_body(struct transaction *t)
+{
+	const struct access_list *list = transaction_config(t)->force_request_body_continuation;
+
+	if (list && access_list_allows(list, false, &t->facts))
+		t->exchange.ops->send_continue(&t->exchange);
+}
+
 static void start_fetch(struct transaction *t)
 {
 	struct fetch_order order = {
@@ -129,6 +138,7 @@ static void start_fetch(struct transaction *t)
 		.owner = t,
 	};
 
+	hasten_body(t);
 	collect_variants(t, &order);
 	t->is_range_withheld = order.withholds_range || order.fill.partial;
 	t->tag = LOG_TCP_MISS;

@@ -414,6 +414,20 @@ static void add_notes(struct transaction *t, struct log_facts *facts)
 	facts->nnotes = t->notes.n;
 }
 
+/* stats_collection; what nothing is said about was counted when it began. */
+static bool is_counted(struct transaction *t)
+{
+	const struct access_list *list = transaction_config(t)->stats_collection;
+
+	if (!list)
+		return true;
+	set_outcome_facts(t);
+	if (!access_list_allows(list, true, &t->facts))
+		return false;
+	t->worker->counters.client_requests++;
+	return true;
+}
+
 void transaction_log(struct transaction *t, bool is_complete)
 {
 	struct access_logger *logger = t->snapshot->logger;
@@ -421,7 +435,8 @@ void transaction_log(struct transaction *t, bool is_complete)
 
 	if (t->is_background)
 		return;
-	count(t, is_complete);
+	if (is_counted(t))
+		count(t, is_complete);
 	if (!access_logger_is_on(logger))
 		return;
 	fill_facts(t, &facts);
