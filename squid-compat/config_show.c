@@ -10,22 +10,6 @@
 
 enum { VALUE_BYTES = 4096, MASKED_MAX_BYTES = 65536 };
 
-/* The last line of these is the one that counts. */
-static bool is_single(const struct directive *directive)
-{
-	static directive_fn *const single[] = {
-		parse_on_off, parse_int,  parse_percent, parse_time,
-		parse_size,   parse_text, parse_size_kb, parse_bounded_size,
-		parse_rest,   parse_port, parse_choice,  parse_umask,
-		parse_cache_log, parse_debug_options, parse_count_or_on_off,
-	};
-
-	for (size_t i = 0; i < COUNT(single); i++)
-		if (directive->parse == single[i])
-			return true;
-	return false;
-}
-
 /* ---- what nobody said */
 
 /* Defaults that depend on the machine. Empty: it is not one of these. */
@@ -141,7 +125,7 @@ bool config_show_next(const struct config *config, struct config_cursor *cursor,
 		const struct config_line *line =
 			cursor->line ? cursor->line : config->lines[cursor->directive];
 
-		if (line && is_single(directive))
+		if (line && directive_is_single(directive))
 			line = last_of(line);
 		cursor->line = line ? line->next : NULL;
 		if (!cursor->line)

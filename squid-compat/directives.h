@@ -53,6 +53,13 @@ struct directive {
 /* By name or alias, which are case-sensitive; NULL: none. */
 const struct directive *directive_find(struct str name);
 
+/* The name or alias that name was probably meant to be: at most two letters are other ones, too
+ * many, missing, or changed places. STR_NONE: none is that near. */
+struct str directive_nearest(struct str name);
+
+/* The last line of it is the one that counts. */
+bool directive_is_single(const struct directive *directive);
+
 /* Its place in the table, from 0 on: directive_at(directive_number(d)) == d. */
 size_t directive_number(const struct directive *directive);
 

@@ -459,6 +459,28 @@ static void finish(struct reading_port *reading)
 		       &port->tls_files);
 }
 
+static bool is_same_socket(const struct port *a, const struct port *b)
+{
+	if (a->unix_path.at || b->unix_path.at)
+		return a->unix_path.at && b->unix_path.at && str_eq(a->unix_path, b->unix_path);
+	return addr_port(&a->addr) == addr_port(&b->addr) && addr_eq_ip(&a->addr, &b->addr) &&
+	       a->is_ipv4_only == b->is_ipv4_only;
+}
+
+/* Where Squid cannot open a socket it goes on with the others. */
+static bool is_there_already(const struct reading_port *reading)
+{
+	for (const struct port *port = reading->ports->first; port; port = port->next) {
+		if (!is_same_socket(port, reading->port))
+			continue;
+		report_say(reading->report, REPORT_ERROR,
+			   "%s %.*s: a line above listens there already: this one is left out",
+			   reading->directive, STR_ARG(reading->port->spec));
+		return true;
+	}
+	return false;
+}
+
 static void append(struct ports *ports, struct port *port)
 {
 	*ports->last_ = port;
@@ -517,7 +539,7 @@ void ports_parse(struct ports *ports, const struct words *words, struct report *
 	for (size_t i = 2; i < words->n; i++)
 		read_option(&reading, words_text(words, i));
 	finish(&reading);
-	if (report_count(report, REPORT_FATAL) == nfatal)
+	if (report_count(report, REPORT_FATAL) == nfatal && !is_there_already(&reading))
 		append(ports, port);
 }
 

@@ -79,6 +79,33 @@ static void keep_line(struct reading *reading, size_t number, const struct words
 		reading->config->lines[number] = line;
 }
 
+/* Squid takes the last one without a word. */
+static void warn_of_replaced(struct reading *reading, const struct directive *directive, size_t number,
+                             const struct words *words)
+{
+	const struct config_line *last = reading->last_lines[number];
+
+	if (!last || directive->verdict != HONOURED || !directive_is_single(directive) ||
+	    str_eq(str_of(last->text), words->line))
+		return;
+	report_say(reading->report, REPORT_WARNING,
+	           "'%s' replaces what %s:%d says: the last line counts", directive->name,
+	           last->file ? last->file : "the default", last->number);
+}
+
+static void say_unrecognized(struct reading *reading, const struct directive *directive,
+                             struct str name)
+{
+	struct str nearest = directive ? STR_NONE : directive_nearest(name);
+
+	report_say(reading->report, REPORT_UNRECOGNIZED, "%.*s", STR_ARG(str_first(name, 200)));
+	if (directive)
+		report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
+		           directive->help);
+	else if (nearest.len > 0)
+		report_say(reading->report, REPORT_NOTE, "is '%.*s' meant?", STR_ARG(nearest));
+}
+
 void reading_take_line(void *user, const struct words *words)
 {
 	struct reading *reading = user;
@@ -88,17 +115,14 @@ void reading_take_line(void *user, const struct words *words)
 	bool *has_seen;
 
 	if (!directive || directive->verdict == UNKNOWN) {
-		report_say(reading->report, REPORT_UNRECOGNIZED, "%.*s",
-		           STR_ARG(str_first(name, 200)));
-		if (directive)
-			report_say(reading->report, REPORT_NOTE, "%s : %s", directive->name,
-			           directive->help);
+		say_unrecognized(reading, directive, name);
 		return;
 	}
 	if (directive->verdict == OBSOLETE || directive->verdict == TRANSLATED)
 		report_say(reading->report, REPORT_ERROR, "Directive '%.*s' is obsolete.",
 		           STR_ARG(name));
 	number = directive_number(directive);
+	warn_of_replaced(reading, directive, number, words);
 	keep_line(reading, number, words);
 	has_seen = &reading->has_seen[number];
 	if (!*has_seen)
