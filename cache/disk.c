@@ -266,7 +266,7 @@ static bool is_locked(const struct disk *disk, const char *path)
 	       held.st_ino == there.st_ino && held.st_dev == there.st_dev;
 }
 
-static void drop_lock(struct disk *disk)
+void disk_drop_lock(struct disk *disk)
 {
 	if (disk->lock_fd >= 0)
 		close(disk->lock_fd);
@@ -282,14 +282,14 @@ static enum err take_lock(struct disk *disk, struct err_text *why)
 		mem_free(path);
 		return ERR_OK;
 	}
-	drop_lock(disk);
+	disk_drop_lock(disk);
 	disk->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (disk->lock_fd < 0) {
 		err_say(why, "cannot open %s: %s", path, strerror(errno));
 		err = ERR_DISK;
 	} else if (flock(disk->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		err_say(why, "%s is in use by another process", disk->path);
-		drop_lock(disk);
+		disk_drop_lock(disk);
 		err = ERR_DISK;
 	}
 	mem_free(path);
@@ -403,6 +403,11 @@ enum err disk_open(const struct disk_config *config, struct disk **out, struct e
 	return ERR_OK;
 }
 
+void disk_hand_over(struct disk *disk)
+{
+	disk_writer_post(disk->writer, disk_item_create(ITEM_HAND_OVER, 0));
+}
+
 void disk_close(struct disk *disk)
 {
 	if (!disk)
@@ -412,7 +417,7 @@ void disk_close(struct disk *disk)
 		disk_reader_stop(disk->readers[i]);
 	disk_writer_stop(disk->writer);
 	health_good(&disk->health);
-	drop_lock(disk);
+	disk_drop_lock(disk);
 	disk_index_destroy(disk->index);
 	disk_admission_destroy(disk->admission);
 	lock_fini(&disk->shared.lock);

@@ -62,6 +62,10 @@ enum err disk_open(const struct disk_config *config, struct disk **out, struct e
  * are: without an object. The loops that asked must still be there. Accepts NULL. */
 void disk_close(struct disk *disk);
 
+/* Another process takes the file over: what is queued is committed (within some seconds), the lock let go,
+ * nothing more written; look-ups go on. For good. Any thread; returns at once. */
+void disk_hand_over(struct disk *disk);
+
 /* `-z`: makes the directory and an empty database where there is none, and checks one that is. */
 enum err disk_create_only(const struct disk_config *config, struct err_text *why);
 

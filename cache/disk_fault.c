@@ -50,6 +50,12 @@ void writer_pause(struct disk_writer *writer, const char *reason, int64_t retry_
 	set_state(writer, DISK_PAUSED, reason);
 }
 
+void writer_leave(struct disk_writer *writer, const char *reason)
+{
+	if (disk_state(writer->disk) == DISK_NORMAL)
+		set_state(writer, DISK_PAUSED, reason);
+}
+
 static int64_t next_retry_ms(struct disk_writer *writer)
 {
 	int64_t now_ms = loop_now_ms(writer->loop);

@@ -124,6 +124,9 @@ static inline int disk_count_fault(struct disk *disk, enum disk_count which)
 	return atomic_fetch_add_explicit(&disk->counts[which], 1, memory_order_relaxed) == 0 ? 1 : 2;
 }
 
+/* The writer's: another process may have the file. */
+void disk_drop_lock(struct disk *disk);
+
 /* For `bobtailctl health`. reason may be NULL. */
 void disk_tell_health(struct disk *disk, enum disk_state state, const char *reason);
 

@@ -189,12 +189,14 @@ static void enqueue(struct disk_writer *writer, struct disk_item *item)
 }
 
 /* Writes what is left, for some seconds at most, and drops the rest. */
-static void finish(struct disk_writer *writer)
+static void write_the_rest(struct disk_writer *writer)
 {
 	enum { PATIENCE_MS = 5000, NAP_US = 20000 };
 	int64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
 
-	writer->is_stopping = true;
+	if (writer->is_done)
+		return;
+	writer->is_stopping = writer->is_done = true;
 	disk_checkpoint_stop(writer->checkpoint);
 	while (!list_is_empty(&writer->queue) && disk_state(writer->disk) == DISK_NORMAL &&
 	       clock_mono_ms() < deadline_ms) {
@@ -215,7 +217,26 @@ static void finish(struct disk_writer *writer)
 	timer_cancel(&writer->batch_timer);
 	timer_cancel(&writer->tick);
 	rows_close(&writer->rows);
+}
+
+static void finish(struct disk_writer *writer)
+{
+	write_the_rest(writer);
+	while (!list_is_empty(&writer->queue))
+		item_settle(writer, take_front(writer), false);
+	purge_cut_all(writer);
+	loop_task_cancel(&writer->batch_task);
+	timer_cancel(&writer->batch_timer);
 	loop_stop(writer->loop);
+}
+
+static void hand_over(struct disk_writer *writer)
+{
+	if (writer->is_done)
+		return;
+	write_the_rest(writer);
+	writer_leave(writer, "another process goes on with it");
+	disk_drop_lock(writer->disk);
 }
 
 static void on_mail(struct mail *mail)
@@ -227,6 +248,10 @@ static void on_mail(struct mail *mail)
 	case ITEM_STOP:
 		mem_free(item);
 		finish(writer);
+		return;
+	case ITEM_HAND_OVER:
+		mem_free(item);
+		hand_over(writer);
 		return;
 	case ITEM_FAULT:
 		/* Of a file that has been replaced meanwhile it says nothing of interest. */

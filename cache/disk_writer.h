@@ -23,6 +23,7 @@ enum disk_item_kind {
 	ITEM_REMOVE_KEY,
 	ITEM_LOG_PURGE,
 	ITEM_FAULT, /* a reader met what the writer should see to */
+	ITEM_HAND_OVER, /* another process goes on with the file */
 	ITEM_STOP,
 };
 

@@ -32,6 +32,7 @@ struct disk_writer {
 	struct loop *loop;
 	pthread_t thread;
 	bool is_started, is_stopping;
+	bool is_done; /* nothing will be written any more */
 	struct disk_rows rows; /* db NULL: closed */
 
 	/* the queue and the transaction under way */
@@ -104,6 +105,8 @@ void writer_is_well(struct disk_writer *writer);
 void writer_reopen(struct disk_writer *writer);
 /* False: no transaction now. */
 bool writer_may_write(struct disk_writer *writer);
+/* Nothing will be written any more. */
+void writer_leave(struct disk_writer *writer, const char *reason);
 void writer_pause(struct disk_writer *writer, const char *reason, int64_t retry_in_ms);
 /* No database is open: DISK_OFF, and another try soon. */
 void writer_rest(struct disk_writer *writer, const char *reason);

@@ -19,18 +19,18 @@
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
+#include "proxy/activation.h"
+#include "proxy/broker_internal.h"
 #include "proxy/channel.h"
 #include "proxy/control/control.h"
 #include "proxy/control/control_path.h"
 #include "proxy/kid.h"
 #include "proxy/log/cache_log.h"
-#include "proxy/notify.h"
-#include "proxy/pid_file.h"
 #include "proxy/process.h"
-#include "proxy/sockets.h"
 #include "proxy/startup.h"
 #include "proxy/tls/tls_watch.h"
 #include "proxy/transcript.h"
+#include "proxy/upgrade.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
 
@@ -41,41 +41,6 @@ enum {
 	QUICK_DEATHS_AT_ONCE = 5, /* then it waits, twice as long each time */
 	MAX_PAUSE_MS = 60000,
 	STOP_GRACE_MS = 30000, /* beyond shutdown_lifetime */
-};
-
-enum kid_state { KID_NONE, KID_STARTING, KID_READY };
-
-enum aim {
-	AIM_SERVE,
-	AIM_RESTART, /* the kid has been told to stop; another one follows */
-	AIM_STOP,
-};
-
-/* The only thread's. */
-struct broker {
-	const struct command_line *line;
-	struct config *config;
-	struct config *next; /* a reload waits for the kid's word */
-	struct sockets sockets;
-	struct pid_file pid_file;
-	char *control_path;
-	int control_fd;
-	struct notify notify;
-	int ready_fd; /* to the process that was called; -1: told, or in the foreground */
-	struct loop *loop;
-	struct loop_fd signals, channel;
-	enum aim aim;
-	enum kid_state kid_state;
-	pid_t kid;
-	int64_t kid_started_ms;
-	unsigned nquick_deaths, nstops;
-	bool has_served; /* some kid was ready */
-	bool is_reload_due;
-	int64_t reloaded_ms;
-	struct timer restart_timer, reload_timer, kill_timer;
-	struct tls_watch tls_watch;
-	bool is_tls_renewed; /* since config was read: a new kid has to be told */
-	int status;
 };
 
 static struct broker *logging; /* whose kid gets log lines; set while it runs */
@@ -95,13 +60,13 @@ static void log_line(int level, const char *line, size_t len)
 	mem_free(text);
 }
 
-static bool tell(struct broker *broker, enum channel_kind kind, int64_t value)
+bool broker_tell(struct broker *broker, enum channel_kind kind, int64_t value)
 {
 	return broker->kid_state != KID_NONE &&
 	       channel_send(broker->channel.fd, kind, value, NULL, NULL, 0);
 }
 
-static void finish(struct broker *broker, int status)
+void broker_finish(struct broker *broker, int status)
 {
 	broker->status = status;
 	loop_stop(broker->loop);
@@ -174,7 +139,7 @@ static _Noreturn void become_kid(struct broker *broker, int channel)
 	exit(kid_run(broker->line, broker->config, channel, broker->control_fd));
 }
 
-static void watch_kid(struct broker *broker, pid_t pid, int channel)
+static void take_kid(struct broker *broker, pid_t pid, int channel)
 {
 	broker->kid = pid;
 	broker->kid_state = KID_STARTING;
@@ -182,11 +147,23 @@ static void watch_kid(struct broker *broker, pid_t pid, int channel)
 	broker->channel.fd = channel;
 	if (!loop_watch_level(broker->loop, &broker->channel, EPOLLIN))
 		log_say(0, "ERROR: cannot watch the channel to the kid: %s", strerror(errno));
+}
+
+void broker_adopt_kid(struct broker *broker, pid_t pid, int channel)
+{
+	take_kid(broker, pid, channel);
+	broker->kid_state = KID_READY;
+	broker->has_served = true;
+}
+
+static void watch_kid(struct broker *broker, pid_t pid, int channel)
+{
+	take_kid(broker, pid, channel);
 	log_say(1, "Squid Parent: (squid-1) process %d started", (int)pid);
 	give_all_sockets(broker);
 	if (broker->is_tls_renewed)
 		give_tls_files(broker);
-	tell(broker, CHANNEL_SYNC, 0);
+	broker_tell(broker, CHANNEL_SYNC, 0);
 }
 
 static unsigned nworkers_of(const struct config *config)
@@ -203,7 +180,7 @@ static void start_kid(struct broker *broker)
 	sockets_resize(&broker->sockets, nworkers_of(broker->config));
 	if (!channel_pair(ends)) {
 		log_say(0, "FATAL: cannot make a channel to the kid: %s", strerror(errno));
-		finish(broker, EXIT_FAILURE);
+		broker_finish(broker, EXIT_FAILURE);
 		return;
 	}
 	pid = fork();
@@ -265,16 +242,21 @@ static void kid_gone(struct broker *broker, int status)
 	loop_unwatch(broker->loop, &broker->channel);
 	close(broker->channel.fd);
 	broker->kid_state = KID_NONE;
-	timer_cancel(&broker->kill_timer);
+	if (broker->upgrade.nleaving == 0)
+		timer_cancel(&broker->kill_timer);
 	say_exit(broker->kid, status);
 	if (broker->next)
 		reload_answered(broker, true); /* the next kid starts with it */
+	if (upgrade_failed(broker, "the new program's serving process ends at its start"))
+		return;
+	if (broker->aim == AIM_STOP && broker->upgrade.nleaving > 0)
+		return; /* the last of them finishes */
 	if (broker->aim == AIM_STOP || (is_clean && broker->aim != AIM_RESTART))
-		finish(broker, EXIT_SUCCESS);
+		broker_finish(broker, EXIT_SUCCESS);
 	else if (broker->aim == AIM_RESTART)
 		start_kid(broker);
 	else if (!broker->has_served)
-		finish(broker, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+		broker_finish(broker, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
 	else
 		restart_after_crash(broker);
 }
@@ -284,6 +266,7 @@ static void kid_ready(struct broker *broker)
 	broker->kid_state = KID_READY;
 	broker->has_served = true;
 	notify_ready(&broker->notify, getpid());
+	upgrade_succeeded(broker);
 	if (broker->ready_fd >= 0) {
 		(void)!write(broker->ready_fd, "", 1);
 		close(broker->ready_fd);
@@ -294,6 +277,17 @@ static void kid_ready(struct broker *broker)
 /* ---- reload */
 
 static void start_reload(struct broker *broker);
+
+static void take_next(struct broker *broker)
+{
+	broker->config = broker->next;
+	broker->is_tls_renewed = false;
+	tls_watch_follow(&broker->tls_watch, broker->config);
+	if (broker->next_transcript)
+		config_history_push(&broker->history, broker->next_transcript);
+	else
+		config_history_pop(&broker->history);
+}
 
 /* The kid has taken broker->next over, or not. */
 static void reload_answered(struct broker *broker, bool is_ok)
@@ -306,15 +300,15 @@ static void reload_answered(struct broker *broker, bool is_ok)
 		if (broker->kid_state != KID_NONE)
 			give_changes(broker);
 		sockets_commit(&broker->sockets);
-		broker->config = broker->next;
-		broker->is_tls_renewed = false;
-		tls_watch_follow(&broker->tls_watch, broker->config);
+		take_next(broker);
 	} else {
 		sockets_revert(&broker->sockets);
+		transcript_destroy(broker->next_transcript);
 	}
 	broker->next = NULL;
+	broker->next_transcript = NULL;
 	config_unref(old);
-	tell(broker, CHANNEL_RELOAD_DONE, is_ok);
+	broker_tell(broker, CHANNEL_RELOAD_DONE, is_ok);
 	broker->reloaded_ms = clock_mono_ms();
 	notify_ready(&broker->notify, getpid());
 }
@@ -322,17 +316,18 @@ static void reload_answered(struct broker *broker, bool is_ok)
 static void refuse_reload(struct broker *broker)
 {
 	log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
-	tell(broker, CHANNEL_RELOAD_DONE, false);
+	broker_tell(broker, CHANNEL_RELOAD_DONE, false);
 	broker->reloaded_ms = clock_mono_ms();
 	notify_ready(&broker->notify, getpid());
 }
 
-/* The file as it is now, with what is new in it opened; NULL: it cannot be used. */
-static struct config *read_next(struct broker *broker, struct transcript *transcript)
+/* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in it
+ * opened; NULL: it cannot be used. */
+static struct config *read_next(struct broker *broker, struct transcript *transcript, bool is_replay)
 {
 	int status;
 	struct config *config =
-		startup_read_by(broker->line, STARTUP_SILENT, transcript, false, &status);
+		startup_read_by(broker->line, STARTUP_SILENT, transcript, is_replay, &status);
 
 	if (!config)
 		return NULL;
@@ -344,22 +339,51 @@ static struct config *read_next(struct broker *broker, struct transcript *transc
 	return NULL;
 }
 
-static void start_reload(struct broker *broker)
+/* The kid reads the same. */
+static void offer_next(struct broker *broker, const struct transcript *transcript)
 {
-	struct transcript *transcript = transcript_create();
-	int fd = -1;
+	int fd = transcript_send(transcript);
 
-	notify_reloading(&broker->notify);
-	broker->next = read_next(broker, transcript);
-	if (broker->next)
-		fd = transcript_send(transcript);
-	transcript_destroy(transcript);
-	if (!broker->next)
-		refuse_reload(broker);
-	else if (!channel_send(broker->channel.fd, CHANNEL_RELOAD, 0, NULL, &fd, fd >= 0))
+	if (!channel_send(broker->channel.fd, CHANNEL_RELOAD, 0, NULL, &fd, fd >= 0))
 		reload_answered(broker, false);
 	if (fd >= 0)
 		close(fd);
+}
+
+static void start_reload(struct broker *broker)
+{
+	struct transcript *transcript = transcript_create();
+
+	notify_reloading(&broker->notify);
+	broker->next = read_next(broker, transcript, false);
+	if (broker->next) {
+		broker->next_transcript = transcript;
+		offer_next(broker, transcript);
+		return;
+	}
+	transcript_destroy(transcript);
+	refuse_reload(broker);
+}
+
+static void on_rollback(struct broker *broker)
+{
+	struct transcript *transcript = config_history_previous(&broker->history);
+
+	if (!transcript || broker->next || broker->kid_state != KID_READY ||
+	    broker->aim != AIM_SERVE) {
+		log_say(0, "ERROR: %s",
+		        transcript ? "no rollback while something else is under way"
+		                   : "there is no earlier configuration to go back to");
+		broker_tell(broker, CHANNEL_RELOAD_DONE, false);
+		return;
+	}
+	log_say(1, "Going back to the configuration before this one; squid.conf stays as it is");
+	notify_reloading(&broker->notify);
+	broker->next = read_next(broker, transcript, true);
+	if (broker->next)
+		offer_next(broker, transcript);
+	else
+		refuse_reload(broker);
 }
 
 /* At once, when nothing is in the way; else when that has gone. */
@@ -368,7 +392,7 @@ static void reload_if_due(struct broker *broker)
 	int64_t due_ms = broker->reloaded_ms + RELOAD_SPACING_MS;
 
 	if (!broker->is_reload_due || broker->next || broker->kid_state != KID_READY ||
-	    broker->aim != AIM_SERVE)
+	    broker->aim != AIM_SERVE || upgrade_is_under_way(broker))
 		return;
 	if (broker->reloaded_ms != 0 && clock_mono_ms() < due_ms) {
 		timer_set(broker->loop, &broker->reload_timer, due_ms);
@@ -397,8 +421,11 @@ static void kill_due(struct timer *timer)
 {
 	struct broker *broker = CONTAINER(timer, struct broker, kill_timer);
 
-	log_say(0, "WARNING: process %d does not stop; killing it", (int)broker->kid);
-	kill(broker->kid, SIGKILL);
+	if (broker->kid_state != KID_NONE) {
+		log_say(0, "WARNING: process %d does not stop; killing it", (int)broker->kid);
+		kill(broker->kid, SIGKILL);
+	}
+	upgrade_kill_leaving(broker);
 }
 
 /* The kid may take shutdown_lifetime, and the disk some seconds more. */
@@ -407,7 +434,7 @@ static void stop_kid(struct broker *broker, bool is_fast)
 	int64_t wait_ms = is_fast ? 0 : broker->config->shutdown_lifetime_ms;
 
 	timer_set(broker->loop, &broker->kill_timer, clock_mono_ms() + wait_ms + STOP_GRACE_MS);
-	if (!tell(broker, CHANNEL_STOP, is_fast))
+	if (!broker_tell(broker, CHANNEL_STOP, is_fast))
 		kill(broker->kid, SIGKILL);
 }
 
@@ -419,8 +446,13 @@ static void stop(struct broker *broker, bool is_fast)
 	notify_stopping(&broker->notify);
 	timer_cancel(&broker->restart_timer);
 	sockets_fini(&broker->sockets);
-	if (broker->kid_state == KID_NONE)
-		finish(broker, EXIT_SUCCESS);
+	upgrade_stop(broker, is_fast || broker->nstops > 1);
+	if (broker->nstops > 2)
+		upgrade_kill_leaving(broker);
+	if (broker->kid_state == KID_NONE && broker->upgrade.nleaving == 0)
+		broker_finish(broker, EXIT_SUCCESS);
+	else if (broker->kid_state == KID_NONE)
+		return;
 	else if (broker->nstops > 2)
 		kill(broker->kid, SIGKILL);
 	else
@@ -440,32 +472,57 @@ static void on_int(struct broker *broker)
 /* Another kid, with the file as it is now; connections wait in the sockets meanwhile. */
 static void on_restart(struct broker *broker)
 {
+	struct transcript *transcript;
 	struct config *config;
 
-	if (broker->aim != AIM_SERVE || broker->next || broker->kid_state == KID_NONE)
+	if (broker->aim != AIM_SERVE || broker->next || broker->kid_state == KID_NONE ||
+	    upgrade_is_under_way(broker))
 		return;
-	config = read_next(broker, NULL);
+	transcript = transcript_create();
+	config = read_next(broker, transcript, false);
 	if (config) {
+		config_history_push(&broker->history, transcript);
 		sockets_commit(&broker->sockets);
 		config_unref(broker->config);
 		broker->config = config;
 		broker->is_tls_renewed = false;
 		tls_watch_follow(&broker->tls_watch, config);
+	} else {
+		transcript_destroy(transcript);
 	}
 	broker->aim = AIM_RESTART;
 	stop_kid(broker, false);
+}
+
+/* ---- the service manager's watchdog */
+
+/* The kid, too, has to turn its loop; while there is none, its next start is what is waited for. */
+static void watchdog_due(struct timer *timer)
+{
+	struct broker *broker = CONTAINER(timer, struct broker, watchdog_timer);
+
+	if (broker->kid_state != KID_READY || !broker_tell(broker, CHANNEL_PING, 0))
+		notify_alive(&broker->notify);
+	timer_set(broker->loop, timer, clock_mono_ms() + broker->watchdog_ms / 3);
+}
+
+static void start_watchdog(struct broker *broker)
+{
+	broker->watchdog_ms = notify_watchdog_ms();
+	if (broker->watchdog_ms > 0)
+		watchdog_due(&broker->watchdog_timer);
 }
 
 /* ---- signals and messages */
 
 static void on_rotate(struct broker *broker)
 {
-	tell(broker, CHANNEL_ROTATE, 0);
+	broker_tell(broker, CHANNEL_ROTATE, 0);
 }
 
 static void on_debug(struct broker *broker)
 {
-	tell(broker, CHANNEL_DEBUG, 0);
+	broker_tell(broker, CHANNEL_DEBUG, 0);
 }
 
 static void on_child(struct broker *broker)
@@ -474,6 +531,7 @@ static void on_child(struct broker *broker)
 
 	if (broker->kid_state != KID_NONE && waitpid(broker->kid, &status, WNOHANG) == broker->kid)
 		kid_gone(broker, status);
+	upgrade_reap(broker);
 }
 
 static const struct {
@@ -519,6 +577,12 @@ static void take_message(struct broker *broker, const struct channel_message *me
 		reload_answered(broker, message->value != 0);
 	else if (message->kind == CHANNEL_ASK_RELOAD)
 		on_hup(broker);
+	else if (message->kind == CHANNEL_PONG)
+		notify_alive(&broker->notify);
+	else if (message->kind == CHANNEL_ASK_ROLLBACK)
+		on_rollback(broker);
+	else if (message->kind == CHANNEL_ASK_UPGRADE)
+		upgrade_start(broker);
 	else if (message->kind == CHANNEL_ASK_SHUTDOWN && broker->aim != AIM_STOP)
 		on_term(broker);
 	reload_if_due(broker);
@@ -540,6 +604,26 @@ static void on_channel(struct loop_fd *watch, uint32_t events)
 
 /* ---- start and end */
 
+static void open_door(struct broker *broker)
+{
+	struct err_text why;
+
+	if (upgrade_take_door(broker))
+		return;
+	if (control_listen(broker->control_path, broker->config, &broker->control_fd, &why) !=
+	    ERR_OK)
+		log_say(1, "WARNING: %s; bobtailctl will not work", why.at);
+}
+
+static bool go_to_background(struct broker *broker, struct err_text *why)
+{
+	if (broker->line->foreground || broker->upgrade.from.kid.pid > 0 ||
+	    process_detach(broker->line->stderr_level >= 0, &broker->ready_fd))
+		return true;
+	err_say(why, "cannot go to the background: %s", strerror(errno));
+	return false;
+}
+
 /* Ports first: what fails here is seen by whoever started us. */
 static int open_all(struct broker *broker, struct err_text *why)
 {
@@ -551,13 +635,9 @@ static int open_all(struct broker *broker, struct err_text *why)
 		return ERR_IO;
 	}
 	sockets_commit(&broker->sockets);
-	if (!broker->line->foreground &&
-	    !process_detach(broker->line->stderr_level >= 0, &broker->ready_fd)) {
-		err_say(why, "cannot go to the background: %s", strerror(errno));
+	if (!go_to_background(broker, why))
 		return ERR_IO;
-	}
-	if (control_listen(broker->control_path, config, &broker->control_fd, why) != ERR_OK)
-		log_say(1, "WARNING: %s; bobtailctl will not work", why->at);
+	open_door(broker);
 	return pid_file_write(&broker->pid_file, config->pid_filename, why);
 }
 
@@ -582,7 +662,9 @@ static int run(struct broker *broker)
 	log_set_sink(log_line);
 	tls_watch_init(&broker->tls_watch, broker->loop, tls_changed, broker);
 	tls_watch_follow(&broker->tls_watch, broker->config);
-	start_kid(broker);
+	start_watchdog(broker);
+	if (!upgrade_resume(broker))
+		start_kid(broker);
 	loop_run(broker->loop);
 	log_set_sink(NULL);
 	return broker->status;
@@ -598,7 +680,10 @@ static void clean_up(struct broker *broker)
 	timer_cancel(&broker->restart_timer);
 	timer_cancel(&broker->reload_timer);
 	timer_cancel(&broker->kill_timer);
+	timer_cancel(&broker->watchdog_timer);
 	tls_watch_stop(&broker->tls_watch);
+	upgrade_fini(broker);
+	config_history_fini(&broker->history);
 	sockets_fini(&broker->sockets);
 	if (broker->signals.is_watched_) {
 		loop_unwatch(broker->loop, &broker->signals);
@@ -609,7 +694,19 @@ static void clean_up(struct broker *broker)
 	mem_free(broker->control_path);
 }
 
-int broker_run(const struct command_line *line, struct config *config)
+static void inherit_sockets(struct broker *broker)
+{
+	const struct handover *from = &broker->upgrade.from;
+	int fds[ACTIVATION_MAX_FDS];
+
+	if (from->kid.pid > 0)
+		sockets_inherit(&broker->sockets, from->fds, from->nfds);
+	else
+		sockets_inherit(&broker->sockets, fds, activation_take(fds));
+}
+
+int broker_run(const struct command_line *line, struct config *config,
+               struct transcript *transcript, struct handover *from)
 {
 	struct broker broker = {
 		.line = line,
@@ -624,9 +721,13 @@ int broker_run(const struct command_line *line, struct config *config)
 	notify_init(&broker.notify);
 	cache_log_open_syslog(line);
 	sockets_init(&broker.sockets, nworkers_of(config));
+	upgrade_init(&broker, from);
+	inherit_sockets(&broker);
+	config_history_push(&broker.history, transcript);
 	timer_init(&broker.restart_timer, restart_due);
 	timer_init(&broker.reload_timer, reload_due);
 	timer_init(&broker.kill_timer, kill_due);
+	timer_init(&broker.watchdog_timer, watchdog_due);
 	status = run(&broker);
 	clean_up(&broker);
 	return status;

@@ -7,8 +7,12 @@
 
 struct command_line;
 struct config;
+struct handover;   /* proxy/handover.h */
+struct transcript; /* proxy/transcript.h */
 
-/* Takes over config. In the background unless --foreground. Returns the exit status. */
-int broker_run(const struct command_line *line, struct config *config);
+/* Takes over config, transcript (what was read for it) and, of a program whose place it takes, from,
+ * which is empty at any other start. In the background unless --foreground. Returns the exit status. */
+int broker_run(const struct command_line *line, struct config *config,
+               struct transcript *transcript, struct handover *from);
 
 #endif

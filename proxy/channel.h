@@ -10,6 +10,8 @@
 
 #include "proxy/server.h"
 
+/* Across an upgrade a parent talks to the kid of another version: the numbers and meanings of STOP, LOG,
+ * UPGRADED and DRAIN stay as they are, new kinds come behind the others. */
 enum channel_kind {
 	/* from the parent */
 	CHANNEL_LISTEN,      /* text: spec; value: is_https; a socket for each worker */
@@ -27,6 +29,14 @@ enum channel_kind {
 	CHANNEL_RELOADED,     /* value: did it work */
 	CHANNEL_ASK_RELOAD,   /* bobtailctl's wish, as SIGHUP to the parent */
 	CHANNEL_ASK_SHUTDOWN, /* as SIGTERM to the parent */
+	CHANNEL_ASK_UPGRADE,  /* answered by UPGRADED */
+	CHANNEL_ASK_ROLLBACK, /* answered by RELOAD_DONE, after a RELOAD or without one */
+	/* from the parent */
+	CHANNEL_UPGRADED, /* value: did it work; text: why not */
+	CHANNEL_DRAIN,    /* a successor serves; value: ms for what is under way */
+	CHANNEL_PING, /* answered by PONG: the main loop turns */
+	/* from the kid */
+	CHANNEL_PONG,
 	CHANNEL_KINDS
 };
 

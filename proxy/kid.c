@@ -64,7 +64,7 @@ static void on_reload(struct kid *kid, struct channel_message *message)
 	struct transcript *transcript =
 		message->nfds > 0 ? transcript_receive(message->fds[0]) : NULL;
 	bool is_stopping = serve_is_stopping(kid->serve);
-	struct config *config = is_stopping ? NULL : serve_read_config(kid->serve, transcript);
+	struct config *config = is_stopping ? NULL : serve_read_config(kid->serve, transcript, transcript != NULL);
 
 	transcript_destroy(transcript);
 	if (config)
@@ -103,6 +103,24 @@ static void on_stop(struct kid *kid, struct channel_message *message)
 	kid->was_told = true;
 }
 
+static void on_upgraded(struct kid *kid, struct channel_message *message)
+{
+	control_upgrade_done(kid->control, message->value != 0, message->text);
+}
+
+static void on_drain(struct kid *kid, struct channel_message *message)
+{
+	log_say(1, "A successor serves: finishing what has begun");
+	control_close_door(kid->control);
+	serve_drain(kid->serve, message->value);
+}
+
+static void on_ping(struct kid *kid, struct channel_message *message)
+{
+	(void)message;
+	answer(kid, CHANNEL_PONG, 0);
+}
+
 static void on_log(struct kid *kid, struct channel_message *message)
 {
 	(void)kid;
@@ -120,6 +138,9 @@ static void (*const handlers[CHANNEL_KINDS])(struct kid *kid, struct channel_mes
 	[CHANNEL_DEBUG] = on_debug,
 	[CHANNEL_STOP] = on_stop,
 	[CHANNEL_LOG] = on_log,
+	[CHANNEL_UPGRADED] = on_upgraded,
+	[CHANNEL_DRAIN] = on_drain,
+	[CHANNEL_PING] = on_ping,
 };
 
 static void parent_gone(struct kid *kid)
@@ -185,6 +206,16 @@ static void want_shutdown(void *owner)
 	answer(owner, CHANNEL_ASK_SHUTDOWN, 0);
 }
 
+static void want_rollback(void *owner)
+{
+	answer(owner, CHANNEL_ASK_ROLLBACK, 0);
+}
+
+static void want_upgrade(void *owner)
+{
+	answer(owner, CHANNEL_ASK_UPGRADE, 0);
+}
+
 static void ended(void *owner)
 {
 	struct kid *kid = owner;
@@ -227,6 +258,8 @@ static void open_door(struct kid *kid, int control_fd)
 		.fd = control_fd,
 		.reload = want_reload,
 		.shutdown = want_shutdown,
+		.rollback = want_rollback,
+		.upgrade = want_upgrade,
 		.owner = kid,
 	};
 

@@ -5,10 +5,12 @@
 
 #include "lib/base/log.h"
 #include "proxy/broker.h"
+#include "proxy/handover.h"
 #include "proxy/operator.h"
 #include "proxy/process.h"
 #include "proxy/solo.h"
 #include "proxy/startup.h"
+#include "proxy/transcript.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
 
@@ -18,29 +20,56 @@ static int show_usage(void)
 	return EXIT_FAILURE;
 }
 
-static int run(const struct command_line *line)
+/* The files, or, when a new program has failed and we go on, what we had read of them before. */
+static struct config *read_config(const struct command_line *line, const struct handover *from,
+                                  struct transcript **transcript, int *status)
 {
+	enum startup_tone tone = from->is_rehearsal || from->is_back ? STARTUP_SILENT : STARTUP_SAY;
+	bool is_replay = from->is_back && from->transcript_fd >= 0;
+
+	*transcript = is_replay ? transcript_receive(from->transcript_fd) : NULL;
+	if (!*transcript) {
+		*transcript = transcript_create();
+		is_replay = false;
+	}
+	return startup_read_by(line, tone, *transcript, is_replay, status);
+}
+
+static int run(const struct command_line *line, struct handover *from)
+{
+	struct transcript *transcript;
 	struct config *config;
 	int status;
 
 	if (line->has_obsolete_d)
 		log_say(0, "WARNING: -D command-line option is obsolete.");
-	config = startup_read_config(line, STARTUP_SAY, &status);
+	config = read_config(line, from, &transcript, &status);
+	if (from->is_rehearsal)
+		return config ? EXIT_SUCCESS : status ? status : EXIT_FAILURE;
+	if (!config && from->kid.pid > 0 && !from->is_back) {
+		from->is_back = true;
+		handover_exec(from, NULL);
+	}
 	if (!config) {
 		startup_say_terminated();
 		return status;
 	}
 	if (line->create_caches)
 		return operator_create_caches(config);
-	return line->no_daemon ? solo_run(line, config) : broker_run(line, config);
+	return line->no_daemon ? solo_run(line, config, transcript)
+	                       : broker_run(line, config, transcript, from);
 }
 
 int main(int argc, char **argv)
 {
 	struct command_line line;
+	struct handover from;
 	struct err_text why;
 
+	process_remember(argv);
 	process_init();
+	if (!handover_take(&from) && from.is_rehearsal)
+		return EXIT_FAILURE;
 	if (!command_line_parse(argc, argv, &line, &why)) {
 		if (why.at[0])
 			fprintf(stderr, "FATAL: %s\n", why.at);
@@ -50,5 +79,5 @@ int main(int argc, char **argv)
 		return show_usage();
 	if (line.wants_version)
 		return operator_show_version(&line);
-	return line.control != CONTROL_NONE ? operator_control(&line) : run(&line);
+	return line.control != CONTROL_NONE ? operator_control(&line) : run(&line, &from);
 }

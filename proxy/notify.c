@@ -27,6 +27,33 @@ void notify_init(struct notify *notify)
 	unsetenv(variable);
 }
 
+void notify_restore(const struct notify *notify)
+{
+	char name[sizeof(notify->to.sun_path) + 1] = "";
+
+	if (notify->to_len == 0)
+		return;
+	memcpy(name, notify->to.sun_path, notify->to_len - offsetof(struct sockaddr_un, sun_path));
+	if (name[0] == '\0')
+		name[0] = '@';
+	setenv(variable, name, 1);
+}
+
+static int64_t number_of(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+/* The variables stay: a program that takes our place has the same process id. */
+int64_t notify_watchdog_ms(void)
+{
+	int64_t ms = number_of("WATCHDOG_USEC") / 1000, pid = number_of("WATCHDOG_PID");
+
+	return ms > 0 && (pid == 0 || pid == getpid()) ? ms : 0;
+}
+
 static void send_text(const struct notify *notify, const char *text)
 {
 	int fd;
@@ -46,7 +73,7 @@ void notify_ready(const struct notify *notify, pid_t main_pid)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\n", (int)main_pid);
+	snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\nSTATUS=serving\n", (int)main_pid);
 	send_text(notify, text);
 }
 
@@ -62,7 +89,12 @@ void notify_reloading(const struct notify *notify)
 	send_text(notify, text);
 }
 
+void notify_alive(const struct notify *notify)
+{
+	send_text(notify, "WATCHDOG=1\n");
+}
+
 void notify_stopping(const struct notify *notify)
 {
-	send_text(notify, "STOPPING=1\n");
+	send_text(notify, "STOPPING=1\nSTATUS=finishing what has begun\n");
 }

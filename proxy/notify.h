@@ -14,6 +14,13 @@ struct notify {
 	socklen_t to_len; /* 0: nobody listens */
 };
 
+/* Puts it back, for a program that takes our place. */
+void notify_restore(const struct notify *notify);
+
+/* Every so many ms the manager wants to hear notify_alive; 0: it does not (WATCHDOG_USEC). */
+int64_t notify_watchdog_ms(void);
+void notify_alive(const struct notify *notify);
+
 /* Takes the name out of the environment, so that no helper speaks in our name. */
 void notify_init(struct notify *notify);
 

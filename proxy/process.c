@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,30 @@
 #include "squid-compat/config.h"
 
 enum { MALLOC_ARENAS = 2, MALLOC_MMAP_BYTES = 128 << 10 };
+
+/* Set once, before any thread. */
+static struct {
+	char **arguments;
+	char program[PATH_MAX]; /* "": not known */
+} self;
+
+void process_remember(char **arguments)
+{
+	ssize_t n = readlink("/proc/self/exe", self.program, sizeof(self.program) - 1);
+
+	self.arguments = arguments;
+	self.program[n > 0 ? n : 0] = '\0';
+}
+
+char **process_arguments(void)
+{
+	return self.arguments;
+}
+
+const char *process_program(void)
+{
+	return self.program[0] ? self.program : NULL;
+}
 
 static int open_null(void)
 {

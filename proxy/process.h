@@ -10,6 +10,11 @@
 
 struct config;
 
+/* Before all else: the command line as it is, and where this program lies, for who starts it again. */
+void process_remember(char **arguments);
+char **process_arguments(void);
+const char *process_program(void); /* NULL: not known */
+
 /* First of all: three standard descriptors, the time zone, little memory for malloc's arenas, no
  * SIGPIPE. */
 void process_init(void);

@@ -184,11 +184,10 @@ void serve_listen(struct serve *serve, const char *spec, bool is_https, const in
 {
 	if (nfds > 0)
 		say_listening(serve, spec, is_https, fds[0]);
+	/* More sockets than workers: the program that opened them had more. */
 	for (unsigned i = 0; i < nfds; i++)
-		if (i < serve->server.nworkers)
-			worker_post_listener(serve->server.workers[i], spec, is_https, fds[i]);
-		else
-			close(fds[i]);
+		worker_post_listener(serve->server.workers[i % serve->server.nworkers], spec,
+		                     is_https, fds[i]);
 }
 
 void serve_unlisten(struct serve *serve, const char *spec, bool is_https)
@@ -200,13 +199,13 @@ void serve_unlisten(struct serve *serve, const char *spec, bool is_https)
 
 /* ---- reload, rotation */
 
-struct config *serve_read_config(struct serve *serve, struct transcript *transcript)
+struct config *serve_read_config(struct serve *serve, struct transcript *transcript, bool is_replay)
 {
 	struct config *config;
 	int status;
 
 	log_say(1, "Reconfiguring Squid Cache (version " VERSION_TEXT ")...");
-	config = startup_read_by(serve->options.line, STARTUP_SAY, transcript, true, &status);
+	config = startup_read_by(serve->options.line, STARTUP_SAY, transcript, is_replay, &status);
 	if (!config)
 		log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
 	return config;
@@ -290,13 +289,16 @@ static void say_requests(void *owner, const struct tally *tally)
 	        (int)(serve->wait_ms / 1000));
 }
 
-static void begin_stop(struct serve *serve)
+static void begin_stop(struct serve *serve, bool is_patient)
 {
 	int error;
 
 	/* Asked before they are stopped, so answered. */
 	tally_ask(&serve->server, serve->options.loop, say_requests, serve);
-	server_post_stop(&serve->server, serve->wait_ms);
+	if (is_patient)
+		server_post_drain(&serve->server, serve->wait_ms);
+	else
+		server_post_stop(&serve->server, serve->wait_ms);
 	serve->ended.deliver = all_ended;
 	error = pthread_create(&serve->joiner, NULL, join_workers, serve);
 	if (error == 0)
@@ -305,17 +307,28 @@ static void begin_stop(struct serve *serve)
 	_exit(1);
 }
 
+static void stop_once(struct serve *serve, int64_t wait_ms, bool is_patient)
+{
+	statistics_stop(serve->statistics);
+	minutes_stop(serve->minutes);
+	timer_cancel(&serve->heal_timer);
+	serve->wait_ms = wait_ms;
+	begin_stop(serve, is_patient);
+}
+
 void serve_stop(struct serve *serve, bool is_fast)
 {
 	if (serve->nstops++ > 0) {
 		server_post_stop(&serve->server, 0);
 		return;
 	}
-	statistics_stop(serve->statistics);
-	minutes_stop(serve->minutes);
-	timer_cancel(&serve->heal_timer);
-	serve->wait_ms = is_fast ? 0 : serve->config->shutdown_lifetime_ms;
-	begin_stop(serve);
+	stop_once(serve, is_fast ? 0 : serve->config->shutdown_lifetime_ms, false);
+}
+
+void serve_drain(struct serve *serve, int64_t wait_ms)
+{
+	if (serve->nstops++ == 0)
+		stop_once(serve, wait_ms, true);
 }
 
 bool serve_is_stopping(const struct serve *serve)

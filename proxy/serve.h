@@ -7,6 +7,7 @@
 #ifndef PROXY_SERVE_H
 #define PROXY_SERVE_H
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/err.h"
 
@@ -52,9 +53,9 @@ void serve_listen(struct serve *serve, const char *spec, bool is_https, const in
                   unsigned nfds);
 void serve_unlisten(struct serve *serve, const char *spec, bool is_https);
 
-/* Reads the file anew, or what another process read of it (transcript, NULL: the file itself): NULL
- * when it cannot be used (said in the log). Then, or never: take it over. */
-struct config *serve_read_config(struct serve *serve, struct transcript *transcript);
+/* Reads the file anew, which transcript keeps, or what was read of it before (is_replay): NULL when it
+ * cannot be used (said in the log). Then, or never: take it over. */
+struct config *serve_read_config(struct serve *serve, struct transcript *transcript, bool is_replay);
 void serve_take_config(struct serve *serve, struct config *config); /* takes over the reference */
 
 /* New log files, new helpers; nothing while it stops. */
@@ -64,6 +65,8 @@ void serve_toggle_debug(struct serve *serve);
 /* No new connections; what is under way has shutdown_lifetime, or no time (is_fast). May be said
  * again. */
 void serve_stop(struct serve *serve, bool is_fast);
+/* A successor serves already: what is under way has wait_ms. */
+void serve_drain(struct serve *serve, int64_t wait_ms);
 bool serve_is_stopping(const struct serve *serve);
 
 #endif

@@ -113,8 +113,11 @@ static uint64_t common_seed(const struct cache_dirs *dirs)
 {
 	uint64_t seed = 0;
 
-	if (dirs->n <= 1)
+	if (dirs->n == 0)
 		return 0;
+	/* That of the only one, which another process may hold a while longer. */
+	if (dirs->n == 1)
+		return disk_read_seed(dirs->first->path.at);
 	for (const struct cache_dir *dir = dirs->first; dir && seed == 0; dir = dir->next)
 		seed = disk_read_seed(dir->path.at);
 	return seed ? seed : random_u64() | 1;
@@ -260,6 +263,14 @@ void server_post_stop(struct server *server, int64_t wait_ms)
 {
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_post_stop(server->workers[i], wait_ms);
+}
+
+void server_post_drain(struct server *server, int64_t wait_ms)
+{
+	for (unsigned i = 0; i < server->ndisks; i++)
+		disk_hand_over(server->disks[i]);
+	for (unsigned i = 0; i < server->nworkers; i++)
+		worker_post_drain(server->workers[i], wait_ms);
 }
 
 void server_join(struct server *server)

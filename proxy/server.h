@@ -78,6 +78,9 @@ void server_renew_helpers(struct server *server);
 /* No new connections; requests under way have up to wait_ms, then they are cut. May be said again
  * with a shorter time. Any thread. */
 void server_post_stop(struct server *server, int64_t wait_ms);
+/* The same for a successor that serves already: it gets the disks, and idle connections close when their
+ * clients have had a chance to ask once more. */
+void server_post_drain(struct server *server, int64_t wait_ms);
 /* Waits for the workers to end, after server_post_stop, which may be said again meanwhile. Any
  * thread, so that the main thread hears the next signal. */
 void server_join(struct server *server);

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/heap.h"
@@ -13,6 +16,8 @@
 void sockets_init(struct sockets *sockets, unsigned nworkers)
 {
 	list_init(&sockets->ports);
+	sockets->inherited = NULL;
+	sockets->ninherited = 0;
 	sockets->nworkers = nworkers;
 }
 
@@ -39,6 +44,95 @@ void sockets_fini(struct sockets *sockets)
 {
 	LIST_EACH_SAFE(node, &sockets->ports)
 		destroy(CONTAINER(node, struct listening, node));
+	sockets_drop_inherited(sockets);
+}
+
+/* ---- sockets that somebody else opened */
+
+void sockets_inherit(struct sockets *sockets, const int *fds, unsigned nfds)
+{
+	sockets->inherited = mem_array(nfds, sizeof(*fds));
+	sockets->ninherited = nfds;
+	memcpy(sockets->inherited, fds, nfds * sizeof(*fds));
+}
+
+unsigned sockets_drop_inherited(struct sockets *sockets)
+{
+	unsigned n = sockets->ninherited;
+
+	for (unsigned i = 0; i < n; i++)
+		close(sockets->inherited[i]);
+	mem_free(sockets->inherited);
+	sockets->inherited = NULL;
+	sockets->ninherited = 0;
+	return n;
+}
+
+static bool has_path(const struct sockaddr_un *name, socklen_t len, const char *path)
+{
+	size_t at = offsetof(struct sockaddr_un, sun_path);
+
+	return path && len > at && strlen(path) <= len - at &&
+	       strncmp(name->sun_path, path, len - at) == 0;
+}
+
+/* Is it bound to the address of this port? Then listening->bound is that. */
+static bool is_for(int fd, struct listening *listening, bool is_any)
+{
+	union {
+		struct addr tcp;
+		struct sockaddr_un un;
+	} name;
+	socklen_t len = sizeof(name);
+	struct addr any;
+
+	memset(&name, 0, sizeof(name));
+	if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
+		return false;
+	if (listening->unix_path || name.un.sun_family == AF_UNIX)
+		return name.un.sun_family == AF_UNIX && has_path(&name.un, len, listening->unix_path);
+	if (addr_port(&name.tcp) != addr_port(&listening->addr))
+		return false;
+	listening->bound = name.tcp;
+	addr_parse(STR("0.0.0.0"), addr_port(&name.tcp), &any);
+	return addr_eq_ip(&name.tcp, &listening->addr) || (is_any && addr_eq_ip(&name.tcp, &any));
+}
+
+static bool has_reuse_port(int fd)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &len) == 0 && on;
+}
+
+static void know_file(struct listening *listening)
+{
+	struct stat file;
+
+	if (!listening->unix_path || lstat(listening->unix_path, &file) != 0)
+		return;
+	listening->file = (struct unix_socket_file){file.st_dev, file.st_ino};
+}
+
+/* Takes those of the port. */
+static void adopt(struct sockets *sockets, struct listening *listening, bool is_any)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < sockets->ninherited; i++) {
+		int fd = sockets->inherited[i];
+
+		if (listening->nfds < SERVER_MAX_WORKERS && is_for(fd, listening, is_any))
+			listening->fds[listening->nfds++] = fd;
+		else
+			sockets->inherited[left++] = fd;
+	}
+	sockets->ninherited = left;
+	if (listening->nfds == 0)
+		return;
+	listening->is_shared = !has_reuse_port(listening->fds[0]);
+	know_file(listening);
 }
 
 /* ---- one port */
@@ -102,8 +196,8 @@ static struct socket_options options_of(const struct port *port)
 	};
 }
 
-/* All workers accept from the one socket that has the path. */
-static bool open_more_unix(struct listening *listening, unsigned nworkers, struct err_text *why)
+/* All workers accept from the one socket that there is. */
+static bool open_more_shared(struct listening *listening, unsigned nworkers, struct err_text *why)
 {
 	if (listening->nfds == 0 && nworkers > 0) {
 		if (unix_socket_listen(listening->unix_path, (mode_t)listening->unix_mode,
@@ -115,8 +209,7 @@ static bool open_more_unix(struct listening *listening, unsigned nworkers, struc
 		int fd = fcntl(listening->fds[0], F_DUPFD_CLOEXEC, 0);
 
 		if (fd < 0) {
-			err_say(why, "cannot share unix:%s: %s", listening->unix_path,
-			        strerror(errno));
+			err_say(why, "cannot share %s: %s", listening->spec, strerror(errno));
 			return false;
 		}
 		listening->fds[listening->nfds++] = fd;
@@ -127,8 +220,8 @@ static bool open_more_unix(struct listening *listening, unsigned nworkers, struc
 /* Adds sockets up to nworkers. */
 static bool open_more(struct listening *listening, unsigned nworkers, struct err_text *why)
 {
-	if (listening->unix_path)
-		return open_more_unix(listening, nworkers, why);
+	if (listening->unix_path || listening->is_shared)
+		return open_more_shared(listening, nworkers, why);
 	while (listening->nfds < nworkers) {
 		if (socket_listen(&listening->bound, &listening->options,
 		                  &listening->fds[listening->nfds], why) != ERR_OK)
@@ -152,7 +245,8 @@ static void open_port(struct sockets *sockets, const struct port *port)
 	listening->unix_path = port->unix_path.at ? str_dup(port->unix_path) : NULL;
 	listening->unix_mode = port->unix_mode;
 	list_init(&listening->node);
-	if ((listening->unix_path || choose_address(sockets, port, &listening->bound, &why)) &&
+	adopt(sockets, listening, port->is_any);
+	if ((listening->nfds > 0 || listening->unix_path || choose_address(sockets, port, &listening->bound, &why)) &&
 	    open_more(listening, sockets->nworkers, &why)) {
 		list_push_back(&sockets->ports, &listening->node);
 		return;
@@ -246,7 +340,6 @@ void sockets_resize(struct sockets *sockets, unsigned nworkers)
 	LIST_EACH(node, &sockets->ports) {
 		struct listening *listening = CONTAINER(node, struct listening, node);
 
-		close_from(listening, nworkers);
 		if (!open_more(listening, nworkers, &why))
 			log_say(0, "ERROR: http_port %s: %s; fewer workers serve it",
 			        listening->spec, why.at);

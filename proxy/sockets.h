@@ -30,17 +30,26 @@ struct listening {
 	char *unix_path; /* NULL: a TCP port */
 	unsigned unix_mode;
 	struct unix_socket_file file; /* of unix_path, once it is open */
+	bool is_shared; /* one socket without SO_REUSEPORT, which the workers share */
 	unsigned nfds; /* 0: given away */
 	int fds[SERVER_MAX_WORKERS];
 };
 
 struct sockets {
 	struct list ports; /* of struct listening */
+	int *inherited;    /* open already, for the ports whose addresses they have */
+	unsigned ninherited;
 	unsigned nworkers;
 };
 
 void sockets_init(struct sockets *sockets, unsigned nworkers);
 void sockets_fini(struct sockets *sockets); /* closes what was not given away */
+
+/* Listening sockets of a service manager, or of the program before this one: sockets_open takes those
+ * that have the address of a port. Copied; the descriptors are taken over. */
+void sockets_inherit(struct sockets *sockets, const int *fds, unsigned nfds);
+/* Closes those that no port wanted; how many. */
+unsigned sockets_drop_inherited(struct sockets *sockets);
 
 /* Opens what ports name and is not open, and marks what they do not name. What cannot be opened is
  * logged and left out: the next call tries again. Then one of the two below. */
@@ -51,7 +60,8 @@ void sockets_revert(struct sockets *sockets); /* closes what is new; nothing is 
 /* Ports open and not gone. */
 unsigned sockets_count(const struct sockets *sockets);
 
-/* Another number of sockets for each port: those of the next process. */
+/* As many sockets for each port, at least: those of the next process. None is closed, since connections
+ * may wait in it. */
 void sockets_resize(struct sockets *sockets, unsigned nworkers);
 
 #endif

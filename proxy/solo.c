@@ -13,6 +13,8 @@
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
+#include "proxy/activation.h"
+#include "proxy/config_history.h"
 #include "proxy/control/control.h"
 #include "proxy/control/control_path.h"
 #include "proxy/log/cache_log.h"
@@ -24,6 +26,7 @@
 #include "proxy/sockets.h"
 #include "proxy/startup.h"
 #include "proxy/tls/tls_watch.h"
+#include "proxy/transcript.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
 #include "squid-compat/world.h"
@@ -43,6 +46,9 @@ struct solo {
 	struct loop_fd signals;
 	struct timer reload_timer; /* a storm of SIGHUP is one reload now and then */
 	int64_t reloaded_ms;
+	struct config_history history;
+	struct timer watchdog_timer;
+	int64_t watchdog_ms;
 	struct tls_watch tls_watch;
 };
 
@@ -102,8 +108,16 @@ static bool take_config(struct solo *solo, struct config *config)
 	return true;
 }
 
+static void reload_over(struct solo *solo, bool is_ok)
+{
+	notify_ready(&solo->notify, getpid());
+	solo->reloaded_ms = clock_mono_ms();
+	control_reload_done(solo->control, is_ok);
+}
+
 static void reload(struct solo *solo)
 {
+	struct transcript *transcript;
 	struct config *config;
 	bool is_ok;
 
@@ -113,11 +127,35 @@ static void reload(struct solo *solo)
 		return;
 	}
 	notify_reloading(&solo->notify);
-	config = serve_read_config(solo->serve, NULL);
+	transcript = transcript_create();
+	config = serve_read_config(solo->serve, transcript, false);
 	is_ok = config && take_config(solo, config);
-	notify_ready(&solo->notify, getpid());
-	solo->reloaded_ms = clock_mono_ms();
-	control_reload_done(solo->control, is_ok);
+	if (is_ok)
+		config_history_push(&solo->history, transcript);
+	else
+		transcript_destroy(transcript);
+	reload_over(solo, is_ok);
+}
+
+static void want_rollback(void *owner)
+{
+	struct solo *solo = owner;
+	struct transcript *transcript = config_history_previous(&solo->history);
+	struct config *config = NULL;
+	bool is_ok;
+
+	if (!transcript || serve_is_stopping(solo->serve)) {
+		log_say(0, "ERROR: there is no earlier configuration to go back to");
+		control_reload_done(solo->control, false);
+		return;
+	}
+	log_say(1, "Going back to the configuration before this one; squid.conf stays as it is");
+	notify_reloading(&solo->notify);
+	config = serve_read_config(solo->serve, transcript, true);
+	is_ok = config && take_config(solo, config);
+	if (is_ok)
+		config_history_pop(&solo->history);
+	reload_over(solo, is_ok);
 }
 
 static void reload_due(struct timer *timer)
@@ -215,6 +253,7 @@ static void ended(void *owner)
 	struct solo *solo = owner;
 
 	timer_cancel(&solo->reload_timer);
+	timer_cancel(&solo->watchdog_timer);
 	tls_watch_stop(&solo->tls_watch);
 	control_destroy(solo->control);
 	solo->control = NULL;
@@ -237,6 +276,14 @@ static enum err open_all(struct solo *solo, const struct config *config, struct 
 	if (control_listen(solo->control_path, config, &solo->control_fd, why) != ERR_OK)
 		log_say(1, "WARNING: %s; bobtailctl will not work", why->at);
 	return process_settle(config, why);
+}
+
+static void watchdog_due(struct timer *timer)
+{
+	struct solo *solo = CONTAINER(timer, struct solo, watchdog_timer);
+
+	notify_alive(&solo->notify);
+	timer_set(solo->loop, timer, clock_mono_ms() + solo->watchdog_ms / 3);
 }
 
 static enum err start(struct solo *solo, const struct command_line *line, struct config *config,
@@ -265,11 +312,15 @@ static enum err start(struct solo *solo, const struct command_line *line, struct
 			.fd = solo->control_fd,
 			.reload = want_reload,
 			.shutdown = want_shutdown,
+			.rollback = want_rollback,
 			.owner = solo,
 		});
 	tls_watch_init(&solo->tls_watch, solo->loop, tls_changed, solo);
 	tls_watch_follow(&solo->tls_watch, serve_config(solo->serve));
 	notify_ready(&solo->notify, getpid());
+	solo->watchdog_ms = notify_watchdog_ms();
+	if (solo->watchdog_ms > 0)
+		watchdog_due(&solo->watchdog_timer);
 	return ERR_OK;
 }
 
@@ -306,25 +357,29 @@ static char *absolute_path(const char *path)
 	return absolute;
 }
 
-int solo_run(const struct command_line *line, struct config *config)
+int solo_run(const struct command_line *line, struct config *config, struct transcript *transcript)
 {
 	struct command_line from_anywhere = *line;
 	char *config_path = absolute_path(line->config_path);
 	unsigned nworkers =
 		config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
 	struct solo solo = {.control_path = control_path(config), .control_fd = -1};
-	int status;
+	int fds[ACTIVATION_MAX_FDS], status;
 
 	notify_init(&solo.notify);
 	cache_log_open_syslog(line);
 	sockets_init(&solo.sockets, nworkers);
+	sockets_inherit(&solo.sockets, fds, activation_take(fds));
+	config_history_push(&solo.history, transcript);
 	timer_init(&solo.reload_timer, reload_due);
+	timer_init(&solo.watchdog_timer, watchdog_due);
 	if (config_path)
 		from_anywhere.config_path = config_path;
 	status = run(&solo, &from_anywhere, config);
 	if (solo.control_fd >= 0)
 		unlink(solo.control_path);
 	pid_file_remove(&solo.pid_file);
+	config_history_fini(&solo.history);
 	sockets_fini(&solo.sockets);
 	if (solo.signals.is_watched_) {
 		loop_unwatch(solo.loop, &solo.signals);

@@ -6,8 +6,10 @@
 
 struct command_line;
 struct config;
+struct transcript; /* proxy/transcript.h */
 
-/* Takes over config. Returns the exit status. */
-int solo_run(const struct command_line *line, struct config *config);
+/* Takes over config and transcript, what was read for it. Returns the exit status. */
+int solo_run(const struct command_line *line, struct config *config,
+             struct transcript *transcript);
 
 #endif

@@ -323,6 +323,11 @@ void transcript_replay(struct transcript *transcript, struct config_options *opt
 	options->world = &world;
 }
 
+bool transcript_is_same(const struct transcript *a, const struct transcript *b)
+{
+	return str_eq(buf_str(&a->entries), buf_str(&b->entries));
+}
+
 /* ---- to another process */
 
 int transcript_send(const struct transcript *transcript)

@@ -23,6 +23,9 @@ void transcript_record(struct transcript *transcript, struct config_options *opt
  */
 void transcript_replay(struct transcript *transcript, struct config_options *options);
 
+/* Did both see the same? */
+bool transcript_is_same(const struct transcript *a, const struct transcript *b);
+
 /* A descriptor (close-on-exec, the caller's) that another process makes it from; -1: it could not
  * be made, or was too large. */
 int transcript_send(const struct transcript *transcript);

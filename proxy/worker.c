@@ -128,7 +128,7 @@ struct message {
 	struct snapshot *snapshot;
 	int64_t wait_ms;
 	char *spec;
-	bool is_https;
+	bool is_https, is_patient;
 	int fd;
 };
 
@@ -256,6 +256,7 @@ static void act_stop(struct message *message)
 	if (worker->watch)
 		peer_watch_stop(worker->watch);
 	worker->is_stopping = true;
+	worker->is_patient = message->is_patient;
 	timer_cancel(&worker->stop_timer);
 	timer_init(&worker->stop_timer, stop_waited);
 	timer_set(worker->loop, &worker->stop_timer,
@@ -268,6 +269,11 @@ static void act_stop(struct message *message)
 void worker_post_stop(struct worker *worker, int64_t wait_ms)
 {
 	post(worker, &(struct message){.act = act_stop, .wait_ms = wait_ms});
+}
+
+void worker_post_drain(struct worker *worker, int64_t wait_ms)
+{
+	post(worker, &(struct message){.act = act_stop, .wait_ms = wait_ms, .is_patient = true});
 }
 
 /* ---- clocks */

@@ -98,6 +98,7 @@ struct worker {
 	uint64_t nunrewritten;      /* requests that no rewriter answered, not yet said */
 	int64_t unrewritten_said_s; /* monotonic; 0: never */
 	bool is_stopping, is_drained;
+	bool is_patient; /* while stopping: idle connections may bring one more request */
 	struct timer stop_timer;
 	int64_t date_s_;           /* of date_text_ */
 	char date_text_[32];
@@ -116,6 +117,9 @@ static inline struct snapshot *worker_snapshot(struct worker *worker)
 /* Any thread: the worker takes a reference to the snapshot, or stops after wait_ms at most. */
 void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot);
 void worker_post_stop(struct worker *worker, int64_t wait_ms);
+/* The same, for a successor that has the sockets too: no connection is closed while its client may be
+ * sending a request. */
+void worker_post_drain(struct worker *worker, int64_t wait_ms);
 /* Any thread, before the worker starts or later: it serves the listening socket of a port. The spec
  * names the port in every snapshot (as written in squid.conf). Takes over fd. */
 void worker_post_listener(struct worker *worker, const char *spec, bool is_https, int fd);

@@ -108,6 +108,7 @@ struct config {
 	unsigned umask_bits;         /* of files made */
 	int max_filedescriptors;     /* 0: the ulimit */
 	int64_t shutdown_lifetime_ms;
+	int64_t upgrade_lifetime_ms;
 
 	/* cache.log and access logs. */
 	const char *cache_log; /* path; NULL: none */

@@ -48,7 +48,7 @@ struct control_call {
 	bool is_asked;   /* the line is there: what follows is of no interest */
 	bool is_ended;   /* all is said */
 	bool is_blocked; /* the socket takes no more now */
-	bool awaits_reload;
+	bool awaits_reload, awaits_upgrade;
 	void (*step)(struct control_call *call);
 	void *state;
 	void (*free_state)(void *state);
@@ -381,6 +381,45 @@ void control_reload_done(struct control *control, bool is_ok)
 	}
 }
 
+void control_rollback(struct control_call *call)
+{
+	struct control_options *options = &call->control->options;
+
+	call->awaits_reload = true;
+	options->rollback(options->owner);
+}
+
+void control_upgrade(struct control_call *call)
+{
+	struct control_options *options = &call->control->options;
+
+	if (!options->upgrade) {
+		control_fail(call, "a single process (-N) cannot be replaced while it serves");
+		return;
+	}
+	call->awaits_upgrade = true;
+	timer_cancel(&call->timer); /* whatever becomes of it, an answer follows */
+	options->upgrade(options->owner);
+}
+
+void control_upgrade_done(struct control *control, bool is_ok, const char *why)
+{
+	if (!control)
+		return;
+	LIST_EACH(node, &control->calls) {
+		struct control_call *call = CONTAINER(node, struct control_call, node);
+
+		if (!call->awaits_upgrade)
+			continue;
+		call->awaits_upgrade = false;
+		set_timer(call);
+		if (is_ok)
+			control_end(call);
+		else
+			control_fail(call, "%s", why);
+	}
+}
+
 /* ---- the question */
 
 static bool read_words(struct control_call *call, struct str line)
@@ -499,13 +538,21 @@ struct control *control_create(const struct control_options *options)
 	return control;
 }
 
+void control_close_door(struct control *control)
+{
+	if (!control || control->listener.fd < 0)
+		return;
+	loop_unwatch(control->options.loop, &control->listener);
+	close(control->listener.fd);
+	control->listener.fd = -1;
+}
+
 void control_destroy(struct control *control)
 {
 	if (!control)
 		return;
 	LIST_EACH_SAFE(node, &control->calls)
 		destroy_call(CONTAINER(node, struct control_call, node));
-	loop_unwatch(control->options.loop, &control->listener);
-	close(control->listener.fd);
+	control_close_door(control);
 	mem_free(control);
 }

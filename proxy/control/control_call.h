@@ -78,5 +78,8 @@ void control_ask_workers(struct control_call *call,
 /* The call ends with the reload that is under way, or asked for here. */
 void control_reload(struct control_call *call);
 void control_shutdown(struct control_call *call);
+/* The call ends with the rollback, or the upgrade. */
+void control_rollback(struct control_call *call);
+void control_upgrade(struct control_call *call);
 
 #endif

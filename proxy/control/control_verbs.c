@@ -16,6 +16,8 @@ static const struct control_verb verbs[] = {
 	{"health", 0, 0, control_run_health},
 	{"reconfigure", 0, 0, control_reload},
 	{"rotate", 0, 0, run_rotate},
+	{"rollback", 0, 0, control_rollback},
+	{"upgrade", 0, 0, control_upgrade},
 	{"shutdown", 0, 0, control_shutdown},
 	{"purge", 2, 4, control_run_purge},
 	{"objects", 0, 2, control_run_objects},

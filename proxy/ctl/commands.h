@@ -21,6 +21,14 @@ int ctl_run_reconfigure(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_rotate(struct ctl *ctl, const struct ctl_args *args);
 int ctl_run_shutdown(struct ctl *ctl, const struct ctl_args *args);
 
+/* config.c */
+extern const char ctl_rollback_help[];
+int ctl_run_rollback(struct ctl *ctl, const struct ctl_args *args);
+
+/* upgrade.c */
+extern const char ctl_upgrade_help[];
+int ctl_run_upgrade(struct ctl *ctl, const struct ctl_args *args);
+
 /* acl.c */
 extern const struct ctl_option ctl_acl_options[];
 extern const char ctl_acl_help[];

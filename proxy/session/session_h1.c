@@ -339,6 +339,8 @@ static enum deadline which_deadline(const struct session *session)
 		return of_state[session->state];
 	if (session->transaction)
 		return DEADLINE_HEAD;
+	if (session->is_stopping)
+		return DEADLINE_LAST_CHANCE;
 	return session->nrequests == 0 ? DEADLINE_FIRST_BYTE : DEADLINE_IDLE;
 }
 
@@ -351,6 +353,7 @@ static void set_deadline(struct session *session)
 		[DEADLINE_HANDSHAKE] = handshake_ms < HANDSHAKE_MS ? handshake_ms : HANDSHAKE_MS,
 		[DEADLINE_FIRST_BYTE] = config->request_start_timeout_ms,
 		[DEADLINE_IDLE] = config->client_idle_pconn_timeout_ms,
+		[DEADLINE_LAST_CHANCE] = LAST_CHANCE_MS,
 		[DEADLINE_HEAD] = config->request_timeout_ms,
 		[DEADLINE_REPLY] = config->client_lifetime_ms,
 		[DEADLINE_WRITE] = config->write_timeout_ms,
@@ -418,7 +421,8 @@ void session_run(struct session *session)
 			return;
 		}
 		session->state = (uint8_t)next;
-		if (next == SESSION_READ_HEAD && session->is_stopping) {
+		if (next == SESSION_READ_HEAD && session->is_stopping &&
+		    !session->worker->is_patient) {
 			session_destroy(session);
 			return;
 		}
@@ -498,8 +502,10 @@ void session_h1_stop_all(struct worker *worker, bool now)
 		struct session *session = CONTAINER(node, struct session, node);
 
 		session->is_stopping = true;
-		if (now || !session->transaction)
+		if (now || (!session->transaction && !worker->is_patient))
 			session_destroy(session);
+		else
+			set_deadline(session);
 	}
 }
 

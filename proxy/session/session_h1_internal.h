@@ -31,6 +31,7 @@ enum deadline {
 	DEADLINE_HANDSHAKE,
 	DEADLINE_FIRST_BYTE,
 	DEADLINE_IDLE,
+	DEADLINE_LAST_CHANCE, /* idle, and the process has a successor */
 	DEADLINE_HEAD,
 	DEADLINE_REPLY,
 	DEADLINE_WRITE,
@@ -46,6 +47,7 @@ enum {
 	LINGER_MAX_BYTES = 1048576,
 	LINGER_MS = 2000,
 	DRAIN_MS = 5000,
+	LAST_CHANCE_MS = 5000, /* of a connection whose process has a successor */
 	HANDSHAKE_MS = 30000, /* at most; request_start_timeout may be shorter */
 	WRITE_MAX_BYTES = 262144, /* of a body in one write */
 	BODY_IOV = 8,

@@ -18,8 +18,9 @@ static enum session_state end_of_tunnel(struct session *session)
 static enum session_state after_reply(struct session *session)
 {
 	struct exchange *exchange = session->exchange;
-	bool keep = session->is_keep_alive && !exchange->reply.close_after &&
-	            !session->is_stopping && !session->is_body_broken;
+	bool is_over = session->is_stopping && !session->worker->is_patient;
+	bool keep = session->is_keep_alive && !exchange->reply.close_after && !is_over &&
+	            !session->is_body_broken;
 	bool is_read = exchange->is_body_read && !session->is_body_broken;
 
 	session->discarded = 0;

@@ -45,13 +45,13 @@ static void tell_all(struct rig *rig)
 	long long usec;
 
 	notify_ready(&rig->notify, 4321);
-	assert_string_equal(heard(rig), "READY=1\nMAINPID=4321\n");
+	assert_string_equal(heard(rig), "READY=1\nMAINPID=4321\nSTATUS=serving\n");
 	notify_reloading(&rig->notify);
 	assert_non_null(heard(rig));
 	assert_int_equal(sscanf(rig->text, "RELOADING=1\nMONOTONIC_USEC=%lld\n", &usec), 1);
 	assert_true(usec > 0);
 	notify_stopping(&rig->notify);
-	assert_string_equal(heard(rig), "STOPPING=1\n");
+	assert_string_equal(heard(rig), "STOPPING=1\nSTATUS=finishing what has begun\n");
 	assert_null(heard(rig));
 	close(rig->fd);
 }

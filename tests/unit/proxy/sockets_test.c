@@ -172,9 +172,33 @@ static void the_next_process_may_have_another_number_of_workers(void **state)
 	sockets_resize(&rig.sockets, 3);
 	assert_int_equal(first(&rig)->nfds, 3);
 	sockets_resize(&rig.sockets, 1);
-	assert_int_equal(first(&rig)->nfds, 1);
+	assert_int_equal(first(&rig)->nfds, 3); /* connections may wait in any */
 	assert_true(is_open(&rig.a));
 	assert_string_equal(server_fixture_log, "");
+	fini(&rig);
+}
+
+static void sockets_that_were_open_before_are_taken_by_their_address(void **state)
+{
+	struct listening *second;
+	struct rig rig;
+	int fds[2];
+
+	(void)state;
+	init(&rig);
+	open_ports(&rig, &rig.a, &rig.b);
+	second = CONTAINER(rig.sockets.ports.prev, struct listening, node);
+	fds[0] = dup(first(&rig)->fds[0]);
+	fds[1] = dup(second->fds[0]);
+	sockets_fini(&rig.sockets);
+	sockets_init(&rig.sockets, 2);
+	sockets_inherit(&rig.sockets, fds, 2);
+	open_ports(&rig, &rig.a, NULL);
+	assert_int_equal(first(&rig)->fds[0], fds[0]);
+	assert_int_equal(first(&rig)->nfds, 2);
+	assert_int_equal(sockets_drop_inherited(&rig.sockets), 1);
+	assert_int_equal(sockets_drop_inherited(&rig.sockets), 0);
+	assert_true(is_open(&rig.a));
 	fini(&rig);
 }
 
@@ -187,6 +211,7 @@ int main(void)
 		cmocka_unit_test(what_leaves_the_configuration_is_closed_by_commit),
 		cmocka_unit_test(revert_goes_back_to_what_was),
 		cmocka_unit_test(the_next_process_may_have_another_number_of_workers),
+		cmocka_unit_test(sockets_that_were_open_before_are_taken_by_their_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
