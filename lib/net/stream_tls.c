@@ -673,3 +673,13 @@ bool stream_tls_facts(const struct stream *stream, struct tls_facts *out)
 	out->sni[len] = '\0';
 	return true;
 }
+
+bool stream_tls_may_serve(const struct stream *stream, struct str host)
+{
+	struct tls_facts facts;
+
+	if (!stream_tls_facts(stream, &facts) || facts.sni[0] == '\0' || !stream->tls_->side.server)
+		return true;
+	return str_eq_nocase(str_of(facts.sni), host) ||
+	       !tls_server_has_better(stream->tls_->side.server, str_of(facts.sni), host);
+}

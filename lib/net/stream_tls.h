@@ -60,4 +60,8 @@ struct tls_facts {
 /* False, and *out untouched: no TLS, or no handshake yet. */
 bool stream_tls_facts(const struct stream *stream, struct tls_facts *out);
 
+/* May a client of this connection ask for host (any case, without a port) on it? RFC 9110 §7.4: no, if
+ * the certificate that its SNI got is not for host, and another one here is. Without TLS or SNI: yes. */
+bool stream_tls_may_serve(const struct stream *stream, struct str host);
+
 #endif

@@ -179,6 +179,28 @@ static const struct tls_certificate *choose(const struct tls_server *server, str
 	return server->certificates[name ? name->value : first->value];
 }
 
+static bool covers(const struct tls_certificate *certificate, struct str host)
+{
+	for (size_t i = 0; i < tls_certificate_count_names(certificate); i++)
+		if (tls_name_means(tls_certificate_name(certificate, i), host))
+			return true;
+	return false;
+}
+
+bool tls_server_has_better(const struct tls_server *server, struct str sni, struct str host)
+{
+	const struct tls_name *name = tls_names_find(server->names, sni);
+
+	if (!tls_names_find(server->names, host))
+		return false;
+	if (!name)
+		return !covers(server->certificates[0], host);
+	for (; name; name = tls_names_next(name))
+		if (covers(server->certificates[name->value], host))
+			return false;
+	return true;
+}
+
 static int show_server(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
                        gnutls_pcert_st **chain, unsigned *nchain, gnutls_ocsp_data_st **ocsp,
                        unsigned *nocsp, gnutls_privkey_t *key, unsigned *flags)

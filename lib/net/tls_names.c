@@ -116,6 +116,19 @@ const struct tls_name *tls_names_find(const struct tls_names *names, struct str 
 	return first(*bucket((struct tls_names *)names, folded), folded);
 }
 
+bool tls_name_means(struct str name, struct str host)
+{
+	char name_text[MAX_NAME_BYTES], host_text[MAX_NAME_BYTES];
+	size_t dot;
+
+	if (!fold(name, name_text, &name) || !fold(host, host_text, &host) || !is_usable(name))
+		return false;
+	dot = str_find_char(host, '.');
+	if (name.at[0] == '*')
+		return dot > 0 && str_eq(str_from(name, 1), str_from(host, dot));
+	return str_eq(name, host);
+}
+
 const struct tls_name *tls_names_next(const struct tls_name *found)
 {
 	return first(found->next_, found->text);

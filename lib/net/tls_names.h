@@ -33,4 +33,7 @@ const struct tls_name *tls_names_find(const struct tls_names *names, struct str 
 /* The next value of the same name; NULL: that was the last. */
 const struct tls_name *tls_names_next(const struct tls_name *found);
 
+/* Is a host (any case) one of those that a certificate's name means? */
+bool tls_name_means(struct str name, struct str host);
+
 #endif

@@ -21,6 +21,7 @@ enum {
 	LOOK_MS = 1000,
 	LINGER_MS = 2000,
 	LINGER_MAX_BYTES = 1048576,
+	HOST_MAX_BYTES = 256, /* a longer one is no host's name */
 };
 
 /* ---- requests */
@@ -174,6 +175,7 @@ static void destroy(struct h2_session *session)
 	nghttp2_session_del(session->h2);
 	h2_flight_drop(session);
 	h2_request_fini(&session->request);
+	buf_fini(&session->served_host);
 	notes_kept_free(session->notes);
 	if (session->nrequests == 0)
 		worker_log_empty_connection(session->worker, session->snapshot, &session->client,
@@ -319,6 +321,7 @@ void session_h2_start(const struct session_h2_origin *origin, struct stream *str
 	timer_init(&session->timer, timer_fired);
 	list_init(&session->streams);
 	list_init(&session->due);
+	buf_init(&session->served_host, HOST_MAX_BYTES);
 	stream_move(stream, &session->stream, stream_woke, session);
 	if (origin->local)
 		session->local = *origin->local;

@@ -66,6 +66,7 @@ struct h2_session {
 	struct client_count *count; /* its address in server->clients */
 	struct client *counts; /* of its address, once it asked for something; worker->clients */
 	struct notes_kept *notes; /* the client's; NULL: none */
+	struct buf served_host;   /* the last one that this connection may ask for */
 	int64_t opened_ms, write_began_ms, nuisance_since_ms;
 	size_t unsent; /* stream_unsent as it was last looked at */
 	size_t discarded;

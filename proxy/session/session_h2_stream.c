@@ -6,6 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/http/h1.h"
+#include "lib/net/stream_tls.h"
 #include "lib/net/socket.h"
 #include "proxy/session/client_table.h"
 #include "proxy/session/clients.h"
@@ -133,11 +134,19 @@ static void set_tos(struct exchange *exchange, int tos)
 		socket_set_tos(stream_fd(&stream->session->stream), tos);
 }
 
+static bool tls_facts(struct exchange *exchange, struct tls_facts *out)
+{
+	const struct h2_stream *stream = exchange->session;
+
+	return stream_tls_facts(&stream->session->stream, out);
+}
+
 static const struct exchange_ops exchange_ops = {
 	.read_body = read_body,
 	.reply_ready = reply_ready,
 	.send_continue = send_continue,
 	.send_interim = send_interim,
+	.tls_facts = tls_facts,
 	.set_tos = set_tos,
 };
 
@@ -186,21 +195,12 @@ static void begin_body(struct h2_stream *stream)
 	stream->is_continue_due = request->expect_continue && !stream->exchange->is_body_read;
 }
 
-static void refuse(struct h2_stream *stream, enum h1_error error)
+static void refuse_for(struct h2_stream *stream, struct refusal refusal)
 {
-	const struct h1_error_info *info = h1_error_info(error);
-	bool is_too_large = info->status == 431 || info->status == 414;
 	struct h1_request_line line;
 	bool has_line = h1_read_request_line(stream->head.at, stream->head.len, &line);
-	struct refusal refusal = {
-		.status = info->status,
-		.error = info->squid_error,
-		.why = info->text,
-		.url = is_too_large ? "error:request-too-large" : "error:invalid-request",
-		.line = has_line ? &line : NULL,
-		.keeps_url = is_too_large,
-	};
 
+	refusal.line = has_line ? &line : NULL;
 	line.major = 2;
 	line.minor = 0;
 	stream->exchange->request_bytes = stream->head.len;
@@ -208,8 +208,52 @@ static void refuse(struct h2_stream *stream, enum h1_error error)
 	transaction_begin_refused(stream->transaction, &refusal);
 }
 
+static void refuse(struct h2_stream *stream, enum h1_error error)
+{
+	const struct h1_error_info *info = h1_error_info(error);
+	bool is_too_large = info->status == 431 || info->status == 414;
+
+	refuse_for(stream, (struct refusal){
+				   .status = info->status,
+				   .error = info->squid_error,
+				   .why = info->text,
+				   .url = is_too_large ? "error:request-too-large"
+						       : "error:invalid-request",
+				   .keeps_url = is_too_large,
+			   });
+}
+
+static struct str host_of(const struct http_head *head)
+{
+	struct str host = http_value(head, FIELD_HOST);
+	size_t bracket = str_find_char(host, ']');
+
+	return bracket < host.len ? host : str_first(host, str_find_char(host, ':'));
+}
+
+/* RFC 9113 §9.1.1: a client may ask here for what it believes that the certificate is for. */
+static bool is_misdirected(struct h2_stream *stream)
+{
+	struct h2_session *session = stream->session;
+	struct str host = host_of(&stream->exchange->request.head);
+
+	if (!stream_is_tls(&session->stream) || str_eq_nocase(host, buf_str(&session->served_host)))
+		return false;
+	if (!stream_tls_may_serve(&session->stream, host))
+		return true;
+	buf_clear(&session->served_host);
+	buf_add_str(&session->served_host, host);
+	return false;
+}
+
 static void begin(struct h2_stream *stream)
 {
+	static const struct refusal misdirected = {
+		.status = 421,
+		.error = "ERR_CONFLICT_HOST",
+		.why = "the connection's certificate is not for that host, another is",
+		.url = "error:invalid-request",
+	};
 	struct h2_session *session = stream->session;
 	struct h1_limits limits = snapshot_request_limits(session->snapshot, session->port);
 	struct h1_parser parser = {0};
@@ -224,6 +268,9 @@ static void begin(struct h2_stream *stream)
 	} else if (h1_parse_request(&parser, stream->head.at, stream->head.len, &limits,
 	                            &exchange->request) != H1_DONE) {
 		refuse(stream, parser.error == H1_OK ? H1_BAD_REQUEST_LINE : parser.error);
+	} else if (is_misdirected(stream)) {
+		transaction_keep_head(stream->transaction);
+		refuse_for(stream, misdirected);
 	} else {
 		transaction_keep_head(stream->transaction);
 		exchange->request_head_bytes = exchange->request_bytes = stream->head.len;

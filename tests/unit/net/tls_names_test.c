@@ -40,6 +40,24 @@ static void exact_names_then_wildcards_of_one_label(void **state)
 	tls_names_destroy(names);
 }
 
+static void a_name_means_itself_or_one_label_for_the_star(void **state)
+{
+	static const struct {
+		const char *name, *host;
+		bool means;
+	} cases[] = {
+		{"a.example", "a.example", true},    {"A.Example", "a.EXAMPLE.", true},
+		{"a.example", "b.example", false},   {"*.example.org", "a.example.org", true},
+		{"*.example.org", "example.org", false}, {"*.example.org", "a.b.example.org", false},
+		{"*.example.org", ".example.org", false}, {"a.*.org", "a.b.org", false},
+		{"*", "org", false},                 {"", "", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (tls_name_means(str_of(cases[i].name), str_of(cases[i].host)) != cases[i].means)
+			fail_msg("%s, %s", cases[i].name, cases[i].host);
+}
+
 static void one_name_has_several_values_in_order(void **state)
 {
 	struct tls_names *names = tls_names_create(4);
@@ -95,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact_names_then_wildcards_of_one_label),
+		cmocka_unit_test(a_name_means_itself_or_one_label_for_the_star),
 		cmocka_unit_test(one_name_has_several_values_in_order),
 		cmocka_unit_test(names_that_no_host_has_are_left_out),
 		cmocka_unit_test(many_names_are_found),
