@@ -341,6 +341,8 @@ void explain_read(struct explanation *explanation, const char *path, const struc
 	take_messages(explanation, report);
 	report_destroy(report);
 	explain_rules(explanation);
+	if (!source)
+		explain_secrets(explanation);
 }
 
 void explain_fini(struct explanation *explanation)

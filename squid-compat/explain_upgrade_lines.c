@@ -355,7 +355,7 @@ static bool says_nothing_new(const struct explain_line *line)
 	return line->nwords > 3;
 }
 
-/* The type, and values that stand for others; false: the line has another shape altogether. */
+/* Value i, or what stands for it; nothing, if another one says it. */
 static void put_acl_value(struct making *making, const struct explain_line *line, size_t i)
 {
 	struct str type = explain_word(line, 2), value = explain_word(line, i);
@@ -366,9 +366,8 @@ static void put_acl_value(struct making *making, const struct explain_line *line
 		  str_eq(type, STR("myip")) || str_eq(type, STR("localip"))) &&
 		 put_address(making, value))
 		return;
-	else if (str_eq(type, STR("dstdomain")) && is_covered(line, i))
-		making->is_changed = true;
-	else if (is_said_of(line, "Ignoring unknown protocol", value))
+	else if ((str_eq(type, STR("dstdomain")) && is_covered(line, i)) ||
+		 is_said_of(line, "Ignoring unknown protocol", value))
 		making->is_changed = true;
 	else
 		put(making, value);

@@ -128,7 +128,10 @@ void reading_take_line(void *user, const struct words *words)
 	if (!*has_seen)
 		tell_verdict(reading, directive);
 	*has_seen = true;
-	if (directive->parse)
+	if (directive->verdict == TRANSLATED && words->n < 2)
+		report_say(reading->report, REPORT_ERROR, "'%s' without a value is ignored",
+		           directive->name);
+	else if (directive->parse)
 		directive->parse(reading, directive, words);
 }
 

@@ -101,6 +101,15 @@ def check_upgrade(folder, path):
         bobtail.expect("without an error", "ERROR" not in said and "FATAL" not in said, said)
 
 
+def check_secrets(folder):
+    path = write(folder, "secret.conf", "http_port 8080 accel\ncachemgr_passwd hidden all\n")
+    for mode, is_told in ((0o644, True), (0o640, False)):
+        os.chmod(path, mode)
+        _, out, _ = run(path)
+        bobtail.expect(f"mode {mode:o} is told of: {is_told}", (b"may read" in out) == is_told, out)
+        bobtail.expect("the password itself is not shown", b"hidden" not in out, out)
+
+
 def check_statuses(folder):
     good = "http_port 8080 accel\nhttp_access allow localhost\nhttp_access deny all\n"
     for status, line in ((0, ""), (3, "icp_port 0"), (4, "workers 2"), (5, "ftp_passive off"), (6, "foo")):
@@ -123,6 +132,7 @@ with tempfile.TemporaryDirectory(prefix="bobtail-test.") as there:
     check_text(old)
     check_json(old)
     check_upgrade(there, old)
+    check_secrets(there)
     check_statuses(there)
     os.chdir(old_dir)
 bobtail.finish()
