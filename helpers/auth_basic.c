@@ -92,6 +92,7 @@ static bool read_question(const struct auth_basic *auth, struct str text, struct
 	out->question.pool = auth->config.pool;
 	out->question.ttl_ms = auth->config.ttl_ms;
 	out->question.idle_ms = auth->config.idle_ms;
+	out->question.stale_ms = auth->config.stale_ms;
 	return true;
 }
 

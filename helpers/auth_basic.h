@@ -18,6 +18,7 @@ struct auth_basic_config {
 	struct str realm;         /* at NULL: Squid's default */
 	int64_t ttl_ms;           /* credentialsttl */
 	int64_t idle_ms;          /* authenticate_ttl; 0: as long as ttl_ms */
+	int64_t stale_ms; /* how long what has expired counts when no helper answers */
 	bool is_case_sensitive;   /* casesensitive: else user names are folded to lower case */
 	bool is_utf8; /* utf8: ISO 8859-1 is turned into UTF-8, and the challenge says so */
 };

@@ -95,6 +95,7 @@ enum auth_verdict auth_bearer_check(struct auth_bearer *auth, struct str credent
 		return query->verdict;
 	question.pool = auth->config.pool;
 	question.ttl_ms = auth->config.ttl_ms;
+	question.stale_ms = auth->config.stale_ms;
 	question.keep = keep_token;
 	query->judge_ = judge;
 	if (auth_users_find(auth->config.users, &question, query) != AUTH_OK)

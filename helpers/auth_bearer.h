@@ -20,6 +20,7 @@ struct auth_bearer_config {
 	struct auth_users *users; /* likewise */
 	struct str realm;         /* copied; at NULL: none is named */
 	int64_t ttl_ms;           /* credentialsttl */
+	int64_t stale_ms; /* how long what has expired counts when no helper answers */
 };
 
 struct auth_bearer *auth_bearer_create(const struct auth_bearer_config *config); /* any thread */

@@ -214,6 +214,7 @@ static bool make_question(const struct check_state *state, struct auth_question 
 		return false;
 	question->pool = config->pool;
 	question->ttl_ms = config->ttl_ms;
+	question->stale_ms = config->stale_ms;
 	question->keep = keep_hash;
 	return true;
 }

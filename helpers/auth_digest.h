@@ -25,6 +25,7 @@ struct auth_digest_config {
 	struct digest_nonces *nonces; /* likewise */
 	struct str realm;             /* copied */
 	int64_t ttl_ms;               /* authenticate_ttl */
+	int64_t stale_ms; /* how long what has expired counts when no helper answers */
 	struct digest_nonce_rules nonce_rules;
 	unsigned algorithms;      /* 1 << enum digest_algorithm ...; 0: MD5 */
 	bool is_utf8;             /* utf8: the challenge says charset="UTF-8" */

@@ -25,7 +25,7 @@ struct user {
 	struct user *next;
 	uint64_t hash;
 	uint8_t mac[AUTH_MAC_BYTES]; /* of the secret, keyed by the table's */
-	int64_t answered_ms, expires_ms, used_ms, idle_ms;
+	int64_t answered_ms, expires_ms, used_ms, idle_ms, stale_ms;
 	struct auth_answer *answer;
 	size_t key_len;
 	char key[];
@@ -207,7 +207,7 @@ bool auth_question_init(struct auth_question *question, const struct auth_users 
 	question->hash = hash_str(question->key, users->seed);
 	question->user_len = user.len;
 	question->pool = NULL;
-	question->not_before_ms = question->ttl_ms = 0;
+	question->not_before_ms = question->ttl_ms = question->stale_ms = 0;
 	question->idle_ms = INT64_MAX;
 	question->keep = NULL;
 	return make_mac(users, question, secret);
@@ -248,9 +248,15 @@ static struct user **bucket_locked(struct shard *shard, uint64_t hash)
 	return &shard->shared.users[hash / NSHARDS % NBUCKETS];
 }
 
-static bool is_over(const struct user *user, int64_t now_ms)
+static bool has_expired(const struct user *user, int64_t now_ms)
 {
 	return user->expires_ms <= now_ms || now_ms - user->used_ms >= user->idle_ms;
+}
+
+/* Not even good for when no helper answers. */
+static bool is_over(const struct user *user, int64_t now_ms)
+{
+	return has_expired(user, now_ms - user->stale_ms);
 }
 
 static bool has_key(const struct user *user, uint64_t hash, struct str key)
@@ -258,16 +264,25 @@ static bool has_key(const struct user *user, uint64_t hash, struct str key)
 	return user->hash == hash && str_eq((struct str){user->key, user->key_len}, key);
 }
 
-/* A new reference to what is known of these very credentials; NULL: nothing, or no more. */
+/* With these very credentials; NULL: there is none. */
+static struct user *find_user_locked(struct shard *shard, uint64_t hash, struct str key,
+                                     const uint8_t *mac)
+{
+	struct user *user = *bucket_locked(shard, hash);
+
+	while (user && !has_key(user, hash, key))
+		user = user->next;
+	return user && gnutls_memcmp(user->mac, mac, AUTH_MAC_BYTES) == 0 ? user : NULL;
+}
+
+/* A new reference to what is known; NULL: nothing, or no more. */
 static struct auth_answer *find_answer_locked(struct shard *shard,
                                               const struct auth_question *question, int64_t now_ms)
 {
-	struct user *user = *bucket_locked(shard, question->hash);
+	struct user *user =
+		find_user_locked(shard, question->hash, question->key, question->mac);
 
-	while (user && !has_key(user, question->hash, question->key))
-		user = user->next;
-	if (!user || is_over(user, now_ms) || user->answered_ms < question->not_before_ms ||
-	    gnutls_memcmp(user->mac, question->mac, AUTH_MAC_BYTES) != 0)
+	if (!user || has_expired(user, now_ms) || user->answered_ms < question->not_before_ms)
 		return NULL;
 	user->used_ms = now_ms;
 	return auth_answer_ref(user->answer);
@@ -420,19 +435,54 @@ static bool fill_user(const struct flight *flight, struct auth_answer *answer, i
 	return true;
 }
 
+/* Of what was known until lately, when no helper says anything; NULL: nothing was. */
+static struct auth_answer *find_stale(const struct flight *flight, int64_t now_ms)
+{
+	static const bool is_silence[HELPER_CODE_COUNT] = {
+		[HELPER_BH] = true,
+		[HELPER_TIMEOUT] = true,
+		[HELPER_GONE] = true,
+		[HELPER_BUSY] = true,
+	};
+	const struct user *like = flight->user;
+	struct shard *shard = shard_of(flight->users, like->hash);
+	struct auth_answer *answer = NULL;
+	struct user *user;
+
+	if (like->stale_ms == 0 || !is_silence[flight->request.reply->code])
+		return NULL;
+	lock_take(&shard->lock);
+	user = find_user_locked(shard, like->hash, (struct str){like->key, like->key_len}, like->mac);
+	if (user && !is_over(user, now_ms))
+		answer = auth_answer_ref(user->answer);
+	lock_drop(&shard->lock);
+	return answer;
+}
+
+static struct auth_answer *take_answer(struct flight *flight)
+{
+	struct auth_answer *answer = auth_answer_create(user_of(flight, flight->request.reply),
+	                                                flight->request.reply);
+
+	flight->request.reply = NULL; /* the answer's now */
+	return answer;
+}
+
 /* The helper has answered; at home. */
 static void land(struct helper_request *request)
 {
 	struct flight *flight = CONTAINER(request, struct flight, request);
 	struct shard *shard = shard_of(flight->users, flight->user->hash);
 	struct user *old = NULL;
-	struct auth_answer *answer =
-		auth_answer_create(user_of(flight, request->reply), request->reply);
 	int64_t now_ms = loop_now_ms(request->loop);
-	bool is_kept = fill_user(flight, answer, now_ms);
+	struct auth_answer *answer = find_stale(flight, now_ms);
+	bool is_kept = false;
 	struct list waits;
 
-	request->reply = NULL; /* the answer's now */
+	if (!answer) {
+		answer = take_answer(flight);
+		is_kept = fill_user(flight, answer, now_ms);
+	}
 	list_init(&waits);
 	lock_take(&shard->lock);
 	if (is_kept)
@@ -467,6 +517,7 @@ static struct flight *make_flight(struct auth_users *users, const struct auth_qu
 	user->key_len = question->key.len;
 	user->hash = question->hash;
 	user->idle_ms = question->idle_ms;
+	user->stale_ms = question->stale_ms;
 	memcpy(user->mac, question->mac, AUTH_MAC_BYTES);
 	list_init(&flight->node);
 	list_init(&flight->waits);

@@ -79,6 +79,7 @@ struct auth_question {
 	int64_t not_before_ms;       /* an answer that is older does not do; 0: any */
 	int64_t ttl_ms;              /* for keep */
 	int64_t idle_ms;             /* kept while it is asked for at least so often */
+	int64_t stale_ms;            /* an answer that old counts when none comes */
 	auth_keep_fn *keep;
 	char key_bytes[AUTH_KEY_BYTES + 4];
 };

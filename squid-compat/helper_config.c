@@ -13,6 +13,7 @@ enum {
 	MAX_CONCURRENCY = 1000000,
 	MAX_ARGUMENTS = 256,
 	DEFAULT_CHILDREN = 20,
+	MAX_STALE_S = 30 * 86400,
 };
 
 /* ---- commands */
@@ -95,6 +96,22 @@ static bool read_overload(struct str value, struct helper_children *children)
 	return children->overload_is_err || str_eq(value, STR("die"));
 }
 
+static bool read_on_error(struct str value, struct helper_children *children)
+{
+	struct str stale = STR("stale:");
+	uint64_t seconds;
+
+	if (str_starts_with(value, stale)) {
+		if (!str_to_u64(str_from(value, stale.len), &seconds) || seconds > MAX_STALE_S)
+			return false;
+		children->stale_s = (int64_t)seconds;
+		children->on_error = HELPER_ON_ERROR_STALE;
+		return true;
+	}
+	children->on_error = str_eq(value, STR("503")) ? HELPER_ON_ERROR_503 : HELPER_ON_ERROR_DENY;
+	return children->on_error == HELPER_ON_ERROR_503 || str_eq(value, STR("deny"));
+}
+
 #define NUMBER(member) offsetof(struct helper_children, member)
 
 static const struct {
@@ -117,6 +134,8 @@ static bool read_children_option(struct helper_children *children, struct str wo
 
 	if (str_eq(name, STR("on-persistent-overload")))
 		return read_overload(value, children);
+	if (str_eq(name, STR("on-error")))
+		return read_on_error(value, children);
 	for (size_t i = 0; i < COUNT(children_options); i++) {
 		if (!str_eq(name, str_of(children_options[i].name)))
 			continue;
@@ -217,6 +236,8 @@ void rewrite_parse_children(struct rewrite_config *config, const struct words *w
 	unsigned concurrency = config->children.concurrency;
 
 	helper_read_children(&config->children, words, 1, report);
+	if (config->children.on_error != HELPER_ON_ERROR_USUAL)
+		report_say(report, REPORT_ERROR, "on-error= is for children of auth_param alone");
 	if (config->children_concurrency_fixed_)
 		config->children.concurrency = concurrency;
 }

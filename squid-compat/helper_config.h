@@ -22,6 +22,14 @@ struct helper_command {
 	unsigned argc;
 };
 
+/* on-error=, ours: what a question comes to that no helper answers. auth_param's children only. */
+enum helper_on_error {
+	HELPER_ON_ERROR_USUAL = 0, /* 503 when none can be started, else as for a bad password */
+	HELPER_ON_ERROR_DENY,      /* always as for a bad password */
+	HELPER_ON_ERROR_503,       /* always 503 */
+	HELPER_ON_ERROR_STALE,     /* stale:N: what was known until N seconds ago counts, else usual */
+};
+
 /* ..._children N startup=S idle=I concurrency=C queue-size=Q on-persistent-overload=die|ERR */
 struct helper_children {
 	unsigned max;         /* at least 1 */
@@ -31,6 +39,8 @@ struct helper_children {
 	int queue_size;       /* -1: not said, see helper_queue_size */
 	bool overload_is_err; /* on-persistent-overload=ERR: answer ERR; else the program ends */
 	unsigned reservation_timeout_s;
+	enum helper_on_error on_error;
+	int64_t stale_s; /* with HELPER_ON_ERROR_STALE */
 };
 
 /* What queue-size comes to: twice max if not said, nothing where a full queue is bypassed. */

@@ -17,6 +17,7 @@ static struct auth_basic *make_basic(const struct config *config, struct server 
 		.realm = scheme->realm,
 		.ttl_ms = scheme->credentials_ttl_s * 1000,
 		.idle_ms = config->authenticate_ttl_ms,
+		.stale_ms = scheme->children.stale_s * 1000,
 		.is_case_sensitive = scheme->is_case_sensitive,
 		.is_utf8 = scheme->is_utf8,
 	};
@@ -34,6 +35,7 @@ static struct auth_digest *make_digest(const struct config *config, struct serve
 		.nonces = server->nonces,
 		.realm = scheme->realm,
 		.ttl_ms = config->authenticate_ttl_ms,
+		.stale_ms = scheme->children.stale_s * 1000,
 		.nonce_rules = {
 			.max_duration_ms = scheme->nonce_max_duration_s * 1000,
 			.garbage_interval_ms = scheme->nonce_garbage_interval_s * 1000,
@@ -59,6 +61,7 @@ static struct auth_bearer *make_bearer(const struct config *config, struct serve
 		.users = server->users,
 		.realm = scheme->realm,
 		.ttl_ms = scheme->credentials_ttl_s * 1000,
+		.stale_ms = scheme->children.stale_s * 1000,
 	};
 
 	return auth_bearer_create(&bearer);

@@ -182,10 +182,25 @@ void transaction_add_challenges(struct transaction *t, struct buf *head)
 
 static void take_answer(struct transaction *t, struct auth_answer *answer)
 {
-	t->lacks_helper |= answer->reply->code == HELPER_GONE;
 	t->auth_answer = auth_answer_ref(answer);
 	t->user = answer->user;
 	transaction_add_notes(t, answer->reply->pairs, answer->reply->npairs);
+}
+
+/* Is a failure for want of a helper a 503? on-error= of the scheme's children says so. */
+static bool is_unavailable(const struct transaction *t, enum helper_code code)
+{
+	switch (transaction_config(t)->auth->schemes[t->auth_scheme].children.on_error) {
+	case HELPER_ON_ERROR_DENY:
+		return false;
+	case HELPER_ON_ERROR_503:
+		return code == HELPER_GONE || code == HELPER_TIMEOUT || code == HELPER_BUSY ||
+		       code == HELPER_BH;
+	case HELPER_ON_ERROR_USUAL:
+	case HELPER_ON_ERROR_STALE:
+		break;
+	}
+	return code == HELPER_GONE;
 }
 
 /* RFC 4559 §4.2: the reply that lets a client in proves who we are. */
@@ -204,8 +219,11 @@ static void take_auth(struct transaction *t)
 {
 	struct auth_query *query = &t->auth;
 
-	if (query->answer)
+	if (query->answer) {
 		take_answer(t, query->answer);
+		t->lacks_helper |= query->verdict == AUTH_FAILED &&
+				   is_unavailable(t, query->answer->reply->code);
+	}
 	t->is_auth_stale = query->is_stale;
 	t->facts.auth = query->verdict == AUTH_OK ? ACL_AUTH_OK : ACL_AUTH_FAILED;
 	t->facts.user = query->verdict == AUTH_OK ? t->user : STR_NONE;

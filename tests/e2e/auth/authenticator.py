@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """An authentication helper that does what its questions say: authenticator.py NOTES. Each question is a line of
-the file NOTES. Digest: the password of joe is what stands in NOTES.password, else "pw"; rich has HA1 of SHA-256
+the file NOTES. Digest: the password of joe is what stands in NOTES.password, else "pw" ("BH": nothing works); rich has HA1 of SHA-256
 too, legacy the old form of an answer. Bearer: good-USER-TTL is good. NTLM and Negotiate: see `tokens`."""
 import hashlib
 import os
@@ -58,7 +58,9 @@ def main():
         if os.path.exists(sys.argv[1] + ".password"):
             with open(sys.argv[1] + ".password", encoding="utf-8") as file:
                 password = file.read()
-        if line.startswith('"'):
+        if password == "BH":
+            answer = "BH out of order"
+        elif line.startswith('"'):
             answer = digest(line, password)
         elif line[:2] in ("YR", "KK"):
             answer = tokens(line, state)

@@ -216,6 +216,24 @@ http_access deny all
         assert "good-joe" not in "\n".join(log) + site.proxy.output(), "a token is in a log"
 
 
+def no_helper_answers():
+    """on-error= of the children: what that comes to."""
+    token = {"Authorization": "Bearer good-joe-1"}
+    for option, known, unknown in (("stale:60", 200, 401), ("503", 503, 503), ("deny", 401, 401)):
+        lines = f"auth_param bearer program AUTH\nauth_param bearer children 1 on-error={option}\n{USERS}"
+        with Site(lines) as site:
+            expect(site.get("/1", token)[0], 200, "a token for a second")
+            site.say_password("BH")
+            deadline = time.monotonic() + 30
+            status, asked = 200, len(site.asked())
+            while len(site.asked()) == asked:
+                assert time.monotonic() < deadline, "it is kept for ever"
+                time.sleep(0.1)
+                status = site.get("/1", token)[0]
+            expect(status, known, f"{option}: the token that was known")
+            expect(site.get("/1", {"Authorization": "Bearer good-sue-1"})[0], unknown, f"{option}: another one")
+
+
 def several():
     """In the order of their first line; auth_schemes chooses."""
     fake = os.path.join(SQUIDS, "basic_fake_auth")
@@ -265,6 +283,7 @@ run(
         digest_is_hostile,
         curl_and_squids_helper,
         bearer,
+        no_helper_answers,
         several,
     )
 )

@@ -263,6 +263,8 @@ static void auth_faults_are_told(void **state)
 		{"auth_param basic casesensitive maybe", REPORT_FATAL, "on"},
 		{"auth_param basic credentialsttl 5", REPORT_FATAL, "unit"},
 		{"auth_param digest realm a\"b", REPORT_FATAL, "quotes"},
+		{"auth_param basic children 5 on-error=allow", REPORT_FATAL, "on-error=allow"},
+		{"auth_param basic children 5 on-error=stale:", REPORT_FATAL, "on-error=stale:"},
 		{"auth_param digest algorithms MD4", REPORT_FATAL, "MD4"},
 	};
 
