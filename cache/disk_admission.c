@@ -16,12 +16,17 @@ enum {
 	WORTH_SHIFT = 32,   /* fixed point */
 	PRICE_SHIFT = 5,    /* a 32nd of the way to each evicted one's worth */
 	DISCOUNT_SHIFT = 10,
+	ONE = 1024,       /* fixed point, of the share and the margin */
+	MARGIN_MAX = 3 * ONE,
+	MARGIN_BY_SHARE = 32,
+	SHARE_MIN = ONE / 16, /* as much may come of counters that keys share */
 };
 
 struct disk_admission {
 	uint32_t ncolumns; /* a power of two */
 	/* relaxed: estimates, where a lost count does no harm */
 	_Atomic(uint64_t) price; /* requests for a byte of what was evicted lately */
+	_Atomic(uint32_t) share; /* of what was evicted lately, what was asked for more than once */
 	_Atomic(uint32_t) nnotes;
 	atomic_uchar counters[]; /* NROWS rows */
 };
@@ -103,11 +108,21 @@ static void set_price(struct disk_admission *admission, uint64_t value)
 	atomic_store_explicit(&admission->price, value, memory_order_relaxed);
 }
 
+/* How many times what goes it must be worth: to put one for another that is hardly worse costs more of
+ * writing than it saves in fetches. Where nothing is asked for twice, nothing is lost by either. */
+static uint32_t margin(const struct disk_admission *admission)
+{
+	uint32_t share = atomic_load_explicit(&admission->share, memory_order_relaxed);
+	uint32_t times = share > SHARE_MIN ? ONE + (share - SHARE_MIN) * MARGIN_BY_SHARE : ONE;
+
+	return times < MARGIN_MAX ? times : MARGIN_MAX;
+}
+
 bool disk_admission_allows(struct disk_admission *admission, uint64_t key, uint64_t bytes)
 {
 	uint64_t now = price(admission);
 
-	if (worth(admission, key, bytes) >= now)
+	if (worth(admission, key, bytes) >= now * margin(admission) / ONE)
 		return true;
 	/* Nothing is let in, nothing evicted: the price would never be known to have fallen. */
 	set_price(admission, now - (now >> DISCOUNT_SHIFT) - (now > 0));
@@ -117,8 +132,12 @@ bool disk_admission_allows(struct disk_admission *admission, uint64_t key, uint6
 void disk_admission_evicted(struct disk_admission *admission, uint64_t key, uint64_t bytes)
 {
 	uint64_t now = price(admission), its = worth(admission, key, bytes);
+	uint32_t share = atomic_load_explicit(&admission->share, memory_order_relaxed);
 
 	set_price(admission, now - (now >> PRICE_SHIFT) + (its >> PRICE_SHIFT));
+	share += disk_admission_estimate(admission, key) > 1 ? (ONE - share) >> PRICE_SHIFT
+							     : -(share >> PRICE_SHIFT);
+	atomic_store_explicit(&admission->share, share, memory_order_relaxed);
 }
 
 void disk_admission_age(struct disk_admission *admission)

@@ -4,8 +4,10 @@
  *
  * How often a key was asked for is estimated by small counters that keys share (a count-min sketch;
  * all are halved now and then, so that old fame fades). A new object is let in when it is asked for as
- * often, for the bytes it takes, as what was evicted lately. So a scan of things that nobody asks for
- * twice pushes nothing out and is not even written.
+ * often, for the bytes it takes, as what was evicted lately; up to three times as often where that had
+ * been asked for more than once, since one for another that is hardly better costs more of writing than
+ * it saves in fetches. So a scan of things that nobody asks for twice pushes nothing out that is asked
+ * for and is not even written. What is refused makes the next one's case better.
  *
  * Threads: any, without locks; disk_admission_evicted and disk_admission_age by one (the writer). */
 #ifndef CACHE_DISK_ADMISSION_H

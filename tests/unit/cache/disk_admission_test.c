@@ -60,11 +60,13 @@ static void what_is_asked_for_less_than_the_evicted_is_not_let_in(void **state)
 		uint64_t bytes;
 		bool is_allowed;
 	} cases[] = {
-		{"as often, as large", 4, 64 * KIB, true},
-		{"more often", 5, 64 * KIB, true},
+		{"as often, as large", 4, 64 * KIB, false},
+		{"hardly more often", 8, 64 * KIB, false},
+		{"three times as often", 12, 64 * KIB, true},
 		{"less often", 2, 64 * KIB, false},
-		{"less often, but small", 1, 8 * KIB, true},
+		{"less often, but small", 1, 5 * KIB, true},
 		{"as often, but large", 4, 256 * KIB, false},
+		{"much more often, but large", 12, 256 * KIB, false},
 	};
 	struct disk_admission *admission = disk_admission_create(64 * MIB);
 
@@ -79,6 +81,21 @@ static void what_is_asked_for_less_than_the_evicted_is_not_let_in(void **state)
 		    cases[i].is_allowed)
 			fail_msg("%s", cases[i].what);
 	}
+	disk_admission_destroy(admission);
+}
+
+/* Nothing is lost, nor won. */
+static void where_all_are_asked_for_once_one_may_replace_another(void **state)
+{
+	struct disk_admission *admission = disk_admission_create(64 * MIB);
+
+	(void)state;
+	note(admission, 1, 1);
+	note(admission, 2, 1);
+	for (int i = 0; i < 300; i++)
+		disk_admission_evicted(admission, key_of(1), 64 * KIB);
+	assert_true(disk_admission_allows(admission, key_of(2), 64 * KIB));
+	assert_false(disk_admission_allows(admission, key_of(2), 80 * KIB));
 	disk_admission_destroy(admission);
 }
 
@@ -121,6 +138,7 @@ int main(void)
 		cmocka_unit_test(requests_are_counted_up_to_a_bound),
 		cmocka_unit_test(estimates_are_seldom_too_high_and_never_too_low),
 		cmocka_unit_test(what_is_asked_for_less_than_the_evicted_is_not_let_in),
+		cmocka_unit_test(where_all_are_asked_for_once_one_may_replace_another),
 		cmocka_unit_test(the_price_falls_while_nothing_is_let_in),
 		cmocka_unit_test(old_fame_fades),
 	};
