@@ -17,6 +17,7 @@
 #include "lib/net/resolver.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/log/log_writer.h"
+#include "proxy/log/store_log.h"
 #include "proxy/session/client_table.h"
 #include "proxy/snapshot.h"
 #include "proxy/store/promotion.h"
@@ -46,6 +47,8 @@ static void disk_stored(void *owner, struct object *object)
 {
 	struct server *server = owner;
 
+	if (server->store_log)
+		store_log_stored(server->store_log, object);
 	if (atomic_load_explicit(&server->forgets_stored, memory_order_relaxed))
 		index_remove(server->index, object);
 }
@@ -224,6 +227,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 		if (err != ERR_OK)
 			return err;
 	}
+	server->store_log = store_log_create(config, server->log, n);
 	open_cache(server, config);
 	snapshot = snapshot_create(server, config);
 	for (unsigned i = 0; i < n; i++)
@@ -285,6 +289,7 @@ void server_stop(struct server *server)
 {
 	for (unsigned i = 0; i < server->ndisks; i++)
 		disk_close(server->disks[i]);
+	store_log_destroy(server->store_log);
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_destroy(server->workers[i]);
 	promotion_destroy(server->promotion);

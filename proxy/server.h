@@ -26,6 +26,7 @@ struct peer_table;
 struct promotion;
 struct purge_list;
 struct snapshot;
+struct store_log;
 struct handshake_rate; /* proxy/tls/handshake_rate.h */
 struct tls_table;
 struct user_ips;
@@ -51,6 +52,7 @@ struct server {
 	struct external_acl_tables *externals; /* what external ACLs' helpers said */
 	struct user_ips *user_ips; /* where users were seen */
 	struct log_writer *log;
+	struct store_log *store_log; /* NULL: there is none */
 	struct manager *manager;  /* the cache manager: workers hand requests to it (manager.h) */
 	struct tls_table *tls;    /* proxy/tls/tls_table.h */
 	struct handshake_rate *handshakes;

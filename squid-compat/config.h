@@ -112,6 +112,7 @@ struct config {
 
 	/* cache.log and access logs. */
 	const char *cache_log; /* path; NULL: none */
+	const char *cache_store_log; /* a path, perhaps behind "stdio:" or "daemon:"; NULL: none */
 	int debug_level;       /* debug_options ALL,N */
 	int logfile_rotate;    /* 0: reopen only */
 	bool log_mime_hdrs;

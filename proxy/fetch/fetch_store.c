@@ -16,6 +16,7 @@
 #include "lib/base/buf.h"
 #include "proxy/fetch/fetch.h"
 #include "proxy/fetch/peer_sticky.h"
+#include "proxy/log/store_log.h"
 #include "proxy/server.h"
 #include "proxy/session/exchange.h"
 #include "proxy/snapshot.h"
@@ -610,6 +611,8 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 	object_finish(object);
 	if (storing->part.about)
 		fetch_part_finish(&storing->part, order, object);
+	if (server->store_log && !storing->is_kept && !storing->is_on_disk && !storing->part.about)
+		store_log_released(server->store_log, object);
 	if (storing->is_kept || storing->is_on_disk)
 		partial_table_forget(server->parts, storing->key, object->url);
 	if (!storing->is_kept)
