@@ -58,7 +58,8 @@ static void show_replacement(const struct explanation *explanation, size_t i)
 		buf_fini(&lines);
 		return;
 	}
-	if (lines.len == 0)
+	/* what is refused was meant to say something: somebody has to look at it */
+	if (lines.len == 0 && explanation->lines[i].what != EXPLAIN_REFUSED)
 		fputs("    write: nothing, it can go\n", stdout);
 	rest = buf_str(&lines);
 	while (rest.len > 0 && str_split(&rest, '\n', &line))

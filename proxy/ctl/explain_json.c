@@ -68,7 +68,7 @@ static void show_remarks(const struct explain_line *line, bool are_warnings)
 	putchar(']');
 }
 
-/* null: the line may stay as it is; []: it can go. */
+/* null: the line may stay as it is, or is refused; []: it can go. */
 static void show_replacement(const struct explanation *explanation, size_t i)
 {
 	const char *why, *between = "";
@@ -76,7 +76,8 @@ static void show_replacement(const struct explanation *explanation, size_t i)
 	struct buf lines;
 
 	buf_init(&lines, SIZE_MAX);
-	if (explain_replacement(explanation, i, &lines, &why)) {
+	if (explain_replacement(explanation, i, &lines, &why) &&
+	    (lines.len > 0 || explanation->lines[i].what != EXPLAIN_REFUSED)) {
 		fputs(",\"replacement\":[", stdout);
 		rest = buf_str(&lines);
 		while (rest.len > 0 && str_split(&rest, '\n', &line)) {
