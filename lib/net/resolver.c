@@ -13,6 +13,7 @@
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
+#include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/net/hosts_internal.h"
 #include "lib/net/resolver_internal.h"
@@ -20,6 +21,7 @@
 enum {
 	MAX_NAMES = 1024, /* answers kept of each kind; more only while they are being asked */
 	MAX_NAME_BYTES = 253, /* RFC 1035 §2.3.4, as text */
+	OLD_PATIENCE_MS = 2000, /* until addresses that have expired serve once more */
 };
 
 static const char no_answer_in_time[] = "no name server answered in time";
@@ -125,11 +127,46 @@ void resolver_answer_host(struct resolver_query *query, struct str host, const c
 	str_copy(host, query->host, sizeof(query->host));
 }
 
+/* The number-th address, from the turn-th on, of those that are (or are not) of that family. */
+static const struct addr *pick(const struct name *name, sa_family_t family, bool is_of, unsigned number,
+                               unsigned n)
+{
+	number = (number + name->turn) % n;
+	for (unsigned i = 0; i < name->naddrs; i++)
+		if ((name->addrs[i].as.any.sa_family == family) == is_of && number-- == 0)
+			return &name->addrs[i];
+	return NULL;
+}
+
+/* The family that is better comes first, then they alternate, so that the second attempt is made by
+ * the other one (RFC 8305 §4). Within each, every asker begins with another address: who balances by
+ * DNS gets what he asked for. */
+static void answer_spread(struct resolver_query *query, struct name *name)
+{
+	struct addr addrs[RESOLVER_MAX_ADDRS];
+	unsigned nfirst = 0, nother, given[2] = {0};
+	sa_family_t family = name->addrs[0].as.any.sa_family;
+
+	for (unsigned i = 0; i < name->naddrs; i++)
+		nfirst += name->addrs[i].as.any.sa_family == family;
+	nother = name->naddrs - nfirst;
+	for (unsigned i = 0; i < name->naddrs; i++) {
+		bool is_first = given[0] < nfirst && (given[0] <= given[1] || given[1] == nother);
+
+		addrs[i] = *pick(name, family, is_first, given[!is_first], is_first ? nfirst : nother);
+		given[!is_first]++;
+	}
+	name->turn++;
+	answer(query, addrs, name->naddrs, name->why);
+}
+
 /* What name holds. */
-static void answer_from(struct resolver_query *query, const struct name *name)
+static void answer_from(struct resolver_query *query, struct name *name)
 {
 	if (name->is_reverse)
 		resolver_answer_host(query, (struct str){name->host, name->host_len}, name->why);
+	else if (name->naddrs > 1)
+		answer_spread(query, name);
 	else
 		answer(query, name->addrs, name->naddrs, name->why);
 }
@@ -160,12 +197,15 @@ static void hand_out_answers(struct loop_task *task)
 	}
 }
 
-/* The name stays with c-ares; its answer is kept when it comes after all. */
+/* The name stays with c-ares; its answer is kept when it comes after all. Until then the addresses
+ * that were good last serve, if there are any. */
 static void patience_is_over(struct timer *timer)
 {
 	struct name *name = CONTAINER(timer, struct name, patience);
 
-	name->naddrs = name->host_len = 0;
+	name->is_late = !name->is_reverse && name->naddrs > 0;
+	if (!name->is_late)
+		name->naddrs = name->host_len = 0;
 	name->why = no_answer_in_time;
 	answer_askers(name);
 }
@@ -202,18 +242,27 @@ void resolver_name_answered(struct name *name, int status, int64_t ttl_ms)
 {
 	struct resolver *resolver = name->resolver;
 
-	name->is_asked = false;
+	name->is_asked = name->is_late = false;
 	resolver->nasked--;
 	resolver->is_channel_suspect = status == ARES_ECONNREFUSED || status == ARES_ETIMEOUT;
 	if (ttl_ms < resolver->negative_ttl_ms)
 		ttl_ms = resolver->negative_ttl_ms;
 	if (ttl_ms > resolver->positive_ttl_ms)
 		ttl_ms = resolver->positive_ttl_ms;
-	if (name->naddrs + name->host_len == 0)
+	if (name->naddrs + name->host_len == 0 || name->is_old)
 		ttl_ms = resolver->negative_ttl_ms;
 	name->why = why_not(status == ARES_SUCCESS ? ARES_ENODATA : status);
 	name->expires_ms = loop_now_ms(resolver->loop) + ttl_ms;
 	answer_askers(name);
+}
+
+/* Once for each time that a name stops resolving. */
+static void say_old(struct name *name, int status)
+{
+	if (!name->is_old)
+		log_say(1, "WARNING: DNS lookup for '%s' failed: %s: its last addresses are used",
+		        name->text, why_not(status == ARES_SUCCESS ? ARES_ENODATA : status));
+	name->is_old = true;
 }
 
 /* From c-ares, also within ares_getaddrinfo and ares_destroy. */
@@ -223,10 +272,12 @@ static void name_was_answered(void *arg, int status, int timeouts, struct ares_a
 	int64_t ttl_ms = 0;
 
 	(void)timeouts;
-	name->naddrs = 0;
-	if (status == ARES_SUCCESS) {
+	if (status == ARES_SUCCESS && info->nodes) {
 		keep_addrs(name, info);
 		ttl_ms = shortest_ttl_s(info) * 1000;
+		name->is_old = false;
+	} else if (name->naddrs > 0 && status != ARES_EDESTRUCTION) {
+		say_old(name, status);
 	}
 	if (info)
 		ares_freeaddrinfo(info);
@@ -289,6 +340,14 @@ static bool answer_at_once(const struct resolver *resolver, struct str text, str
 	return true;
 }
 
+/* Who has addresses that were good does not wait for long. */
+static int64_t patience_ms(const struct name *name)
+{
+	int64_t wait_ms = name->resolver->timeout_ms;
+
+	return name->naddrs > 0 && wait_ms > OLD_PATIENCE_MS ? OLD_PATIENCE_MS : wait_ms;
+}
+
 bool resolver_ask_entry(struct resolver *resolver, struct str text, bool is_reverse,
                         struct resolver_query *query)
 {
@@ -298,13 +357,13 @@ bool resolver_ask_entry(struct resolver *resolver, struct str text, bool is_reve
 		name = name_create(resolver, text, is_reverse);
 	if (!name->is_asked && name->expires_ms <= loop_now_ms(resolver->loop))
 		ask(name);
-	if (!name->is_asked) {
+	if (!name->is_asked || name->is_late) {
 		answer_from(query, name);
 		return true;
 	}
 	if (list_is_empty(&name->askers))
 		timer_set(resolver->loop, &name->patience,
-		          loop_now_ms(resolver->loop) + resolver->timeout_ms);
+		          loop_now_ms(resolver->loop) + patience_ms(name));
 	list_push_back(&name->askers, &query->node_);
 	return false;
 }

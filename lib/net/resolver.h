@@ -2,7 +2,8 @@
 /* lib/net/resolver.h: names to addresses and back, by c-ares (/etc/hosts, then DNS) on a loop.
  *
  * Threads: a resolver belongs to its loop. Answers are kept for their TTL, within the bounds given
- * (positive_dns_ttl, negative_dns_ttl); equal questions asked together are asked once. */
+ * (positive_dns_ttl, negative_dns_ttl), and serve on while newer questions fail; equal questions asked together are asked
+ * once. Of several addresses, each asker gets another one first. */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 #include "lib/net/addr.h"

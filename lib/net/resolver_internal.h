@@ -39,6 +39,9 @@ struct name {
 	bool is_asked;      /* c-ares has it and will call back */
 	int64_t expires_ms; /* of the answer, when it is not being asked */
 	const char *why;
+	bool is_old;  /* the last question failed: the addresses are those of one before */
+	bool is_late; /* and the present one has taken too long: nobody else waits for it */
+	unsigned turn; /* of the addresses: who asks next begins with another one */
 	unsigned naddrs, host_len;
 	union {
 		struct addr addrs[RESOLVER_MAX_ADDRS];

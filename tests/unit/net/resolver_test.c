@@ -53,6 +53,8 @@ struct server {
 	struct addr addr;
 	unsigned nasked; /* questions for an A or PTR record */
 	unsigned nlost;  /* of them, those that got no answer */
+	int rcode;       /* to all questions; 0: as the zone says */
+	bool is_silent;
 };
 
 static struct server server;
@@ -131,18 +133,18 @@ static size_t reply_to(const unsigned char *query, unsigned char *reply, bool is
 		if (strcmp(zone[i].name, name) == 0)
 			entry = &zone[i];
 	server.nasked += type != TYPE_AAAA;
-	if (!entry || entry->is_silent)
+	if (!entry || entry->is_silent || server.is_silent)
 		return 0;
 	if (server.nlost < entry->nlost) {
 		server.nlost++;
 		return 0;
 	}
 	is_cut = is_udp && entry->wants_tcp;
-	n = is_cut ? 0 : type == TYPE_A ? entry->na : entry->naaaa;
+	n = is_cut || server.rcode ? 0 : type == TYPE_A ? entry->na : entry->naaaa;
 	if (type == TYPE_PTR)
 		n = entry->host != NULL;
 	memcpy(end, query, (size_t)(behind_name + 4 - query));
-	put16(reply + 2, 0x8180u | (is_cut ? 0x0200u : 0) | (unsigned)entry->rcode);
+	put16(reply + 2, 0x8180u | (is_cut ? 0x0200u : 0) | (unsigned)(server.rcode ? server.rcode : entry->rcode));
 	put16(put16(put16(put16(reply + 4, 1), n), 0), 0);
 	end += behind_name + 4 - query;
 	for (unsigned i = 1; i <= n && type == TYPE_PTR; i++)
@@ -410,6 +412,48 @@ static void addresses_of_both_families_are_given(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		nv6 += asker.query.addrs[i].as.any.sa_family == AF_INET6;
 	assert_int_equal(nv6, 1);
+}
+
+/* Who balances by DNS gets each address in turn; the families alternate. */
+static void each_asker_begins_with_another_address(void **state)
+{
+	struct asker asker;
+	unsigned counts[3] = {0};
+
+	(void)state;
+	ask_and_wait(&asker, "many.test");
+	for (unsigned i = 0; i < 30; i++) {
+		char text[ADDR_TEXT_BYTES];
+
+		assert_true(ask(&asker, "many.test"));
+		addr_ip_text(&asker.query.addrs[0], text);
+		if (strlen(text) == strlen("192.0.2.1") && text[8] <= '3')
+			counts[text[8] - '1']++;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(counts[i], 3);
+	ask_and_wait(&asker, "both.test");
+	assert_true((asker.query.addrs[1].as.any.sa_family == AF_INET6) ^
+		    (asker.query.addrs[0].as.any.sa_family == AF_INET6));
+}
+
+static void good_addresses_outlive_the_name_server(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	ask_and_wait(&asker, "brief.test");
+	server.rcode = RCODE_SERVFAIL;
+	ask_and_wait(&asker, "brief.test");
+	assert_first(&asker, "192.0.2.1:8080");
+	server.rcode = RCODE_NXDOMAIN;
+	ask_and_wait(&asker, "brief.test");
+	assert_first(&asker, "192.0.2.1:8080");
+	server.rcode = 0;
+	server.is_silent = true;
+	ask_and_wait(&asker, "brief.test");
+	assert_first(&asker, "192.0.2.1:8080");
+	server.is_silent = false;
 }
 
 static void equal_questions_are_asked_together(void **state)
@@ -716,6 +760,8 @@ int main(void)
 		TEST(what_is_no_name_is_refused_at_once),
 		TEST(a_name_is_asked_once_while_its_answer_is_fresh),
 		TEST(addresses_of_both_families_are_given),
+		TEST(each_asker_begins_with_another_address),
+		TEST(good_addresses_outlive_the_name_server),
 		TEST(equal_questions_are_asked_together),
 		TEST(a_short_ttl_is_lengthened_and_a_long_one_shortened),
 		TEST(a_name_without_addresses_says_why),
