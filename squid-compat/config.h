@@ -138,6 +138,7 @@ struct config {
 	int64_t dead_peer_timeout_ms;
 	int forward_max_tries;
 	int connect_retries;
+	int happy_eyeballs_connect_timeout; /* ms */
 	bool retry_on_error;
 	bool prefer_direct;
 	bool nonhierarchical_direct;

@@ -94,7 +94,8 @@ enum fetch_state fetch_finish(struct fetch *fetch)
 	fetch_end_lead(fetch);
 	timer_cancel(&fetch->timer);
 	origin_close(fetch->conn);
-	fetch->conn = NULL;
+	origin_close(fetch->rival);
+	fetch->conn = fetch->rival = NULL;
 	fetch_leave_peer(fetch);
 	return FETCH_ENDED;
 }
@@ -200,6 +201,7 @@ static enum fetch_state timed_out(struct fetch *fetch)
 		fetch->failure = (struct fetch_failure){504, ERROR_DNS_FAIL, ETIMEDOUT};
 		return fetch_try_next(fetch);
 	case FETCH_CONNECT:
+		return fetch_connect_is_slow(fetch);
 	case FETCH_HANDSHAKE:
 		return fetch_connect_failed(fetch, ETIMEDOUT);
 	case FETCH_BODY:

@@ -387,11 +387,12 @@ static bool may_connect(struct fetch *fetch)
 	       fetch->ntries++ < (unsigned)fetch_config(fetch)->forward_max_tries;
 }
 
-static int begin_connect(struct fetch *fetch)
+/* To the number-th of its addresses. */
+static int begin_connect(struct fetch *fetch, unsigned number, struct origin_conn **out)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	struct origin_pool *pool = fetch->order.worker->origins;
-	const struct addr *addr = &fetch->query.addrs[fetch->addr];
+	const struct addr *addr = &fetch->query.addrs[number];
 	const struct stream_connect_options options = {
 		.local = addr->as.any.sa_family == AF_INET6 ? fetch->local_v6 : fetch->local_v4,
 		.tos = fetch->tos,
@@ -403,9 +404,9 @@ static int begin_connect(struct fetch *fetch)
 	if (candidate->peer && candidate->peer->unix_path.at)
 		return origin_connect_unix(pool, conn_key(fetch), candidate->state,
 		                           candidate->peer->unix_path.at, fetch_stream_woke,
-		                           fetch, &fetch->conn);
+		                           fetch, out);
 	return origin_connect(pool, conn_key(fetch), candidate->state, addr, &options,
-	                      fetch_stream_woke, fetch, &fetch->conn);
+	                      fetch_stream_woke, fetch, out);
 }
 
 /* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes
@@ -424,24 +425,103 @@ static bool send_proxy_header(struct fetch *fetch)
 	return send(stream_fd(&fetch->conn->stream), header, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
+/* ---- two at a time (RFC 8305 §5): what takes long is not waited for alone */
+
+static void drop_rival(struct fetch *fetch)
+{
+	origin_close(fetch->rival);
+	fetch->rival = NULL;
+}
+
+static void set_connect_deadline(struct fetch *fetch)
+{
+	int64_t timeout_ms = connect_timeout(fetch);
+	int64_t patience_ms = fetch_config(fetch)->happy_eyeballs_connect_timeout;
+
+	fetch->connect_until_ms = loop_now_ms(fetch_loop(fetch)) + timeout_ms;
+	fetch_set_deadline(fetch, fetch->addr + 1 < fetch->naddrs && patience_ms < timeout_ms
+	                                  ? patience_ms
+	                                  : timeout_ms);
+}
+
+enum fetch_state fetch_connect_is_slow(struct fetch *fetch)
+{
+	int64_t left_ms = fetch->connect_until_ms - loop_now_ms(fetch_loop(fetch));
+
+	if (left_ms <= 0)
+		return fetch_connect_failed(fetch, ETIMEDOUT);
+	fetch_set_deadline(fetch, left_ms);
+	if (!fetch->rival && fetch->addr + 1 < fetch->naddrs && may_connect(fetch) &&
+	    begin_connect(fetch, fetch->addr + 1, &fetch->rival) != 0)
+		fetch->rival = NULL;
+	return FETCH_CONNECT;
+}
+
+/* The rival's result, while the first one still waits: it takes its place, or goes. */
+static int rival_result(struct fetch *fetch)
+{
+	struct addr *addrs = &fetch->query.addrs[fetch->addr];
+	struct origin_conn *slow = fetch->conn;
+	struct addr its = addrs[0];
+	int error = stream_connect_result(&fetch->rival->stream);
+
+	if (error == STREAM_WAIT)
+		return STREAM_WAIT;
+	if (error != 0) {
+		drop_rival(fetch);
+		fetch->naddrs--;
+		memmove(&addrs[1], &addrs[2],
+		        (fetch->naddrs - fetch->addr - 1) * sizeof(*addrs));
+		return STREAM_WAIT;
+	}
+	addrs[0] = addrs[1];
+	addrs[1] = its;
+	fetch->conn = fetch->rival;
+	fetch->rival = slow;
+	return 0;
+}
+
+static int connect_result(struct fetch *fetch)
+{
+	int error = stream_connect_result(&fetch->conn->stream);
+
+	return error == STREAM_WAIT && fetch->rival ? rival_result(fetch) : error;
+}
+
+/* A rival that goes on when the first one has failed, or a new connection. */
+static int start_connection(struct fetch *fetch)
+{
+	int error = 0;
+
+	if (fetch->rival && fetch->nretries == 0) {
+		fetch->conn = fetch->rival;
+		fetch->rival = NULL;
+	} else {
+		drop_rival(fetch);
+		error = begin_connect(fetch, fetch->addr, &fetch->conn);
+	}
+	set_connect_deadline(fetch);
+	return error;
+}
+
 enum fetch_state fetch_run_connect(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	int error;
 
 	if (!fetch->conn) {
-		if (!may_connect(fetch))
+		if (!fetch->rival && !may_connect(fetch))
 			return fetch_fail(fetch);
-		error = begin_connect(fetch);
+		error = start_connection(fetch);
 		if (error != 0)
 			return fetch_connect_failed(fetch, -error);
-		fetch_set_deadline(fetch, connect_timeout(fetch));
 	}
-	error = stream_connect_result(&fetch->conn->stream);
+	error = connect_result(fetch);
 	if (error == STREAM_WAIT)
 		return FETCH_CONNECT;
 	if (error != 0)
 		return fetch_connect_failed(fetch, -error);
+	drop_rival(fetch);
 	if (!send_proxy_header(fetch))
 		return fetch_connect_failed(fetch, EPIPE);
 	if (fetch_is_tls(fetch))

@@ -63,6 +63,8 @@ struct fetch {
 	struct object_reader first; /* keeps the body's beginning for the owner, who reads later
 	                               than the store does */
 	struct origin_conn *conn;
+	struct origin_conn *rival; /* connects to the next address meanwhile (RFC 8305 §5) */
+	int64_t connect_until_ms;  /* of conn */
 	struct buf head;  /* the request's */
 	struct buf input; /* an unfinished answer's head */
 	struct upload upload;
@@ -146,6 +148,8 @@ void fetch_leave_peer(struct fetch *fetch);
 /* Too many requests wait for the peer already, or this one has waited for too long. */
 enum fetch_state fetch_turned_away(struct fetch *fetch);
 enum fetch_state fetch_run_connect(struct fetch *fetch);
+/* The time for a connect is over, or it is time for another one beside it. */
+enum fetch_state fetch_connect_is_slow(struct fetch *fetch);
 /* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
 enum fetch_state fetch_try_next(struct fetch *fetch);
 enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
