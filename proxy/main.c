@@ -35,6 +35,16 @@ static struct config *read_config(const struct command_line *line, const struct 
 	return startup_read_by(line, tone, *transcript, is_replay, status);
 }
 
+static int end_rehearsal(struct config *config, struct transcript *transcript, struct handover *from)
+{
+	int status = config ? EXIT_SUCCESS : EXIT_FAILURE;
+
+	config_unref(config);
+	transcript_destroy(transcript);
+	handover_fini(from);
+	return status;
+}
+
 static int run(const struct command_line *line, struct handover *from)
 {
 	struct transcript *transcript;
@@ -45,17 +55,17 @@ static int run(const struct command_line *line, struct handover *from)
 		log_say(0, "WARNING: -D command-line option is obsolete.");
 	config = read_config(line, from, &transcript, &status);
 	if (from->is_rehearsal)
-		return config ? EXIT_SUCCESS : status ? status : EXIT_FAILURE;
+		return end_rehearsal(config, transcript, from);
 	if (!config && from->kid.pid > 0 && !from->is_back) {
 		from->is_back = true;
 		handover_exec(from, NULL);
 	}
-	if (!config) {
+	if (!config)
 		startup_say_terminated();
-		return status;
+	if (!config || line->create_caches) {
+		transcript_destroy(transcript);
+		return config ? operator_create_caches(config) : status;
 	}
-	if (line->create_caches)
-		return operator_create_caches(config);
 	return line->no_daemon ? solo_run(line, config, transcript)
 	                       : broker_run(line, config, transcript, from);
 }

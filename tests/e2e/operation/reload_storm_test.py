@@ -73,7 +73,7 @@ def test_storm(site, ports):
     after = site.kilobytes()
     print(f"   {kilobytes} KB before, {after} KB after")
     expect("as much memory, but for what malloc keeps",
-           after < kilobytes + 8192 + kilobytes // 4, (kilobytes, after))
+           load.IS_SANITIZED or after < kilobytes + 8192 + kilobytes // 4, (kilobytes, after))
     expect("one process has served all of it", len(site.kids()) == 1)
 
 
@@ -111,9 +111,8 @@ def test_many_entries(site):
     took_s = time.monotonic() - started
     expect("ten thousand entries are taken", code == 0, text)
     print(f"   bobtailctl reconfigure took {took_s:.2f} s")
-    limit_s = 1 if not os.environ.get("SANITIZED") else 10
     # bobtailctl reads the file too, and the machine may be busy.
-    expect("in about a second", took_s < 3 * limit_s, took_s)
+    expect("in about a second", took_s < (20 if load.IS_SANITIZED else 3), took_s)
 
 
 def main():

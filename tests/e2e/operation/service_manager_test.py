@@ -140,6 +140,7 @@ def test_signals(folder, more):
         with open(log, encoding="latin-1") as file:
             return file.read().count("Reconfiguring Squid Cache")
 
+    expect("it serves", is_served(site.port) and site.ctl("reconfigure")[0] == 0)
     before, fds = reloads(), site.descriptors()
     for _ in range(1000):
         os.kill(site.pid, signal.SIGHUP)
@@ -147,7 +148,9 @@ def test_signals(folder, more):
     until(lambda: reloads() > before, 10)
     time.sleep(0.6)
     expect("a thousand SIGHUP are few reloads", 0 < reloads() - before < 60, reloads() - before)
-    expect("and leave no descriptor behind", until(lambda: site.descriptors() <= fds, 10),
+    # The database's readers open theirs when they are asked for the first time.
+    expect("and leave no descriptor behind",
+           until(lambda: site.descriptors()[0] <= fds[0] and site.descriptors()[1] <= fds[1] + 14, 10),
            (fds, site.descriptors()))
     second = subprocess.run([load.PROGRAM, "--foreground", "-f", site.config], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, timeout=30, check=False)
