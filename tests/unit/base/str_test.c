@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <setjmp.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
@@ -79,7 +80,7 @@ static void arenas_give_aligned_memory_beyond_their_first_block(void **state)
 	for (size_t size = 1; size < 9000; size = size * 2 + 1) {
 		char *memory = arena_alloc(&arena, size);
 
-		assert_int_equal((uintptr_t)memory % 16, 0);
+		assert_int_equal((uintptr_t)memory % alignof(max_align_t), 0);
 		memset(memory, 0x5a, size);
 	}
 	assert_true(str_eq(arena_printf(&arena, "%d-%s", 7, "x"), STR("7-x")));
