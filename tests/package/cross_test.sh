@@ -37,7 +37,7 @@ make_system() {
 		inside dpkg --add-architecture "$architecture"
 	done
 	inside apt-get -qq update
-	install make pkgconf qemu-user-static sqlite3
+	install make pkgconf python3 qemu-user-static sqlite3
 }
 
 # Programs of this architecture run as any other, those in the system too (flag F).
