@@ -17,6 +17,7 @@
 #include "lib/net/loop.h"
 #include "lib/net/tls_gate.h"
 #include "proxy/manager/histogram.h"
+#include "proxy/manager/recent.h"
 #include "proxy/manager/sites.h"
 #include "squid-compat/log_tags.h"
 
@@ -95,6 +96,7 @@ struct worker {
 	struct counters counters;
 	struct service_times times;
 	struct sites sites;
+	struct recent recent;
 	uint64_t nunrewritten;      /* requests that no rewriter answered, not yet said */
 	int64_t unrewritten_said_s; /* monotonic; 0: never */
 	bool is_stopping, is_drained;

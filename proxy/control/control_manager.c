@@ -68,5 +68,5 @@ void control_run_manager(struct control_call *call)
 	page = mem_zalloc(sizeof(*page));
 	buf_init(&page->out, MANAGER_STEP_BYTES);
 	control_set_state(call, page, free_page);
-	page->run = manager_run_create(action, serve, control_loop(call), ready, call);
+	page->run = manager_run_create(action, serve, NULL, control_loop(call), ready, call);
 }

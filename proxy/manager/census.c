@@ -6,16 +6,21 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "proxy/session/session_h1.h"
+#include "proxy/session/session_h2.h"
 #include "proxy/snapshot.h"
+#include "proxy/transaction/transaction.h"
 #include "squid-compat/config.h"
 #include "squid-compat/external_acl_config.h"
 #include "squid-compat/helper_config.h"
 
-enum kind { RECORD_WORKER, RECORD_SITE, RECORD_POOL };
+enum kind { RECORD_WORKER, RECORD_SITE, RECORD_POOL, RECORD_LINE };
+
+enum { MAX_REQUESTS = 64, MAX_SESSIONS = 8192 };
 
 struct head {
 	enum kind kind;
-	unsigned number; /* of a site */
+	unsigned number; /* of a site; of a line's table */
 	size_t bytes;
 };
 
@@ -104,6 +109,64 @@ bool census_survey(struct worker *worker, uint64_t *cursor, struct buf *out)
 	return false;
 }
 
+struct requests {
+	const struct worker *worker;
+	struct buf *out;
+	unsigned n;
+};
+
+static bool is_for_us(struct str url)
+{
+	size_t host = str_find_char(url, ':') + 3;
+	struct str path = str_from(url, host);
+
+	return str_starts_with(str_from(path, str_find_char(path, '/')), STR("/squid-internal-"));
+}
+
+static void put_request(void *owner, const struct session_view *view,
+			const struct exchange *exchange)
+{
+	struct requests *requests = owner;
+	struct recent_line line = {0};
+	struct transaction_view t;
+
+	(void)view;
+	if (requests->n == MAX_REQUESTS || !transaction_view(exchange, &t) || is_for_us(t.url))
+		return;
+	requests->n++;
+	line.number = (uint64_t)(loop_wall_us(requests->worker->loop) - t.start_us);
+	str_copy(str_of(t.tag), line.what, sizeof(line.what));
+	str_copy(t.url, line.url, sizeof(line.url));
+	addr_text(&exchange->client, line.client);
+	put(requests->out, RECORD_LINE, CENSUS_REQUESTS, &line, sizeof(line));
+}
+
+static void put_requests(struct buf *out, struct worker *worker)
+{
+	struct requests requests = {.worker = worker, .out = out};
+	unsigned n = 0;
+
+	LIST_EACH(node, &worker->sessions)
+		if (n++ < MAX_SESSIONS)
+			session_h1_view(node, put_request, &requests);
+	LIST_EACH(node, &worker->h2_sessions)
+		if (n++ < MAX_SESSIONS)
+			session_h2_view(node, put_request, &requests);
+}
+
+bool census_survey_lines(struct worker *worker, uint64_t *cursor, struct buf *out)
+{
+	const struct recent *recent = &worker->recent;
+
+	census_survey(worker, cursor, out);
+	put_requests(out, worker);
+	for (unsigned i = 0; i < RECENT_ERRORS && i < recent->nerrors; i++)
+		put(out, RECORD_LINE, CENSUS_ERRORS, &recent->errors[i], sizeof(recent->errors[i]));
+	for (unsigned i = 0; i < recent->nhot; i++)
+		put(out, RECORD_LINE, CENSUS_HOT, &recent->hot[i], sizeof(recent->hot[i]));
+	return false;
+}
+
 /* ---- reading it */
 
 static void add_u64s(void *to, const void *from, size_t bytes)
@@ -138,6 +201,11 @@ static void take_pool(struct census *census, const void *bytes)
 	memcpy(&census->pools[census->npools++], bytes, sizeof(*census->pools));
 }
 
+static void take_line(struct census_lines *lines, const void *bytes)
+{
+	memcpy(&lines->at[lines->n++], bytes, sizeof(*lines->at));
+}
+
 static struct str next(struct str *rest, struct head *head)
 {
 	struct str record;
@@ -169,6 +237,8 @@ struct census *census_create(struct str gathered)
 
 	census->workers = mem_array(count(gathered, RECORD_WORKER), sizeof(*census->workers));
 	census->pools = mem_array(count(gathered, RECORD_POOL), sizeof(*census->pools));
+	for (unsigned i = 0; i < CENSUS_LINES; i++)
+		census->lines[i].at = mem_array(count(gathered, RECORD_LINE), sizeof(struct recent_line));
 	while (gathered.len > 0) {
 		record = next(&gathered, &head);
 		check(record.len == head.bytes);
@@ -176,6 +246,8 @@ struct census *census_create(struct str gathered)
 			take_worker(census, record.at);
 		else if (head.kind == RECORD_SITE)
 			take_site(census, head.number, record.at);
+		else if (head.kind == RECORD_LINE)
+			take_line(&census->lines[head.number], record.at);
 		else
 			take_pool(census, record.at);
 	}
@@ -188,6 +260,8 @@ void census_destroy(struct census *census)
 		return;
 	for (unsigned i = 0; i < SITE_ROWS; i++)
 		mem_free(census->sites[i]);
+	for (unsigned i = 0; i < CENSUS_LINES; i++)
+		mem_free(census->lines[i].at);
 	mem_free(census->workers);
 	mem_free(census->pools);
 	mem_free(census);

@@ -25,16 +25,31 @@ struct census_pool {
 	struct helper_pool_stats stats;
 };
 
+enum census_table {
+	CENSUS_REQUESTS, /* under way: number is their age in us, what their tag */
+	CENSUS_ERRORS,   /* number is the status, what the error's name */
+	CENSUS_HOT,      /* number is about how often */
+	CENSUS_LINES
+};
+
+struct census_lines {
+	struct recent_line *at;
+	size_t n;
+};
+
 struct census {
 	struct census_worker *workers;
 	unsigned nworkers;
 	struct census_pool *pools;
 	unsigned npools;
 	struct tally total;
+	struct census_lines lines[CENSUS_LINES];
 	struct site_counts *sites[SITE_ROWS]; /* all workers together; NULL: nothing */
 };
 
 survey_fn census_survey;
+/* With lines too. */
+survey_fn census_survey_lines;
 
 /* Of what census_survey wrote for all workers; the caller's. */
 struct census *census_create(struct str gathered);

@@ -2,18 +2,23 @@
 #include "proxy/manager/manager.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
+#include <stdio.h>
 
 #include "cache/object.h"
+#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
+#include "lib/base/random.h"
 #include "proxy/manager/manager_page.h"
 
-enum { GAP_BYTES = 65536 }; /* of a page, ahead of the client */
+enum { SECRET_BYTES = 32, GAP_BYTES = 65536 }; /* of a page, ahead of the client */
 
 struct manager {
 	struct serve *serve;
 	struct loop *loop;
 	struct list answers;
+	uint8_t secret[SECRET_BYTES]; /* immutable: of which the tokens of forms are made */
 };
 
 /* The worker's until it is posted, then the main thread's. */
@@ -22,6 +27,8 @@ struct answer {
 	struct list node; /* manager->answers */
 	struct manager *manager;
 	const struct manager_action *action;
+	struct manager_question question;
+	char *form, *token; /* behind it */
 	struct object *object; /* a reference; this is its producer */
 	struct manager_run *run;
 	struct loop_task task;
@@ -35,6 +42,7 @@ struct manager *manager_create(struct serve *serve, struct loop *loop)
 	manager->serve = serve;
 	manager->loop = loop;
 	list_init(&manager->answers);
+	random_fill(manager->secret, sizeof(manager->secret));
 	return manager;
 }
 
@@ -45,6 +53,8 @@ static void destroy(struct answer *answer)
 	loop_task_cancel(&answer->task);
 	manager_run_destroy(answer->run);
 	buf_fini(&answer->out);
+	mem_free(answer->form);
+	mem_free(answer->token);
 	list_remove(&answer->node);
 	mem_free(answer);
 }
@@ -108,8 +118,8 @@ static void take_over(struct mail *mail)
 	struct manager *manager = answer->manager;
 
 	list_push_back(&manager->answers, &answer->node);
-	answer->run = manager_run_create(answer->action, manager->serve, manager->loop, go_on,
-					 answer);
+	answer->run = manager_run_create(answer->action, manager->serve, &answer->question,
+					 manager->loop, go_on, answer);
 }
 
 /* ---- the worker's side */
@@ -119,14 +129,36 @@ static void nothing(void *owner)
 	(void)owner;
 }
 
+static void take_question(struct answer *answer, const struct manager_question *question)
+{
+	answer->form = str_dup(question->form);
+	answer->token = str_dup(question->token);
+	answer->question = *question;
+	answer->question.form = (struct str){answer->form, question->form.len};
+	answer->question.token = str_of(answer->token);
+}
+
+char *manager_token(const struct manager *manager, struct str credentials,
+		    char out[MANAGER_TOKEN_BYTES])
+{
+	uint8_t digest[MANAGER_TOKEN_BYTES / 2];
+
+	check(gnutls_hmac_fast(GNUTLS_MAC_SHA256, manager->secret, sizeof(manager->secret),
+			       credentials.at ? credentials.at : "", credentials.len, digest) == 0);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	return out;
+}
+
 struct object *manager_ask(struct manager *manager, const struct manager_action *action,
-			   struct str head, struct object_reader *hold, struct loop *loop)
+			   const struct manager_question *question, struct str head, struct object_reader *hold, struct loop *loop)
 {
 	struct answer *answer = mem_zalloc(sizeof(*answer));
 	struct object *object = object_create(manager->loop, go_on, answer, GAP_BYTES);
 
 	answer->manager = manager;
 	answer->action = action;
+	take_question(answer, question);
 	answer->object = object_ref(object);
 	answer->task.run = step;
 	answer->mail.deliver = take_over;

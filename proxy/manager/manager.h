@@ -9,6 +9,7 @@
 struct loop;
 struct manager; /* opaque; the main thread's */
 struct manager_action;
+struct manager_question;
 struct object;
 struct object_reader;
 struct serve;
@@ -20,8 +21,14 @@ void manager_destroy(struct manager *manager);
 
 /* A worker's thread: an object, the caller's reference, with that head ("HTTP/1.1 200 OK\r\n" and fields),
  * into which the action's page is written from now on. hold, a closed reader, is opened at its beginning
- * for loop, the worker's; when there is no reader any more, the page is given up. */
+ * for loop, the worker's; question is copied; when there is no reader any more, the page is given up. */
 struct object *manager_ask(struct manager *manager, const struct manager_action *action,
-			   struct str head, struct object_reader *hold, struct loop *loop);
+			   const struct manager_question *question, struct str head, struct object_reader *hold, struct loop *loop);
+
+/* Any thread: the token of forms for a client that gave these credentials (the value of Authorization, or none):
+ * what a page of somebody else's cannot know. */
+enum { MANAGER_TOKEN_BYTES = 65 };
+char *manager_token(const struct manager *manager, struct str credentials,
+		    char out[MANAGER_TOKEN_BYTES]);
 
 #endif

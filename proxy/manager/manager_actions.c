@@ -28,6 +28,8 @@ static bool shut_down(struct manager_page *page)
 	return false;
 }
 
+#define HTML "text/html;charset=utf-8"
+
 static const struct manager_action actions[] = {
 	{.name = "index", .title = "Cache Manager Interface", .write = manager_write_menu},
 	{.name = "menu", .title = "Cache Manager Menu", .write = manager_write_menu},
@@ -110,6 +112,38 @@ static const struct manager_action actions[] = {
 	 .title = "Full Histogram Counts",
 	 .asks_workers = true,
 	 .write = manager_write_histograms},
+	{.name = "status",
+	 .title = "Status Page (HTML)",
+	 .content_type = HTML,
+	 .survey = census_survey_lines,
+	 .gathers = true,
+	 .write = manager_write_status},
+	{.name = "status_live",
+	 .guard = "status",
+	 .content_type = HTML,
+	 .survey = census_survey_lines,
+	 .gathers = true,
+	 .write = manager_write_status_live},
+	{.name = "status.css",
+	 .guard = "status",
+	 .content_type = "text/css;charset=utf-8",
+	 .write = manager_write_status_css},
+	{.name = "status.js",
+	 .guard = "status",
+	 .content_type = "text/javascript;charset=utf-8",
+	 .write = manager_write_status_js},
+	{.name = "purge",
+	 .title = "Forget Objects (form)",
+	 .content_type = HTML,
+	 .is_post = true,
+	 .needs_password = true,
+	 .write = manager_write_purge},
+	{.name = "drain",
+	 .title = "Drain a Peer (form)",
+	 .content_type = HTML,
+	 .is_post = true,
+	 .needs_password = true,
+	 .write = manager_write_drain},
 	{.name = "metrics",
 	 .title = "Metrics (OpenMetrics)",
 	 .content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -152,7 +186,7 @@ bool manager_write_menu(struct manager_page *page)
 			cachemgr_protection(page->config->cachemgr_passwds,
 					    str_of(actions[i].name), actions[i].needs_password);
 
-		if (is_there(&actions[i], page->config))
+		if (actions[i].title && is_there(&actions[i], page->config))
 			buf_printf(page->out, " %-22s\t%-32s\t%s\n", actions[i].name,
 				   actions[i].title, cachemgr_protection_name(protection));
 	}

@@ -23,6 +23,14 @@ enum {
 	MANAGER_GATHER_BYTES = 16 << 20, /* what all workers may bring */
 };
 
+/* What a client's request said beside the action. A zeroed one: nothing. */
+struct manager_question {
+	struct str form;     /* the body of a POST: application/x-www-form-urlencoded */
+	struct str token;    /* what its forms have to bring: nobody else's page knows it */
+	bool may_purge, may_drain;
+	bool may_sign_in;    /* a password would help */
+};
+
 /* One page in the making. */
 struct manager_page {
 	struct serve *serve;
@@ -31,6 +39,8 @@ struct manager_page {
 	const struct tally *tally;   /* of actions that ask for it */
 	struct buf *gathered;        /* what the survey of an action that gathers has brought */
 	struct buf *out;             /* where text goes */
+	struct loop *loop;           /* the main thread's */
+	struct manager_question question;
 	/* the action's own: zero at first, state freed with the page */
 	uint64_t cursor;
 	void *state;
@@ -39,9 +49,11 @@ struct manager_page {
 
 struct manager_action {
 	const char *name;
-	const char *title;
+	const char *title; /* in the menu; NULL: a part of another page, not in it */
+	const char *guard; /* under which name cachemgr_passwd has it; NULL: its own */
 	/* Of the page; NULL: plain text. */
 	const char *content_type;
+	bool is_post; /* it acts on a form; GET, once allowed, leads to the status page */
 	bool needs_password; /* cachemgr_passwd: hidden without one */
 	bool asks_workers;   /* for page->tally */
 	/* What each worker adds: to the page, behind what write says; or, with gathers, to
@@ -69,9 +81,9 @@ enum manager_verdict {
 	MANAGER_CUT,  /* the process stops: there will be no more */
 };
 
-/* ready comes from loop, never from within a call, when manager_run_step may be called (again). */
+/* question (NULL: none) is borrowed until the run is destroyed. ready comes from loop, never from within a call, when manager_run_step may be called (again). */
 struct manager_run *manager_run_create(const struct manager_action *action, struct serve *serve,
-				       struct loop *loop, void (*ready)(void *owner), void *owner);
+				       const struct manager_question *question, struct loop *loop, void (*ready)(void *owner), void *owner);
 void manager_run_destroy(struct manager_run *run); /* accepts NULL */
 
 enum manager_verdict manager_run_step(struct manager_run *run, struct buf *out);

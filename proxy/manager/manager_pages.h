@@ -53,6 +53,16 @@ bool manager_write_health(struct manager_page *page);
 /* ---- metrics.c: gathers census_survey */
 bool manager_write_metrics(struct manager_page *page);
 
+/* ---- status_actions.c: of forms */
+bool manager_write_purge(struct manager_page *page);
+bool manager_write_drain(struct manager_page *page);
+
+/* ---- status_page.c: gathers census_survey_lines; status_assets.c: does not */
+bool manager_write_status(struct manager_page *page);
+bool manager_write_status_live(struct manager_page *page);
+bool manager_write_status_css(struct manager_page *page);
+bool manager_write_status_js(struct manager_page *page);
+
 /* ---- manager_peers.c */
 bool manager_write_server_list(struct manager_page *page);
 

@@ -33,7 +33,7 @@ static void tell(struct loop_task *task)
 }
 
 struct manager_run *manager_run_create(const struct manager_action *action, struct serve *serve,
-				       struct loop *loop, void (*ready)(void *owner), void *owner)
+				       const struct manager_question *question, struct loop *loop, void (*ready)(void *owner), void *owner)
 {
 	struct manager_run *run = mem_zalloc(sizeof(*run));
 
@@ -43,6 +43,9 @@ struct manager_run *manager_run_create(const struct manager_action *action, stru
 	run->owner = owner;
 	run->task.run = tell;
 	run->page.serve = serve;
+	run->page.loop = loop;
+	if (question)
+		run->page.question = *question;
 	run->page.server = serve_server(serve);
 	run->page.config = run->config = serve_config_ref(serve);
 	run->page.gathered = &run->gathered;

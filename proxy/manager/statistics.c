@@ -8,7 +8,7 @@
 #include "lib/base/heap.h"
 #include "proxy/server.h"
 
-enum { MINUTE_MS = 60000, MINUTES_AN_HOUR = 60 };
+enum { STEP_MS = STATISTICS_STEP_S * 1000, STEPS_A_MINUTE = 60 / STATISTICS_STEP_S, MINUTES_AN_HOUR = 60 };
 #define MINUTE_US INT64_C(60000000)
 
 struct minute {
@@ -23,6 +23,9 @@ struct statistics {
 	struct timer timer;
 	struct tally_request *tally; /* under way */
 	uint64_t nminutes, nhours;   /* readings taken */
+	uint64_t npoints, nsteps;
+	struct minute last; /* the reading of the last step */
+	struct statistics_point points[STATISTICS_POINTS];
 	struct minute minutes[STATISTICS_MINUTES + 1];
 	struct reading_of_counts hours[STATISTICS_HOURS + 1];
 };
@@ -54,12 +57,12 @@ void statistics_read(const struct statistics *statistics, const struct tally *ta
 	out->cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-/* ---- each minute */
+/* ---- each step, and of six of them one */
 
-static void wait_a_minute(struct statistics *statistics)
+static void wait_a_step(struct statistics *statistics)
 {
 	timer_set(statistics->loop, &statistics->timer,
-		  loop_now_ms(statistics->loop) + MINUTE_MS);
+		  loop_now_ms(statistics->loop) + STEP_MS);
 }
 
 static void keep(struct statistics *statistics, const struct reading_of_counts *counts,
@@ -75,6 +78,25 @@ static void keep(struct statistics *statistics, const struct reading_of_counts *
 	statistics->nminutes++;
 }
 
+static void add_point(struct statistics *statistics, const struct reading_of_counts *now,
+		      const struct histogram *times)
+{
+	const struct counters *counters = &now->counters, *before = &statistics->last.counts.counters;
+	struct histogram change = *times;
+
+	histogram_subtract(&change, &statistics->last.times.of[SERVICE_ALL]);
+	statistics->points[statistics->npoints++ % STATISTICS_POINTS] = (struct statistics_point){
+		.wall_us = now->wall_us,
+		.length_us = now->wall_us - statistics->last.counts.wall_us,
+		.requests = counters->client_requests - before->client_requests,
+		.hits = counters->client_hits - before->client_hits,
+		.errors = counters->statuses[5] - before->statuses[5],
+		.bytes_out = counters->client_bytes_out - before->client_bytes_out,
+		.p50_us = histogram_quantile(&change, 0.5),
+		.p99_us = histogram_quantile(&change, 0.99),
+	};
+}
+
 static void take(void *owner, const struct tally *tally)
 {
 	struct statistics *statistics = owner;
@@ -82,11 +104,15 @@ static void take(void *owner, const struct tally *tally)
 
 	statistics->tally = NULL;
 	statistics_read(statistics, tally, &counts);
-	keep(statistics, &counts, &tally->times);
-	wait_a_minute(statistics);
+	add_point(statistics, &counts, &tally->times.of[SERVICE_ALL]);
+	statistics->last.counts = counts;
+	statistics->last.times = tally->times;
+	if (++statistics->nsteps % STEPS_A_MINUTE == 0)
+		keep(statistics, &counts, &tally->times);
+	wait_a_step(statistics);
 }
 
-static void minute_passed(struct timer *timer)
+static void step_passed(struct timer *timer)
 {
 	struct statistics *statistics = CONTAINER(timer, struct statistics, timer);
 
@@ -100,9 +126,10 @@ struct statistics *statistics_create(struct server *server, struct loop *loop)
 
 	statistics->server = server;
 	statistics->loop = loop;
-	timer_init(&statistics->timer, minute_passed);
+	timer_init(&statistics->timer, step_passed);
 	keep(statistics, &nothing, &(struct service_times){0});
-	wait_a_minute(statistics);
+	statistics->last.counts = nothing;
+	wait_a_step(statistics);
 	return statistics;
 }
 
@@ -183,4 +210,16 @@ void statistics_hours(const struct statistics *statistics, unsigned hours,
 	       statistics->hours[i % (STATISTICS_HOURS + 1)].wall_us > before_us)
 		i--;
 	fill(statistics, tally, &statistics->hours[i % (STATISTICS_HOURS + 1)], out);
+}
+
+unsigned statistics_points(const struct statistics *statistics, struct statistics_point *out,
+			   unsigned max)
+{
+	uint64_t have = statistics->npoints < STATISTICS_POINTS ? statistics->npoints
+								: STATISTICS_POINTS;
+	unsigned n = have < max ? (unsigned)have : max;
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = statistics->points[(statistics->npoints - n + i) % STATISTICS_POINTS];
+	return n;
 }

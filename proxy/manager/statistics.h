@@ -13,6 +13,8 @@
 enum {
 	STATISTICS_MINUTES = 60, /* readings kept, one a minute: with their times of service */
 	STATISTICS_HOURS = 72,   /* and one an hour, without */
+	STATISTICS_STEP_S = 10,
+	STATISTICS_POINTS = 360, /* an hour of steps */
 };
 
 struct reading_of_counts {
@@ -31,11 +33,19 @@ struct statistics_span {
 	struct service_times times;
 };
 
+/* What a plot shows of STATISTICS_STEP_S seconds. */
+struct statistics_point {
+	int64_t wall_us; /* their end */
+	int64_t length_us;
+	uint64_t requests, hits, errors, bytes_out;
+	double p50_us, p99_us;
+};
+
 struct loop;
 struct server;
 struct statistics; /* opaque */
 
-/* Takes its first reading (all zero) now, then one a minute on loop, which is the main thread's. server
+/* Takes its first reading (all zero) now, then one each STATISTICS_STEP_S on loop, which is the main thread's. server
  * outlives it; its workers run. */
 struct statistics *statistics_create(struct server *server, struct loop *loop);
 /* No reading any more: before the workers stop. */
@@ -52,5 +62,9 @@ void statistics_minutes(const struct statistics *statistics, unsigned minutes,
 			const struct tally *tally, struct statistics_span *out);
 void statistics_hours(const struct statistics *statistics, unsigned hours,
 		      const struct tally *tally, struct statistics_span *out);
+
+/* The latest points, oldest first; returns how many. */
+unsigned statistics_points(const struct statistics *statistics, struct statistics_point *out,
+			   unsigned max);
 
 #endif

@@ -426,12 +426,16 @@ void transaction_body_wake(struct transaction *t)
 		tunnel_wake(t->tunnel);
 	else if (t->fetch)
 		fetch_body_wake(t->fetch);
+	else if (t->waiting & WAIT_FORM)
+		loop_defer(t->worker->loop, &t->form_task);
 }
 
 static void release(struct transaction *t)
 {
 	struct worker *worker = t->worker;
 
+	if (t->form.at)
+		loop_task_cancel(&t->form_task);
 	if (t->waiting & WAIT_DISK) {
 		timer_cancel(&t->disk_timer);
 		disk_query_cancel(&t->disk);

@@ -51,6 +51,7 @@ enum waiting {
 	WAIT_DISK = 1 << 3,
 	WAIT_EXTERNAL = 1 << 4,
 	WAIT_STORE_ID = 1 << 5,
+	WAIT_FORM = 1 << 15, /* the body of a request to ourselves */
 };
 
 /* Bytes span of length, which lie in an object from offset on. */
@@ -84,6 +85,8 @@ struct transaction {
 	struct str cache_url; /* what the cache knows it by: url, or the store id */
 	const char *error_url; /* instead of an URL, for the log */
 	bool is_internal;      /* for ourselves: transaction_manager.c */
+	struct str form;             /* of a POST to the manager; at is NULL: not read yet */
+	struct loop_task form_task;  /* more of it may be there */
 	struct str manager_password; /* from the URL; STR_NONE: there was none */
 	struct str challenge;  /* WWW-Authenticate of a 401 made here; STR_NONE: the scheme's */
 	struct h1_request_line refused; /* with is_refused; zeroed: it was not readable */

@@ -356,6 +356,19 @@ static void count_site(struct transaction *t, uint64_t took_us, unsigned bin, bo
 	counts->hit_bytes_out += reply->sent_bytes;
 }
 
+/* For the status page. */
+static void note_error(struct transaction *t)
+{
+	struct recent_line line = {.wall_us = loop_wall_us(t->worker->loop),
+				   .number = (uint64_t)t->exchange.reply.status};
+	struct str name = error_code(t);
+
+	str_copy(name.len > 0 ? name : STR("from the origin"), line.what, sizeof(line.what));
+	addr_text(&t->exchange.client, line.client);
+	str_copy(t->error_url ? str_of(t->error_url) : t->client_url, line.url, sizeof(line.url));
+	recent_add_error(&t->worker->recent, &line);
+}
+
 static void count_kind(struct transaction *t, struct counters *counters)
 {
 	const struct exchange *exchange = &t->exchange;
@@ -371,6 +384,7 @@ static void count_kind(struct transaction *t, struct counters *counters)
 
 static void count_hit(struct transaction *t, struct counters *counters)
 {
+	recent_hit(&t->worker->recent, t->client_url);
 	counters->client_hits++;
 	counters->client_hit_bytes_out += t->exchange.reply.sent_bytes;
 	if (t->is_from_disk)
@@ -397,6 +411,8 @@ static void count(struct transaction *t, bool is_complete)
 	if (t->exchange.counts)
 		t->exchange.counts->counts.tags[t->tag]++;
 	count_kind(t, counters);
+	if (t->exchange.reply.status >= 500)
+		note_error(t);
 	count_time(t, took_us, bin);
 	if (!t->is_internal)
 		count_site(t, took_us, bin, is_complete);

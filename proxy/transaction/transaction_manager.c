@@ -4,6 +4,7 @@
 #include "helpers/credentials.h"
 #include "lib/base/heap.h"
 #include "lib/http/date.h"
+#include "lib/net/stream.h"
 #include "proxy/manager/manager.h"
 #include "proxy/manager/manager_page.h"
 #include "proxy/server.h"
@@ -17,7 +18,7 @@
 #define MANAGER STR("/squid-internal-mgr/")
 #define CACHE_OBJECT STR("cache_object://")
 
-enum { OWN_URL_BYTES = 1 << 20, REALM_BYTES = 128 };
+enum { OWN_URL_BYTES = 1 << 20, REALM_BYTES = 128, FORM_BYTES = 16384 };
 
 /* ---- the URL */
 
@@ -133,39 +134,159 @@ static enum transaction_state ask_password(struct transaction *t, struct str act
 
 /* ---- the answer */
 
+/* Nothing but our own files; no frame around them; no form for somebody else. */
+#define BROWSER_LINES                                                                              \
+	"Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; "       \
+	"connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "                \
+	"frame-ancestors 'none'\r\n"                                                               \
+	"X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"                             \
+	"Referrer-Policy: same-origin\r\nCache-Control: no-store\r\nVary: Accept\r\n"
+
 static struct str make_head(struct transaction *t, const struct manager_action *action)
 {
 	struct str date = worker_date(t->worker);
 	const char *type = action->content_type ? action->content_type : "text/plain;charset=utf-8";
+	bool is_for_browsers = action->content_type && str_starts_with(str_of(type), STR("text/"));
 
 	return arena_printf(&t->arena,
 			    "HTTP/1.1 200 OK\r\nServer: %.*s\r\nMime-Version: 1.0\r\nDate: %.*s\r\n"
 			    "Content-Type: %s\r\nExpires: %.*s\r\n"
-			    "Last-Modified: %.*s\r\n",
+			    "Last-Modified: %.*s\r\n%s",
 			    STR_ARG(t->snapshot->software), STR_ARG(date), type, STR_ARG(date),
-			    STR_ARG(date));
+			    STR_ARG(date), is_for_browsers ? BROWSER_LINES : "");
+}
+
+/* May this client do what the action does, with what it gave? */
+static bool may(struct transaction *t, struct str name)
+{
+	const struct cachemgr_passwds *passwds = transaction_config(t)->cachemgr_passwds;
+	enum cachemgr_protection protection = cachemgr_protection(passwds, name, true);
+
+	return protection == CACHEMGR_PUBLIC ||
+	       (protection == CACHEMGR_PROTECTED && has_password(t, name));
+}
+
+static bool is_protected(const struct transaction *t, struct str name)
+{
+	return cachemgr_protection(transaction_config(t)->cachemgr_passwds, name, true) ==
+	       CACHEMGR_PROTECTED;
+}
+
+static struct manager_question make_question(struct transaction *t)
+{
+	struct str credentials = http_value(&transaction_request(t)->head, FIELD_AUTHORIZATION);
+	char *token = arena_alloc(&t->arena, MANAGER_TOKEN_BYTES);
+
+	manager_token(t->worker->server->manager, credentials, token);
+	return (struct manager_question){
+		.form = t->form,
+		.token = str_of(token),
+		.may_purge = may(t, STR("purge")),
+		.may_drain = may(t, STR("drain")),
+		.may_sign_in = is_protected(t, STR("purge")) || is_protected(t, STR("drain")),
+	};
+}
+
+/* ---- forms */
+
+/* Browsers say where a form came from: it has to be a page of this very server. */
+static bool is_from_us(const struct transaction *t)
+{
+	const struct http_head *head = &transaction_request(t)->head;
+	const struct http_field *site = http_find_name(head, STR("Sec-Fetch-Site"), NULL);
+	struct str origin = http_value(head, FIELD_ORIGIN), host = http_value(head, FIELD_HOST);
+
+	if (site && !str_eq(http_field_value(head, site), STR("same-origin")))
+		return false;
+	return !origin.at || str_eq_nocase(str_from(origin, str_find_char(origin, '/') + 2), host);
+}
+
+static void read_on(struct loop_task *task)
+{
+	struct transaction *t = CONTAINER(task, struct transaction, form_task);
+
+	t->waiting &= ~(unsigned)WAIT_FORM;
+	transaction_resume(t);
+}
+
+/* True: t->form is it, or *next says what else. */
+static bool read_form(struct transaction *t, enum transaction_state *next)
+{
+	struct exchange *exchange = &t->exchange;
+	ssize_t n = 1;
+
+	if (!t->form.at) {
+		t->form = (struct str){arena_zalloc(&t->arena, FORM_BYTES), 0};
+		exchange->ops->send_continue(exchange);
+	}
+	while (n > 0 && t->form.len < FORM_BYTES && !exchange->is_body_read) {
+		n = exchange->ops->read_body(exchange, (char *)(uintptr_t)t->form.at + t->form.len,
+					     FORM_BYTES - t->form.len);
+		t->form.len += n > 0 ? (size_t)n : 0;
+	}
+	t->waiting &= ~(unsigned)WAIT_FORM;
+	t->form_task.run = read_on;
+	if (n == STREAM_WAIT)
+		t->waiting |= WAIT_FORM;
+	if (exchange->is_body_read)
+		return true;
+	*next = n == STREAM_WAIT ? TRANSACTION_HTTP_ACCESS
+				 : transaction_refuse(t, n < 0 ? 400 : 413, ERROR_INVALID_REQ);
+	return false;
 }
 
 static enum transaction_state answer(struct transaction *t, const struct manager_action *action)
 {
 	const struct object_head head = {.status = 200, .head = make_head(t, action)};
+	const struct manager_question question = make_question(t);
 
 	if (transaction_request(t)->method == HTTP_HEAD)
 		t->object = object_create_whole(&head, STR(""));
 	else
-		t->object = manager_ask(t->worker->server->manager, action, head.head, &t->hold,
+		t->object = manager_ask(t->worker->server->manager, action, &question, head.head, &t->hold,
 					t->worker->loop);
 	return TRANSACTION_REPLY_ACCESS;
 }
 
-/* Without its query; none is the menu. */
+/* GET of what acts is how to sign in. */
+static enum transaction_state answer_form(struct transaction *t,
+					  const struct manager_action *action)
+{
+	enum http_method method = transaction_request(t)->method;
+	enum transaction_state next;
+
+	if (method == HTTP_GET || method == HTTP_HEAD)
+		return reply_redirect(t, 303, MANAGER);
+	if (method != HTTP_POST)
+		return transaction_refuse(t, 405, ERROR_INVALID_REQ);
+	if (!is_from_us(t))
+		return transaction_refuse(t, 403, ERROR_ACCESS_DENIED);
+	return read_form(t, &next) ? answer(t, action) : next;
+}
+
+/* Browsers say so; scripts say everything will do, or nothing. */
+static bool wants_html(const struct transaction *t)
+{
+	const struct http_head *head = &transaction_request(t)->head;
+	struct http_list list = {0};
+	struct str element;
+
+	while (http_list_next(head, FIELD_ACCEPT, &list, &element))
+		if (str_starts_with_nocase(element, STR("text/html")))
+			return true;
+	return false;
+}
+
+/* Without its query; none is the menu, or the page that stands for it. */
 static struct str action_of(const struct transaction *t)
 {
 	struct str path = url_span(t, t->parts.path);
 
 	path = str_from(path, str_starts_with(path, MANAGER) ? MANAGER.len : 1);
 	path = str_first(path, str_find_char(path, '?'));
-	return path.len > 0 ? path : STR("index");
+	if (path.len > 0)
+		return path;
+	return wants_html(t) ? STR("status") : STR("index");
 }
 
 enum transaction_state transaction_run_manager(struct transaction *t)
@@ -185,15 +306,17 @@ enum transaction_state transaction_run_manager(struct transaction *t)
 	action = manager_action_find(config, action_of(t));
 	if (!action)
 		return transaction_refuse(t, 404, ERROR_INVALID_URL);
-	name = str_of(action->name);
+	name = str_of(action->guard ? action->guard : action->name);
 	switch (cachemgr_protection(config->cachemgr_passwds, name, action->needs_password)) {
 	case CACHEMGR_HIDDEN:
 	case CACHEMGR_DISABLED:
 		return transaction_refuse(t, 404, ERROR_INVALID_URL);
 	case CACHEMGR_PROTECTED:
-		return has_password(t, name) ? answer(t, action) : ask_password(t, name);
+		if (!has_password(t, name))
+			return ask_password(t, name);
+		break;
 	case CACHEMGR_PUBLIC:
 		break;
 	}
-	return answer(t, action);
+	return action->is_post ? answer_form(t, action) : answer(t, action);
 }
