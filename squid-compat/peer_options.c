@@ -285,10 +285,10 @@ enum value_rule {
 /* A row has a handler, a way of selection, a bool to set or an unsigned to fill. */
 static const struct peer_option {
 	const char *name;
-	enum value_rule value;
 	void (*take)(struct reading_peer *reading);
-	unsigned select;
 	size_t flag, number; /* offsets; 0: none */
+	enum value_rule value;
+	unsigned select;
 } options[] = {
 	{"originserver", FLAG(is_originserver)},
 	{"name", TAKES(take_name)},

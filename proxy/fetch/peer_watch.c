@@ -181,13 +181,12 @@ static enum probe_state run_resolve(struct probe *probe)
 
 static int start_connecting(struct probe *probe)
 {
-	static const struct stream_connect_options options;
 	struct origin_pool *pool = probe->watch->worker->origins;
 
 	if (probe->peer->unix_path.at)
 		return origin_connect_unix(pool, 0, NULL, probe->peer->unix_path.at, woke, probe,
 					   &probe->conn);
-	return origin_connect(pool, 0, NULL, &probe->query.addrs[probe->addr], &options, woke, probe,
+	return origin_connect(pool, 0, NULL, &probe->query.addrs[probe->addr], NULL, woke, probe,
 			      &probe->conn);
 }
 
