@@ -5,8 +5,10 @@ slowed, and comes back: no GET fails, the traffic returns, and before and after 
 import asyncio
 import collections
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
@@ -208,9 +210,11 @@ async def main():
 
 
 def start_proxy(config, port):
-    folder = os.path.join("/tmp", f"bobtail-peers.{os.getpid()}.pid")
-    return bobtail.Proxy(config.replace("PIDFILE", folder), port)
+    return bobtail.Proxy(config.replace("PIDFILE", os.path.join(FOLDER, "pid")), port)
 
 
+FOLDER = tempfile.mkdtemp(prefix="bobtail-peers.")
+os.chmod(FOLDER, 0o777)  # started as root, the proxy becomes another user
 asyncio.run(main())
+shutil.rmtree(FOLDER)
 bobtail.finish()
