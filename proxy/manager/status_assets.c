@@ -33,7 +33,7 @@ const char status_css[] =
 	"dt{color:var(--soft);font-size:.82rem}dd{margin:0;font-size:1.3rem;font-weight:600;letter-spacing:-.01em}\n"
 	".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:1rem}\n"
 	"figure{margin:0;padding:.8rem 1rem .6rem;background:var(--card);border:1px solid var(--edge);border-radius:10px}\n"
-	"figcaption{display:flex;flex-wrap:wrap;gap:0 1rem;font-size:.85rem;color:var(--soft)}\n"
+	"figcaption{display:flex;flex-wrap:wrap;gap:0 .8rem;font-size:.8rem;color:var(--soft)}\n"
 	"figcaption strong{color:var(--text);font-weight:600;margin-right:auto}\n"
 	".key::before{content:\"\";display:inline-block;width:.9em;height:3px;border-radius:2px;"
 	"margin-right:.4em;vertical-align:middle;background:var(--blue)}\n"
@@ -69,7 +69,8 @@ const char status_css[] =
 	"footer{color:var(--soft);font-size:.85rem;padding-bottom:2rem;border-top:1px solid var(--edge);"
 	"padding-top:1rem;margin-top:2rem}\n"
 	"@media(max-width:40rem){header,main,footer{padding-left:.9rem;padding-right:.9rem}"
-	"header p:last-child{margin-left:0}th,td{padding:.4rem .7rem}.facts{grid-template-columns:1fr 1fr}}\n"
+	"header p:last-child{margin-left:0}th,td{padding:.4rem .7rem}.facts{grid-template-columns:1fr 1fr}"
+	".facts div:last-child:nth-child(odd){grid-column:1/-1}}\n"
 	"@media(prefers-reduced-motion:no-preference){a,button{transition:color .15s}}\n";
 
 /* Without it the page is as it was when it came. */

@@ -55,6 +55,7 @@ static void write_head(struct manager_page *page, const struct status *status)
 			     "<title>"));
 	html_text(out, host);
 	buf_add_str(out, STR(" &ndash; Bobtail</title>\n<link rel=\"stylesheet\" href=\"status.css\">\n"
+			     "<link rel=\"icon\" href=\"data:,\">\n"
 			     "<script src=\"status.js\" defer></script>\n</head>\n<body>\n"
 			     "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<h1>"));
 	html_text(out, host);

@@ -137,7 +137,7 @@ static enum transaction_state ask_password(struct transaction *t, struct str act
 /* Nothing but our own files; no frame around them; no form for somebody else. */
 #define BROWSER_LINES                                                                              \
 	"Content-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; "       \
-	"connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "                \
+	"connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "                \
 	"frame-ancestors 'none'\r\n"                                                               \
 	"X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"                             \
 	"Referrer-Policy: same-origin\r\nCache-Control: no-store\r\nVary: Accept\r\n"
