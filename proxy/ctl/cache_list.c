@@ -119,25 +119,25 @@ static bool write_sql(struct buf *sql, const struct ctl_args *args)
 	return !sql->is_full;
 }
 
-struct listing {
-	const struct ctl_args *args;
-	const char *sql;
-	struct table table;
-};
-
-static int use(sqlite3 *db, const char *path, void *user)
+static int list_disk(struct ctl *ctl, const struct ctl_args *args, const char *sql)
 {
-	struct listing *listing = user;
-	sqlite3_stmt *stmt = store_prepare(db, listing->sql);
+	int status, printed;
+	sqlite3 *db = store_open_all(ctl, &status);
+	sqlite3_stmt *stmt = db ? store_prepare(db, sql) : NULL;
+	struct table table;
 
-	(void)path;
+	if (!db)
+		return status;
 	for (size_t i = 0; stmt && i < COUNT(filters); i++) {
-		const char *value = ctl_given(listing->args, filters[i].option);
+		const char *value = ctl_given(args, filters[i].option);
 
 		if (value)
 			sqlite3_bind_text(stmt, filters[i].parameter, value, -1, SQLITE_STATIC);
 	}
-	return table_print(&listing->table, stmt);
+	table_init(&table, ctl_given(args, JSON));
+	printed = table_print(&table, stmt);
+	sqlite3_close(db);
+	return printed == CTL_OK ? status : printed;
 }
 
 static int list_memory(struct ctl *ctl, const struct ctl_args *args)
@@ -159,7 +159,6 @@ int ctl_run_cache_list(struct ctl *ctl, const struct ctl_args *args)
 {
 	enum { MAX_SQL_BYTES = 65536 };
 	const struct config *config = ctl_config(ctl);
-	struct listing listing = {.args = args};
 	struct buf sql;
 	int status = CTL_FAILED;
 
@@ -168,11 +167,8 @@ int ctl_run_cache_list(struct ctl *ctl, const struct ctl_args *args)
 	if (ctl_given(args, MEMORY) || !config->cache_dirs->first)
 		return list_memory(ctl, args);
 	buf_init(&sql, MAX_SQL_BYTES);
-	table_init(&listing.table, ctl_given(args, JSON));
-	if (write_sql(&sql, args)) {
-		listing.sql = sql.at;
-		status = store_each(ctl, false, use, &listing);
-	}
+	if (write_sql(&sql, args))
+		status = list_disk(ctl, args, sql.at);
 	buf_fini(&sql);
 	return status;
 }

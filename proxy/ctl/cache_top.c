@@ -16,23 +16,23 @@ const struct ctl_option ctl_cache_top_options[] = {
 	{0},
 };
 
-struct top {
-	const char *sql;
-	struct table table;
-};
-
-static int use(sqlite3 *db, const char *path, void *user)
+static int print(struct ctl *ctl, const char *sql, bool is_json)
 {
-	struct top *top = user;
+	int status, printed;
+	sqlite3 *db = store_open_all(ctl, &status);
+	struct table table;
 
-	(void)path;
-	return table_print(&top->table, store_prepare(db, top->sql));
+	if (!db)
+		return status;
+	table_init(&table, is_json);
+	printed = table_print(&table, store_prepare(db, sql));
+	sqlite3_close(db);
+	return printed == CTL_OK ? status : printed;
 }
 
 int ctl_run_cache_top(struct ctl *ctl, const struct ctl_args *args)
 {
 	const char *limit = ctl_given(args, LIMIT);
-	struct top top;
 	uint64_t n = 20;
 	char *sql;
 	int status;
@@ -43,9 +43,7 @@ int ctl_run_cache_top(struct ctl *ctl, const struct ctl_args *args)
 		      ? mem_printf("SELECT hits, objects, MB, host FROM host ORDER BY hits DESC"
 				   " LIMIT %" PRIu64, n)
 		      : mem_printf("SELECT hits, size, last_used, url FROM hottest LIMIT %" PRIu64, n);
-	top.sql = sql;
-	table_init(&top.table, ctl_given(args, JSON));
-	status = store_each(ctl, false, use, &top);
+	status = print(ctl, sql, ctl_given(args, JSON));
 	mem_free(sql);
 	return status;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/ctl/store.h"
 
+#include <string.h>
+
 #include "cache/schema.h"
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
@@ -92,4 +96,101 @@ int store_each(struct ctl *ctl, bool may_write,
 	     dir = dir->next)
 		status = use_one(dir->path.at, may_write, use, user);
 	return status;
+}
+
+/* ---- several files as one */
+
+static int attach(sqlite3 *db, const char *path, unsigned number)
+{
+	char *sql = mem_printf("ATTACH ?1 AS d%u", number);
+	sqlite3_stmt *stmt = store_prepare(db, sql);
+	int status = CTL_FAILED;
+
+	mem_free(sql);
+	if (!stmt)
+		return CTL_FAILED;
+	sqlite3_bind_text(stmt, 1, path, -1, SQLITE_STATIC);
+	if (sqlite3_step(stmt) == SQLITE_DONE)
+		status = CTL_OK;
+	else
+		ctl_fail("%s: %s", path, sqlite3_errmsg(db));
+	sqlite3_finalize(stmt);
+	return status;
+}
+
+static int add_file(sqlite3 **db, const char *directory, unsigned number)
+{
+	char *path = mem_printf("%s/cache.db", directory);
+	sqlite3 *one = store_open(path, false);
+	int status = one ? CTL_OK : CTL_FAILED;
+
+	if (!*db) {
+		*db = one;
+	} else if (one) {
+		sqlite3_close(one);
+		status = attach(*db, path, number);
+	}
+	mem_free(path);
+	return status;
+}
+
+/* A view in "temp" hides what has the same name in the files, from our statements though not from the
+ * files' own views. */
+static void add_union(struct buf *sql, sqlite3 *db, const char *name)
+{
+	const char *file, *word = "AS SELECT";
+
+	buf_printf(sql, "CREATE TEMP VIEW %s ", name);
+	for (int i = 0; (file = sqlite3_db_name(db, i)) != NULL; i++) {
+		if (strcmp(file, "temp") == 0)
+			continue;
+		buf_printf(sql, "%s * FROM %s.%s ", word, file, name);
+		word = "UNION ALL SELECT";
+	}
+	buf_add_str(sql, STR(";\n"));
+}
+
+static int unite(sqlite3 *db)
+{
+	enum { MAX_SQL_BYTES = 8192 };
+	static const char *const names[] = {"object", "usage", "cache"};
+	struct buf sql;
+	int status;
+
+	buf_init(&sql, MAX_SQL_BYTES);
+	for (size_t i = 0; i < COUNT(names); i++)
+		add_union(&sql, db, names[i]);
+	buf_add_str(&sql, STR("CREATE TEMP VIEW host AS"
+			      " SELECT host, count(*) AS objects, round(sum(size) / 1e6, 1) AS MB,"
+			      " sum(hits) AS hits FROM cache GROUP BY host;\n"
+			      "CREATE TEMP VIEW hottest AS SELECT * FROM cache WHERE hits > 0"
+			      " ORDER BY hits DESC;\n"));
+	buf_add_char(&sql, '\0');
+	status = store_run(db, sql.at);
+	buf_fini(&sql);
+	return status;
+}
+
+sqlite3 *store_open_all(struct ctl *ctl, int *status)
+{
+	const struct config *config = ctl_config(ctl);
+	sqlite3 *db = NULL;
+	unsigned number = 0;
+
+	*status = CTL_FAILED;
+	if (!config)
+		return NULL;
+	if (!config->cache_dirs->first) {
+		ctl_fail("%s has no cache_dir: there is nothing on disk", config->path);
+		return NULL;
+	}
+	*status = CTL_OK;
+	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
+		if (add_file(&db, dir->path.at, ++number) != CTL_OK)
+			*status = CTL_FAILED;
+	if (db && unite(db) == CTL_OK)
+		return db;
+	sqlite3_close(db);
+	*status = CTL_FAILED;
+	return NULL;
 }

@@ -16,6 +16,11 @@ enum { STORE_BUSY_MS = 10000 }; /* patience with who holds the lock */
 int store_each(struct ctl *ctl, bool may_write,
 	       int (*use)(sqlite3 *db, const char *path, void *user), void *user);
 
+/* All of them as one, for reading: the views cache, host and hottest and the tables object and usage speak of
+ * all files. A file that cannot be opened has a line on stderr, makes *status CTL_FAILED, and is left
+ * out; so is one beyond the eleventh, since SQLite reads no more at a time. NULL: there is none. */
+sqlite3 *store_open_all(struct ctl *ctl, int *status);
+
 /* A file by its path; NULL: stderr has why. */
 sqlite3 *store_open(const char *path, bool may_write);
 

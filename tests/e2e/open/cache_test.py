@@ -128,6 +128,37 @@ def all_of_it_works_while_none_runs(site):
     assert site.get("/a") == "www.example/a 1"
 
 
+def several_files_give_one_answer(site):
+    """A copy of the store as a second cache_dir, and a third that cannot be opened."""
+    site.stop()
+    one = site.ctl("cache", "stat")
+    urls = site.lines("cache", "list", "--columns", "url")
+    second = os.path.join(site.folder, "second")
+    shutil.copytree(site.store, second)
+    with sqlite3.connect(os.path.join(second, "cache.db")) as shell:
+        shell.execute("UPDATE usage SET hits = 1000 WHERE id = (SELECT min(id) FROM usage)")
+    shell.close()
+    with open(site.proxy.config, "a", encoding="ascii") as config:
+        config.write(f"cache_dir ufs {second} 64 16 256\n")
+    merged = site.lines("cache", "list", "--columns", "url")
+    assert merged == sorted(urls + urls), merged
+    assert site.lines("cache", "list", "--columns", "url", "--limit", "2") == merged[:2]
+    assert site.lines("cache", "list", "--columns", "hits", "--sort", "-hits")[0] == "1000"
+    assert site.lines("cache", "top", "--limit", "1")[0].startswith("1000\t")
+    hosts = site.lines("cache", "top", "--hosts")
+    assert len(hosts) == int(one["hosts"]), hosts
+    both = site.ctl("cache", "stat")
+    for name in ("objects", "body_bytes", "charged_bytes", "pages"):
+        assert int(both[name]) == 2 * int(one[name]), (name, one, both)
+    assert both["hosts"] == one["hosts"] and both["schema"] == one["schema"], (one, both)
+    with open(site.proxy.config, "a", encoding="ascii") as config:
+        config.write(f"cache_dir ufs {site.folder}/none 64 16 256\n")
+    lines = site.lines("cache", "list", "--columns", "url", status=1)
+    assert lines[1:] == merged and "none/cache.db" in lines[0], lines
+    shutil.rmtree(second)
+    site.start()
+
+
 def damage_is_found(site):
     site.stop()
     with sqlite3.connect(os.path.join(site.store, "cache.db")) as shell:
@@ -197,7 +228,7 @@ def main():
                      views_answer_questions, exports_a_site_that_another_starts_from,
                      imports_into_a_running_one, says_when_its_output_cannot_be_written,
                      tells_a_long_url_whole, all_of_it_works_while_none_runs,
-                     damage_is_found, a_reader_without_end_delays_nobody):
+                     several_files_give_one_answer, damage_is_found, a_reader_without_end_delays_nobody):
             test(site)
             print(f"ok: {test.__name__}")
     except BaseException:
