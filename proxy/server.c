@@ -218,6 +218,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->tls = tls_table_create();
 	server->handshakes = mem_zalloc(sizeof(*server->handshakes));
 	server->handshakes->seed = random_u64();
+	tracer_init(&server->tracer);
 	server->clients = client_table_create();
 	site_names_init(&server->site_names);
 	name_sites(server, config);
@@ -301,6 +302,7 @@ void server_stop(struct server *server)
 	user_ips_destroy(server->user_ips);
 	tls_table_destroy(server->tls);
 	mem_free(server->handshakes);
+	tracer_fini(&server->tracer);
 	client_table_destroy(server->clients);
 	site_names_fini(&server->site_names);
 	purge_list_destroy(server->purges);

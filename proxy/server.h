@@ -10,6 +10,7 @@
 #include "lib/base/err.h"
 #include "lib/base/lock.h"
 #include "proxy/manager/sites.h"
+#include "proxy/trace/tracer.h"
 #include "proxy/transaction/background.h"
 
 struct auth_users;
@@ -57,6 +58,7 @@ struct server {
 	struct tls_table *tls;    /* proxy/tls/tls_table.h */
 	struct handshake_rate *handshakes;
 	struct site_names site_names; /* what the counts of sites are called */
+	struct tracer tracer; /* who looks at requests */
 	struct client_table *clients; /* how many connections each has */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;

@@ -175,6 +175,9 @@ bool acl_set_uses_auth(const struct acl_set *set);
 /* Some ACL of type method names it (any case): Squid answers PURGE only then. */
 bool acl_set_names_method(const struct acl_set *set, struct str method);
 
+/* "[!]NAME": does that ACL match (not match) these facts? Nothing is waited for. False if there is none. */
+bool acl_set_holds(const struct acl_set *set, struct str term, struct acl_facts *facts);
+
 /* ---- rule lists: `DIRECTIVE allow|deny [!]ACL...` ---- */
 
 struct access_list; /* opaque */

@@ -362,3 +362,15 @@ bool acl_condition_holds(const struct acl_condition *condition, struct acl_facts
 	end_draw(facts, ACL_ALLOW);
 	return holds;
 }
+
+bool acl_set_holds(const struct acl_set *set, struct str text, struct acl_facts *facts)
+{
+	bool is_negated = text.len > 0 && *text.at == '!';
+	const struct acl_term term = {acl_set_find(set, str_from(text, is_negated)), is_negated};
+	struct acl_result result = {0};
+	struct acl_check check = {.facts = facts, .result = &result, .is_fast = true};
+	bool holds = term.acl && acl_terms_match(&term, 1, &check) == ACL_MATCH;
+
+	end_draw(facts, ACL_ALLOW);
+	return holds;
+}

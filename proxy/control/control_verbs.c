@@ -24,6 +24,7 @@ static const struct control_verb verbs[] = {
 	{"import", 1, 1, control_run_import},
 	{"mgr", 1, 1, control_run_manager},
 	{"peer", 1, 3, control_run_peer},
+	{"trace", 0, CONTROL_MAX_WORDS - 1, control_run_trace},
 	{"why", 1, CONTROL_MAX_WORDS - 1, control_run_why},
 };
 

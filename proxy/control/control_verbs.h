@@ -26,6 +26,9 @@ void control_run_peer(struct control_call *call);
 /* control_purge.c */
 void control_run_purge(struct control_call *call);
 
+/* control_trace.c */
+void control_run_trace(struct control_call *call);
+
 /* control_why.c */
 void control_run_why(struct control_call *call);
 

@@ -162,6 +162,8 @@ static void fetch_run(struct fetch *fetch)
 		if (next == fetch->state)
 			break;
 		fetch->state = next;
+		if (fetch->order.tell && fetch->order.owner)
+			fetch->order.tell(fetch->order.owner, steps[next].name, &fetch->report);
 	}
 	fetch->is_running = false;
 	if (fetch->state == FETCH_ENDED && !fetch->order.owner)

@@ -23,6 +23,7 @@
 struct exchange;
 struct log_facts;
 struct fetch; /* opaque */
+struct fetch_report;
 struct object;
 struct origin_conn; /* proxy/fetch/origin_pool.h */
 struct peer;
@@ -61,6 +62,8 @@ struct fetch_order {
 	unsigned removals; /* index_removals(key) as the request left; the fetch's */
 	uint64_t since;    /* purge_list_now by then */
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */
+	/* Of each step that it comes to; NULL: nobody wants to know. */
+	void (*tell)(void *owner, const char *step, const struct fetch_report *report);
 	void *owner;
 };
 

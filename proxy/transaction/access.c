@@ -4,6 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/http/message.h"
 #include "proxy/transaction/transaction_internal.h"
+#include "proxy/transaction/transaction_trace.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
@@ -143,7 +144,9 @@ enum acl_verdict access_ask(struct transaction *t, const struct access_list *lis
 	if (t->waiting)
 		return ACL_NEED;
 	for (;;) {
-		enum acl_verdict verdict = access_list_check(list, otherwise, &t->facts, result);
+		enum acl_verdict verdict =
+			t->trace ? transaction_trace_access(t, list, otherwise, result)
+				 : access_list_check(list, otherwise, &t->facts, result);
 
 		if (verdict != ACL_NEED || !fetch_fact(t, result))
 			return verdict;

@@ -7,10 +7,12 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "proxy/server.h"
 #include "proxy/session/bandwidth.h"
 #include "proxy/transaction/acme_challenge.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
+#include "proxy/transaction/transaction_trace.h"
 #include "proxy/tunnel/tunnel.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
@@ -283,6 +285,8 @@ static void run(struct transaction *t)
 	for (;;) {
 		enum transaction_state next = steps[t->state].run(t);
 
+		if (t->trace)
+			transaction_trace_step(t, next);
 		if (next == t->state)
 			break;
 		t->state = next;
@@ -366,6 +370,8 @@ static void begin(struct transaction *t)
 	snapshot_ref(t->snapshot);
 	t->start_us = loop_wall_us(t->worker->loop);
 	access_init_facts(t);
+	if (tracer_is_on(&t->worker->server->tracer))
+		transaction_trace_begin(t);
 	if (!t->is_background && !transaction_config(t)->stats_collection)
 		t->worker->counters.client_requests++;
 }
@@ -466,6 +472,8 @@ void transaction_end(struct transaction *t, bool is_complete)
 {
 	if (t->fetch)
 		t->report = *fetch_report(t->fetch);
+	if (t->trace)
+		transaction_trace_end(t, is_complete);
 	transaction_log(t, is_complete);
 	transaction_promote(t);
 	release(t);
@@ -477,6 +485,8 @@ void transaction_end_without_request(struct transaction *t, size_t nbytes)
 	t->is_refused = true;
 	t->error_url = "error:transaction-end-before-headers";
 	begin(t);
+	if (t->trace)
+		transaction_trace_end(t, true);
 	transaction_log(t, true);
 	release(t);
 }

@@ -8,6 +8,7 @@
 #include "proxy/server.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
+#include "proxy/transaction/transaction_trace.h"
 #include "proxy/unshared.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
@@ -135,6 +136,7 @@ static void start_fetch(struct transaction *t)
 		.may_store = t->may_cache,
 		.leads = may_lead(t),
 		.woke = fetch_woke,
+		.tell = t->trace ? transaction_trace_fetch : NULL,
 		.owner = t,
 	};
 

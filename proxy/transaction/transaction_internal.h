@@ -54,6 +54,8 @@ enum waiting {
 	WAIT_FORM = 1 << 15, /* the body of a request to ourselves */
 };
 
+struct transaction_trace;
+
 /* Bytes span of length, which lie in an object from offset on. */
 struct transaction_part {
 	struct partial_span span;
@@ -138,6 +140,7 @@ struct transaction {
 	struct fetch_report report; /* of the fetch, once it is let go */
 	struct str reply_head;      /* as sent, for the log and its ACLs */
 
+	struct transaction_trace *trace; /* transaction_trace.h; NULL: nobody looks */
 	bool is_background; /* without a client: background.h */
 	struct arena arena;
 	struct exchange exchange; /* not zeroed beyond what exchange.c of it needs */
