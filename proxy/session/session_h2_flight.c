@@ -10,9 +10,8 @@
 
 enum {
 	COPY_MAX_BYTES = 4096, /* of a piece: an iovec costs about as much */
-	FRAME_HEAD_BYTES = 9,
 	/* nghttp2 gives no more at once but for DATA, which comes by h2_flight_add_data. */
-	ROOM_BYTES = 16384 + 2 * FRAME_HEAD_BYTES,
+	ROOM_BYTES = 16384 + 2 * H2_HEAD_BYTES,
 };
 
 static struct h2_flight *get_flight(struct h2_session *session)
@@ -80,7 +79,7 @@ int h2_flight_add_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t 
 		session->is_flight_full = true;
 		return NGHTTP2_ERR_WOULDBLOCK;
 	}
-	add_copy(flight, head, FRAME_HEAD_BYTES);
+	add_copy(flight, head, H2_HEAD_BYTES);
 	for (int i = 0; i < stream->plan.niov; i++) {
 		const struct iovec *piece = &stream->plan.iov[i];
 
@@ -117,13 +116,13 @@ static bool load(struct h2_session *session)
 static void land(struct h2_session *session)
 {
 	struct list aboard, *node;
-	size_t sent_kib = 1;
+	size_t sent = 0;
 
 	list_init(&aboard);
 	list_splice(&aboard, &session->flight->aboard);
 	for (int i = 0; i < session->flight->niov; i++)
-		sent_kib += session->flight->iov[i].iov_len / 1024;
-	session->nuisance -= session->nuisance < sent_kib ? session->nuisance : (unsigned)sent_kib;
+		sent += session->flight->iov[i].iov_len;
+	h2_nuisance_pay(session, sent);
 	put_flight(session);
 	session->is_sending = false;
 	while ((node = list_pop_front(&aboard)))

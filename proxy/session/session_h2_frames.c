@@ -8,11 +8,6 @@
 #include "squid-compat/upgrade_rules.h"
 
 enum {
-	/* What a frame costs that asks for nothing; sent kilobytes and time make up for it. */
-	PRICE_RESET = 10,
-	PRICE_SETTINGS = 4,
-	PRICE_PING = 2,
-	PRICE_OTHER = 1,
 	/* A list of fields that is larger than this many times the limit ends the connection. */
 	LIST_BYTES_FACTOR = 4,
 	DEFLATE_TABLE_BYTES = 4096,
@@ -21,17 +16,6 @@ enum {
 static void *stream_of(nghttp2_session *h2, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(h2, id);
-}
-
-static void charge(struct h2_session *session, unsigned price)
-{
-	int64_t now_ms = loop_now_ms(session->worker->loop);
-
-	if (now_ms - session->nuisance_since_ms > H2_NUISANCE_PERIOD_MS) {
-		session->nuisance_since_ms = now_ms;
-		session->nuisance = 0;
-	}
-	session->nuisance += price;
 }
 
 static void fail(struct h2_session *session, uint32_t code)
@@ -127,41 +111,17 @@ static void take_headers(struct h2_session *session, const nghttp2_frame *frame)
 
 /* ---- other frames */
 
-static void take_data(struct h2_session *session, const nghttp2_frame *frame)
-{
-	struct h2_stream *stream = stream_of(session->h2, frame->hd.stream_id);
-
-	if (frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		charge(session, PRICE_OTHER);
-	if (stream && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-		end_by_client(stream);
-}
-
 static int take_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
 {
 	struct h2_session *session = user;
-	bool is_ack = frame->hd.flags & NGHTTP2_FLAG_ACK;
+	struct h2_stream *stream = stream_of(h2, frame->hd.stream_id);
 
-	(void)h2;
-	switch (frame->hd.type) {
-	case NGHTTP2_HEADERS:
+	if (frame->hd.type == NGHTTP2_HEADERS) {
 		session->is_in_head = false;
 		take_headers(session, frame);
-		break;
-	case NGHTTP2_DATA:
-		take_data(session, frame);
-		break;
-	case NGHTTP2_RST_STREAM:
-		charge(session, PRICE_RESET);
-		break;
-	case NGHTTP2_SETTINGS:
-		charge(session, is_ack ? PRICE_OTHER : PRICE_SETTINGS);
-		break;
-	case NGHTTP2_PING:
-		charge(session, PRICE_PING);
-		break;
-	default:
-		charge(session, PRICE_OTHER);
+	} else if (frame->hd.type == NGHTTP2_DATA && stream &&
+	           frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+		end_by_client(stream);
 	}
 	return 0;
 }
@@ -191,7 +151,7 @@ static int sent_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *use
 
 	if (frame->hd.type == NGHTTP2_RST_STREAM &&
 	    frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
-		charge(session, PRICE_RESET); /* the client made us do it */
+		h2_nuisance_reset(session); /* the client made us do it */
 	if (!stream || (!is_headers && frame->hd.type != NGHTTP2_DATA))
 		return 0;
 	if (is_headers && stream->is_answered && stream->exchange->reply.sent_bytes == 0 &&
@@ -276,6 +236,7 @@ void h2_frames_start(struct h2_session *session)
 	check(nghttp2_session_server_new2(&session->h2, callbacks, session, options) == 0);
 	nghttp2_option_del(options);
 	nghttp2_session_callbacks_del(callbacks);
+	h2_nuisance_start(session);
 	submit_settings(session);
 }
 
@@ -283,6 +244,7 @@ bool h2_frames_feed(struct h2_session *session, const char *bytes, size_t len)
 {
 	ssize_t n = nghttp2_session_mem_recv(session->h2, (const uint8_t *)bytes, len);
 
+	h2_nuisance_count(session, bytes, len);
 	if (session->nuisance > H2_NUISANCE_MAX && !session->is_failed)
 		fail(session, NGHTTP2_ENHANCE_YOUR_CALM);
 	if (n == NGHTTP2_ERR_CALLBACK_FAILURE)

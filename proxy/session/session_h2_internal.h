@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/session/session_h2_internal.h: the structs that session_h2.c (life and deadlines),
- * session_h2_frames.c (what nghttp2 tells of received frames), session_h2_stream.c (a stream as an
- * exchange), session_h2_reply.c (its reply) and session_h2_flight.c (writes) share. */
+ * session_h2_frames.c (what nghttp2 tells of received frames), session_h2_nuisance.c (what they cost),
+ * session_h2_stream.c (a stream as an exchange), session_h2_reply.c (its reply) and
+ * session_h2_flight.c (writes) share. */
 #ifndef PROXY_SESSION_H2_INTERNAL_H
 #define PROXY_SESSION_H2_INTERNAL_H
 #include <nghttp2/nghttp2.h>
@@ -22,7 +23,8 @@ enum {
 	H2_CONNECTION_WINDOW = 1048576, /* of all of them */
 	H2_BODY_IOV = 4,               /* pieces of one DATA frame */
 	H2_FLIGHT_BYTES = 65536,
-	/* What clients may cost without asking for anything: session_h2_frames.c has the prices. */
+	H2_HEAD_BYTES = 9, /* of a frame */
+	/* What clients may cost without asking for anything: session_h2_nuisance.c has the prices. */
 	H2_NUISANCE_MAX = 2000,
 	H2_NUISANCE_PERIOD_MS = 10000,
 	H2_IDLE_MS = 60000, /* at most: an idle session holds more than one of HTTP/1 does */
@@ -36,6 +38,14 @@ struct h2_flight {
 	size_t used; /* of bytes */
 	struct list aboard; /* streams with something in it */
 	char bytes[H2_FLIGHT_BYTES];
+};
+
+/* Finds the heads of frames in what comes. RFC 9113 §4.1. */
+struct h2_heads {
+	uint8_t at[H2_HEAD_BYTES];
+	uint8_t len;      /* of at: what has come of the next head */
+	uint32_t skip;    /* bytes before it */
+	uint32_t last_id; /* the highest stream that a client began */
 };
 
 /* What bounds the present wait. */
@@ -68,6 +78,7 @@ struct h2_session {
 	struct notes_kept *notes; /* the client's; NULL: none */
 	struct buf served_host;   /* the last one that this connection may ask for */
 	int64_t opened_ms, write_began_ms, nuisance_since_ms;
+	struct h2_heads heads;
 	size_t unsent; /* stream_unsent as it was last looked at */
 	size_t discarded;
 	unsigned nstreams, nrequests, nuisance;
@@ -132,6 +143,15 @@ void h2_session_renew_snapshot(struct h2_session *session);
 void h2_frames_start(struct h2_session *session);
 /* False: the connection has an error. */
 bool h2_frames_feed(struct h2_session *session, const char *bytes, size_t len);
+
+/* ---- session_h2_nuisance.c */
+void h2_nuisance_start(struct h2_session *session);
+/* Charges for the frames that begin in what was received, whether nghttp2 tells of them or not. */
+void h2_nuisance_count(struct h2_session *session, const char *bytes, size_t len);
+/* Charges for a reset that the client caused. */
+void h2_nuisance_reset(struct h2_session *session);
+/* So much was sent. */
+void h2_nuisance_pay(struct h2_session *session, size_t sent_bytes);
 
 /* ---- session_h2_stream.c */
 struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id);

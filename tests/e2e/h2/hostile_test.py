@@ -148,8 +148,8 @@ def ends_floods():
                 else h2.frame(h2.CONTINUATION, 0, 1, b""))
 
     def empty_data(i):
-        return (h2.headers(1, request(method="POST", path="/p"), h2.END_HEADERS) if i == 0
-                else h2.frame(h2.DATA, 0, 1))
+        return (h2.headers(1, request(("content-length", "5"), method="POST", path="/p"), h2.END_HEADERS)
+                if i == 0 else h2.frame(h2.DATA, 0, 1))
 
     floods = (
         ("D12 continuation", continuation),
@@ -169,6 +169,24 @@ def ends_floods():
             assert c.is_closed and c.goaway, (name, c.is_closed, c.goaway)
             if not name.startswith("D12"):
                 assert c.goaway == h2.ENHANCE_YOUR_CALM, (name, c.goaway)
+
+
+def ends_floods_for_a_stream_that_has_ended():
+    floods = (
+        ("D14 empty data", h2.frame(h2.DATA, 0, 1)),
+        ("D14 data that are padding", h2.frame(h2.DATA, 8, 1, b"\0")),
+        ("D14 window updates", h2.frame(h2.WINDOW_UPDATE, 0, 1, b"\0\0\0\1")),
+        ("D14 headers", h2.headers(1, request())),
+    )
+    for name, one in floods:
+        with h2.Connection(PORT) as c:
+            c.get(1)
+            assert c.outcome(1) == ("status", 200), name
+            for _ in range(200):
+                if not c.send(one * 100):
+                    break
+            c.wait(lambda c: c.is_closed)
+            assert c.is_closed and c.goaway, (name, c.is_closed, c.goaway)
 
 
 def ends_streams_whose_window_stays_shut():
@@ -217,6 +235,7 @@ def main():
         resets_what_is_framed_wrong()
         refuses_large_lists()
         ends_floods()
+        ends_floods_for_a_stream_that_has_ended()
         ends_streams_whose_window_stays_shut()
         closes_on_broken_framing()
         speaks_http_2_only_where_it_is_asked_to()
