@@ -26,6 +26,7 @@ struct partial_table;
 struct peer_table;
 struct promotion;
 struct purge_list;
+struct rate_counters;
 struct snapshot;
 struct store_log;
 struct handshake_rate; /* proxy/tls/handshake_rate.h */
@@ -60,6 +61,7 @@ struct server {
 	struct site_names site_names; /* what the counts of sites are called */
 	struct tracer tracer; /* who looks at requests */
 	struct client_table *clients; /* how many connections each has */
+	struct rate_counters *rate_counters; /* of rate_limit */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;
 	struct background_table background;

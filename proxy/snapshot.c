@@ -10,6 +10,7 @@
 #include "lib/base/heap.h"
 #include "proxy/fetch/balance.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/limits/rate_limits.h"
 #include "proxy/log/access_logger.h"
 #include "proxy/server.h"
 #include "proxy/session/bandwidth.h"
@@ -341,6 +342,8 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	set_tls_ports(snapshot);
 	set_tls_peers(snapshot);
 	snapshot->bandwidth = bandwidth_create(config->delays, clock_mono_ms());
+	snapshot->rate_limits = rate_limits_create(config->rate_limits, server->rate_counters);
+	snapshot->has_guard = snapshot->rate_limits != NULL;
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
@@ -397,6 +400,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	stop_externals(snapshot);
 	access_logger_destroy(snapshot->logger);
 	bandwidth_destroy(snapshot->bandwidth);
+	rate_limits_destroy(snapshot->rate_limits);
 	mem_free(snapshot->rewrite_policy);
 	mem_free(snapshot->rewrite_response);
 	mem_free(snapshot->rewrite_response_text);

@@ -23,6 +23,7 @@
 #include "squid-compat/parser.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/rate_limits.h"
 #include "squid-compat/refresh_pattern.h"
 #include "squid-compat/size_rules.h"
 #include "squid-compat/socket_rules.h"
@@ -58,6 +59,8 @@ static struct config *create(const struct world *world)
 	cache_dirs_init(config->cache_dirs, arena);
 	config->delays = arena_zalloc(arena, sizeof(*config->delays));
 	delay_config_init(config->delays);
+	config->rate_limits = arena_zalloc(arena, sizeof(*config->rate_limits));
+	rate_limit_lines_init(config->rate_limits, arena);
 	config->deny_infos = arena_zalloc(arena, sizeof(*config->deny_infos));
 	deny_infos_init(config->deny_infos, arena);
 	config->cachemgr_passwds = arena_zalloc(arena, sizeof(*config->cachemgr_passwds));
@@ -126,6 +129,7 @@ static void destroy(struct config *config)
 	socket_rules_destroy(config->outgoing_tos);
 	socket_rules_destroy(config->clientside_tos);
 	delay_config_fini(config->delays);
+	rate_limit_lines_fini(config->rate_limits);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);
 	acl_set_destroy(config->acls);

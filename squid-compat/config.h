@@ -35,6 +35,7 @@ struct note_rules;     /* note_rules.h */
 struct peers;          /* peers.h */
 struct port_url_rules; /* ports_url.h */
 struct ports;          /* ports.h */
+struct rate_limit_lines; /* rate_limits.h */
 struct refresh_rules;  /* refresh_pattern.h */
 struct rewrite_config; /* helper_config.h */
 struct socket_rules;   /* socket_rules.h */
@@ -193,6 +194,7 @@ struct config {
 	int cache_swap_low_percent, cache_swap_high_percent;
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
+	struct rate_limit_lines *rate_limits; /* rate_limit, ours */
 	struct delay_config *delays; /* delay_pools, client_delay_pools, response_delay_pool */
 	struct upgrade_rules *upgrade_rules; /* http_upgrade_request_protocols */
 	struct size_rules *reply_body_limits; /* reply_body_max_size; without a line: none */

@@ -81,6 +81,13 @@ const struct error_words error_words_fr[ERROR_NAMES] = {
 	[ERROR_TOO_BIG] = {"Trop volumineux",
 		"La demande ou sa réponse dépasse la taille que ce serveur permet.",
 		NULL},
+	[ERROR_TOO_MANY_REQUESTS] = {"Trop de demandes",
+		"Vous avez adressé à ce serveur plus de demandes qu’il n’en permet en si peu de "
+		"temps.",
+		"Veuillez patienter un peu, puis réessayer."},
+	[ERROR_TOO_BUSY] = {"Trop occupé",
+		"Ce serveur a en ce moment plus de travail qu’il ne peut en faire.",
+		"Veuillez réessayer dans un instant."},
 	[ERROR_UNSUP_HTTPVERSION] = {"Version de HTTP non prise en charge",
 		"Ce serveur parle une autre version de HTTP que celle demandée.",
 		NULL},

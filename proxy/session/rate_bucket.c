@@ -61,3 +61,21 @@ int64_t rate_bucket_wait_ms(const struct rate_bucket *bucket, const struct rate_
 
 	return missing > 0 ? time_of(limit, (double)missing) / NS_OF_MS + 1 : 0;
 }
+
+int64_t rate_bucket_try(struct rate_bucket *bucket, const struct rate_limit *limit, int64_t bytes,
+                        int64_t now_ms)
+{
+	int_least64_t seen = atomic_load_explicit(&bucket->full_at_ns, memory_order_relaxed);
+	int64_t takes_ns = time_of(limit, (double)bytes), now_ns = now_ms * NS_OF_MS;
+	int64_t most_ns = time_of(limit, (double)limit->max_bytes);
+	int_least64_t next;
+
+	do {
+		next = (seen > now_ns ? seen : now_ns) + takes_ns;
+		if (next - now_ns > most_ns)
+			return (next - now_ns - most_ns) / NS_OF_MS + 1;
+	} while (!atomic_compare_exchange_weak_explicit(&bucket->full_at_ns, &seen, next,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	return 0;
+}

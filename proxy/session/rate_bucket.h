@@ -26,6 +26,10 @@ int64_t rate_bucket_level(const struct rate_bucket *bucket, const struct rate_li
                           int64_t now_ms);
 void rate_bucket_take(struct rate_bucket *bucket, const struct rate_limit *limit, uint64_t bytes,
                       int64_t now_ms);
+/* Takes bytes (at most max_bytes) only if they are there. 0: done; else nothing is taken, and in so many
+ * milliseconds they will be. */
+int64_t rate_bucket_try(struct rate_bucket *bucket, const struct rate_limit *limit, int64_t bytes,
+                        int64_t now_ms);
 /* Until bytes are in it, at most max_bytes are asked for; 0: they are. */
 int64_t rate_bucket_wait_ms(const struct rate_bucket *bucket, const struct rate_limit *limit,
                             int64_t bytes, int64_t now_ms);

@@ -438,6 +438,8 @@ static enum transaction_state reply_page(struct transaction *t, int status,
 	error_page_head(config->error_pages, page, &facts, body.len, &head);
 	if (status == 401)
 		add_challenge(t, &head);
+	if (t->retry_after_s > 0)
+		buf_printf(&head, "Retry-After: %" PRId64 "\r\n", t->retry_after_s);
 	finish_made(t, status, &head, arena_str(&t->arena, buf_str(&body)));
 	buf_fini(&body);
 	buf_fini(&head);
@@ -572,6 +574,8 @@ enum transaction_state reply_denied(struct transaction *t, const struct acl_resu
 
 	t->tag = tag;
 	t->error = error;
+	if (result->last_acl)
+		transaction_note_denial(t, "acl", str_of(result->last_acl));
 	if (t->lacks_helper) {
 		t->error = ERROR_GATEWAY_FAILURE;
 		return reply_page(t, 503, NULL);

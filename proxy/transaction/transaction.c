@@ -182,9 +182,15 @@ static enum transaction_state run_http_access(struct transaction *t)
 {
 	bool is_purge = transaction_request(t)->method == HTTP_PURGE;
 	struct acl_result result = {0};
-	enum acl_verdict verdict =
-		access_ask(t, transaction_config(t)->http_access, ACL_DENY, &result);
+	enum acl_verdict verdict;
 
+	if (t->snapshot->has_guard && !t->was_guarded) {
+		enum transaction_state next = transaction_run_guard(t);
+
+		if (next != TRANSACTION_HTTP_ACCESS)
+			return next;
+	}
+	verdict = access_ask(t, transaction_config(t)->http_access, ACL_DENY, &result);
 	if (verdict == ACL_NEED)
 		return TRANSACTION_HTTP_ACCESS;
 	if (verdict == ACL_DENY || (is_purge && !t->snapshot->has_purge))
@@ -195,7 +201,7 @@ static enum transaction_state run_http_access(struct transaction *t)
 	if (!t->exchange.port->is_accel && !is_purge)
 		return reply_denied(t, &(struct acl_result){0}, LOG_TCP_DENIED,
 		                    ERROR_ACCESS_DENIED);
-	return TRANSACTION_REWRITE;
+	return t->snapshot->has_guard ? transaction_run_user_guard(t) : TRANSACTION_REWRITE;
 }
 
 /* ---- REPLY_ACCESS */

@@ -77,7 +77,9 @@ struct transaction {
 	uint64_t purges_seen;      /* purge_list_now when the disk was asked, */
 	unsigned removals_seen;    /* and index_removals */
 	unsigned ndisks_asked;
+	bool was_guarded; /* what rate_limit and ban say is known */
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
+	int64_t retry_after_s; /* for Retry-After of a page made here; 0: none */
 	int64_t start_us;
 
 	struct str url; /* effective; NUL-terminated, in the arena */
@@ -165,6 +167,15 @@ void transaction_begin_fetch(struct transaction *transaction);
 
 /* ---- transaction_forwarded.c */
 enum transaction_state transaction_run_forwarded(struct transaction *transaction);
+
+/* ---- transaction_guard.c: with snapshot->has_guard */
+/* Before http_access; HTTP_ACCESS: nothing is against it. */
+enum transaction_state transaction_run_guard(struct transaction *transaction);
+/* Behind it, when it is known who the user is; REWRITE: likewise. */
+enum transaction_state transaction_run_user_guard(struct transaction *transaction);
+/* Says in cache.log (level 2) and the note denied_by what refuses the request: "DIRECTIVE RULE". */
+void transaction_note_denial(struct transaction *transaction, const char *directive,
+                             struct str rule);
 
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);
