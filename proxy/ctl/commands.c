@@ -6,6 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/str.h"
 #include "proxy/ctl/cache.h"
+#include "proxy/ctl/helper.h"
 #include "proxy/ctl/purge.h"
 
 /* In the order of the overview. */
@@ -160,6 +161,14 @@ static const struct ctl_command commands[] = {
 	 .min_words = 1,
 	 .max_words = 1,
 	 .run = ctl_run_why},
+	{.name = "helper test",
+	 .syntax = "[--kind KIND] [--concurrency N] -- PROGRAM [ARGUMENT...]",
+	 .summary = "try a helper program: what is wrong with how it speaks, and why",
+	 .help = ctl_helper_test_help,
+	 .options = ctl_helper_test_options,
+	 .min_words = 1,
+	 .max_words = 256,
+	 .run = ctl_run_helper_test},
 	{.name = "warm",
 	 .syntax = "--from FILE [option]...",
 	 .summary = "fetch what is not stored yet of a list of URLs, an access log or a sitemap",

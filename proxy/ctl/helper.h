@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* proxy/ctl/helper.h: the subcommands of `bobtailctl helper`, for people who write helpers; a file
+ * each: helper_NAME.c. */
+#ifndef PROXY_CTL_HELPER_H
+#define PROXY_CTL_HELPER_H
+#include "proxy/ctl/ctl.h"
+
+extern const struct ctl_option ctl_helper_test_options[];
+extern const char ctl_helper_test_help[];
+int ctl_run_helper_test(struct ctl *ctl, const struct ctl_args *args);
+
+#endif

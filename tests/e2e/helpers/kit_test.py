@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""bobtailctl helper test: what is right passes, and each fault is named."""
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+SRC = os.environ.get("srcdir", ".")
+TOOL = os.environ.get("BOBTAILCTL", "./bobtailctl")
+BROKEN = os.path.join(SRC, "tests/e2e/helpers/broken.py")
+SAMPLES = os.path.join(SRC, "helpers/bundled/url_rewrite_sample")
+SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
+
+# fault, options, exit status, what the report says
+FAULTS = (
+    ("none", "", 0, "fit for url_rewrite_program"),
+    ("banner", "", 1, "it printed 'ready' before any question"),
+    ("dies", "", 1, "exited with status 1"),
+    ("dies", "", 1, "no licence found"),
+    ("hangs", "", 1, "no answer in 1000 ms"),
+    ("twice", "", 1, "it answers twice"),
+    ("flood", "", 1, "it floods"),
+    ("endless", "", 1, "it answers twice"),
+    ("buffers", "", 1, "its output is buffered"),
+    ("nul", "", 1, "NUL byte"),
+    ("words", "", 1, "'okay' makes no sense"),
+    ("words", "--kind external", 1, "an answer begins with OK, ERR or BH"),
+    ("none", "--kind store_id", 0, "fit for store_id_program"),
+    ("pairs", "", 0, "odd"),
+    ("ids", "", 1, "channel id, but none was sent"),
+    ("none", "--concurrency 5", 1, "answers without the channel id"),
+    ("shifted", "--concurrency 5", 1, "which is not open"),
+    ("status", "--concurrency 5", 1, "invalid 200 redirect"),
+    ("crash", "", 1, "was killed by signal 6"),
+    ("half", "", 1, "half a line"),
+    ("noisy", "", 0, "xxxxx"),
+    ("stays", "", 1, "still runs 3000 ms after the end of its input"),
+)
+SQUIDS_OWN = (
+    ("--kind log", "log_file_daemon"),
+    ("--kind ntlm", "ntlm_fake_auth"),
+    ("--kind basic", "basic_fake_auth"),
+    ("--kind store_id --concurrency 4", "storeid_file_rewrite", "/dev/null"),
+    ("--kind url_rewrite", "url_fake_rewrite"),
+)
+WRONG_USE = ("--kind nothing", "--concurrency x", "--kind log --concurrency 3")
+
+
+def examine(options, *command):
+    began = time.monotonic()
+    done = subprocess.run([TOOL, "helper", "test", *options.split(), "--", *command],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    return done.returncode, done.stdout.decode("latin-1"), time.monotonic() - began
+
+
+def expect(what, holds, report):
+    if not holds:
+        sys.exit(f"{what}:\n{report}")
+
+
+def show(row):
+    fault, options, status, text = row
+    # Only who answers must not be given up too early.
+    patience = 1 if fault in ("hangs", "buffers", "half") else 10
+    got, report, seconds = examine(f"--timeout {patience} {options}", sys.executable, BROKEN, fault)
+    expect(f"{fault} {options}: exit status {got}", got == status, report)
+    expect(f"{fault} {options}: no {text!r}", text in report, report)
+    expect(f"{fault} {options}: took {seconds:.1f} s", seconds < 50, report)
+
+
+def sample(options, path):
+    got, report, _ = examine(options, path)
+    expect(path, got == 0, report)
+
+
+def squids_own(options, *command):
+    """What has served for decades is fit."""
+    path = shutil.which(os.path.join(SQUIDS, command[0]))
+    if not path:
+        print(f"skipped: there is no {command[0]}", file=sys.stderr)
+        return
+    got, report, _ = examine(options, path, *command[1:])
+    expect(command[0], got == 0, report)
+
+
+def wrong_use(options):
+    got, report, _ = examine(options, "true")
+    expect(options, got == 1 and "WRONG" not in report, report)
+
+
+def main():
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:  # they mostly wait
+        tasks = [pool.submit(show, row) for row in FAULTS]
+        for options in ("", "--concurrency 20"):
+            tasks += [pool.submit(sample, options, SAMPLES + end) for end in (".py", ".sh")]
+        tasks += [pool.submit(squids_own, *row) for row in SQUIDS_OWN]
+        tasks += [pool.submit(wrong_use, row) for row in WRONG_USE]
+        for task in tasks:
+            task.result()
+
+
+main()
