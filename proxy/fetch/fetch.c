@@ -49,6 +49,7 @@ static void fetch_free(struct fetch *fetch)
 	buf_fini(&fetch->input);
 	buf_fini(&fetch->trailers);
 	mem_free(fetch->upload.bytes);
+	buf_fini(&fetch->upload.kept);
 	list_remove(&fetch->node);
 	mem_free(fetch);
 	worker_session_ended(worker);
@@ -205,7 +206,7 @@ static enum fetch_state timed_out(struct fetch *fetch)
 	case FETCH_CONNECT:
 		return fetch_connect_is_slow(fetch);
 	case FETCH_HANDSHAKE:
-		return fetch_connect_failed(fetch, ETIMEDOUT);
+		return fetch_connect_timed_out(fetch);
 	case FETCH_BODY:
 		return fetch_body_broken(fetch, ETIMEDOUT);
 	default:
@@ -244,6 +245,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	buf_init(&fetch->head, REQUEST_HEAD_MAX_BYTES);
 	buf_init(&fetch->input, REQUEST_HEAD_MAX_BYTES);
 	buf_init(&fetch->trailers, H1_MAX_TRAILER_BYTES);
+	buf_init(&fetch->upload.kept, UPLOAD_KEPT_BYTES);
 	fetch->failure = (struct fetch_failure){502, ERROR_READ_ERROR, 0};
 	fetch->deadline_ms =
 		loop_now_ms(fetch_loop(fetch)) + fetch_config(fetch)->forward_timeout_ms;

@@ -27,7 +27,7 @@ static bool is_worth_another(struct fetch *fetch, int status)
 
 	if (fetch_config(fetch)->retry_on_error)
 		retriable |= status == 403 || status == 500 || status == 501 || status == 503;
-	return retriable && fetch_take_retry(fetch);
+	return retriable && !fetch->upload.is_started && fetch_take_retry(fetch);
 }
 
 /* The body that follows the head, of which rest came along. */
@@ -105,6 +105,7 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	fetch->report.status = response->status;
 	fetch->report.answered_us = loop_wall_us(fetch_loop(fetch));
 	buf_fini(&fetch->head);
+	fetch_forget_upload(fetch);
 	begin_answer_body(fetch);
 	if (response->status == 304 && fetch_order_is_conditional(&fetch->order))
 		return not_modified(fetch, rest);

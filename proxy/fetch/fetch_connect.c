@@ -18,7 +18,9 @@
 
 bool fetch_may_resend(const struct fetch *fetch)
 {
-	return !fetch->upload.is_started && !fetch->upload.is_done &&
+	const struct upload *upload = &fetch->upload;
+
+	return (upload->is_kept || (!upload->is_started && !upload->is_done)) &&
 	       http_method_is_idempotent(fetch_request(fetch)->method);
 }
 
@@ -28,8 +30,10 @@ enum fetch_state fetch_try_next(struct fetch *fetch)
 	origin_close(fetch->conn);
 	fetch->conn = NULL;
 	buf_fini(&fetch->input);
-	if (fetch->upload.is_started || loop_now_ms(fetch_loop(fetch)) >= fetch->deadline_ms)
+	if ((fetch->upload.is_started && !fetch->upload.is_kept) ||
+	    loop_now_ms(fetch_loop(fetch)) >= fetch->deadline_ms)
 		return fetch_fail(fetch);
+	fetch_rewind_upload(fetch);
 	return FETCH_SELECT;
 }
 
@@ -109,8 +113,8 @@ static void choose_socket(struct fetch *fetch)
 	facts->peer_name = peer_name;
 }
 
-/* What an old connection loses can't be sent again unless it is idempotent and without a body:
- * server_pconn_for_nonretriable takes the chance. */
+/* What an old connection loses can't be sent again unless it is idempotent and has no body, or one that
+ * is surely kept: server_pconn_for_nonretriable takes the chance. */
 static bool may_reuse(const struct fetch *fetch)
 {
 	const struct config *config = fetch_config(fetch);
@@ -118,7 +122,8 @@ static bool may_reuse(const struct fetch *fetch)
 	if (!config->server_persistent_connections)
 		return false;
 	if (http_method_is_idempotent(fetch_request(fetch)->method) &&
-	    fetch_request(fetch)->body == HTTP_BODY_NONE)
+	    (fetch_request(fetch)->body == HTTP_BODY_NONE ||
+	     (fetch_request(fetch)->body == HTTP_BODY_LENGTH && fetch_keeps_upload(fetch))))
 		return true;
 	return config->server_pconn_for_nonretriable &&
 	       access_list_allows(config->server_pconn_for_nonretriable, false,
@@ -244,7 +249,7 @@ static bool enter(struct fetch *fetch)
 		return false;
 	fetch->ticket = peer_wait(candidate->state, peer->max_conn, peer->max_queue,
 				  fetch_loop(fetch), was_let_in, fetch);
-	fetch_set_deadline(fetch, peer->queue_timeout_ms);
+	fetch_set_deadline(fetch, fetch_forward_patience(fetch, peer->queue_timeout_ms));
 	return fetch->ticket;
 }
 
@@ -334,7 +339,8 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 	if (fetch->is_resolving)
 		return FETCH_RESOLVE;
 	fetch->query.done = resolve_done;
-	fetch_set_deadline(fetch, fetch_config(fetch)->dns_timeout_ms * 2);
+	fetch_set_deadline(fetch, fetch_forward_patience(fetch,
+							 fetch_config(fetch)->dns_timeout_ms * 2));
 	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, peer ? peer->host : host,
 	                                    peer ? peer->port : parts->port, &fetch->query);
 	if (fetch->is_resolving)
@@ -435,7 +441,7 @@ static void drop_rival(struct fetch *fetch)
 
 static void set_connect_deadline(struct fetch *fetch)
 {
-	int64_t timeout_ms = connect_timeout(fetch);
+	int64_t timeout_ms = fetch_forward_patience(fetch, connect_timeout(fetch));
 	int64_t patience_ms = fetch_config(fetch)->happy_eyeballs_connect_timeout;
 
 	fetch->connect_until_ms = loop_now_ms(fetch_loop(fetch)) + timeout_ms;
@@ -444,12 +450,20 @@ static void set_connect_deadline(struct fetch *fetch)
 	                                  : timeout_ms);
 }
 
+/* What forward_timeout cuts is not held against the peer. */
+enum fetch_state fetch_connect_timed_out(struct fetch *fetch)
+{
+	if (loop_now_ms(fetch_loop(fetch)) >= fetch->deadline_ms)
+		return fetch_fail_with(fetch, 504, ERROR_READ_TIMEOUT, ETIMEDOUT);
+	return fetch_connect_failed(fetch, ETIMEDOUT);
+}
+
 enum fetch_state fetch_connect_is_slow(struct fetch *fetch)
 {
 	int64_t left_ms = fetch->connect_until_ms - loop_now_ms(fetch_loop(fetch));
 
 	if (left_ms <= 0)
-		return fetch_connect_failed(fetch, ETIMEDOUT);
+		return fetch_connect_timed_out(fetch);
 	fetch_set_deadline(fetch, left_ms);
 	if (!fetch->rival && fetch->addr + 1 < fetch->naddrs && may_connect(fetch) &&
 	    begin_connect(fetch, fetch->addr + 1, &fetch->rival) != 0)
@@ -524,8 +538,10 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 	drop_rival(fetch);
 	if (!send_proxy_header(fetch))
 		return fetch_connect_failed(fetch, EPIPE);
-	if (fetch_is_tls(fetch))
+	if (fetch_is_tls(fetch)) {
+		timer_set(fetch_loop(fetch), &fetch->timer, fetch->connect_until_ms);
 		return FETCH_HANDSHAKE;
+	}
 	if (candidate->state)
 		peer_state_succeeded(candidate->state, loop_now_ms(fetch_loop(fetch)));
 	return fetch_begin_send(fetch);
@@ -552,6 +568,7 @@ enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure)
 		origin_close(fetch->conn);
 		fetch->conn = NULL;
 		buf_fini(&fetch->input);
+		fetch_rewind_upload(fetch);
 		return FETCH_RESOLVE;
 	}
 	if (!was_reused)

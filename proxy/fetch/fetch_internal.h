@@ -32,6 +32,7 @@ enum fetch_state {
 enum {
 	REQUEST_HEAD_MAX_BYTES = 1 << 20,
 	UPLOAD_BYTES = 32768,
+	UPLOAD_KEPT_BYTES = 65536, /* a body up to this is sent again to the next destination */
 	BROKEN_PCONN_MS = 10000, /* detect_broken_pconn */
 	MAX_INTERIM = 16, /* 1xx answers before the final one */
 	MIN_GAP_BYTES = 65536,
@@ -44,6 +45,9 @@ struct upload {
 	bool is_chunked, is_started, is_end_sent, is_done;
 	bool wants_crlf; /* behind it; then nothing else goes over the connection */
 	uint64_t nbytes; /* taken from the client so far */
+	bool is_kept;     /* and all of them lie in kept, to be sent again */
+	struct buf kept;
+	size_t kept_sent; /* of these, to the destination in use */
 	char chunk_head[24];
 };
 
@@ -77,7 +81,7 @@ struct fetch {
 	unsigned ninterim;
 	unsigned ntries;   /* destinations that were tried: forward_max_tries */
 	unsigned nretries; /* of this one: connect_retries */
-	int64_t deadline_ms; /* forward_timeout */
+	int64_t deadline_ms; /* forward_timeout: nothing is waited for beyond it but an answer */
 	/* By tcp_outgoing_address, for the candidate in use: in the configuration; NULL: any. */
 	const struct addr *local_v4, *local_v6;
 	int tos; /* by tcp_outgoing_tos; 0: the system's */
@@ -119,6 +123,14 @@ static inline void fetch_set_deadline(struct fetch *fetch, int64_t wait_ms)
 	timer_set(fetch_loop(fetch), &fetch->timer, loop_now_ms(fetch_loop(fetch)) + wait_ms);
 }
 
+/* How long to wait for a destination, where forward_timeout may end sooner. */
+static inline int64_t fetch_forward_patience(const struct fetch *fetch, int64_t wait_ms)
+{
+	int64_t left_ms = fetch->deadline_ms - loop_now_ms(fetch_loop(fetch));
+
+	return left_ms < wait_ms ? left_ms : wait_ms;
+}
+
 /* ---- fetch.c */
 /* Something that the fetch waited for happened: a stream's wake and an object's. */
 void fetch_stream_woke(void *owner);
@@ -150,6 +162,8 @@ enum fetch_state fetch_turned_away(struct fetch *fetch);
 enum fetch_state fetch_run_connect(struct fetch *fetch);
 /* The time for a connect is over, or it is time for another one beside it. */
 enum fetch_state fetch_connect_is_slow(struct fetch *fetch);
+/* Its time is over, or that of the whole fetch. */
+enum fetch_state fetch_connect_timed_out(struct fetch *fetch);
 /* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
 enum fetch_state fetch_try_next(struct fetch *fetch);
 enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
@@ -177,6 +191,12 @@ bool fetch_has_upload(const struct fetch *fetch);
 /* Moves the request's body on. False: it broke (the client's fault or the origin's). */
 bool fetch_pump_upload(struct fetch *fetch);
 void fetch_end_upload(struct fetch *fetch);
+/* Will its body be kept, as far as is known before it comes? */
+bool fetch_keeps_upload(const struct fetch *fetch);
+/* The next destination gets it from its beginning. */
+void fetch_rewind_upload(struct fetch *fetch);
+/* There is an answer. */
+void fetch_forget_upload(struct fetch *fetch);
 /* request_body_max_size, where the client did not say the length first. */
 bool fetch_is_too_large(const struct fetch *fetch);
 

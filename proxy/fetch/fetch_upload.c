@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The request on its way to the origin: its head, then its body as the client sends it. */
+#include <string.h>
+
 #include "lib/base/heap.h"
 #include "proxy/fetch/fetch_internal.h"
 
@@ -52,6 +54,52 @@ void fetch_end_upload(struct fetch *fetch)
 	fetch->upload.is_done = true;
 	mem_free(fetch->upload.bytes);
 	fetch->upload.bytes = NULL;
+}
+
+/* ---- a small body is kept until the answer's head is there (RFC 9110 §9.2.2) */
+
+/* With a precondition, the answer to the second one could be about what the first has changed. */
+static bool is_conditional(const struct http_head *head)
+{
+	return http_has(head, FIELD_IF_MATCH) || http_has(head, FIELD_IF_NONE_MATCH) ||
+	       http_has(head, FIELD_IF_UNMODIFIED_SINCE) || http_has(head, FIELD_IF_MODIFIED_SINCE);
+}
+
+bool fetch_keeps_upload(const struct fetch *fetch)
+{
+	const struct http_request *request = fetch_request(fetch);
+
+	return http_method_is_idempotent(request->method) && !is_conditional(&request->head) &&
+	       (request->body != HTTP_BODY_LENGTH || request->content_length <= UPLOAD_KEPT_BYTES);
+}
+
+void fetch_rewind_upload(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+
+	if (!upload->is_kept)
+		return;
+	upload->kept_sent = 0;
+	upload->is_done = upload->is_end_sent = false;
+}
+
+void fetch_forget_upload(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+
+	upload->is_kept = false;
+	if (upload->kept_sent == upload->kept.len)
+		buf_fini(&upload->kept);
+}
+
+/* The first n of upload->bytes came from the client. */
+static void keep(struct upload *upload, size_t n)
+{
+	if (upload->is_kept && !buf_add(&upload->kept, upload->bytes, n)) {
+		upload->is_kept = false;
+		buf_fini(&upload->kept);
+	}
+	upload->kept_sent = upload->kept.len;
 }
 
 /* request_body_max_size, where the client did not say the length first. */
@@ -117,7 +165,33 @@ static enum pump take_more(struct fetch *fetch)
 		return PUMP_BROKEN;
 	/* The origin need not answer before it has all: only a pause counts. */
 	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
-	return n > 0 ? sent(send_piece(fetch, (size_t)n)) : PUMP_ON;
+	if (n <= 0)
+		return PUMP_ON;
+	keep(upload, (size_t)n);
+	return sent(send_piece(fetch, (size_t)n));
+}
+
+static enum pump send_kept(struct fetch *fetch)
+{
+	struct upload *upload = &fetch->upload;
+	size_t n = upload->kept.len - upload->kept_sent;
+
+	if (n > UPLOAD_BYTES)
+		n = UPLOAD_BYTES;
+	memcpy(upload->bytes, upload->kept.at + upload->kept_sent, n);
+	upload->kept_sent += n;
+	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
+	return sent(send_piece(fetch, n));
+}
+
+static enum pump send_more(struct fetch *fetch)
+{
+	const struct upload *upload = &fetch->upload;
+
+	if (upload->kept_sent < upload->kept.len)
+		return send_kept(fetch);
+	return fetch->order.exchange->is_body_read && upload->is_started ? send_end(fetch)
+									 : take_more(fetch);
 }
 
 /* Squid: broken_posts: an origin that wants a CRLF behind the body. */
@@ -139,13 +213,15 @@ bool fetch_pump_upload(struct fetch *fetch)
 		upload->bytes = mem_alloc(UPLOAD_BYTES);
 		upload->is_chunked = fetch_request(fetch)->body == HTTP_BODY_CHUNKED;
 		upload->wants_crlf = !upload->is_chunked && is_broken_post(fetch);
-		exchange->ops->send_continue(exchange);
+		if (!upload->is_started) {
+			upload->is_kept = fetch_keeps_upload(fetch);
+			exchange->ops->send_continue(exchange);
+		}
 	}
 	do {
 		pump = collect_sent(fetch);
 		if (pump == PUMP_ON)
-			pump = exchange->is_body_read && upload->is_started ? send_end(fetch)
-									     : take_more(fetch);
+			pump = send_more(fetch);
 	} while (pump == PUMP_ON);
 	if (pump == PUMP_DONE)
 		fetch_end_upload(fetch);
