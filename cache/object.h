@@ -97,6 +97,7 @@ struct object {
 		int abort_error; /* errno-like reason, for the log */
 	} shared;
 	atomic_bool is_kept_;
+	atomic_uchar own_fields; /* whoever sends the head notes here what it has; 0: not yet; relaxed */
 	atomic_size_t memory_bytes_;
 	/* the producer's */
 	struct object_chunk *last_;

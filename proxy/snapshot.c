@@ -16,6 +16,7 @@
 #include "proxy/session/bandwidth.h"
 #include "proxy/tls/tls_table.h"
 #include "proxy/transaction/header_additions.h"
+#include "proxy/transaction/security_headers.h"
 #include "proxy/worker.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/cache_dir.h"
@@ -344,6 +345,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->bandwidth = bandwidth_create(config->delays, clock_mono_ms());
 	snapshot->rate_limits = rate_limits_create(config->rate_limits, server->rate_counters);
 	snapshot->has_guard = snapshot->rate_limits != NULL;
+	snapshot->security_headers = security_headers_create(config->security_headers);
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
@@ -399,6 +401,7 @@ void snapshot_unref(struct snapshot *snapshot)
 		helper_pool_unref(snapshot->store_id);
 	stop_externals(snapshot);
 	access_logger_destroy(snapshot->logger);
+	security_headers_destroy(snapshot->security_headers);
 	bandwidth_destroy(snapshot->bandwidth);
 	rate_limits_destroy(snapshot->rate_limits);
 	mem_free(snapshot->rewrite_policy);

@@ -26,6 +26,7 @@ struct helper_reply;
 struct peer_state;
 struct port;
 struct rate_limits;
+struct security_headers;
 struct server;
 struct tls_peer;
 struct tls_port;
@@ -78,6 +79,7 @@ struct snapshot {
 	struct helper_reply *rewrite_response; /* behind the policy; NULL: none */
 	char *rewrite_response_text;
 	struct bandwidth *bandwidth; /* what limits rates; NULL: nothing does */
+	struct security_headers *security_headers; /* NULL: off */
 	bool has_guard;                  /* requests are looked at before http_access */
 	struct rate_limits *rate_limits; /* rate_limit; NULL: there is none */
 	struct access_logger *logger;

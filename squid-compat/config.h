@@ -65,6 +65,13 @@ enum memory_cache_mode {
 	MEMORY_CACHE_NEVER,   /* what was fetched until it is on disk */
 };
 
+/* security_headers, ours */
+enum security_level {
+	SECURITY_HEADERS_OFF,
+	SECURITY_HEADERS_ON,
+	SECURITY_HEADERS_STRICT,
+};
+
 /* WORD... */
 struct config_words {
 	const char **at;
@@ -180,6 +187,7 @@ struct config {
 	bool check_hostnames;
 	bool allow_underscore;
 	const struct port_url_rules *url_rules; /* of append_domain and these; NULL: none */
+	unsigned security_headers; /* enum security_level */
 	struct header_rules *request_headers; /* request_header_access, _replace, _add */
 	struct header_rules *reply_headers;
 

@@ -2,6 +2,7 @@
 /* The table of directives: requests, replies and error pages. */
 #include "squid-compat/directives_internal.h"
 
+static const char *const security_choices[] = {"off", "on", "strict", NULL};
 static const char *const forwarded_for_choices[] = {
 	[FORWARDED_FOR_ON] = "on",
 	[FORWARDED_FOR_OFF] = "off",
@@ -106,6 +107,10 @@ const struct directive directives_message[] = {
 	{.name = "httpd_suppress_version_string", .syntax = "on|off", .otherwise = "off",
 	 .verdict = HONOURED, ON_OFF(httpd_suppress_version_string),
 	 .help = "no version in Server and Via"},
+	{.name = "security_headers", .syntax = "off|on|strict", .otherwise = "off",
+	 .verdict = HONOURED, CHOICE(security_headers, security_choices),
+	 .help = "replies get Strict-Transport-Security (over TLS), X-Content-Type-Options, "
+		 "Referrer-Policy and X-Frame-Options, unless the origin set them (ours)"},
 	{.name = NULL},
 };
 /* clang-format on */

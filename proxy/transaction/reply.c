@@ -14,6 +14,7 @@
 #include "proxy/transaction/cache_status.h"
 #include "proxy/transaction/header_additions.h"
 #include "proxy/transaction/reply_internal.h"
+#include "proxy/transaction/security_headers.h"
 #include "proxy/transaction/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/acl.h"
@@ -53,6 +54,14 @@ static struct str connection_line(struct transaction *t, int status)
 	return t->exchange.may_keep_alive && !reply->close_after
 		       ? STR("Connection: keep-alive\r\n\r\n")
 		       : STR("Connection: close\r\n\r\n");
+}
+
+/* object: whose head it goes behind; NULL: one of ours. */
+static struct str security_lines(const struct transaction *t, struct object *object)
+{
+	const struct port *port = t->exchange.port;
+
+	return security_headers_lines(t->snapshot->security_headers, object, port && port->is_tls);
 }
 
 static struct str stale_warning(const struct transaction *t)
@@ -134,8 +143,10 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 {
 	struct str x_cache = x_cache_lines(t);
 	struct str via = t->is_via_open ? t->snapshot->via_joint : t->snapshot->via_line;
+	struct str security = security_lines(t, t->object);
 	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len + via.len + extra.len +
-						      t->auth_line.len + cache_status_bytes(t));
+						      security.len + t->auth_line.len +
+						      cache_status_bytes(t));
 	struct pen pen = {memory};
 
 	if (t->is_via_open)
@@ -152,6 +163,7 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 	if (!t->is_via_open)
 		pen_put(&pen, via);
 	pen_put(&pen, extra);
+	pen_put(&pen, security);
 	pen_put(&pen, t->auth_line);
 	if (length >= 0) {
 		pen_put(&pen, STR("Content-Length: "));
@@ -393,6 +405,7 @@ static enum transaction_state finish_made(struct transaction *t, int status, str
 	buf_add_str(head, cache_status_line(t));
 	buf_add_str(head, x_cache_lines(t));
 	buf_add_str(head, t->snapshot->via_line);
+	buf_add_str(head, security_lines(t, NULL));
 	buf_add_str(head, connection_line(t, status));
 	reply_add_piece(reply, arena_str(&t->arena, buf_str(head)));
 	reply_finish(t, status);
