@@ -186,7 +186,8 @@ static enum err make_worker(struct server *server, const struct config *config,
 
 static enum err start_workers(struct server *server, struct err_text *why)
 {
-	worker_post_snapshot(server->workers[0], server->current); /* its peers are looked after */
+	for (unsigned i = 0; i < server->nworkers; i++) /* its peers are looked after */
+		worker_post_snapshot(server->workers[i], server->current);
 	atomic_init(&server->nserving, server->nworkers);
 	for (unsigned i = 0; i < server->nworkers; i++) {
 		enum err err = worker_start(server->workers[i], why);

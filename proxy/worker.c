@@ -10,6 +10,7 @@
 #include "lib/http/date.h"
 #include "lib/net/resolver.h"
 #include "proxy/fetch/fetch.h"
+#include "proxy/fetch/peer_standby.h"
 #include "proxy/fetch/peer_watch.h"
 #include "proxy/fetch/origin_pool.h"
 #include "proxy/log/access_logger.h"
@@ -62,6 +63,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	buf_init(&worker->log_scratch, LOG_RECORD_MAX_BYTES);
 	worker->origins = origin_pool_create(worker);
 	worker->watch = index == 0 ? peer_watch_create(worker) : NULL;
+	worker->standby = peer_standby_create(worker);
 	worker->unshared = unshared_create();
 	worker->clients = clients_create();
 	sites_init(&worker->sites, &server->site_names, random_u64());
@@ -78,6 +80,7 @@ void worker_destroy(struct worker *worker)
 	transaction_free_spare(worker);
 	mem_free(worker->spare_flight);
 	peer_watch_destroy(worker->watch);
+	peer_standby_destroy(worker->standby);
 	origin_pool_destroy(worker->origins);
 	buf_fini(&worker->url_scratch);
 	buf_fini(&worker->log_scratch);
@@ -162,6 +165,7 @@ static void act_snapshot(struct message *message)
 	worker->snapshot = message->snapshot;
 	if (worker->watch)
 		peer_watch_take(worker->watch, worker->snapshot);
+	peer_standby_take(worker->standby, worker->snapshot);
 }
 
 void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot)
@@ -255,6 +259,7 @@ static void act_stop(struct message *message)
 	listener_stop_all(worker);
 	if (worker->watch)
 		peer_watch_stop(worker->watch);
+	peer_standby_stop(worker->standby);
 	worker->is_stopping = true;
 	worker->is_patient = message->is_patient;
 	timer_cancel(&worker->stop_timer);

@@ -23,6 +23,7 @@
 
 struct clients;
 struct h2_flight;
+struct peer_standby;
 struct peer_watch;
 struct listener_socket;
 struct origin_pool;
@@ -77,6 +78,7 @@ struct worker {
 	struct resolver *resolver;
 	struct origin_pool *origins;
 	struct peer_watch *watch;   /* of the peers; NULL: not the home loop's */
+	struct peer_standby *standby;
 	struct unshared *unshared; /* collapsed forwarding */
 	struct tls_gate tls_gate;
 	struct loop_task way_task; /* gives way to a disk's writer, in a turn */

@@ -74,7 +74,7 @@ static uint64_t destination_key(const struct fetch *fetch)
 	if (candidate->peer && candidate->peer->proxy_protocol)
 		return client_key(fetch);
 	if (candidate->state)
-		return (uint64_t)(uintptr_t)candidate->state;
+		return origin_key_of(candidate->state);
 	return hash_str((struct str){fetch->order.url.at, parts->path.at}, 1) | 1;
 }
 

@@ -79,6 +79,15 @@ struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key)
 	return NULL;
 }
 
+unsigned origin_pool_count(struct origin_pool *pool, uint64_t key)
+{
+	unsigned n = 0;
+
+	LIST_EACH(node, bucket(pool, key))
+		n += CONTAINER(node, struct origin_conn, node_)->key == key;
+	return n;
+}
+
 /* It closed, or spoke without being asked: of no use in either case (response queue poisoning). */
 static void idle_woke(void *owner)
 {

@@ -22,7 +22,7 @@ struct origin_conn {
 	struct timer idle_timer_;
 	struct origin_pool *pool_;
 	struct peer_state *state; /* counted in its nconns; NULL for direct */
-	uint64_t key;             /* what it may be used for: origin_key */
+	uint64_t key;             /* what it may be used for */
 	struct addr addr;
 	struct addr local; /* our end; unset before the first request on it */
 	int64_t opened_ms;
@@ -36,6 +36,15 @@ void origin_pool_destroy(struct origin_pool *pool); /* closes idle ones; accepts
 
 /* The newest idle connection for key, or NULL. The taker sets the stream's owner. */
 struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key);
+
+/* How many idle ones there are for key. */
+unsigned origin_pool_count(struct origin_pool *pool, uint64_t key);
+
+/* The key of connections to a peer that any request may use, from whatever address of ours. */
+static inline uint64_t origin_key_of(const struct peer_state *state)
+{
+	return (uint64_t)(uintptr_t)state;
+}
 
 /* Starts to connect; 0, or a negative errno with *out untouched. */
 int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each peer has a probe: a timer between two looks, and a state machine for one.
- *     IDLE → RESOLVE → CONNECT → HANDSHAKE → SEND → READ → IDLE     (without a check: IDLE after the
- * handshake). Its connections are not the requests': they count for no max-conn. */
+ *     IDLE → DIAL → SEND → READ → IDLE     (without a check: IDLE after DIAL). Its connections are not the requests': they count for no max-conn. */
 #include "proxy/fetch/peer_watch.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,14 +10,11 @@
 #include "lib/base/heap.h"
 #include "lib/base/health.h"
 #include "lib/base/log.h"
-#include "lib/net/proxy_header.h"
-#include "lib/net/resolver.h"
-#include "lib/net/stream_tls.h"
 #include "proxy/fetch/check_answer.h"
 #include "proxy/fetch/origin_pool.h"
+#include "proxy/fetch/peer_dial.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/snapshot.h"
-#include "proxy/tls/tls_table.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
@@ -33,9 +28,7 @@ enum {
 
 enum probe_state {
 	PROBE_IDLE,
-	PROBE_RESOLVE,
-	PROBE_CONNECT,
-	PROBE_HANDSHAKE,
+	PROBE_DIAL,
 	PROBE_SEND,
 	PROBE_READ,
 };
@@ -46,13 +39,10 @@ struct probe {
 	struct peer_state *of;
 	enum probe_state state;
 	struct timer timer; /* IDLE: to the next look; else until this one has failed */
-	struct resolver_query query;
-	unsigned addr;
-	struct origin_conn *conn;
+	struct peer_dial dial;
 	struct buf request;
 	struct check_answer answer;
 	unsigned ngood, nbad; /* in a row */
-	bool is_resolving;
 	struct health_note note;
 };
 
@@ -80,9 +70,7 @@ static bool has_check(const struct probe *probe)
 
 static void clear(struct probe *probe)
 {
-	resolver_cancel(&probe->query);
-	origin_close(probe->conn);
-	probe->conn = NULL;
+	peer_dial_end(&probe->dial);
 	check_answer_fini(&probe->answer);
 	buf_fini(&probe->request);
 	timer_cancel(&probe->timer);
@@ -149,113 +137,22 @@ static void woke(void *owner)
 	run(owner);
 }
 
-static void resolved(struct resolver_query *query)
-{
-	struct probe *probe = CONTAINER(query, struct probe, query);
-
-	probe->is_resolving = false;
-	run(probe);
-}
-
 static enum probe_state run_idle(struct probe *probe)
 {
-	const struct peer *peer = probe->peer;
+	peer_dial_begin(&probe->dial);
+	return PROBE_DIAL;
+}
 
-	probe->addr = 0;
-	if (peer->unix_path.at) {
-		probe->query.naddrs = 1;
-		return PROBE_CONNECT;
+static enum probe_state run_dial(struct probe *probe)
+{
+	switch (peer_dial_run(&probe->dial)) {
+	case DIAL_WAIT:
+		return PROBE_DIAL;
+	case DIAL_FAILED:
+		return failed(probe, probe->dial.why);
+	case DIAL_DONE:
+		break;
 	}
-	probe->query.done = resolved;
-	probe->is_resolving = !resolver_ask(probe->watch->worker->resolver, peer->host, peer->port,
-					    &probe->query);
-	return PROBE_RESOLVE;
-}
-
-static enum probe_state run_resolve(struct probe *probe)
-{
-	if (probe->is_resolving)
-		return PROBE_RESOLVE;
-	return probe->query.naddrs > 0 ? PROBE_CONNECT : failed(probe, probe->query.why);
-}
-
-static int start_connecting(struct probe *probe)
-{
-	struct origin_pool *pool = probe->watch->worker->origins;
-
-	if (probe->peer->unix_path.at)
-		return origin_connect_unix(pool, 0, NULL, probe->peer->unix_path.at, woke, probe,
-					   &probe->conn);
-	return origin_connect(pool, 0, NULL, &probe->query.addrs[probe->addr], NULL, woke, probe,
-			      &probe->conn);
-}
-
-static enum probe_state connect_failed(struct probe *probe, int error)
-{
-	origin_close(probe->conn);
-	probe->conn = NULL;
-	return ++probe->addr < probe->query.naddrs ? PROBE_CONNECT : failed(probe, strerror(error));
-}
-
-/* Of no client: a header that says so. */
-static bool send_proxy_header(struct probe *probe)
-{
-	static const struct addr nobody;
-	char header[PROXY_HEADER_MADE_BYTES];
-	size_t len;
-
-	if (probe->peer->proxy_protocol == 0)
-		return true;
-	len = proxy_header_write(probe->peer->proxy_protocol, &nobody, &nobody, header);
-	return send(stream_fd(&probe->conn->stream), header, len, MSG_NOSIGNAL) == (ssize_t)len;
-}
-
-static enum probe_state connected(struct probe *probe)
-{
-	if (probe->peer->is_tls)
-		return PROBE_HANDSHAKE;
-	return has_check(probe) ? PROBE_SEND : succeeded(probe);
-}
-
-/* Once more, for the next address, within this one call: the table does not repeat a state. */
-static enum probe_state run_connect(struct probe *probe)
-{
-	enum probe_state next = PROBE_CONNECT;
-
-	while (next == PROBE_CONNECT) {
-		int error = probe->conn ? 0 : start_connecting(probe);
-
-		if (error == 0)
-			error = stream_connect_result(&probe->conn->stream);
-		if (error == STREAM_WAIT)
-			return PROBE_CONNECT;
-		if (error == 0 && !send_proxy_header(probe))
-			error = -EPIPE;
-		next = error == 0 ? connected(probe) : connect_failed(probe, -error);
-	}
-	return next;
-}
-
-static enum probe_state run_handshake(struct probe *probe)
-{
-	struct stream *stream = &probe->conn->stream;
-	int result;
-
-	if (!stream_is_tls(stream)) {
-		const struct peer *peer = probe->peer;
-		struct tls_client *client =
-			tls_peer_client(probe->watch->snapshot->tls_peers[peer->index]);
-
-		if (!client)
-			return failed(probe, "its CAs or CRLs cannot be used");
-		stream_connect_tls(stream, client, peer->tls.name);
-		tls_client_unref(client);
-	}
-	result = stream_handshake(stream);
-	if (result == STREAM_WAIT)
-		return PROBE_HANDSHAKE;
-	if (result != 0)
-		return failed(probe, stream_tls_why(stream));
 	return has_check(probe) ? PROBE_SEND : succeeded(probe);
 }
 
@@ -275,7 +172,7 @@ static void write_request(struct probe *probe)
 
 static enum probe_state run_send(struct probe *probe)
 {
-	struct stream *stream = &probe->conn->stream;
+	struct stream *stream = &probe->dial.conn->stream;
 	struct iovec iov;
 	ssize_t n;
 
@@ -298,7 +195,7 @@ static enum probe_state run_read(struct probe *probe)
 	while (verdict == CHECK_MORE) {
 		size_t size;
 		char *bytes = loop_read_buffer(loop_of(probe), &size);
-		ssize_t n = stream_read(&probe->conn->stream, bytes, size);
+		ssize_t n = stream_read(&probe->dial.conn->stream, bytes, size);
 
 		if (n == STREAM_WAIT)
 			return PROBE_READ;
@@ -316,9 +213,7 @@ static const struct {
 	const char *late; /* what took too long */
 } steps[] = {
 	[PROBE_IDLE] = {run_idle, ""},
-	[PROBE_RESOLVE] = {run_resolve, "its name was not resolved in time"},
-	[PROBE_CONNECT] = {run_connect, "no connection in time"},
-	[PROBE_HANDSHAKE] = {run_handshake, "no TLS handshake in time"},
+	[PROBE_DIAL] = {run_dial, ""}, /* peer_dial_late */
 	[PROBE_SEND] = {run_send, "it did not take the request in time"},
 	[PROBE_READ] = {run_read, "no answer in time"},
 };
@@ -364,12 +259,12 @@ static void timer_fired(struct timer *timer)
 	struct probe *probe = CONTAINER(timer, struct probe, timer);
 
 	if (probe->state != PROBE_IDLE) {
-		failed(probe, steps[probe->state].late);
+		failed(probe, probe->state == PROBE_DIAL ? peer_dial_late(&probe->dial)
+							 : steps[probe->state].late);
 		clear(probe);
 	} else if (is_due(probe)) {
 		check_answer_init(&probe->answer, &probe->peer->check);
 		buf_init(&probe->request, REQUEST_MAX_BYTES);
-		probe->query = (struct resolver_query){0};
 		timer_set(loop_of(probe), timer, loop_now_ms(loop_of(probe)) + patience_ms(probe));
 		run(probe);
 		return;
@@ -421,6 +316,13 @@ void peer_watch_take(struct peer_watch *watch, struct snapshot *snapshot)
 		probe->watch = watch;
 		probe->peer = peer;
 		probe->of = snapshot->peers[peer->index];
+		probe->dial = (struct peer_dial){
+			.worker = watch->worker,
+			.snapshot = snapshot,
+			.peer = peer,
+			.woke = woke,
+			.owner = probe,
+		};
 		timer_init(&probe->timer, timer_fired);
 		timer_set(watch->worker->loop, &probe->timer,
 			  now_ms + pause_ms(probe) * (peer->index % SPREAD) / SPREAD + 1);
