@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The helper programs that ship with Bobtail, each over its pipes; and side by side with Squid's of the
+same name, where those are installed. What is not built or installed is skipped, and said."""
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+from bobtail import SKIP, expect, finish
+
+SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
+PATIENCE = 30
+
+
+def run(command, lines):
+    """What it says to these lines, without blanks at the ends of lines, and its messages."""
+    text = lines if isinstance(lines, bytes) else "".join(f"{line}\n" for line in lines).encode()
+    done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, check=False)
+    said = [line.rstrip(" ") for line in done.stdout.decode("latin-1").split("\n")]
+    return said[:-1], done.stderr.decode("latin-1")
+
+
+class Folder:
+    """Files for the programs."""
+
+    def __init__(self):
+        self.path = tempfile.mkdtemp(prefix="bobtail-bundled.")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def file(self, name, text=None):
+        path = os.path.join(self.path, name)
+        if text is not None:
+            with open(path + ".new", "w", encoding="latin-1") as file:
+                file.write(text)
+            os.rename(path + ".new", path)
+        return path
+
+
+class Talk:
+    """A program that is asked one question after the other."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+
+    def ask(self, question):
+        self.process.stdin.write(question.encode("latin-1") + b"\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().decode("latin-1").rstrip()
+
+
+def same_as_squids(name, options, questions):
+    """Our program's answers are those of Squid's."""
+    squids = os.path.join(SQUIDS, name)
+    if not os.access(squids, os.X_OK):
+        print(f"skipped: {squids} is not there", file=sys.stderr)
+        return
+    ours, theirs = run([f"./{name}", *options], questions)[0], run([squids, *options], questions)[0]
+    for question, our, their in zip(questions, ours, theirs):
+        if our != their:
+            expect(f"{name}: {question!r}", False, (our, their))
+    expect(f"{name} answers as Squid's", len(ours) == len(theirs) == len(questions), (ours, theirs))
+
+
+def survives(name, command, question, answer):
+    """Hostile lines get an answer each, and the next question its own."""
+    lines = b"7 " + b"a" * 1000000 + b"\n" + b"x\0y\n" + b"%zz%\xff\n" + question.encode()
+    said, _ = run(command, lines)
+    expect(f"{name}: a line too long", "BH message=" in said[0], said)
+    expect(f"{name}: a NUL", "BH message=" in said[1], said)
+    expect(f"{name}: one answer a line, the last without its end", len(said) == 4, said)
+    expect(f"{name}: the one after", said[-1] == answer, said)
+
+
+def names_the_missing_file(name, command, path, question):
+    said, messages = run(command, [question] * 2)
+    expect(f"{name}: BH while {path} is missing", len(said) == 2 and "BH message=" in said[0], said)
+    expect(f"{name}: the answer names the file", path in said[0], said)
+    expect(f"{name}: it is said once", messages.count(path) == 1, messages)
+
+
+def store_ids():
+    rules = (
+        "^http://a\\.([^ ]*)\thttp://b/$1\n# comment\n\nfoo(\\d+)-(\\d+)\t$2_$1$3\nq\tfi\"x\\y z\n"
+        " lead\tL\ntail \tT\nCase\tC\nno tab\nz#y\tZ\n#q\tq\nend$\tE\nA(b)?d\t[$1]${1}$&\ntwo\ta\tb\n"
+    )
+    questions = [
+        "http://a.x/y 192.0.2.1/- - GET", "1 http://a.x/y 192.0.2.1/- - GET", "foo12-34", "nothing",
+        "2 nothing", "3 foo12-34", "", "4", "foo1-2foo3-4", "q", "lead", "tail", "case", "z#y", " #q",
+        "end", "end 192.0.2.1/- -", "Abd", "two", "two x=y",
+    ]
+    with Folder() as folder:
+        path = folder.file("rules", rules)
+        same_as_squids("storeid_file_rewrite", [path], questions)
+        command = ["./storeid_file_rewrite", path]
+        said, messages = run(command, ["5 foo1-2", "Ad"])
+        expect("a store id by groups", said == ["5 OK store-id=2_1$3", "OK store-id=[]${1}$&"], said)
+        expect("bad rules are named", "rules line 9" in messages and "line 14" in messages, messages)
+        survives("storeid_file_rewrite", command, "foo1-2", "OK store-id=2_1$3")
+        missing = folder.file("none")
+        names_the_missing_file("storeid_file_rewrite", [command[0], missing], missing, "x")
+
+
+def url_rewrites():
+    rules = """# comment
+rewrite       ^http://img\\.example/(?<name>.*)\\.jpeg$  http://o.example/${name}.jpg
+redirect=308  /shop/(.*)  https://s.example/$1"x
+keep          ^http://api\\.
+redirect      ^http://(api|www)\\.  https://$1.example/
+rewrite       (a+)+$  http://never.example/
+fold          x y
+rewrite       (  y
+redirect=200  x y
+keep          x y
+"""
+    cases = [
+        ("http://img.example/a/b.jpeg 192.0.2.1/- - GET", 'OK rewrite-url="http://o.example/a/b.jpg"'),
+        ("9 http://x.example/shop/1 -", '9 OK status=308 url="https://s.example/1\\"x"'),
+        ("http://api.example/", "ERR"),
+        ("http://www.example/", 'OK status=302 url="https://www.example/"'),
+        ("http://other.example/", "ERR"),
+        ("http://x.example/" + "a" * 40 + "!", "ERR"),
+        ("", "ERR"),
+    ]
+    with Folder() as folder:
+        path = folder.file("rules", rules)
+        said, messages = run(["./url_rewrite_rules", path], [question for question, _ in cases])
+        for (question, answer), was in zip(cases, said):
+            expect(f"url_rewrite_rules: {question}", was == answer, was)
+        for line in (7, 8, 9, 10):
+            expect(f"a bad rule on line {line} is named", f"rules line {line}:" in messages, messages)
+        survives("url_rewrite_rules", ["./url_rewrite_rules", path], "http://api.example/", "ERR")
+        with Talk("./url_rewrite_rules", path) as talk:
+            expect("before the change", talk.ask("http://w.example/") == "ERR")
+            folder.file("rules", "rewrite w\\.example http://new.example/\n")
+            is_new = 'OK rewrite-url="http://new.example/"'
+            expect("a changed file counts at once", talk.ask("http://w.example/") == is_new)
+            os.unlink(path)
+            expect("without it, the rules stay", talk.ask("http://w.example/") == is_new)
+        names_the_missing_file("url_rewrite_rules", ["./url_rewrite_rules", path], path, "http://w/")
+
+
+def users_and_addresses():
+    lines = """127.0.0.1 alice
+10.0.0.0/255.0.0.0 bob
+192.168.1.0/255.255.255.0 ALL
+192.168.0.0/255.255.0.0 NONE
+192.0.2.4 @root
+# c
+7.7.7.7\ttab
+6.6.6.0/255.255.255.128 x
+9.9.9.9 NONE
+9.9.9.9 carl
+"""
+    questions = [
+        "127.0.0.1 alice", "127.0.0.1 bob", "10.3.3.3 bob", "192.168.1.7 zed", "192.168.2.7 zed",
+        "192.0.2.4 nobody", "", "foo", "192.0.2.1 ", "::1 alice", "127.0.0.1 alice extra",
+        "127.0.0.1 al%69ce", "7.7.7.7 tab", "6.6.6.127 x", "6.6.6.128 x", "9.9.9.9 carl", "zz alice",
+        "127.0.0.1 ALICE", "127.0.0.1 -", "4.4.4.4 ALL",
+    ]
+    with Folder() as folder:
+        path = folder.file("users", lines)
+        same_as_squids("ext_file_userip_acl", ["-f", path], questions)
+        folder.file("users", lines + "5.5.5.0/24 al\n2001:db8::/33 six\n1.2.3.4/40 x\nfoo y\n3.3.3.3\n")
+        command = ["./ext_file_userip_acl", "-f", path]
+        said, messages = run(
+            command,
+            ["3 127.0.0.1 alice", "5.5.5.9 al", "5.5.6.0 al", "2001:db8:7fff::1 six",
+             "2001:db8:8000::1 six", "9.9.9.9 NONE", "1.2.3.4 x"],
+        )
+        answers = ["3 OK", "OK", "ERR", "OK", "ERR", "ERR", "ERR"]
+        expect("channel ids, prefixes, IPv6, nobody is called NONE", said == answers, said)
+        expect("bad lines are named", messages.count("left out") == 3, messages)
+        survives("ext_file_userip_acl", command, "127.0.0.1 alice", "OK")
+        missing = folder.file("none")
+        names_the_missing_file("ext_file_userip_acl", [command[0], "-f", missing], missing, "::1 x")
+
+
+def sessions():
+    """Squid's answers, as Debian 12's program gives them once its database can be opened at all."""
+    passive = [
+        ("1 u", '1 ERR message="Welcome"'), ("2 u", "2 OK"), ("3 v LOGIN", '3 OK message="Welcome"'),
+        ("4 v", "4 OK"), ("7 u LOGOUT", '7 OK message="Bye"'), ("8 u", '8 ERR message="Welcome"'),
+        ("9 u -", "9 OK"),
+    ]
+    none = 'ERR message="No session available"'
+    active = [
+        ("1 u", f"1 {none}"), ("2 u LOGIN", '2 OK message="Welcome"'), ("3 u", "3 OK"),
+        ("4 u LOGOUT", '4 OK message="Bye"'), ("5 u", f"5 {none}"), ("6 u LOGOUT", '6 OK message="Bye"'),
+        ("7 LOGIN", f"7 {none}"), ("8 a b LOGIN", '8 OK message="Welcome"'), ("9 a b", "9 OK"),
+        ("10 a", f"10 {none}"), ("11 u LOGINX", f"11 {none}"), ("12 u LOGIN", '12 OK message="Welcome"'),
+        ("13 u -", "13 OK"), ("14 u FOO", f"14 {none}"),
+    ]
+    program = "./ext_session_acl"
+    with Folder() as folder:
+        for what, options, cases in (("passive", [], passive), ("active", ["-a"], active)):
+            for path in ([], ["-b", folder.file(what)]):
+                said, _ = run([program, *options, *path], [question for question, _ in cases])
+                expect(f"sessions, {what} {path}", said == [answer for _, answer in cases], said)
+        shared = ["-b", folder.path]
+        with Talk(program, *shared) as first, Talk(program, *shared) as second:
+            expect("begun in one child", first.ask("1 u").startswith("1 ERR"))
+            expect("known in the other", second.ask("1 u") == "1 OK")
+        expect("and after a restart", run([program, *shared], ["1 u"])[0] == ["1 OK"])
+        with Talk(program, "-T", "1") as fixed, Talk(program, "-t", "1") as idle:
+            fixed.ask("1 u")
+            idle.ask("1 u")
+            deadline = time.monotonic() + PATIENCE
+            while fixed.ask("2 u") == "2 OK" and time.monotonic() < deadline:
+                time.sleep(0.1)
+            expect("a fixed session ends however often it is asked for", time.monotonic() < deadline)
+            time.sleep(1.1)
+            expect("an idle one ends", idle.ask("2 u") == '2 ERR message="Welcome"')
+        said = run([program], ["u"])[0]
+        expect("without a channel id", "BH message=" in said[0], said)
+        names_the_missing_file("ext_session_acl", [program, "-b", "/none/x"], "/none/x", "1 u")
+        foreign = folder.file("foreign", "not a database, but long enough to be looked at\n" * 50)
+        names_the_missing_file("ext_session_acl", [program, "-b", foreign], foreign, "1 u")
+        survives("ext_session_acl", [program, "-a"], "1 u LOGIN", '1 OK message="Welcome"')
+
+
+def digests():
+    plain = "user:pass\n#c:d\nbob:realm:secret\nempty:\n\nx y:z\nba\\ck:pw\ndup:one\ndup:two\nblank:pass \n"
+    hash1, hash2 = "0123456789abcdef" * 2, "1123456789ABCDEF" * 2
+    hashed = f"a:r:{hash1}\nb:r:{hash2}\nc:r:{hash1}0\nd:r:{hash1}\nd:s:{hash2}\nplain:pass\n"
+    questions = [
+        '"user":"realm"', '"nobody":"realm"', '"bob":"realm"', '"bob":"other"', "garbage", "", '"user"',
+        '7 "user":"realm"', "8 garbage", '"user":"re alm"', '"empty":"r"', '"x y":"r"', '"ba\\ck":"r"',
+        '"dup":"r"', '"blank":"r"', '"user":""', '"":"realm"', '"user":"realm" extra', '"user": "realm"',
+    ]
+    with Folder() as folder:
+        path = folder.file("plain", plain)
+        same_as_squids("digest_file_auth", [path], questions)
+        names = [f'"{name}":"{realm}"' for name in ("a", "b", "c", "d", "plain") for realm in ("r", "s")]
+        same_as_squids("digest_file_auth", ["-c", folder.file("hashed", hashed)], names)
+        program = "./digest_file_auth"
+        md5 = hashlib.md5(b"user:realm:pass").hexdigest()
+        sha256 = hashlib.sha256(b"user:realm:pass").hexdigest()
+        said, _ = run([program, "-s", path], questions[:1])
+        expect("with SHA-256", said == [f'OK ha1="{md5}" ha1-sha256="{sha256}"'], said)
+        long = folder.file("long", f"user:realm:{md5}:{sha256}\n")
+        expect("hashed likewise", run([program, "-cs", long], questions[:1])[0] == said)
+        survives("digest_file_auth", [program, path], questions[0], f'OK ha1="{md5}"')
+        missing = folder.file("none")
+        names_the_missing_file("digest_file_auth", [program, missing], missing, questions[0])
+
+
+def daemon_log():
+    commands = b"r3\nb0\nLone\nLtwo\nR\nLthree\nR\nLfour\nF\nR\nR\nLx\nZjunk\n\nTzap\nO\nL\nLnoeol"
+    names = ["log", "log.0", "log.1", "log.2"]
+    with Folder() as folder:
+        written = {}
+        for program in ("./log_file_daemon", os.path.join(SQUIDS, "log_file_daemon")):
+            if not os.access(program, os.X_OK):
+                print(f"skipped: {program} is not there", file=sys.stderr)
+                continue
+            run([program, folder.file("log")], commands)
+            written[program] = []
+            for name in names:
+                with open(folder.file(name), "rb") as file:
+                    written[program].append(file.read())
+                os.unlink(folder.file(name))
+        ours = written["./log_file_daemon"]
+        expect("rotated", ours == [b"x\nZjunk\n\n\nnoeol", b"", b"four\n", b"three\n"], ours)
+        expect("as Squid's", all(texts == ours for texts in written.values()), written)
+        line = b"a" * 1000000 + b"\0b"
+        run(["./log_file_daemon", folder.file("log")], b"L" + line + b"\nLnext\n")
+        with open(folder.file("log"), "rb") as file:
+            expect("a long line, with a NUL", file.read() == line + b"\nnext\n")
+        _, messages = run(["./log_file_daemon", folder.file("none/log")], b"Lx\nLy\n")
+        expect("a folder that is missing", messages.count("none/log") == 1, messages)
+        _, messages = run(["./log_file_daemon", "/dev/full"], b"Lx\nF\nLy\n")
+        expect("a full disk", "No space left" in messages, messages)
+
+
+def main():
+    if not os.access("./url_rewrite_rules", os.X_OK):
+        print("skipped: the programs are not built here")
+        sys.exit(SKIP)
+    for test in (store_ids, url_rewrites, users_and_addresses, sessions, digests, daemon_log):
+        test()
+    finish()
+
+
+main()
