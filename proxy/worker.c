@@ -28,7 +28,7 @@
 #include "squid-compat/ports.h"
 
 enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20,
-       LOG_RECORD_MAX_BYTES = 1 << 18 };
+       LOG_RECORD_MAX_BYTES = 1 << 20 };
 
 /* The processor goes to whoever else is ready to run on it: a disk's writer that would be outrun. Returns
  * at once if nobody is. */

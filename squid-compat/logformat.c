@@ -348,7 +348,8 @@ static void render_code(const struct log_item *item, const struct log_facts *fac
 	else if (value.text.len > 0)
 		log_encode(out, item->encoding, str_first(value.text, LOGFORMAT_MAX_VALUE));
 	if (value.kind < LOG_VALUE_NUMBER && value.text.len == 0)
-		buf_add_char(out, '-'); /* as Squid: a missing value has no width */
+		/* as Squid: a missing value has no width */
+		buf_add_str(out, item->encoding == LOG_ENCODE_JSON ? STR("null") : STR("-"));
 	else
 		align(item, start, value.kind >= LOG_VALUE_NUMBER, out);
 	buf_clear(scratch);
@@ -398,15 +399,27 @@ void logformat_render_line(const struct logformat_name *format, const struct log
 static const struct {
 	const char *name, *text;
 	bool appends_mime;
+	enum log_encoding encoding; /* of all codes; RAW: each its own */
 } builtin[] = {
-	{"squid", "%9ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %#un %Sh/%<a %mt", true},
-	{"common", "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st %Ss:%Sh", true},
+	{"squid", "%9ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %#un %Sh/%<a %mt", true, LOG_ENCODE_RAW},
+	{"common", "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st %Ss:%Sh", true, LOG_ENCODE_RAW},
 	{"combined",
 	 "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st \"%{Referer}>h\" "
 	 "\"%{User-Agent}>h\" %Ss:%Sh",
-	 true},
-	{"referrer", "%ts.%03tu %>a %{Referer}>h %ru", false},
-	{"useragent", "%>a [%tl] \"%{User-Agent}>h\"", false},
+	 true, LOG_ENCODE_RAW},
+	{"referrer", "%ts.%03tu %>a %{Referer}>h %ru", false, LOG_ENCODE_RAW},
+	{"useragent", "%>a [%tl] \"%{User-Agent}>h\"", false, LOG_ENCODE_RAW},
+	/* Not Squid's. docs/LOGS.md has the fields; new ones go to the end. */
+	{"json",
+	 "{\"time\":%{%Y-%m-%dT%H:%M:%SZ}tg,\"timestamp\":%ts.%03tu,\"duration_ms\":%tr,"
+	 "\"client\":%>a,\"client_port\":%>p,\"user\":%un,\"method\":%rm,\"url\":%ru,"
+	 "\"host\":%>rd,\"protocol\":%rv,\"status\":%>Hs,\"result\":%Ss,\"bytes_out\":%<st,"
+	 "\"bytes_in\":%>st,\"type\":%mt,\"referer\":%{Referer}>h,\"user_agent\":%{User-Agent}>h,"
+	 "\"hierarchy\":%Sh,\"server\":%<a,\"server_port\":%<p,\"peer\":%<A,"
+	 "\"server_status\":%<Hs,\"server_ms\":%<tt,\"error\":%err_code,"
+	 "\"error_detail\":%err_detail,\"port\":%lp,\"tls\":%tls::>negotiated_version,"
+	 "\"cipher\":%tls::>negotiated_cipher,\"sni\":%tls::>sni,\"sequence\":%sn}",
+	 false, LOG_ENCODE_JSON},
 };
 
 static struct logformat_name *add_name(struct logformats *formats, struct str name,
@@ -426,13 +439,14 @@ void logformats_init(struct logformats *formats, struct arena *arena)
 	*formats = (struct logformats){.arena_ = arena};
 	for (size_t i = 0; i < COUNT(builtin); i++) {
 		const struct logformat *format =
-			compile(str_of(builtin[i].text), true, LOG_ENCODE_RAW, arena, NULL);
+			compile(str_of(builtin[i].text), true, builtin[i].encoding, arena, NULL);
 		struct logformat_name *entry;
 
 		check(format);
 		entry = add_name(formats, str_of(builtin[i].name), format);
 		entry->is_builtin = true;
 		entry->appends_mime = builtin[i].appends_mime;
+		entry->gives_way = builtin[i].encoding == LOG_ENCODE_JSON;
 	}
 }
 
@@ -448,13 +462,15 @@ void logformats_parse(struct logformats *formats, const struct words *words,
 		      struct report *report)
 {
 	struct str name = words_text(words, 1);
+	const struct logformat_name *known;
 	const struct logformat *format;
 
 	if (words->n < 3) {
 		report_say(report, REPORT_FATAL, "logformat needs a name and a format");
 		return;
 	}
-	if (logformats_find(formats, name)) {
+	known = logformats_find(formats, name);
+	if (known && !known->gives_way) {
 		report_say(report, REPORT_ERROR, "logformat %.*s is already defined. Ignoring.",
 			   STR_ARG(name));
 		return;

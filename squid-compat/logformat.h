@@ -37,11 +37,12 @@ void logformat_render(const struct logformat *format, const struct log_facts *fa
 /* Does it say fields of the reply's head (%<h), so that facts->reply_head has to be there? */
 bool logformat_wants_reply(const struct logformat *format);
 /* logformat NAME ...: all formats by name, the built-in ones (squid, common, combined, referrer,
- * useragent) among them. */
+ * useragent; json is ours) among them. */
 struct logformat_name {
 	struct str name;
 	const struct logformat *format;
 	bool is_builtin;
+	bool gives_way; /* to a logformat line of that name */
 	bool appends_mime; /* log_mime_hdrs adds the heads to this one */
 	struct logformat_name *next;
 };

@@ -12,6 +12,7 @@ enum log_encoding {
 	LOG_ENCODE_URL,      /* #: rfc1738, % too */
 	LOG_ENCODE_URL_KEEP, /* rfc1738, what is escaped already stays */
 	LOG_ENCODE_SHELL,    /* /: with its own quotes when needed */
+	LOG_ENCODE_JSON,     /* a string of JSON with its quotes; what is missing is null */
 	LOG_ENCODE_BLANKS,   /* blanks and controls as %XX, so that a field stays one */
 	LOG_ENCODINGS
 };

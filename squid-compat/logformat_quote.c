@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Encodings of values in log lines and helper requests: one table of what each byte needs. */
 #include "lib/base/check.h"
+#include "lib/base/json.h"
 #include "squid-compat/logformat_internal.h"
 
 static void add_hex(struct buf *out, const char *before, unsigned char c, const char *digits)
@@ -112,6 +113,10 @@ void log_encode(struct buf *out, enum log_encoding encoding, struct str value)
 			    str_find_char(value, '\t') < value.len);
 
 	check((unsigned)encoding < LOG_ENCODINGS);
+	if (encoding == LOG_ENCODE_JSON) {
+		json_add_str(out, value);
+		return;
+	}
 	if (!encoders[encoding]) {
 		buf_add_str(out, value);
 		return;

@@ -43,6 +43,11 @@ int ctl_run_explain(struct ctl *ctl, const struct ctl_args *args);
 extern const struct ctl_option ctl_why_options[];
 int ctl_run_why(struct ctl *ctl, const struct ctl_args *args);
 
+/* log.c */
+extern const struct ctl_option ctl_log_options[];
+extern const char ctl_log_help[];
+int ctl_run_log(struct ctl *ctl, const struct ctl_args *args);
+
 /* trace.c */
 extern const struct ctl_option ctl_trace_options[];
 extern const char ctl_trace_help[];

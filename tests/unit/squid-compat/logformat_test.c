@@ -122,6 +122,25 @@ static void builtin_formats_are_byte_exact(void **state)
 	fini(&rig);
 }
 
+static void json_escapes_what_is_not_plain(void **state)
+{
+	struct rig rig;
+	const char *line;
+
+	(void)state;
+	init(&rig);
+	rig.facts.client_request.host = STR("w\"\\\x1b\n\xc3\xa9\xf0\x9f\x98\x80\xff\xc3");
+	line = line_of(&rig, "json");
+	assert_non_null(strstr(line, "{\"time\":\"2026-11-21T21:30:55Z\",\"timestamp\":1795296655.293,"
+				     "\"duration_ms\":1,\"client\":\"127.0.0.1\","));
+	assert_non_null(strstr(line, "\"host\":\"w\\\"\\\\\\u001b\\u000a\\u00e9\\ud83d\\ude00"
+				     "\\ufffd\\ufffd\","));
+	assert_non_null(strstr(line, "\"user\":null,"));
+	assert_non_null(strstr(line, "\"user_agent\":\"UA/1 \\\"q\\\"\","));
+	assert_int_equal(line[strlen(line) - 1], '}');
+	fini(&rig);
+}
+
 static void a_connection_without_a_request_has_a_line_too(void **state)
 {
 	struct rig rig;
@@ -362,6 +381,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(builtin_formats_are_byte_exact),
+		cmocka_unit_test(json_escapes_what_is_not_plain),
 		cmocka_unit_test(a_connection_without_a_request_has_a_line_too),
 		cmocka_unit_test(tags_carry_their_suffixes_in_order),
 		cmocka_unit_test(codes_render_as_in_squid),
