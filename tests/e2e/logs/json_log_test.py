@@ -67,8 +67,8 @@ with Proxy(CONFIG, PORT) as proxy:
         value = bytes(source.choice(everything) for _ in range(40))
         send(b"GET /" + (value if i % 3 == 0 else b"x%1b%ff\"") + b" HTTP/1.1\r\nHost: "
              + (value if i % 3 == 1 else b"site.example") + b"\r\nUser-Agent: " + (text if i % 2 else everything)
-             + b"\r\nReferer: \"\\ \xc3\xa9 \xff " + value + b"\r\nConnection: close\r\n\r\n")
-    send(b"GET /long HTTP/1.1\r\nHost: site.example\r\nUser-Agent: " + b"\xff\x01" * 9000
+             + b"\r\nReferer: \"\\ \xc3\xa9 \xff " + (text if i % 2 else value) + b"\r\nConnection: close\r\n\r\n")
+    send(b"GET /long HTTP/1.1\r\nHost: site.example\r\nUser-Agent: " + b"\xff\t" * 9000
          + b"\r\nConnection: close\r\n\r\n")
     send(b"\x16\x03\x01\x00\x00nothing\r\n\r\n")
     expect("each has a line", wait_for(lambda: len(lines()) >= 62), len(lines()))
