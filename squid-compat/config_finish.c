@@ -196,8 +196,10 @@ static void finish_ports(struct reading *reading)
 
 	if (config->tcp_recv_bufsize_bytes > MAX_RECV_BUFFER_BYTES)
 		config->tcp_recv_bufsize_bytes = MAX_RECV_BUFFER_BYTES;
-	for (struct port *port = config->ports->first; port; port = port->next)
+	for (struct port *port = config->ports->first; port; port = port->next) {
 		port->recv_bytes = (int)config->tcp_recv_bufsize_bytes;
+		port->session_ttl_s = config->sslproxy_session_ttl_s;
+	}
 	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))
 		report_say(reading->report, REPORT_FATAL_AT_START,
 		           "No HTTP, HTTPS, or FTP ports configured");

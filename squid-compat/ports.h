@@ -63,6 +63,7 @@ struct port {
 	bool has_worker_queues;
 	bool no_http2;           /* ours: no-http2, not offered by ALPN */
 	bool has_h2c;            /* ours: h2c, HTTP/2 in clear with prior knowledge */
+	int session_ttl_s; /* of TLS; sslproxy_session_ttl */
 	int recv_bytes;          /* tcp_recv_bufsize; 0: the system's */
 	enum port_pmtu pmtu;
 	struct port_keepalive keepalive;

@@ -32,6 +32,7 @@ struct tls_server {
 	enum tls_ask ask;
 	bool has_tickets;
 	uint8_t ticket_key[TLS_TICKET_KEY_BYTES];
+	int ticket_s;
 	char *alpn[TLS_MAX_ALPN];
 	size_t nalpn;
 };
@@ -268,6 +269,7 @@ enum err tls_server_create(const struct tls_server_config *config, struct tls_se
 	server->ask = config->ask;
 	if (config->ticket_key) {
 		server->has_tickets = true;
+		server->ticket_s = config->ticket_s;
 		memcpy(server->ticket_key, config->ticket_key, TLS_TICKET_KEY_BYTES);
 	}
 	for (; server->nalpn < config->nalpn; server->nalpn++)
@@ -321,8 +323,10 @@ static void prepare_server(gnutls_session_t session, const struct tls_server *se
 	if (server->nalpn > 0)
 		gnutls_alpn_set_protocols(session, alpn, (unsigned)server->nalpn,
 		                          GNUTLS_ALPN_SERVER_PRECEDENCE);
-	if (server->has_tickets)
+	if (server->has_tickets) {
+		gnutls_db_set_cache_expiration(session, server->ticket_s); /* of tickets too */
 		gnutls_session_ticket_enable_server(session, &ticket_key);
+	}
 	gnutls_certificate_server_set_request(session, requests[server->ask]);
 }
 

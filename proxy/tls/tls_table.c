@@ -149,6 +149,7 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
 		.certificates = certificates,
 		.ncertificates = ncertificates,
 		.ask = ask_of(options),
+		.ticket_s = port->session_ttl_s,
 		.trust = {.cas = cas,
 	                  .ca_dir = options->ca_path.at,
 	                  .crl = files->crl.bytes,
@@ -163,7 +164,8 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
 	if (config.ask == TLS_ASK_NONE)
 		config.trust = (struct tls_trust){.cas = cas};
 	make_ticket_key(table, port, files, ticket_key);
-	if (!(options->flags & TLS_NO_SESSION_REUSE) && !tls_priority_has_no_ticket(options))
+	if (port->session_ttl_s > 0 && !(options->flags & TLS_NO_SESSION_REUSE) &&
+	    !tls_priority_has_no_ticket(options))
 		config.ticket_key = ticket_key;
 	tls_server_create(&config, &server, why);
 	gnutls_memset(ticket_key, 0, sizeof(ticket_key));

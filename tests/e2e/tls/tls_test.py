@@ -39,6 +39,7 @@ access_log none
 cache_log {{log}}
 pid_filename none
 visible_hostname proxy.test
+sslproxy_session_ttl 1234
 workers 2
 shutdown_lifetime 1 second
 """
@@ -114,6 +115,12 @@ def sessions_go_on():
             with connect("a.example", made=made, session=session) as connection:
                 ask(connection, "/10")
                 assert connection.session_reused, version
+
+
+def says_how_long_sessions_may_go_on():
+    asked = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{HTTPS}", "-tls1_2"],
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    assert b"ticket lifetime hint: 1234 " in asked.stdout, asked.stdout
 
 
 def negotiates_http_1_1():
