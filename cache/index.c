@@ -509,6 +509,21 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 	return !was_removed;
 }
 
+void index_note_growth(struct index *index, struct object *object)
+{
+	struct shard *shard = shard_of(index, object->key);
+	size_t bytes = object_memory_bytes(object);
+
+	lock_take(&shard->lock);
+	if (object->index_.place == PLACE_STORED) {
+		atomic_fetch_add_explicit(&index->bytes, bytes - bytes_of(object),
+					  memory_order_relaxed);
+		atomic_store_explicit(&object->index_.bytes, bytes, memory_order_relaxed);
+	}
+	lock_drop(&shard->lock);
+	index_evict(index);
+}
+
 /* ---- walking */
 
 /* The next of nbuckets in an order that a doubling of the table keeps: the highest bit counts first.

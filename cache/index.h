@@ -68,6 +68,9 @@ bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
  * out of date: do not store it elsewhere either. */
 bool index_insert(struct index *index, uint64_t key, struct object *object);
 
+/* An object that may be there takes more memory than it did. May evict. */
+void index_note_growth(struct index *index, struct object *object);
+
 /* Takes this one out, if it is there: it was aborted, turned out private, or may not serve any
  * more. */
 bool index_remove(struct index *index, struct object *object);

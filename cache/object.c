@@ -60,6 +60,8 @@ void object_destroy(struct object *object)
 	if (object->piece_.file)
 		body_piece_give(&object->piece_);
 	object_unref(object->body_of_);
+	for (unsigned i = 0; i < CODINGS; i++)
+		object_unref(object_coded(object, i));
 	mem_free(object->heads_);
 	mem_free(object->trailers_);
 	mem_free(object->url_);
@@ -90,6 +92,22 @@ size_t object_memory_bytes(const struct object *object)
 static void add_memory(struct object *object, size_t bytes)
 {
 	atomic_fetch_add_explicit(&object->memory_bytes_, bytes, memory_order_relaxed);
+}
+
+bool object_add_coded(struct object *object, enum content_coding coding, struct object *coded)
+{
+	struct object *none = NULL;
+
+	check(object_is_whole(coded));
+	object_ref(coded);
+	/* Release: pairs with object_coded, so that who finds it sees it whole. */
+	if (!atomic_compare_exchange_strong_explicit(&object->coded_[coding], &none, coded,
+						     memory_order_release, memory_order_relaxed)) {
+		object_unref(coded);
+		return false;
+	}
+	add_memory(object, object_memory_bytes(coded));
+	return true;
 }
 
 int object_abort_error(struct object *object)
@@ -249,6 +267,9 @@ struct object *object_create_filed(struct object *old)
 	}
 	object = object_create(NULL, NULL, NULL, 0);
 	copy_head(object, &head, 0);
+	for (unsigned i = 0; i < CODINGS; i++)
+		if (object_coded(old, i))
+			object_add_coded(object, i, object_coded(old, i));
 	object->piece_ = piece;
 	object->whole_ = object->shared.first = mem_zalloc(sizeof(*object->whole_));
 	object->whole_->cap = (uint32_t)piece.len;

@@ -31,6 +31,7 @@
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/base/str.h"
+#include "lib/http/content_coding.h"
 #include "lib/net/loop.h"
 
 enum object_state {
@@ -113,6 +114,8 @@ struct object {
 	struct object_chunk *whole_;
 	struct object *body_of_; /* whose body this one shares (a 304 renewed its head) */
 	struct body_piece piece_; /* the body, when it lies in a file (object_create_filed) */
+	/* The same in other content codings, a reference each, once there is one (cache/coding.h). */
+	_Atomic(struct object *) coded_[CODINGS];
 	char *heads_;            /* the memory behind the spans above, and behind a small body */
 	char *trailers_;
 	char *url_;              /* the same for a URL that was known before the head */
@@ -197,6 +200,14 @@ static inline uint64_t object_length(const struct object *object)
 }
 /* Bytes that the object takes in memory, its heads and itself counted. */
 size_t object_memory_bytes(const struct object *object);
+/* The same response in another content coding: whole, or NULL. It lives as long as object. */
+static inline struct object *object_coded(const struct object *object, enum content_coding coding)
+{
+	return atomic_load_explicit(&object->coded_[coding], memory_order_acquire);
+}
+/* Gives object such a one: a reference of its own, counted in object's memory (index_note_growth). False,
+ * and nothing done: it has one already. Any thread. */
+bool object_add_coded(struct object *object, enum content_coding coding, struct object *coded);
 /* What object_abort was told; 0 before. */
 int object_abort_error(struct object *object);
 /* Complete, and all of it in memory: may be indexed, renewed and read at any offset. */

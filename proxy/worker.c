@@ -52,6 +52,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	list_init(&worker->spare);
 	list_init(&worker->fetches);
 	list_init(&worker->backgrounds);
+	recoders_init(&worker->recoders);
 	worker->way_task.run = give_way;
 	worker->loop = loop_create(READ_BYTES, why);
 	if (!worker->loop) {
@@ -216,6 +217,7 @@ static void end_service(struct worker *worker)
 	struct server *server = worker->server;
 
 	worker->is_drained = true;
+	recoders_stop_all(worker);
 	if (worker->index != 0) {
 		snapshot_unref(worker->snapshot);
 		worker->snapshot = NULL;

@@ -19,6 +19,7 @@
 #include "proxy/manager/histogram.h"
 #include "proxy/manager/recent.h"
 #include "proxy/manager/sites.h"
+#include "proxy/transaction/recoder.h"
 #include "squid-compat/log_tags.h"
 
 struct clients;
@@ -95,6 +96,7 @@ struct worker {
 	struct buf log_scratch;    /* a log record in the making */
 	struct list fetches;
 	struct list backgrounds; /* background.h */
+	struct recoders recoders;
 	struct counters counters;
 	struct service_times times;
 	struct sites sites;

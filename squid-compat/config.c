@@ -98,6 +98,7 @@ static void destroy_access_lists(struct config *config)
 		config->cache,
 		config->send_hit,
 		config->store_miss,
+		config->compress,
 		config->collapsed_forwarding_access,
 		config->server_pconn_for_nonretriable,
 		config->force_request_body_continuation,

@@ -220,6 +220,9 @@ struct config {
 	bool reload_into_ims;
 	bool vary_ignore_expire;
 	bool replay_set_cookie; /* ours */
+	struct config_words compress_types; /* ours; n 0: the usual ones */
+	int64_t compress_min_length_bytes;  /* ours */
+	int compress_level;                 /* ours; 1 to 9 */
 	bool cache_status_key; /* ours: Cache-Status shows the key */
 	bool surrogate_remote; /* http_accel_surrogate_remote */
 
@@ -263,6 +266,7 @@ struct config {
 	struct access_list *cache;               /* allow */
 	struct access_list *send_hit;            /* allow */
 	struct access_list *store_miss;          /* allow */
+	struct access_list *compress;            /* ours; deny */
 	struct access_list *collapsed_forwarding_access; /* allow */
 	struct access_list *server_pconn_for_nonretriable;   /* deny */
 	struct access_list *force_request_body_continuation; /* deny */

@@ -19,6 +19,38 @@ const struct http_field *http_find(const struct http_head *head, enum http_field
 	return http_has(head, id) ? http_find_next(head, id, NULL) : NULL;
 }
 
+unsigned http_take_out(struct http_head *head, enum http_field_id id, struct http_field *out,
+		       unsigned max)
+{
+	unsigned ntaken = 0, nleft = 0;
+	const struct http_field *field = NULL;
+
+	if (!http_has(head, id))
+		return 0;
+	while ((field = http_find_next(head, id, field)))
+		if (++ntaken > max)
+			return 0;
+	ntaken = 0;
+	for (unsigned i = 0; i < head->nfields; i++) {
+		if (head->fields[i].id == id)
+			out[ntaken++] = head->fields[i];
+		else
+			head->fields[nleft++] = head->fields[i];
+	}
+	head->nfields = nleft;
+	head->present_[id / 64] &= ~(UINT64_C(1) << (id % 64));
+	return ntaken;
+}
+
+void http_put_back(struct http_head *head, const struct http_field *fields, unsigned n)
+{
+	check(head->nfields + n <= HTTP_MAX_FIELDS);
+	for (unsigned i = 0; i < n; i++) {
+		head->fields[head->nfields++] = fields[i];
+		head->present_[fields[i].id / 64] |= UINT64_C(1) << (fields[i].id % 64);
+	}
+}
+
 const struct http_field *http_find_name(const struct http_head *head, struct str name,
                                         const struct http_field *after)
 {

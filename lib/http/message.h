@@ -135,6 +135,12 @@ struct str http_field_id_name(enum http_field_id id);
 const struct http_field *http_find(const struct http_head *head, enum http_field_id id);
 const struct http_field *http_find_next(const struct http_head *head, enum http_field_id id,
 					const struct http_field *after);
+/* Takes all fields of an id out into out, as if they had not come: how many. More than max: none is taken,
+ * and 0 returned. */
+unsigned http_take_out(struct http_head *head, enum http_field_id id, struct http_field *out,
+		       unsigned max);
+/* Behind all others, where there is room for them again. */
+void http_put_back(struct http_head *head, const struct http_field *fields, unsigned n);
 /* By name, without case, for any field. */
 const struct http_field *http_find_name(const struct http_head *head, struct str name,
 					const struct http_field *after);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/fetch/fetch_store.h"
 
+#include "cache/coding.h"
 #include "cache/disk.h"
 #include "cache/index.h"
 #include "cache/invalidate.h"
@@ -290,6 +291,7 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 	renewed = object_is_whole(old) || old->disk_id != 0 ? object_create_renewed(old, &head)
 							    : object_create_whole(&head, STR(""));
 	renewed->disk_id = old->disk_id;
+	coding_carry(old, renewed);
 	buf_fini(&lines);
 	if (order->key == 0)
 		return renewed;
@@ -346,6 +348,7 @@ static struct object *store_again(const struct fetch_order *order, struct object
 	}
 	head.vary = buf_str(&vary);
 	again = object_create_renewed(variant, &head);
+	coding_carry(variant, again);
 	buf_fini(&vary);
 	index_insert(server->index, order->key, again);
 	if (is_out_of_date(order, again->head))

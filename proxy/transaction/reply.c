@@ -145,8 +145,8 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 	struct str via = t->is_via_open ? t->snapshot->via_joint : t->snapshot->via_line;
 	struct str security = security_lines(t, t->object);
 	char *memory = arena_alloc(&t->arena, OWN_LINES_BYTES + x_cache.len + via.len + extra.len +
-						      security.len + t->auth_line.len +
-						      cache_status_bytes(t));
+						      security.len + t->vary_line.len +
+						      t->auth_line.len + cache_status_bytes(t));
 	struct pen pen = {memory};
 
 	if (t->is_via_open)
@@ -164,6 +164,7 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 		pen_put(&pen, via);
 	pen_put(&pen, extra);
 	pen_put(&pen, security);
+	pen_put(&pen, t->vary_line);
 	pen_put(&pen, t->auth_line);
 	if (length >= 0) {
 		pen_put(&pen, STR("Content-Length: "));
@@ -286,6 +287,7 @@ enum transaction_state reply_finish(struct transaction *t, int status)
 
 void reply_open_reader(struct transaction *t, uint64_t offset)
 {
+	transaction_start_recoder(t);
 	object_reader_open(&t->exchange.reply.reader, t->object, offset, t->worker->loop,
 			   reply_woke, t);
 	object_reader_close(&t->hold);

@@ -10,6 +10,7 @@
 #include "proxy/server.h"
 #include "proxy/session/bandwidth.h"
 #include "proxy/transaction/acme_challenge.h"
+#include "proxy/transaction/recoder.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
 #include "proxy/transaction/transaction_trace.h"
@@ -254,6 +255,8 @@ static enum transaction_state run_reply_access(struct transaction *t)
 	}
 	if (t->tunnel)
 		return reply_tunnel(t);
+	transaction_show_codings(t);
+	transaction_choose_coding(t);
 	return t->is_hit ? reply_stored(t) : reply_object(t);
 }
 
@@ -461,7 +464,9 @@ static void release(struct transaction *t)
 	fetch_detach(t->fetch);
 	tunnel_destroy(t->tunnel);
 	transaction_drop_part(t);
+	recoder_destroy(t->recoder);
 	object_unref(t->object);
+	object_unref(t->uncoded);
 	object_unref(t->known);
 	if (t->is_begun)
 		snapshot_unref(t->snapshot);
@@ -478,6 +483,7 @@ void transaction_end(struct transaction *t, bool is_complete)
 {
 	if (t->fetch)
 		t->report = *fetch_report(t->fetch);
+	transaction_show_codings(t);
 	if (t->trace)
 		transaction_trace_end(t, is_complete);
 	transaction_log(t, is_complete);

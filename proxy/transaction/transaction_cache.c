@@ -87,6 +87,7 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	verdict = access_ask(t, transaction_config(t)->cache, ACL_ALLOW, &result);
 	if (verdict == ACL_NEED)
 		return TRANSACTION_CACHE_ACCESS;
+	transaction_hide_codings(t);
 	t->may_cache = verdict == ACL_ALLOW && t->upgrade.len == 0 &&
 	               !may_depend_on_body(transaction_request(t));
 	t->key = index_key(t->worker->server->index, t->cache_url);
@@ -187,7 +188,7 @@ static bool ask_disks(struct transaction *t)
 static void insert_from_disk(struct transaction *t)
 {
 	struct server *server = t->worker->server;
-	struct object *object = t->object;
+	struct object *object = t->uncoded ? t->uncoded : t->object;
 	uint64_t id = atomic_load_explicit(&object->disk_id, memory_order_relaxed);
 
 	if (!index_insert(server->index, t->key, object))
@@ -221,7 +222,9 @@ static void promote(struct transaction *t)
 
 void transaction_promote(struct transaction *t)
 {
-	if (t->is_promotion_due && t->object && object_is_whole(t->object))
+	const struct object *object = t->uncoded ? t->uncoded : t->object;
+
+	if (t->is_promotion_due && object && object_is_whole(object))
 		insert_from_disk(t);
 }
 

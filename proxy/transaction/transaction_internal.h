@@ -130,6 +130,12 @@ struct transaction {
 	struct disk_query disk;
 	bool is_promotion_due; /* into memory, once all of the body has come from disk */
 	struct timer disk_timer; /* while its answer is awaited */
+	bool may_recode;       /* compress allows it */
+	struct object *uncoded; /* what object is another coding of; a reference, or NULL */
+	struct recoder *recoder; /* of object, before its reader is there; NULL: none */
+	struct http_field hidden[4]; /* Accept-Encoding, while the origin is not to see it */
+	unsigned nhidden;
+	struct str vary_line; /* of a reply that might have been in another coding; empty: none */
 	struct transaction_part part; /* object has these bytes of a response: part.span.len > 0 */
 	struct fetch_fill fill;       /* what the fetch is to complete; a reference */
 
@@ -221,6 +227,15 @@ void transaction_drop_part(struct transaction *transaction);
 /* May the client's Range be kept from the origin, by range_offset_limit? */
 bool transaction_withholds_range(struct transaction *transaction);
 enum transaction_state transaction_run_fetch(struct transaction *transaction);
+
+/* ---- transaction_compress.c */
+/* If compress allows it, Accept-Encoding is taken out of the request, up to the reply. */
+void transaction_hide_codings(struct transaction *transaction);
+void transaction_show_codings(struct transaction *transaction);
+/* The reply is to be made of t->object: puts the coding of it that the client gets in its place. */
+void transaction_choose_coding(struct transaction *transaction);
+/* The reply's reader comes now. */
+void transaction_start_recoder(struct transaction *transaction);
 
 /* ---- transaction_tunnel.c */
 /* The request has an Upgrade: settles what of it the origin hears. CACHE_ACCESS: go on; or it was
