@@ -8,7 +8,7 @@ work=${CROSS_WORK:-$PWD/cross-work}
 root=${CROSS_CHROOT:-$work/bookworm}
 source=$(cd "${srcdir:-.}" && pwd)
 libraries='libc-ares-dev libcmocka-dev libcrypt-dev libgnutls28-dev libnghttp2-dev libpcre2-dev libsqlite3-dev
-libxxhash-dev zlib1g-dev'
+libxxhash-dev zlib1g-dev libbrotli-dev'
 binfmt=/proc/sys/fs/binfmt_misc
 
 inside() {
