@@ -48,6 +48,11 @@ extern const struct ctl_option ctl_log_options[];
 extern const char ctl_log_help[];
 int ctl_run_log(struct ctl *ctl, const struct ctl_args *args);
 
+/* takeover.c */
+extern const struct ctl_option ctl_takeover_options[];
+extern const char ctl_takeover_help[];
+int ctl_run_takeover(struct ctl *ctl, const struct ctl_args *args);
+
 /* trace.c */
 extern const struct ctl_option ctl_trace_options[];
 extern const char ctl_trace_help[];
