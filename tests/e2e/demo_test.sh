@@ -30,6 +30,14 @@ clean_up() {
 	rm -rf "$folder"
 	exit $status
 }
+# Started in the background by a shell, this would be deaf to Ctrl-C, and all that it starts.
+if [ -z "${HEARS_CTRL_C:-}" ]; then
+	export HEARS_CTRL_C=1
+	rmdir "$folder"
+	exec python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv("/bin/sh", ["sh", *sys.argv[1:]])' "$0" "$@"
+fi
 trap clean_up EXIT
 trap 'exit 143' INT TERM HUP
 
