@@ -72,40 +72,6 @@ void broker_finish(struct broker *broker, int status)
 	loop_stop(broker->loop);
 }
 
-/* ---- sockets to the kid */
-
-static void give_socket(struct broker *broker, const struct listening *port)
-{
-	if (!channel_send(broker->channel.fd, CHANNEL_LISTEN, port->is_https, port->spec, port->fds,
-	                  port->nfds))
-		log_say(0, "ERROR: cannot pass the sockets of http_port %s on: %s", port->spec,
-		        strerror(errno));
-}
-
-static void give_all_sockets(struct broker *broker)
-{
-	LIST_EACH(node, &broker->sockets.ports)
-		give_socket(broker, CONTAINER(node, struct listening, node));
-}
-
-/* What is gone first: a port may have changed under the same name. */
-static void give_changes(struct broker *broker)
-{
-	LIST_EACH(node, &broker->sockets.ports) {
-		struct listening *port = CONTAINER(node, struct listening, node);
-
-		if (port->is_gone)
-			channel_send(broker->channel.fd, CHANNEL_UNLISTEN, port->is_https,
-			             port->spec, NULL, 0);
-	}
-	LIST_EACH(node, &broker->sockets.ports) {
-		struct listening *port = CONTAINER(node, struct listening, node);
-
-		if (port->is_new)
-			give_socket(broker, port);
-	}
-}
-
 /* ---- certificates */
 
 static bool give_tls_files(struct broker *broker)
@@ -160,7 +126,7 @@ static void watch_kid(struct broker *broker, pid_t pid, int channel)
 {
 	take_kid(broker, pid, channel);
 	log_say(1, "Squid Parent: (squid-1) process %d started", (int)pid);
-	give_all_sockets(broker);
+	broker_give_all_sockets(broker);
 	if (broker->is_tls_renewed)
 		give_tls_files(broker);
 	broker_tell(broker, CHANNEL_SYNC, 0);
@@ -298,7 +264,7 @@ static void reload_answered(struct broker *broker, bool is_ok)
 		return;
 	if (is_ok) {
 		if (broker->kid_state != KID_NONE)
-			give_changes(broker);
+			broker_give_changes(broker);
 		sockets_commit(&broker->sockets);
 		take_next(broker);
 	} else {
@@ -308,6 +274,7 @@ static void reload_answered(struct broker *broker, bool is_ok)
 	broker->next = NULL;
 	broker->next_transcript = NULL;
 	config_unref(old);
+	broker_follow_ports(broker);
 	broker_tell(broker, CHANNEL_RELOAD_DONE, is_ok);
 	broker->reloaded_ms = clock_mono_ms();
 	notify_ready(&broker->notify, getpid());
@@ -335,6 +302,7 @@ static struct config *read_next(struct broker *broker, struct transcript *transc
 	if (sockets_count(&broker->sockets) > 0)
 		return config;
 	sockets_revert(&broker->sockets);
+	broker_follow_ports(broker);
 	config_unref(config);
 	return NULL;
 }
@@ -681,6 +649,7 @@ static void clean_up(struct broker *broker)
 	timer_cancel(&broker->reload_timer);
 	timer_cancel(&broker->kill_timer);
 	timer_cancel(&broker->watchdog_timer);
+	timer_cancel(&broker->ports_timer);
 	tls_watch_stop(&broker->tls_watch);
 	upgrade_fini(broker);
 	config_history_fini(&broker->history);
@@ -728,6 +697,7 @@ int broker_run(const struct command_line *line, struct config *config,
 	timer_init(&broker.reload_timer, reload_due);
 	timer_init(&broker.kill_timer, kill_due);
 	timer_init(&broker.watchdog_timer, watchdog_due);
+	timer_init(&broker.ports_timer, broker_retry_ports);
 	status = run(&broker);
 	clean_up(&broker);
 	return status;

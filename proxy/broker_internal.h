@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/broker_internal.h: the parent's state, for broker.c and upgrade.c. Its one thread's. */
+/* proxy/broker_internal.h: the parent's state, for broker.c, broker_ports.c and upgrade.c. Its one thread's. */
 #ifndef PROXY_BROKER_INTERNAL_H
 #define PROXY_BROKER_INTERNAL_H
 #include <stdbool.h>
@@ -64,7 +64,7 @@ struct broker {
 	bool has_served; /* some kid was ready */
 	bool is_reload_due;
 	int64_t reloaded_ms;
-	struct timer restart_timer, reload_timer, kill_timer, watchdog_timer;
+	struct timer restart_timer, reload_timer, kill_timer, watchdog_timer, ports_timer;
 	int64_t watchdog_ms; /* 0: nobody wants to hear that we are alive */
 	struct tls_watch tls_watch;
 	bool is_tls_renewed; /* since config was read: a new kid has to be told */
@@ -79,5 +79,14 @@ void broker_finish(struct broker *broker, int status);
 bool broker_tell(struct broker *broker, enum channel_kind kind, int64_t value);
 /* Goes on with a kid that serves already. */
 void broker_adopt_kid(struct broker *broker, pid_t pid, int channel);
+
+/* ---- broker_ports.c */
+/* A new kid gets all sockets; one that serves, those that the last sockets_open changed. */
+void broker_give_all_sockets(struct broker *broker);
+void broker_give_changes(struct broker *broker);
+/* Ports may be missing, or not any more: after each sockets_commit and sockets_revert. They are tried again
+ * soon, and the kid is told. */
+void broker_follow_ports(struct broker *broker);
+void broker_retry_ports(struct timer *timer);
 
 #endif

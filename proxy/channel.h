@@ -37,6 +37,8 @@ enum channel_kind {
 	CHANNEL_PING, /* answered by PONG: the main loop turns */
 	/* from the kid */
 	CHANNEL_PONG,
+	/* from the parent */
+	CHANNEL_MISSING, /* text: all ports that cannot be opened, lines for missing_ports.h */
 	CHANNEL_KINDS
 };
 

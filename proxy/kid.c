@@ -15,6 +15,7 @@
 #include "proxy/channel.h"
 #include "proxy/control/control.h"
 #include "proxy/log/cache_log.h"
+#include "proxy/missing_ports.h"
 #include "proxy/process.h"
 #include "proxy/serve.h"
 #include "proxy/server.h"
@@ -31,6 +32,7 @@ struct kid {
 	struct serve *serve;
 	struct control *control;
 	struct loop_fd channel, signals;
+	struct missing_ports missing;
 	bool was_told, was_signalled; /* a process group gets both: that is one wish, not two */
 };
 
@@ -51,6 +53,11 @@ static void on_listen(struct kid *kid, struct channel_message *message)
 static void on_unlisten(struct kid *kid, struct channel_message *message)
 {
 	serve_unlisten(kid->serve, message->text, message->value != 0);
+}
+
+static void on_missing(struct kid *kid, struct channel_message *message)
+{
+	missing_ports_set(&kid->missing, str_of(message->text));
 }
 
 static void on_sync(struct kid *kid, struct channel_message *message)
@@ -141,6 +148,7 @@ static void (*const handlers[CHANNEL_KINDS])(struct kid *kid, struct channel_mes
 	[CHANNEL_UPGRADED] = on_upgraded,
 	[CHANNEL_DRAIN] = on_drain,
 	[CHANNEL_PING] = on_ping,
+	[CHANNEL_MISSING] = on_missing,
 };
 
 static void parent_gone(struct kid *kid)
@@ -273,6 +281,7 @@ int kid_run(const struct command_line *line, struct config *config, int channel,
 	struct err_text why;
 
 	log_set_role("kid1");
+	missing_ports_init(&kid.missing);
 	kid.loop = loop_create(LOOP_READ_BYTES, &why);
 	if (!kid.loop || process_settle(config, &why) != ERR_OK)
 		return startup_fail(why.at);
@@ -286,6 +295,7 @@ int kid_run(const struct command_line *line, struct config *config, int channel,
 	open_door(&kid, control_fd);
 	loop_run(kid.loop);
 	serve_destroy(kid.serve);
+	missing_ports_fini(&kid.missing);
 	loop_unwatch(kid.loop, &kid.signals);
 	loop_destroy(kid.loop);
 	return EXIT_SUCCESS;

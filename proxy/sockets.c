@@ -13,12 +13,15 @@
 #include "lib/base/log.h"
 #include "squid-compat/ports.h"
 
+enum { MISSING_MAX_BYTES = 8192 };
+
 void sockets_init(struct sockets *sockets, unsigned nworkers)
 {
 	list_init(&sockets->ports);
 	sockets->inherited = NULL;
 	sockets->ninherited = 0;
 	sockets->nworkers = nworkers;
+	buf_init(&sockets->missing, MISSING_MAX_BYTES);
 }
 
 static void close_from(struct listening *listening, unsigned first)
@@ -45,6 +48,7 @@ void sockets_fini(struct sockets *sockets)
 	LIST_EACH_SAFE(node, &sockets->ports)
 		destroy(CONTAINER(node, struct listening, node));
 	sockets_drop_inherited(sockets);
+	buf_fini(&sockets->missing);
 }
 
 /* ---- sockets that somebody else opened */
@@ -231,7 +235,19 @@ static bool open_more(struct listening *listening, unsigned nworkers, struct err
 	return true;
 }
 
-static void open_port(struct sockets *sockets, const struct port *port)
+static void note_missing(struct sockets *sockets, const struct listening *listening, const char *why,
+			 struct str said)
+{
+	char *line = mem_printf("%s_port %s\t%s\n", listening->is_https ? "https" : "http",
+				listening->spec, why);
+
+	if (said.len == 0 || !memmem(said.at, said.len, line, strlen(line)))
+		log_say(0, "ERROR: http_port %s: %s; going on without it", listening->spec, why);
+	buf_add_str(&sockets->missing, str_of(line));
+	mem_free(line);
+}
+
+static void open_port(struct sockets *sockets, const struct port *port, struct str said)
 {
 	struct listening *listening = mem_zalloc(sizeof(*listening));
 	struct err_text why;
@@ -251,7 +267,7 @@ static void open_port(struct sockets *sockets, const struct port *port)
 		list_push_back(&sockets->ports, &listening->node);
 		return;
 	}
-	log_say(0, "ERROR: http_port %s: %s; going on without it", listening->spec, why.at);
+	note_missing(sockets, listening, why.at, said);
 	destroy(listening);
 }
 
@@ -280,12 +296,12 @@ static void change_mode(struct listening *listening, unsigned mode)
 		        strerror(errno));
 }
 
-static void open_or_keep(struct sockets *sockets, const struct port *port)
+static void open_or_keep(struct sockets *sockets, const struct port *port, struct str said)
 {
 	struct listening *listening = find(sockets, port);
 
 	if (!listening) {
-		open_port(sockets, port);
+		open_port(sockets, port, said);
 		return;
 	}
 	listening->is_gone = false;
@@ -293,12 +309,28 @@ static void open_or_keep(struct sockets *sockets, const struct port *port)
 		change_mode(listening, port->unix_mode);
 }
 
-void sockets_open(struct sockets *sockets, const struct ports *ports)
+/* What stands in said is not said again. */
+static void open_all(struct sockets *sockets, const struct ports *ports, struct str said)
 {
 	LIST_EACH(node, &sockets->ports)
 		CONTAINER(node, struct listening, node)->is_gone = true;
 	for (const struct port *port = ports->first; port; port = port->next)
-		open_or_keep(sockets, port);
+		open_or_keep(sockets, port, said);
+}
+
+void sockets_open(struct sockets *sockets, const struct ports *ports)
+{
+	buf_clear(&sockets->missing);
+	open_all(sockets, ports, STR_NONE);
+}
+
+void sockets_retry(struct sockets *sockets, const struct ports *ports)
+{
+	struct buf said = sockets->missing;
+
+	buf_init(&sockets->missing, MISSING_MAX_BYTES);
+	open_all(sockets, ports, buf_str(&said));
+	buf_fini(&said);
 }
 
 void sockets_commit(struct sockets *sockets)

@@ -9,6 +9,7 @@
 #define PROXY_SOCKETS_H
 #include <stdbool.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
 #include "lib/net/socket.h"
@@ -40,6 +41,7 @@ struct sockets {
 	int *inherited;    /* open already, for the ports whose addresses they have */
 	unsigned ninherited;
 	unsigned nworkers;
+	struct buf missing; /* by the last sockets_open or sockets_retry: lines for missing_ports.h */
 };
 
 void sockets_init(struct sockets *sockets, unsigned nworkers);
@@ -52,8 +54,10 @@ void sockets_inherit(struct sockets *sockets, const int *fds, unsigned nfds);
 unsigned sockets_drop_inherited(struct sockets *sockets);
 
 /* Opens what ports name and is not open, and marks what they do not name. What cannot be opened is
- * logged and left out: the next call tries again. Then one of the two below. */
+ * logged, left out, and stands in missing: the next call tries again. Then one of the two below. */
 void sockets_open(struct sockets *sockets, const struct ports *ports);
+/* Again, with the ports of the configuration in use; says only what it has not said before. */
+void sockets_retry(struct sockets *sockets, const struct ports *ports);
 void sockets_commit(struct sockets *sockets); /* closes what is gone; nothing is new any more */
 void sockets_revert(struct sockets *sockets); /* closes what is new; nothing is gone any more */
 

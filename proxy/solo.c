@@ -18,6 +18,7 @@
 #include "proxy/control/control.h"
 #include "proxy/control/control_path.h"
 #include "proxy/log/cache_log.h"
+#include "proxy/missing_ports.h"
 #include "proxy/notify.h"
 #include "proxy/pid_file.h"
 #include "proxy/process.h"
@@ -50,6 +51,8 @@ struct solo {
 	struct timer watchdog_timer;
 	int64_t watchdog_ms;
 	struct tls_watch tls_watch;
+	struct missing_ports missing;
+	struct timer ports_timer; /* they are tried again */
 };
 
 /* ---- ports */
@@ -76,6 +79,25 @@ static void take_sockets_back(struct solo *solo)
 	}
 }
 
+static void follow_ports(struct solo *solo)
+{
+	missing_ports_set(&solo->missing, buf_str(&solo->sockets.missing));
+	if (solo->sockets.missing.len > 0)
+		timer_set(solo->loop, &solo->ports_timer, clock_mono_ms() + PORT_RETRY_MS);
+}
+
+static void retry_ports(struct timer *timer)
+{
+	struct solo *solo = CONTAINER(timer, struct solo, ports_timer);
+
+	if (serve_is_stopping(solo->serve))
+		return;
+	sockets_retry(&solo->sockets, serve_config(solo->serve)->ports);
+	give_sockets(solo);
+	sockets_commit(&solo->sockets);
+	follow_ports(solo);
+}
+
 /* ---- certificates */
 
 static bool tls_changed(void *owner)
@@ -98,12 +120,14 @@ static bool take_config(struct solo *solo, struct config *config)
 		           "the old one");
 		sockets_revert(&solo->sockets);
 		config_unref(config);
+		retry_ports(&solo->ports_timer);
 		return false;
 	}
 	serve_take_config(solo->serve, config);
 	take_sockets_back(solo);
 	give_sockets(solo);
 	sockets_commit(&solo->sockets);
+	follow_ports(solo);
 	tls_watch_follow(&solo->tls_watch, serve_config(solo->serve));
 	return true;
 }
@@ -254,6 +278,7 @@ static void ended(void *owner)
 
 	timer_cancel(&solo->reload_timer);
 	timer_cancel(&solo->watchdog_timer);
+	timer_cancel(&solo->ports_timer);
 	tls_watch_stop(&solo->tls_watch);
 	control_destroy(solo->control);
 	solo->control = NULL;
@@ -305,6 +330,7 @@ static enum err start(struct solo *solo, const struct command_line *line, struct
 		return err;
 	give_sockets(solo);
 	sockets_commit(&solo->sockets);
+	follow_ports(solo);
 	if (solo->control_fd >= 0)
 		solo->control = control_create(&(struct control_options){
 			.loop = solo->loop,
@@ -373,6 +399,8 @@ int solo_run(const struct command_line *line, struct config *config, struct tran
 	config_history_push(&solo.history, transcript);
 	timer_init(&solo.reload_timer, reload_due);
 	timer_init(&solo.watchdog_timer, watchdog_due);
+	timer_init(&solo.ports_timer, retry_ports);
+	missing_ports_init(&solo.missing);
 	if (config_path)
 		from_anywhere.config_path = config_path;
 	status = run(&solo, &from_anywhere, config);
@@ -381,6 +409,7 @@ int solo_run(const struct command_line *line, struct config *config, struct tran
 	pid_file_remove(&solo.pid_file);
 	config_history_fini(&solo.history);
 	sockets_fini(&solo.sockets);
+	missing_ports_fini(&solo.missing);
 	if (solo.signals.is_watched_) {
 		loop_unwatch(solo.loop, &solo.signals);
 		close(solo.signals.fd);

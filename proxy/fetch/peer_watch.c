@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each peer has a probe: a timer between two looks, and a state machine for one.
- *     IDLE → DIAL → SEND → READ → IDLE     (without a check: IDLE after DIAL). Its connections are not the requests': they count for no max-conn. */
+ *     IDLE → DIAL → SEND → READ → IDLE     (without a check: IDLE after DIAL)
+ * Its connections are not the requests': they count for no max-conn. */
 #include "proxy/fetch/peer_watch.h"
 
 #include <stdio.h>
