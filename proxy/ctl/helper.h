@@ -9,4 +9,8 @@ extern const struct ctl_option ctl_helper_test_options[];
 extern const char ctl_helper_test_help[];
 int ctl_run_helper_test(struct ctl *ctl, const struct ctl_args *args);
 
+extern const struct ctl_option ctl_helper_new_options[];
+extern const char ctl_helper_new_help[];
+int ctl_run_helper_new(struct ctl *ctl, const struct ctl_args *args);
+
 #endif
