@@ -52,7 +52,7 @@ WRONG_USE = ("--kind nothing", "--concurrency x", "--kind log --concurrency 3")
 def examine(options, *command):
     began = time.monotonic()
     done = subprocess.run([TOOL, "helper", "test", *options.split(), "--", *command],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=170, check=False)
     return done.returncode, done.stdout.decode("latin-1"), time.monotonic() - began
 
 
@@ -68,7 +68,7 @@ def show(row):
     got, report, seconds = examine(f"--timeout {patience} {options}", sys.executable, BROKEN, fault)
     expect(f"{fault} {options}: exit status {got}", got == status, report)
     expect(f"{fault} {options}: no {text!r}", text in report, report)
-    expect(f"{fault} {options}: took {seconds:.1f} s", seconds < 50, report)
+    expect(f"{fault} {options}: took {seconds:.1f} s", seconds < 150, report)
 
 
 def sample(options, path):

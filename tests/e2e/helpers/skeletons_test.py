@@ -28,7 +28,7 @@ LANGUAGES = {  # what runs or builds it, file name, build command
 
 def run(what, command, folder="."):
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          timeout=120, check=False)
+                          timeout=240, check=False)
     if done.returncode != 0:
         sys.exit(f"{what}: {done.stdout.decode('latin-1')}")
     return done.stdout
