@@ -48,6 +48,11 @@ extern const struct ctl_option ctl_log_options[];
 extern const char ctl_log_help[];
 int ctl_run_log(struct ctl *ctl, const struct ctl_args *args);
 
+/* init.c */
+extern const struct ctl_option ctl_init_options[];
+extern const char ctl_init_help[];
+int ctl_run_init(struct ctl *ctl, const struct ctl_args *args);
+
 /* takeover.c */
 extern const struct ctl_option ctl_takeover_options[];
 extern const char ctl_takeover_help[];
