@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verb trace [url REGEX] [match ACL]... [seconds N]: the lines of requests that all of that holds
+/* The verb trace [show summaries] [url REGEX] [match ACL]... [seconds N]: the lines of requests that all of that holds
  * for (transaction_trace.h), until N seconds are over or the client goes. */
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
@@ -81,6 +81,14 @@ static bool take_seconds(struct watching *watching, struct str word)
 	return false;
 }
 
+static bool take_show(struct watching *watching, struct str word)
+{
+	watching->wish.is_summary = str_eq(word, STR("summaries"));
+	if (!watching->wish.is_summary)
+		control_fail(watching->call, "show takes \"summaries\"");
+	return watching->wish.is_summary;
+}
+
 static const struct {
 	const char *name;
 	bool (*take)(struct watching *watching, struct str word);
@@ -88,6 +96,7 @@ static const struct {
 	{"url", take_url},
 	{"match", take_term},
 	{"seconds", take_seconds},
+	{"show", take_show},
 };
 
 static bool read_wish(struct watching *watching, unsigned i)
@@ -98,7 +107,7 @@ static bool read_wish(struct watching *watching, unsigned i)
 	for (size_t row = 0; row < COUNT(wishes); row++)
 		if (word.at && str_eq(name, str_of(wishes[row].name)))
 			return wishes[row].take(watching, word);
-	control_fail(watching->call, "say url REGEX, match ACL or seconds N");
+	control_fail(watching->call, "say url REGEX, match ACL, seconds N or show summaries");
 	return false;
 }
 

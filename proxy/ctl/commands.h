@@ -58,6 +58,11 @@ extern const struct ctl_option ctl_takeover_options[];
 extern const char ctl_takeover_help[];
 int ctl_run_takeover(struct ctl *ctl, const struct ctl_args *args);
 
+/* top.c */
+extern const struct ctl_option ctl_top_options[];
+extern const char ctl_top_help[];
+int ctl_run_top(struct ctl *ctl, const struct ctl_args *args);
+
 /* trace.c */
 extern const struct ctl_option ctl_trace_options[];
 extern const char ctl_trace_help[];

@@ -46,6 +46,7 @@ struct tracer_wish {
 	struct regex *url;               /* NULL: any; the watch destroys it */
 	struct str terms[TRACER_MAX_TERMS]; /* "[!]NAME" of an ACL; copied */
 	unsigned nterms;
+	bool is_summary; /* one line as a request ends, instead of all */
 };
 
 /* A reference for its maker, which tracer_close drops. NULL: there are too many; wish->url is freed. */

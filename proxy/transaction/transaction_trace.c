@@ -18,6 +18,7 @@ struct transaction_trace {
 	struct tracer_watch *watches[TRACER_MAX_WATCHES]; /* a reference to each */
 	unsigned nwatches;
 	bool is_settled; /* who wants it is known */
+	bool is_told;    /* to more than those who want summaries */
 	uint64_t number;
 	int64_t start_us; /* monotonic */
 	unsigned waiting; /* what was told of last */
@@ -63,13 +64,19 @@ static void begin_line(const struct transaction *t, const char *stage, struct bu
 		   clock_mono_us() - t->trace->start_us, stage);
 }
 
+static void send_line(const struct transaction *t, bool is_summary, struct buf *line)
+{
+	for (unsigned i = 0; i < t->trace->nwatches; i++)
+		if (tracer_watch_wish(t->trace->watches[i])->is_summary == is_summary)
+			tracer_watch_add(t->trace->watches[i], buf_str(line));
+	buf_fini(line);
+}
+
 static void end_line(const struct transaction *t, struct buf *line)
 {
 	if (line->is_full) /* its end does not matter that much */
 		memcpy(line->at + line->len - 3, "...", 3);
-	for (unsigned i = 0; i < t->trace->nwatches; i++)
-		tracer_watch_add(t->trace->watches[i], buf_str(line));
-	buf_fini(line);
+	send_line(t, false, line);
 }
 
 /* ---- who wants it */
@@ -120,10 +127,12 @@ static void settle(struct transaction *t)
 		else
 			tracer_watch_unref(trace->watches[i]);
 	trace->nwatches = n;
-	if (n == 0)
-		let_go(t);
-	else
+	for (unsigned i = 0; i < n; i++)
+		trace->is_told |= !tracer_watch_wish(trace->watches[i])->is_summary;
+	if (trace->is_told)
 		tell_request(t);
+	else if (n == 0)
+		let_go(t);
 }
 
 /* ---- what decided */
@@ -351,7 +360,7 @@ void transaction_trace_step(struct transaction *t, enum transaction_state next)
 
 	if (!t->trace->is_settled)
 		settle(t);
-	if (!t->trace || !rows[t->state].tell)
+	if (!t->trace || !t->trace->is_told || !rows[t->state].tell)
 		return;
 	if (next == t->state && next != TRANSACTION_REPLIED) {
 		tell_waiting(t);
@@ -373,7 +382,7 @@ void transaction_trace_fetch(void *owner, const char *step, const struct fetch_r
 	struct transaction *t = owner;
 	struct buf line;
 
-	if (!t->trace)
+	if (!t->trace || !t->trace->is_told)
 		return;
 	begin_line(t, "fetch", &line);
 	buf_printf(&line, "%s ", step);
@@ -381,18 +390,46 @@ void transaction_trace_fetch(void *owner, const char *step, const struct fetch_r
 	end_line(t, &line);
 }
 
-void transaction_trace_end(struct transaction *t, bool is_complete)
+static void tell_end(struct transaction *t, bool is_complete)
 {
-	const struct reply *reply = &t->exchange.reply;
 	struct buf line;
 
+	begin_line(t, "end", &line);
+	buf_printf(&line, "%" PRIu64 " bytes sent%s", t->exchange.reply.sent_bytes,
+		   is_complete ? "" : ", and cut short");
+	end_line(t, &line);
+}
+
+static void tell_summary(struct transaction *t)
+{
+	const struct http_span host = t->client_parts.host;
+	const struct reply *reply = &t->exchange.reply;
+	char client[ADDR_TEXT_BYTES];
+	struct buf line;
+
+	begin_line(t, "done", &line);
+	if (t->client_url.at)
+		add_escaped(&line, (struct str){t->client_url.at + host.at, host.len});
+	buf_add_char(&line, '\t');
+	add_escaped(&line, url_of(t));
+	buf_printf(&line, "\t%s\t", addr_ip_text(&t->exchange.client, client));
+	if (t->report.peer)
+		add_escaped(&line, t->report.peer->name);
+	buf_printf(&line, "\t%s\t%d\t%" PRIu64, log_tag_name(t->tag), reply->status,
+		   reply->sent_bytes);
+	if (!line.is_full)
+		send_line(t, true, &line);
+	buf_fini(&line);
+}
+
+void transaction_trace_end(struct transaction *t, bool is_complete)
+{
 	if (!t->trace->is_settled)
 		settle(t);
 	if (!t->trace)
 		return;
-	begin_line(t, "end", &line);
-	buf_printf(&line, "%" PRIu64 " bytes sent%s", reply->sent_bytes,
-		   is_complete ? "" : ", and cut short");
-	end_line(t, &line);
+	if (t->trace->is_told)
+		tell_end(t, is_complete);
+	tell_summary(t);
 	let_go(t);
 }

@@ -7,6 +7,10 @@
  * microseconds since the request's head was read. What came from outside is in TEXT as printable
  * ASCII, other bytes as \xNN.
  *
+ * Watches that want summaries get one line, as it ends, of STAGE "done" and TEXT
+ *
+ *     HOST TAB URL TAB CLIENT TAB PEER TAB RESULT TAB STATUS TAB BYTES
+ *
  * Threads: the transaction's worker. A transaction that nobody looks at has trace NULL. */
 #ifndef PROXY_TRANSACTION_TRACE_H
 #define PROXY_TRANSACTION_TRACE_H

@@ -129,6 +129,20 @@ with Proxy(CONFIG.format(folder), PORT) as proxy:
         said = subprocess.run([CTL, "-f", proxy.config, "trace", *wrong], capture_output=True)
         expect(f"{wrong} is refused", said.returncode == 1 and said.stderr, said)
 
+    top = subprocess.Popen([CTL, "-f", proxy.config, "top", "--once", "--seconds", "3"],
+                           stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while top.poll() is None and time.monotonic() < deadline:
+        ask(b"/often", 3)
+        ask(b"/seldom")
+        time.sleep(0.01)
+    table = top.communicate(timeout=20)[0].splitlines()
+    often = [line.split() for line in table if line.endswith("http://site.example/often")]
+    seldom = [line.split() for line in table if line.endswith("http://site.example/seldom")]
+    expect("top counts", often and seldom and int(often[0][0]) > 2 * int(seldom[0][0]) > 0, table)
+    expect("hosts, clients, peers", all(any(line.endswith(f"  {name}") for line in table)
+                                        for name in ("site.example", "127.0.0.1", "app")), table)
+
     # One that reads nothing: requests go on, and what it missed is counted.
     idle = Trace(proxy)
     idle.process.send_signal(signal.SIGSTOP)
