@@ -85,6 +85,18 @@ void coding_facts_read(struct str head, struct coding_facts *facts)
 				readers[i].read(line.value, facts);
 }
 
+int64_t coding_said_length(struct str lines)
+{
+	struct line line;
+	int64_t length;
+
+	while (next_line(&lines, &line))
+		if (str_eq_nocase(line.name, STR("Content-Length")) &&
+		    str_to_i64(line.value, &length))
+			return length;
+	return -1;
+}
+
 /* ---- writing */
 
 static bool is_of_former_bytes(struct str name)

@@ -8,6 +8,7 @@
 #ifndef CACHE_CODING_H
 #define CACHE_CODING_H
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
@@ -23,6 +24,9 @@ struct coding_facts {
 };
 
 void coding_facts_read(struct str head, struct coding_facts *facts);
+
+/* Content-Length among fields without a status line (object_head.head_once); -1: not said. */
+int64_t coding_said_length(struct str lines);
 
 /* head for the same response in coding: Content-Encoding said so, Vary with Accept-Encoding, a strong
  * ETag with a tag of its own ("x" becomes "x-gzip"; a weak one holds for all codings), without what

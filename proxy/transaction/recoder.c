@@ -14,7 +14,7 @@
 
 enum {
 	HEAD_MAX_BYTES = 1 << 20,
-	PIECE_BYTES = 32768,      /* read in a turn */
+	PIECE_BYTES = 16384,      /* read in a turn */
 	PIECE_OUT_BYTES = 131072, /* or written */
 	BOMB_FREE_BYTES = 1 << 20, /* unpacked: more is a bomb when it is so many times what was packed */
 	BOMB_RATIO = 200,
@@ -27,8 +27,9 @@ struct recoder {
 	struct worker *worker;
 	struct object *from, *to;
 	struct object_reader reader; /* of from */
-	struct content_codec *codec;
-	enum content_coding wanted;
+	struct content_codec *codec; /* once it is started */
+	enum content_coding coding, wanted;
+	int level;
 	uint64_t max_kept_bytes;
 	uint64_t nread;
 	bool is_packing, is_kept;
@@ -147,11 +148,11 @@ struct recoder *recoder_create(const struct recoder_order *order)
 	list_init(&recoder->due_node);
 	recoder->worker = worker;
 	recoder->from = object_ref(order->from);
+	recoder->coding = order->coding;
 	recoder->wanted = order->wanted;
+	recoder->level = order->level;
 	recoder->max_kept_bytes = order->max_kept_bytes;
 	recoder->is_packing = order->coding == CODING_IDENTITY;
-	recoder->codec = recoder->is_packing ? content_codec_packer(order->wanted, order->level)
-					     : content_codec_unpacker(order->coding);
 	recoder->is_kept = stays_in_memory(order->from);
 	recoder->to = object_create(worker->loop, to_woke, recoder, order->gap_bytes);
 	object_keep(recoder->to, recoder->is_kept);
@@ -178,6 +179,9 @@ struct object *recoder_find(const struct worker *worker, const struct object *fr
 
 void recoder_start(struct recoder *recoder)
 {
+	recoder->codec = recoder->is_packing
+				 ? content_codec_packer(recoder->wanted, recoder->level)
+				 : content_codec_unpacker(recoder->coding);
 	object_reader_open(&recoder->reader, recoder->from, 0, recoder->worker->loop, from_woke,
 			   recoder);
 	list_push_back(&recoder->worker->recoders.all_, &recoder->node);

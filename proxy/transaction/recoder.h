@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/transaction/recoder.h: makes of an object the same in another content coding: a reader of one that
- * is the producer of another. A worker's recoders take turns, a piece of some 32 KiB in each turn of the loop, so
+ * is the producer of another. A worker's recoders take turns, a piece of 16 KiB in each turn of the loop, so
  * that a large body does not hold up who else is served.
  *
  * The other object stays with the first (object_add_coded), if that is kept in memory and it is small

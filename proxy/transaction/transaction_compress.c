@@ -74,7 +74,7 @@ static int64_t known_length(const struct transaction *t)
 	if (object_state(object) == OBJECT_COMPLETE && object_length(object) > 0)
 		return (int64_t)object_length(object);
 	if (transaction_request(t)->method == HTTP_HEAD && object->body_bytes == 0)
-		return -1;
+		return coding_said_length(object->head_once);
 	return object->body_bytes;
 }
 

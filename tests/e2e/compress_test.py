@@ -264,6 +264,8 @@ def relayed():
 def heads():
     got, head = Reply("/css", "gzip"), Reply("/css", "gzip", method="HEAD")
     bobtail.expect("HEAD as GET", head.body == b"" and all(head.fields.get(name) == got.fields.get(name) for name in ("Content-Encoding", "Content-Length", "Content-Type", "Vary")), head.fields.items())
+    head = Reply("/small?head", "gzip", method="HEAD")
+    bobtail.expect("HEAD of what is small", not head.Content_Encoding and head.Content_Length == "12", head.fields.items())
     head = Reply("/html?head", "gzip", method="HEAD")
     bobtail.expect("HEAD of what is not there", head.Content_Encoding == "gzip" and not head.Content_Length and head.ETag == '"h1-gzip"', head.fields.items())
 
