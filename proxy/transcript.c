@@ -15,7 +15,8 @@
 #include "squid-compat/source.h"
 #include "squid-compat/world.h"
 
-enum kind { KIND_READ, KIND_EXPAND, KIND_RESOLVE, KIND_MAY, KIND_READ_FILE, KIND_LIST };
+enum kind { KIND_READ, KIND_EXPAND, KIND_RESOLVE, KIND_MAY, KIND_READ_FILE, KIND_LIST,
+            KIND_PASSWORD };
 
 struct entry {
 	uint32_t kind;
@@ -199,6 +200,16 @@ static int record_list(const char *path, struct source_names *out)
 	return error;
 }
 
+static int record_password(const char *program, const char *key_path, struct buf *out)
+{
+	size_t before = out->len;
+	int error = world_system.ask_password(program, key_path, out);
+
+	keep(current, KIND_PASSWORD, 0, key_path, error,
+	     error == 0 ? added(out, before) : STR_NONE);
+	return error;
+}
+
 static uint16_t service(const char *name)
 {
 	return world_system.service(name);
@@ -211,6 +222,7 @@ void transcript_record(struct transcript *transcript, struct config_options *opt
 		.may = record_may,
 		.read_file = record_read_file,
 		.list = record_list,
+		.ask_password = record_password,
 		.service = service,
 	};
 
@@ -306,6 +318,16 @@ static int replay_list(const char *path, struct source_names *out)
 	return result;
 }
 
+static int replay_password(const char *program, const char *key_path, struct buf *out)
+{
+	struct str value = STR_NONE;
+	int result = ENOENT;
+
+	(void)program;
+	find(KIND_PASSWORD, 0, key_path, &result, &value);
+	return result == 0 && !buf_add_str(out, value) ? EFBIG : result;
+}
+
 void transcript_replay(struct transcript *transcript, struct config_options *options)
 {
 	static const struct world world = {
@@ -313,6 +335,7 @@ void transcript_replay(struct transcript *transcript, struct config_options *opt
 		.may = replay_may,
 		.read_file = replay_read_file,
 		.list = replay_list,
+		.ask_password = replay_password,
 		.service = service,
 	};
 

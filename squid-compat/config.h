@@ -140,6 +140,7 @@ struct config {
 	const char *stats_file;  /* ours: NULL: none */
 	int tls_handshake_limit; /* ours: of one client in a second; 0: none */
 	int sslproxy_session_ttl_s; /* that a client's session may go on for; 0: none does */
+	const char *sslpassword_program; /* NULL: none */
 	const char *acme_challenge_dir; /* ours; NULL: none */
 	int64_t connect_timeout_ms;
 	int64_t peer_connect_timeout_ms;

@@ -205,6 +205,14 @@ static void finish_ports(struct reading *reading)
 		           "No HTTP, HTTPS, or FTP ports configured");
 }
 
+static void finish_tls_outgoing(struct reading *reading)
+{
+	struct config *config = reading->config;
+
+	config->tls_outgoing->options.password_program = config->sslpassword_program;
+	tls_outgoing_finish(config->tls_outgoing, reading->world, &config->arena_, reading->report);
+}
+
 void config_finish(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -218,8 +226,7 @@ void config_finish(struct reading *reading)
 	finish_http_access(reading);
 	finish_auth(reading);
 	if (!reading_has_seen(reading, "tls_outgoing_options") || reading->has_sslproxy)
-		tls_outgoing_finish(config->tls_outgoing, reading->world, &config->arena_,
-		                    reading->report);
+		finish_tls_outgoing(reading);
 	rewrite_check(config->url_rewrite, "redirect_program", reading->report);
 	rewrite_check(config->store_id, "store_id_program", reading->report);
 	finish_logfile_daemon(reading);

@@ -230,7 +230,8 @@ static const struct port *last_port(const struct ports *ports)
 
 static enum err try_pair(const struct tls_pair_files *pair, struct err_text *why)
 {
-	const struct tls_pem pem = {pair->cert.bytes, pair->key.bytes, STR_NONE};
+	const struct tls_pem pem = {
+		.cert = pair->cert.bytes, .key = pair->key.bytes, .password = pair->password.at};
 	struct tls_certificate *certificate;
 	enum err err = tls_certificate_create(&pem, &certificate, why);
 
@@ -294,6 +295,7 @@ void parse_http_port(struct reading *reading, const struct directive *directive,
 	const struct port *port;
 
 	(void)directive;
+	ports->password_program_ = reading->config->sslpassword_program;
 	ports_parse(ports, words, reading->report);
 	port = last_port(ports);
 	if (ports->n > nports && port->is_tls)
@@ -304,6 +306,8 @@ void parse_tls_outgoing(struct reading *reading, const struct directive *directi
                         const struct words *words)
 {
 	(void)directive;
+	reading->config->tls_outgoing->options.password_program =
+		reading->config->sslpassword_program;
 	tls_outgoing_parse(reading->config->tls_outgoing, words, reading->world,
 	                   &reading->config->arena_, reading->report);
 }
@@ -312,6 +316,7 @@ void parse_cache_peer(struct reading *reading, const struct directive *directive
                       const struct words *words)
 {
 	(void)directive;
+	reading->config->peers->password_program_ = reading->config->sslpassword_program;
 	peers_parse(reading->config->peers, words, reading->report);
 }
 

@@ -41,9 +41,10 @@ const struct directive directives_network[] = {
 	 .parse = parse_fast_access,
 	 .help = "a fault of an origin's certificate is never let pass by a rule; cache_peer has "
 	         "sslflags=DONT_VERIFY_DOMAIN and DONT_VERIFY_PEER"},
-	{.name = "sslpassword_program", .syntax = "WORD|none", .verdict = NOT_YET,
-	 .parse = parse_text, .help = "asked for the password of a key",
-	 .missing = "keys must lie in files without a password"},
+	{.name = "sslpassword_program", .syntax = "PATH|none", .verdict = HONOURED,
+	 TEXT(sslpassword_program),
+	 .help = "asked for the passwords of the keys of the lines below it: it gets the path of a key, "
+	         "and writes a line"},
 	{.name = "tls_key_log", .syntax = "PATH [opts] [if ACL...]", .verdict = NOT_YET,
 	 .help = "writes the secrets of TLS sessions to a file",
 	 .missing = "the secrets of TLS sessions are not written down"},

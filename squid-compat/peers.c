@@ -107,6 +107,7 @@ static void finish(struct reading_peer *reading)
 	if (!peer->is_tls)
 		return;
 	peer->tls.is_peer = true;
+	peer->tls.options.password_program = reading->peers->password_program_;
 	peer->tls.name = tls_name(peer);
 	tls_outgoing_finish(&peer->tls, reading->peers->world_, reading->peers->arena_,
 			    reading->report);

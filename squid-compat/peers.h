@@ -146,6 +146,7 @@ struct peers {
 	struct peer **last_;
 	struct arena *arena_;
 	const struct world *world_;
+	const char *password_program_; /* for the lines to come */
 };
 
 /* Arena and world must outlive the parsing; the arena also the peers. */

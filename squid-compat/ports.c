@@ -452,6 +452,7 @@ static void finish(struct reading_port *reading)
 		bad(reading, "https_port requires a cert= parameter");
 		return;
 	}
+	port->tls.password_program = reading->ports->password_program_;
 	tls_options_check(&port->tls, TLS_LINE_PORT, reading->ports->world_, reading->report);
 	port->tls_priorities = tls_priority(&port->tls, TLS_LINE_PORT, reading->ports->arena_,
 					    reading->report);

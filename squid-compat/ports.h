@@ -81,6 +81,7 @@ struct ports {
 	struct port **last_;
 	struct arena *arena_;
 	const struct world *world_;
+	const char *password_program_; /* for the lines to come */
 };
 
 /* Arena and world must outlive the parsing; the arena also the ports. */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/hash.h"
+#include "squid-compat/password_program.h"
 #include "squid-compat/source.h"
 #include "squid-compat/tls_options.h"
 
@@ -171,7 +172,28 @@ static bool is_named(const struct tls_options *options, const struct tls_pair_fi
 	return false;
 }
 
-static void read_pair(struct tls_pair_files *pair, const struct world *world, struct arena *arena)
+static bool is_encrypted(struct str pem)
+{
+	return pem.len > 0 && memmem(pem.at, pem.len, "ENCRYPTED", 9) != NULL;
+}
+
+static void ask_password(struct tls_pair_files *pair, const char *program,
+                         const struct world *world, struct arena *arena)
+{
+	struct buf password;
+
+	if (!program || !is_encrypted(pair->key.bytes))
+		return;
+	buf_init(&password, PASSWORD_MAX_BYTES);
+	if (world->ask_password(program, pair->key.path.at, &password) == 0)
+		pair->password = arena_str(arena, buf_str(&password));
+	if (password.len > 0)
+		explicit_bzero(password.at, password.len);
+	buf_fini(&password);
+}
+
+static void read_pair(struct tls_pair_files *pair, const struct tls_options *options,
+                      const struct world *world, struct arena *arena)
 {
 	read_file(&pair->cert, world, arena);
 	if (str_eq(pair->key.path, pair->cert.path))
@@ -179,6 +201,7 @@ static void read_pair(struct tls_pair_files *pair, const struct world *world, st
 	else
 		read_file(&pair->key, world, arena);
 	read_file(&pair->ocsp, world, arena);
+	ask_password(pair, options->password_program, world, arena);
 }
 
 void tls_files_read(const struct tls_options *options, const struct world *world,
@@ -189,7 +212,7 @@ void tls_files_read(const struct tls_options *options, const struct world *world
 	tls_files_find(options, world, arena, out);
 	at = &out->pairs;
 	while (*at) {
-		read_pair(*at, world, arena);
+		read_pair(*at, options, world, arena);
 		if (!is_named(options, *at) && (*at)->key.error == 0 && !has_key((*at)->key.bytes))
 			*at = (*at)->next;
 		else

@@ -28,6 +28,7 @@ struct tls_file {
 
 struct tls_pair_files {
 	struct tls_file cert, key, ocsp;
+	struct str password; /* of the key, with a NUL behind it; STR_NONE: none was told */
 	struct tls_pair_files *next;
 };
 

@@ -49,6 +49,7 @@ struct tls_options {
 	struct str dh;           /* [curve:]file */
 	struct str context;      /* session id context */
 	struct str domain;       /* peers: the name to verify, and SNI; absent: the host */
+	const char *password_program; /* sslpassword_program, of a line above; NULL: none */
 	unsigned flags;          /* TLS_... above */
 	int8_t min_version;      /* 0..3 for TLS 1.N; -1: not said */
 	int8_t only_version;     /* the old version=: likewise; -1: not said */

@@ -14,7 +14,9 @@ static void check_certificate(const struct tls_outgoing *outgoing, struct report
 
 	if (!pair || pair->cert.error || pair->key.error)
 		return; /* there is none, or tls_options_check said so */
-	pem = (struct tls_pem){pair->cert.bytes, pair->key.bytes, STR_NONE};
+	pem = (struct tls_pem){.cert = pair->cert.bytes,
+			       .key = pair->key.bytes,
+			       .password = pair->password.at};
 	if (tls_certificate_create(&pem, &certificate, &why) == ERR_OK)
 		tls_certificate_unref(certificate);
 	else

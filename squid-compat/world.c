@@ -13,6 +13,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/net/resolver.h"
+#include "squid-compat/password_program.h"
 #include "squid-compat/source.h"
 
 static int system_may(const char *path, int mode)
@@ -91,4 +92,5 @@ const struct world world_system = {
 	.read_file = system_read_file,
 	.list = system_list,
 	.service = system_service,
+	.ask_password = password_program_ask,
 };

@@ -22,6 +22,8 @@ struct world {
 	/* The names in a folder, sorted, without "." and ".."; 0 or an errno. The caller frees them
 	 * with source_names_fini. */
 	int (*list)(const char *path, struct source_names *out);
+	/* Appends the password that a program tells for the file of a key; 0 or an errno. */
+	int (*ask_password)(const char *program, const char *key_path, struct buf *out);
 	/* The port of a service ("http", tcp); 0: unknown. */
 	uint16_t (*service)(const char *name);
 };

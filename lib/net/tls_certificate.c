@@ -47,16 +47,18 @@ static enum err take_chain(struct tls_certificate *certificate, struct str pem,
 	return ERR_OK;
 }
 
-static enum err take_key(struct tls_certificate *certificate, struct str pem, struct err_text *why)
+static enum err take_key(struct tls_certificate *certificate, const struct tls_pem *pem,
+                         struct err_text *why)
 {
-	gnutls_datum_t text = datum(pem);
+	gnutls_datum_t text = datum(pem->key);
 	int status = gnutls_privkey_init(&certificate->key);
 
 	check(status == 0);
-	status = gnutls_privkey_import_x509_raw(certificate->key, &text, GNUTLS_X509_FMT_PEM, NULL,
-	                                        0);
+	status = gnutls_privkey_import_x509_raw(certificate->key, &text, GNUTLS_X509_FMT_PEM,
+	                                        pem->password, 0);
 	if (status == GNUTLS_E_DECRYPTION_FAILED)
-		err_say(why, "the private key needs a password, which it cannot be given");
+		err_say(why, "the private key needs %s password",
+		        pem->password ? "another" : "a");
 	else if (status < 0)
 		err_say(why, "no private key can be read: %s", gnutls_strerror(status));
 	return status < 0 ? ERR_INPUT : ERR_OK;
@@ -190,7 +192,7 @@ enum err tls_certificate_create(const struct tls_pem *pem, struct tls_certificat
 	atomic_init(&certificate->refs_, 1);
 	err = take_chain(certificate, pem->cert, why);
 	if (err == ERR_OK)
-		err = take_key(certificate, pem->key, why);
+		err = take_key(certificate, pem, why);
 	if (err == ERR_OK)
 		err = match(certificate, why);
 	if (err == ERR_OK)

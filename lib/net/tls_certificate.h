@@ -22,9 +22,10 @@ struct tls_pem {
 	struct str cert; /* the server's own first, then those that vouch for it */
 	struct str key;  /* may be the text of cert again */
 	struct str ocsp; /* DER or PEM; empty: none */
+	const char *password; /* of the key; NULL: none is known */
 };
 
-/* Fails when the texts are none, do not belong together, or the key needs a password. An OCSP answer
+/* Fails when the texts are none, do not belong together, or the key needs another password. An OCSP answer
  * that is not about this certificate, or too old, is left out, and why says so. */
 enum err tls_certificate_create(const struct tls_pem *pem, struct tls_certificate **out,
                                 struct err_text *why);

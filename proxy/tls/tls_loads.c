@@ -30,7 +30,8 @@ static const struct tls_loaded *find(const struct tls_loads *loads, const char *
 /* An OCSP answer that cannot be used is no reason not to use the certificate. */
 static struct tls_certificate *load(const struct tls_pair_files *pair, bool is_renewal)
 {
-	const struct tls_pem pem = {pair->cert.bytes, pair->key.bytes, pair->ocsp.bytes};
+	const struct tls_pem pem = {pair->cert.bytes, pair->key.bytes, pair->ocsp.bytes,
+				    pair->password.at};
 	struct tls_certificate *certificate = NULL;
 	struct err_text why = {""};
 	int error = pair->cert.error ? pair->cert.error : pair->key.error;

@@ -117,11 +117,18 @@ static inline uint16_t test_service(const char *name)
 	return strcmp(name, "http") == 0 ? 80 : 0;
 }
 
+static inline int test_ask_password(const char *program, const char *key_path, struct buf *out)
+{
+	(void)program, (void)key_path, (void)out;
+	return ENOENT;
+}
+
 static const struct world test_world = {
 	.resolve = test_resolve,
 	.may = test_may,
 	.read_file = test_read_file,
 	.list = test_list,
+	.ask_password = test_ask_password,
 	.service = test_service,
 };
 

@@ -32,6 +32,10 @@ class Scene:
         os.mkdir(self.dir)
         self.http, self.https, self.empty, self.origin = bobtail.free_ports(4)
         self.give("first", self.path("main"), ["a.example"])
+        self.give_locked("locked1")
+        with open(self.path("ask"), "w", encoding="ascii") as out:
+            out.write(f"#!/bin/sh\n[ $1 = {self.dir}/locked.key ] && echo secret && sleep 100\n")
+        os.chmod(self.path("ask"), 0o755)
         self.mode = mode
 
     def path(self, name):
@@ -45,6 +49,16 @@ class Scene:
             shutil.copy2(made, f"{to}.new")
             os.rename(f"{to}.new", f"{to}.{ending}")
 
+    def give_locked(self, name):
+        """One whose key has a password."""
+        made = CA.issue(name, ["locked.example"])
+        certificates.run("pkcs8", "-topk8", "-in", made[1], "-out", self.path("locked"), "-passout",
+                         "pass:secret")
+        os.chmod(self.path("locked"), 0o644)
+        shutil.copy2(made[0], self.path("locked.cert"))
+        os.rename(self.path("locked"), os.path.join(self.dir, "locked.key"))
+        os.rename(self.path("locked.cert"), os.path.join(self.dir, "locked.pem"))
+
     def mode_is_parent(self):
         return getattr(self, "mode", "parent") == "parent"
 
@@ -52,6 +66,7 @@ class Scene:
         user = "cache_effective_user nobody\n" if os.getuid() == 0 else ""
         return f"""
 http_port 127.0.0.1:{self.http} accel defaultsite=a.example
+sslpassword_program {self.path("ask")}
 https_port 127.0.0.1:{self.https} accel defaultsite=a.example tls-cert={self.path("main.pem")} tls-key={self.path("main.key")} tls-cert-dir={self.dir}
 https_port 127.0.0.1:{self.empty} accel defaultsite=a.example tls-cert={self.path("later.pem")} tls-key={self.path("later.key")}
 cache_peer 127.0.0.1 parent {self.origin} 0 no-query originserver
@@ -108,6 +123,12 @@ def a_new_file_in_the_folder_is_found(scene):
     eventually("its certificate is shown", lambda: scene.serial_now("new.example"))
 
 
+def a_key_with_a_password_is_read_and_renewed(scene):
+    before = scene.serial_now("locked.example")
+    scene.give_locked("locked2")
+    eventually("the new one is shown", lambda: scene.serial_now("locked.example") != before)
+
+
 def check(mode, command):
     bobtail.COMMAND = command
     scene = Scene(mode)
@@ -117,6 +138,7 @@ def check(mode, command):
             a_broken_file_keeps_the_old_certificate(scene, proxy)
             a_port_without_a_certificate_heals(scene)
             a_new_file_in_the_folder_is_found(scene)
+            a_key_with_a_password_is_read_and_renewed(scene)
         except Exception:
             print(proxy.output())
             raise

@@ -37,6 +37,7 @@ static const struct world fixture_world = {
 	.may = test_may,
 	.read_file = fixture_read_file,
 	.list = test_list,
+	.ask_password = test_ask_password,
 	.service = test_service,
 };
 

@@ -242,11 +242,11 @@ static void each_verdict_has_its_say_once(void **state)
 {
 	(void)state;
 	expect(PORT RULE
-	       "sslpassword_program x\nsslpassword_program y\nicp_port 0\nicp_port 3130\n"
+	       "tls_key_log x\ntls_key_log y\nicp_port 0\nicp_port 3130\n"
 	       "ftp_passive on\nhierarchy_stoplist cgi-bin ?\n",
 	       false, 0,
-	       "NOTE: 'sslpassword_program' is read, but Bobtail does not act on it yet: "
-	       "keys must lie in files without a password "
+	       "NOTE: 'tls_key_log' is read, but Bobtail does not act on it yet: "
+	       "the secrets of TLS sessions are not written down "
 	       "(squid.conf line 3)\n"
 	       "NOTE: 'icp_port' has no effect: there is no ICP (squid.conf line 5)\n"
 	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 6)\n"
