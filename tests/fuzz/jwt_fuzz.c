@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	static struct json *json; /* made once */
 	static struct jwk_set *keys;
 	static const char set[] = "{\"keys\":[{\"kty\":\"oct\",\"k\":"
-	                          "\"c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M\"}]}";
+				  "\"c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M\"}]}";
 	struct str text = {(const char *)bytes, len};
 	struct err_text why;
 

@@ -155,7 +155,7 @@ char *helper_lines_next(struct helper_lines *lines)
 		size_t len = lines->in_.len - lines->at_;
 		bool is_rest = lines->is_skipping_;
 
-		if (len > 0)
+		if (line && len > 0)
 			end = memchr(line, '\n', len);
 		if (end) {
 			len = (size_t)(end - line);

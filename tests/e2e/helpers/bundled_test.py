@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
-from bobtail import SKIP, expect, finish
+from bobtail import SKIP, expect, finish, free_ports
 
 SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
 PATIENCE = 30
@@ -497,6 +497,115 @@ def json_web_tokens():
         names_the_missing_file("bearer_jwt_auth", ["./bearer_jwt_auth", "-k", missing], missing, whole)
 
 
+def is_built(name):
+    if os.access(f"./{name}", os.X_OK):
+        return True
+    print(f"skipped: {name} is not built here", file=sys.stderr)
+    return False
+
+
+def pam():
+    """Nobody may log in here; that somebody may is up to the machine."""
+    if is_built("basic_pam_auth"):
+        command = ["./basic_pam_auth", "-n", "bobtail-no-such-service", "-t", "60", "-1"]
+        said, _ = run(command, ["root wrong", "root", "", "no%20such x"])
+        expect("PAM lets nobody in", said == ["ERR"] * 4, said)
+        survives("basic_pam_auth", command, "root wrong", "ERR")
+
+
+SLAPD = """
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+database mdb
+suffix dc=example
+rootdn cn=admin,dc=example
+rootpw admin
+directory FOLDER
+access to * by anonymous auth by * none
+"""
+PEOPLE = """dn: dc=example
+objectClass: dcObject
+objectClass: organization
+o: x
+dc: example
+
+dn: uid=joe,dc=example
+objectClass: inetOrgPerson
+uid: joe
+cn: joe
+sn: joe
+userPassword: s3cret
+
+dn: uid=o\\20k\\2cx,dc=example
+objectClass: inetOrgPerson
+uid: o k,x
+cn: joe
+sn: joe
+userPassword: s3cret
+"""
+
+
+def answers_within(seconds, command, question, answer):
+    deadline, said = time.monotonic() + seconds, ""
+    while said != answer and time.monotonic() < deadline:
+        said = run(command, [question])[0][0]
+        time.sleep(0.1)
+    return said == answer
+
+
+def ldap():
+    program = "./basic_ldap_auth"
+    if not is_built("basic_ldap_auth"):
+        return
+    said, _ = run([program, "-b", "dc=example", "-c", "5", "ldap://127.0.0.1:1"], ["joe x", "joe", ""])
+    expect("no server: BH", said[0].startswith("BH message=\"ldap://127.0.0.1:1: "), said)
+    missing = ['ERR message="Missing password"', 'ERR message="Missing username"']
+    expect("half a question", said[1:] == missing, said)
+    slapd = shutil.which("slapd", path="/usr/sbin:/usr/lib/openldap")
+    if not slapd:
+        print("skipped: slapd is not there", file=sys.stderr)
+        return
+    with Folder() as folder:
+        config = folder.file("conf", SLAPD.replace("FOLDER", folder.path))
+        filled = subprocess.run(
+            ["slapadd", "-f", config], input=PEOPLE.encode(), capture_output=True, check=False,
+            executable=os.path.join(os.path.dirname(slapd), "slapadd"),
+        )
+        if filled.returncode != 0:
+            print("skipped: slapd does not work here", filled.stderr, file=sys.stderr)
+            return
+        url = f"ldap://127.0.0.1:{free_ports(1)[0]}"
+        server = subprocess.Popen([slapd, "-f", config, "-h", url, "-d", "0"], stderr=subprocess.DEVNULL)
+        try:
+            directory(folder, [program, "-b", "dc=example", "-c", "5"], url)
+        finally:
+            server.terminate()
+            server.wait(PATIENCE)
+
+
+def directory(folder, command, url):
+    expect("a server", answers_within(PATIENCE, [*command, url], "joe s3cret", "OK"))
+    admin = ["-D", "cn=admin,dc=example"]
+    refused = 'ERR message="Invalid credentials"'
+    questions = ["joe s3cret", "o%20k,x s3cret", "joe x", "nobody s3cret", "* s3cret", "joe)(uid=* s3cret"]
+    answers = ["OK", "OK", refused, refused, refused, refused]
+    secret = folder.file("secret", "admin\n")
+    for options in (
+        [], ["-f", "uid=%s", *admin, "-w", "admin"], ["-P", "-f", "(&(uid=%s)(cn=joe))", *admin, "-W", secret],
+        ["-U", "userPassword", *admin, "-w", "admin"],
+    ):
+        said, _ = run([*command, *options, url], questions)
+        expect(f"LDAP {options}", said == answers, said)
+    said, _ = run([*command, "-f", "uid=%s", *admin, "-w", "wrong", url], questions[:1])
+    expect("who may not search: BH", "BH message=" in said[0], said)
+    none = folder.file("none")
+    names_the_missing_file("basic_ldap_auth", [*command, "-f", "uid=%s", *admin, "-W", none, url], none, "a b")
+    survives("basic_ldap_auth", [*command, url], "joe s3cret", "OK")
+
+
 
 def main():
     if not os.access("./url_rewrite_rules", os.X_OK):
@@ -504,7 +613,7 @@ def main():
         sys.exit(SKIP)
     for test in (
         store_ids, url_rewrites, users_and_addresses, sessions, digests, daemon_log, sqlite_passwords,
-        sqlite_acl, json_web_tokens,
+        sqlite_acl, json_web_tokens, pam, ldap,
     ):
         test()
     finish()
