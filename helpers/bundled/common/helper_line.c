@@ -129,7 +129,7 @@ static bool wait_for_line(struct helper_lines *lines, char **line, size_t *len)
 {
 	*line = NULL;
 	*len = lines->in_.len - lines->at_;
-	if (*len > HELPER_LINE_BYTES || lines->is_skipping_) {
+	if (lines->in_.at && (*len > HELPER_LINE_BYTES || lines->is_skipping_)) {
 		if (!lines->is_skipping_) {
 			lines->in_.at[lines->at_ + HELPER_LINE_BYTES] = '\0';
 			question_of(lines, lines->in_.at + lines->at_, HELPER_LINE_BYTES, false);
