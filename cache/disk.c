@@ -455,6 +455,11 @@ uint64_t disk_seed(const struct disk *disk)
 	return disk->seed;
 }
 
+const char *disk_directory(const struct disk *disk)
+{
+	return disk->directory;
+}
+
 uint64_t disk_read_seed(const char *directory)
 {
 	char *path = mem_printf("%s/cache.db", directory);

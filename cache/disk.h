@@ -71,6 +71,8 @@ enum err disk_create_only(const struct disk_config *config, struct err_text *why
 
 /* The seed for the keys of this database: it lies in it, so that keys outlive a restart. */
 uint64_t disk_seed(const struct disk *disk);
+/* Where it lies, as its disk_config said; lives as long as the disk. */
+const char *disk_directory(const struct disk *disk);
 /* That of the database in a directory, which is not open yet; 0: there is none. */
 uint64_t disk_read_seed(const char *directory);
 

@@ -191,6 +191,24 @@ static bool is_switch(const struct fetch *fetch)
 	       upgrade_is_confirmed(&response->head, order->upgrade, order->websocket_key);
 }
 
+void fetch_count_in(struct fetch *fetch, size_t n)
+{
+	struct peer_state *state = fetch_candidate(fetch)->state;
+
+	fetch->order.worker->counters.server_bytes_in += n;
+	if (state)
+		atomic_fetch_add_explicit(&state->bytes_in, n, memory_order_relaxed);
+}
+
+void fetch_count_out(struct fetch *fetch, size_t n)
+{
+	struct peer_state *state = fetch_candidate(fetch)->state;
+
+	fetch->order.worker->counters.server_bytes_out += n;
+	if (state)
+		atomic_fetch_add_explicit(&state->bytes_out, n, memory_order_relaxed);
+}
+
 /* The peer answers, whatever it says. */
 static void note_answer(struct fetch *fetch)
 {
@@ -275,7 +293,7 @@ static enum fetch_state read_head(struct fetch *fetch, bool *wait)
 		return head_broken(fetch, ERROR_INVALID_RESP);
 	if (n == 0)
 		return fetch_lost(fetch, (struct fetch_failure){502, ERROR_ZERO_SIZE_OBJECT, 0});
-	fetch->order.worker->counters.server_bytes_in += (uint64_t)n;
+	fetch_count_in(fetch, (size_t)n);
 	if (fetch->input.len == 0)
 		return parse_head(fetch, shared, (size_t)n);
 	if (!buf_add(&fetch->input, shared, (size_t)n))
@@ -439,7 +457,7 @@ static enum fetch_state read_body_once(struct fetch *fetch, bool *wait)
 		return end_of_body(fetch, true);
 	if (n <= 0)
 		return fetch_body_broken(fetch, n == 0 ? ECONNRESET : (int)-n);
-	fetch->order.worker->counters.server_bytes_in += (uint64_t)n;
+	fetch_count_in(fetch, (size_t)n);
 	fetch_set_deadline(fetch, fetch->body_patience_ms);
 	if (!is_plain)
 		return take_chunked(fetch, (struct str){into, (size_t)n});

@@ -113,6 +113,10 @@ static inline const struct http_request *fetch_request(const struct fetch *fetch
 	return &fetch->order.exchange->request;
 }
 
+/* Bytes came from, or went to, where the request was sent. */
+void fetch_count_in(struct fetch *fetch, size_t n);
+void fetch_count_out(struct fetch *fetch, size_t n);
+
 static inline const struct peer_candidate *fetch_candidate(const struct fetch *fetch)
 {
 	return &fetch->selection.at[fetch->candidate - 1];

@@ -18,7 +18,7 @@ enum fetch_state fetch_run_send(struct fetch *fetch)
 	}
 	if (n < 0)
 		return fetch_lost(fetch, (struct fetch_failure){502, ERROR_WRITE_ERROR, (int)-n});
-	fetch->order.worker->counters.server_bytes_out += (uint64_t)n;
+	fetch_count_out(fetch, (size_t)n);
 	fetch_set_deadline(fetch, fetch_config(fetch)->read_timeout_ms);
 	return FETCH_HEAD;
 }

@@ -44,6 +44,7 @@ struct peer_state {
 	atomic_uint nfetches;
 	atomic_uint weight;      /* what the operator said; 0: nothing, the configuration's counts */
 	atomic_bool is_drained;  /* by the operator: no new requests */
+	atomic_ullong bytes_in, bytes_out; /* of fetches, with heads */
 	atomic_uint answer_us, answer_at_s; /* peer_note_answer */
 	struct retry_budget budget; /* of retries that would come here */
 	struct {

@@ -145,6 +145,7 @@ void log_target_add(struct log_target *target, struct str record)
 		target->out.len = before;
 		target->out.is_full = false;
 		target->ndropped++;
+		target->nlost++;
 	}
 	target->is_batch_open = true;
 }
@@ -247,6 +248,11 @@ bool log_target_is_pending(const struct log_target *target, struct pollfd *fd)
 {
 	*fd = (struct pollfd){.fd = target->fd, .events = POLLOUT};
 	return left_of(target).len > 0;
+}
+
+uint64_t log_target_lost(const struct log_target *target)
+{
+	return target->nlost;
 }
 
 void log_target_rotate(struct log_target *target)

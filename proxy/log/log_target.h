@@ -10,6 +10,7 @@
 #define PROXY_LOG_TARGET_H
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
@@ -49,5 +50,7 @@ void log_target_flush(struct log_target *target);
 /* Is anything left to be sent? Then *fd says what to poll for (fd -1: nothing, try again later). */
 bool log_target_is_pending(const struct log_target *target, struct pollfd *fd);
 void log_target_rotate(struct log_target *target);
+/* How many records it has not taken, ever. */
+uint64_t log_target_lost(const struct log_target *target);
 
 #endif

@@ -40,7 +40,8 @@ struct log_target {
 	bool is_batch_open; /* records came since the last flush */
 	int64_t opened_ms, retry_ms;
 	unsigned nfailures; /* in a row */
-	uint64_t ndropped;
+	uint64_t ndropped; /* since that was said */
+	uint64_t nlost;    /* ever */
 	int64_t said_ms;
 	/* of a daemon */
 	pid_t pid;

@@ -37,7 +37,7 @@ struct log_file {
 	int fd;
 	struct buf out;
 	bool is_torn; /* a record was cut short: the next one begins on a line of its own */
-	uint64_t nlost;
+	uint64_t nlost, ncounted; /* ever; of these, those that the writer has counted */
 	int64_t said_ms; /* when that was said last; 0: not yet */
 	int64_t tried_ms;          /* to open it */
 	struct health_note health; /* while it cannot be opened */
@@ -75,6 +75,7 @@ struct log_writer {
 	bool is_pending;   /* the thread's: a target has not taken all */
 	uint64_t ndropped; /* the thread's: not said yet, */
 	int64_t said_ms;   /* since then */
+	atomic_ullong nlost; /* relaxed: of all files, and what did not come to one */
 	atomic_bool has_records; /* release when a batch fills, acquire-exchange by the thread */
 };
 
@@ -170,12 +171,17 @@ static bool may_say(int64_t *said_ms)
 	return true;
 }
 
+static void count_lost(struct log_file *file, struct str records)
+{
+	for (size_t i = 0; i < records.len; i++)
+		file->nlost += records.at[i] == '\n';
+}
+
 /* A full disk, mostly; cache.log may lie on the same one. */
 static void lose(struct log_file *file, struct str rest, int error)
 {
 	file->is_torn = file->is_torn || rest.at != file->out.at;
-	for (size_t i = 0; i < rest.len; i++)
-		file->nlost += rest.at[i] == '\n';
+	count_lost(file, rest);
 	if (may_say(&file->said_ms))
 		fprintf(stderr, "ERROR: cannot write to %s: %s; %llu records are lost so far\n",
 			file->path, strerror(error), (unsigned long long)file->nlost);
@@ -204,6 +210,8 @@ static void write_file(struct log_file *file)
 		}
 		rest = str_from(rest, (size_t)n);
 	}
+	if (file->fd < 0)
+		count_lost(file, rest);
 	buf_clear(&file->out);
 }
 
@@ -278,6 +286,20 @@ static bool is_any_pending(struct log_file *const *files, unsigned nfiles)
 	return false;
 }
 
+/* Takes over what the file has lost since. */
+static void add_lost(struct log_writer *writer, struct log_file *file)
+{
+	uint64_t nlost = file->target ? log_target_lost(file->target) : file->nlost;
+
+	atomic_fetch_add_explicit(&writer->nlost, nlost - file->ncounted, memory_order_relaxed);
+	file->ncounted = nlost;
+}
+
+uint64_t log_writer_lost(const struct log_writer *writer)
+{
+	return atomic_load_explicit(&writer->nlost, memory_order_relaxed);
+}
+
 static unsigned snapshot_files(struct log_writer *writer, struct log_file **files)
 {
 	unsigned n;
@@ -295,8 +317,12 @@ static void flush(struct log_writer *writer)
 	unsigned nunused = take_unused(writer, unused), nfiles = snapshot_files(writer, files);
 	struct batch *batch;
 
-	for (unsigned i = 0; i < writer->nbatches; i++)
-		writer->ndropped += take_batch(&writer->batches[i]);
+	for (unsigned i = 0; i < writer->nbatches; i++) {
+		uint64_t ndropped = take_batch(&writer->batches[i]);
+
+		writer->ndropped += ndropped;
+		atomic_fetch_add_explicit(&writer->nlost, ndropped, memory_order_relaxed);
+	}
 	while ((batch = oldest(writer))) {
 		const struct record *record = front(batch);
 
@@ -304,10 +330,13 @@ static void flush(struct log_writer *writer)
 			   (struct str){(const char *)(record + 1), record->len});
 		batch->at += sizeof(*record) + padded(record->len);
 	}
-	for (unsigned i = 0; i < nfiles; i++)
+	for (unsigned i = 0; i < nfiles; i++) {
 		write_file(files[i]);
+		add_lost(writer, files[i]);
+	}
 	for (unsigned i = 0; i < nunused; i++) {
 		write_file(unused[i]);
+		add_lost(writer, unused[i]);
 		free_file(unused[i]);
 	}
 	writer->is_pending = is_any_pending(files, nfiles);

@@ -54,6 +54,9 @@ struct log_job {
 };
 void log_writer_post(struct log_writer *writer, struct log_job *job);
 
+/* How many records were lost since the start, of whatever file or target. Any thread. */
+uint64_t log_writer_lost(const struct log_writer *writer);
+
 /* Renames and reopens all files, soon. Any thread. */
 void log_writer_rotate(struct log_writer *writer);
 

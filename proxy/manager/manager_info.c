@@ -244,15 +244,14 @@ bool manager_write_info(struct manager_page *page)
 
 /* ---- the stores */
 
-static void write_directory(struct buf *out, unsigned i, const struct cache_dir *dir,
-			    struct disk *disk)
+static void write_directory(struct buf *out, unsigned i, struct disk *disk)
 {
 	static const char *const states[] = {
 		[DISK_NORMAL] = "normal", [DISK_PAUSED] = "paused", [DISK_OFF] = "off"};
 	struct disk_stats stats;
 
 	disk_stats(disk, &stats);
-	buf_printf(out, "\nStore Directory #%u (sqlite): %.*s\n", i, STR_ARG(dir->path));
+	buf_printf(out, "\nStore Directory #%u (sqlite): %s\n", i, disk_directory(disk));
 	buf_printf(out, "Maximum Size: %" PRIu64 " KB\n", stats.max_bytes / 1024);
 	buf_printf(out, "Current Size: %.2f KB\n", (double)stats.used_bytes / 1024);
 	buf_printf(out, "Percent Used: %.2f%%\n", percent(stats.used_bytes, stats.max_bytes));
@@ -264,7 +263,6 @@ static void write_directory(struct buf *out, unsigned i, const struct cache_dir 
 
 bool manager_write_storedir(struct manager_page *page)
 {
-	const struct cache_dir *dir = page->config->cache_dirs->first;
 	struct index_stats memory;
 	struct disk_stats disk;
 	double used;
@@ -280,8 +278,8 @@ bool manager_write_storedir(struct manager_page *page)
 		   (double)disk.used_bytes / 1024);
 	buf_printf(page->out, "Current Capacity       : %.2f%% used, %.2f%% free\n", used,
 		   disk.max_bytes > 0 ? 100 - used : 0);
-	for (unsigned i = 0; dir && i < page->server->ndisks; i++, dir = dir->next)
-		write_directory(page->out, i, dir, page->server->disks[i]);
+	for (unsigned i = 0; i < page->server->ndisks; i++)
+		write_directory(page->out, i, page->server->disks[i]);
 	return false;
 }
 

@@ -44,6 +44,9 @@ static const struct metric metrics_table[] = {
 	 "How many things do not work as configured: the action health names them."},
 	{"bobtail_major_faults", NULL, COUNTER, METRIC_PROCESS, U64,
 	 OF(process_values, major_faults), "Page faults that waited for a disk."},
+	{"bobtail_lost_log_records", NULL, COUNTER, METRIC_PROCESS, U64,
+	 OF(process_values, nlost_records),
+	 "Records that access logs have lost: one could not be written, or did not keep up."},
 
 	{"bobtail_client_connections", NULL, GAUGE, METRIC_PROCESS, UNSIGNED,
 	 OF(process_values, nsessions), "Connections of clients, idle ones too."},
@@ -95,6 +98,13 @@ static const struct metric metrics_table[] = {
 	 OF(peer_values, nconns), "Open connections to the peer, idle ones too."},
 	{"bobtail_peer_failed_connects", NULL, GAUGE, METRIC_PEERS, UNSIGNED,
 	 OF(peer_values, nfails), "Connects to the peer that failed in a row."},
+	{"bobtail_peer_answer_seconds", "seconds", GAUGE, METRIC_PEERS, DOUBLE,
+	 OF(peer_values, answer_s),
+	 "Until an answer's head: the slowest of late, halved every 7 seconds since."},
+	{"bobtail_peer_received_bytes", "bytes", COUNTER, METRIC_PEERS, U64,
+	 OF(peer_values, bytes_in), "Bytes from the peer, but for those of tunnels."},
+	{"bobtail_peer_sent_bytes", "bytes", COUNTER, METRIC_PEERS, U64,
+	 OF(peer_values, bytes_out), "Bytes to the peer, but for those of tunnels."},
 
 	{"bobtail_site_requests", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, requests),
 	 "Requests for the site that have ended."},

@@ -33,12 +33,14 @@ enum metric_subject {
 
 struct process_values {
 	double started_s, cpu_s;
-	uint64_t resident_bytes, nfiles, max_files, major_faults;
+	uint64_t resident_bytes, nfiles, max_files, major_faults, nlost_records;
 	unsigned nsessions, ndegraded;
 };
 
 struct peer_values {
 	unsigned is_up, nrequests, nconns, nfails;
+	double answer_s;
+	uint64_t bytes_in, bytes_out;
 };
 
 struct memory_values {

@@ -8,10 +8,12 @@
 #include "cache/index.h"
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/health.h"
 #include "lib/base/heap.h"
 #include "lib/net/tls_certificate.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/log/log_writer.h"
 #include "proxy/manager/manager_page.h"
 #include "proxy/manager/metrics.h"
 #include "proxy/process.h"
@@ -133,6 +135,7 @@ static void add_process(struct metrics *metrics, const struct server *server)
 	values->max_files = process_max_files();
 	values->ndegraded = (unsigned)health_list(entries, COUNT(entries));
 	values->nsessions = metrics->census->total.nsessions;
+	values->nlost_records = log_writer_lost(server->log);
 	add_row(metrics, METRIC_PROCESS, values, NULL, 0);
 	add_labelled(metrics, METRIC_BUILD, NULL, "version", STR(VERSION_TEXT));
 }
@@ -247,6 +250,9 @@ static void add_peers(struct metrics *metrics, struct peer_table *peers,
 								memory_order_relaxed);
 		values->nfails = (unsigned)atomic_load_explicit(&state->nfails,
 								memory_order_relaxed);
+		values->answer_s = (double)peer_state_answer_us(state, clock_mono_ms()) / 1e6;
+		values->bytes_in = atomic_load_explicit(&state->bytes_in, memory_order_relaxed);
+		values->bytes_out = atomic_load_explicit(&state->bytes_out, memory_order_relaxed);
 		add_labelled(metrics, METRIC_PEERS, values, "peer", peer->name);
 	}
 }
@@ -264,18 +270,16 @@ static void add_memory(struct metrics *metrics, const struct server *server)
 	add_row(metrics, METRIC_MEMORY, values, NULL, 0);
 }
 
-static void add_disks(struct metrics *metrics, const struct server *server,
-		      const struct config *config)
+static void add_disks(struct metrics *metrics, const struct server *server)
 {
-	const struct cache_dir *dir = config->cache_dirs->first;
-
-	for (unsigned i = 0; dir && i < server->ndisks; i++, dir = dir->next) {
+	for (unsigned i = 0; i < server->ndisks; i++) {
 		struct disk_values *values = arena_zalloc(&metrics->arena, sizeof(*values));
 
 		disk_stats(server->disks[i], &values->stats);
 		values->is_readable = values->stats.state != DISK_OFF;
 		values->is_writable = values->stats.state == DISK_NORMAL;
-		add_labelled(metrics, METRIC_DISKS, values, "cache_dir", dir->path);
+		add_labelled(metrics, METRIC_DISKS, values, "cache_dir",
+			     str_of(disk_directory(server->disks[i])));
 	}
 }
 
@@ -334,7 +338,7 @@ struct metrics *metrics_create(struct manager_page *page)
 	add_peers(metrics, server->peers, page->config);
 	add_pools(metrics);
 	add_memory(metrics, server);
-	add_disks(metrics, server, page->config);
+	add_disks(metrics, server);
 	add_workers(metrics);
 	add_all_certificates(metrics, server->current);
 	return metrics;

@@ -287,7 +287,6 @@ void status_write_cache(struct buf *out, const struct manager_page *page)
 {
 	static const char *const states[] = {
 		[DISK_NORMAL] = "normal", [DISK_PAUSED] = "paused", [DISK_OFF] = "off"};
-	const struct cache_dir *dir = page->config->cache_dirs->first;
 	struct index_stats memory;
 	struct disk_stats disk;
 
@@ -297,9 +296,9 @@ void status_write_cache(struct buf *out, const struct manager_page *page)
 	write_tier(out, STR("memory"), memory.nobjects, memory.bytes, memory.max_bytes);
 	write_mark(out, true, "normal");
 	buf_add_str(out, STR(HTML_ROW_END));
-	for (unsigned i = 0; dir && i < page->server->ndisks; i++, dir = dir->next) {
+	for (unsigned i = 0; i < page->server->ndisks; i++) {
 		disk_stats(page->server->disks[i], &disk);
-		write_tier(out, dir->path, disk.objects, disk.used_bytes, disk.max_bytes);
+		write_tier(out, str_of(disk_directory(page->server->disks[i])), disk.objects, disk.used_bytes, disk.max_bytes);
 		write_mark(out, disk.state == DISK_NORMAL, states[disk.state]);
 		buf_add_str(out, STR(HTML_ROW_END));
 	}

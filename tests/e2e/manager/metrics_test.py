@@ -31,9 +31,10 @@ cache_peer 127.0.0.1 parent {2} 0 no-query originserver name=o\"1
 visible_hostname metrics.test
 pid_filename {folder}/pid
 cache_log {folder}/cache.log
-access_log none
+access_log stdio:{folder}/missing/access.log
 workers 2
 cache_mem 8 MB
+cache_dir ufs {folder}/foreign 16 16 256
 cache_dir ufs {folder}/cache 16 16 256
 url_rewrite_program /bin/sh {folder}/rewriter
 url_rewrite_children 2
@@ -106,6 +107,18 @@ def test_values(ports):
     expect("hits took a part of the time", 0 <= part <= total < 60, (part, total))
     have = sample(families, "bobtail_peer_requests", peer='o\\"1')
     expect("the peer was asked, and its name is quoted", have >= 4, have)
+    have = sample(families, "bobtail_peer_received_bytes")
+    expect("what it sent is counted", have >= 207, have)
+    expect("and what it was sent", sample(families, "bobtail_peer_sent_bytes") > 100)
+    have = sample(families, "bobtail_peer_answer_seconds", "")
+    expect("and how long that took", 0 < have < 60, have)
+    families = wait_for(ports[0], lambda f: sample(f, "bobtail_lost_log_records") >= 7)
+    have = sample(families, "bobtail_lost_log_records")
+    expect("records of a log that cannot be opened are lost", have >= 7, have)
+    directories = [labels["cache_dir"].rpartition("/")[2]
+                   for _, labels, _ in families["bobtail_disk_cache_objects"].samples]
+    expect("a cache_dir that cannot be opened does not give its name to another",
+           directories == ["cache"], directories)
     expect("the helpers are there", sample(families, "bobtail_helper_requests",
                                            pool="url_rewrite") >= 4)
     workers = {labels["worker"] for _, labels, _ in families["bobtail_worker_requests"].samples}
@@ -194,6 +207,10 @@ def main():
     os.chmod(folder, 0o777)
     os.makedirs(folder + "/cache", exist_ok=True)
     os.chmod(folder + "/cache", 0o777)
+    os.makedirs(folder + "/foreign", exist_ok=True)
+    os.chmod(folder + "/foreign", 0o777)
+    sqlite3.connect(folder + "/foreign/cache.db").execute("CREATE TABLE mine (x)").connection.close()
+    os.chmod(folder + "/foreign/cache.db", 0o666)
     certificates.Authority(folder).issue("cert", ["site.test", "*.site.test"])
     with open(folder + "/rewriter", "w", encoding="ascii") as file:
         file.write(REWRITER)
