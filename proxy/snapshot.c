@@ -163,7 +163,7 @@ static void start_rewriter(struct snapshot *snapshot)
 		return;
 	snapshot->url_rewrite = start_pool(
 		snapshot, "redirector", &config->command, &config->children, config->is_bypass_on,
-		config->on_timeout == REWRITE_TIMEOUT_NONE ? 0 : config->timeout_ms,
+		config->on_timeout == REWRITE_TIMEOUT_NONE ? HELPER_TIMEOUT_MS : config->timeout_ms,
 		config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0);
 }
 

@@ -43,6 +43,9 @@ static void take_children(struct reading_auth *reading, void *slot)
 	(void)slot;
 	helper_read_children(&reading->scheme->children, reading->words, VALUE_WORD,
 			     reading->report);
+	if (reading->scheme->children.on_error == HELPER_ON_ERROR_BYPASS)
+		report_say(reading->report, REPORT_ERROR,
+			   "on-error=bypass would let everybody in: deny, 503 or stale:SECONDS");
 }
 
 static void take_realm(struct reading_auth *reading, void *slot)

@@ -108,7 +108,8 @@ const struct directive directives_cache[] = {
 	 .otherwise = "\"%>a/%>A %un %>rm myip=%la myport=%lp\"", .verdict = HONOURED,
 	 REWRITE(store_id, extras), .help = "what store_id_program is told beside the URL"},
 	{.name = "store_id_children", .aliases = "storeurl_rewrite_children",
-	 .syntax = "N [startup=] [idle=] [concurrency=] [queue-size=] [on-persistent-overload=]",
+	 .syntax = "N [startup=] [idle=] [concurrency=] [queue-size=] [on-persistent-overload=]"
+	 " [on-error=deny|503|bypass]",
 	 .otherwise = "20 startup=0 idle=1 concurrency=0", .verdict = HONOURED,
 	 REWRITE(store_id, children), .help = "how many run"},
 	{.name = "store_id_access", .aliases = "storeurl_rewrite_access",

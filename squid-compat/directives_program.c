@@ -66,7 +66,8 @@ const struct directive directives_program[] = {
 	{.name = "url_rewrite_program", .aliases = "redirect_program", .syntax = "PATH [args]",
 	 .verdict = HONOURED, REWRITE(url_rewrite, program), .help = "a helper that changes URLs"},
 	{.name = "url_rewrite_children", .aliases = "redirect_children",
-	 .syntax = "N [startup=] [idle=] [concurrency=] [queue-size=] [on-persistent-overload=]",
+	 .syntax = "N [startup=] [idle=] [concurrency=] [queue-size=] [on-persistent-overload=]"
+	 " [on-error=deny|503|bypass]",
 	 .otherwise = "20 startup=0 idle=1 concurrency=0", .verdict = HONOURED,
 	 REWRITE(url_rewrite, children), .help = "how many run"},
 	{.name = "url_rewrite_host_header", .aliases = "redirect_rewrites_host_header",

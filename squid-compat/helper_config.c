@@ -31,6 +31,24 @@ static struct str next_argument(const struct words *words, size_t *i, struct str
 	return word;
 }
 
+/* Where ours lies; NULL: the path is not one of Squid's. */
+static const char *bundled_path(const char *path, struct arena *arena)
+{
+	static const char *const folders[] = {"/usr/lib/squid/", "/usr/lib/squid3/",
+					      "/usr/libexec/squid/", "/usr/lib64/squid/",
+					      "/usr/local/libexec/squid/"};
+	struct str name = str_of(path);
+
+	for (size_t i = 0; i < COUNT(folders); i++) {
+		struct str folder = str_of(folders[i]), file = str_from(name, folder.len);
+
+		if (str_starts_with(name, folder) && file.len > 0 &&
+		    str_find_char(file, '/') == file.len)
+			return arena_printf(arena, "%s/%.*s", BOBTAIL_LIBEXECDIR, STR_ARG(file)).at;
+	}
+	return NULL;
+}
+
 void helper_read_command(struct helper_command *command, const struct words *words, size_t first,
 			 struct arena *arena, struct report *report)
 {
@@ -56,6 +74,7 @@ void helper_read_command(struct helper_command *command, const struct words *wor
 	command->argv = arena_zalloc(arena, (argc + 1) * sizeof(*argv));
 	memcpy(command->argv, argv, argc * sizeof(*argv));
 	command->argc = argc;
+	command->bundled = bundled_path(argv[0], arena);
 }
 
 void helper_check_command(const struct helper_command *command, const char *name,
@@ -66,6 +85,13 @@ void helper_check_command(const struct helper_command *command, const char *name
 	if (command->argc == 0)
 		return;
 	error = world->may(command->argv[0], X_OK);
+	if (error && command->bundled && world->may(command->bundled, X_OK) == 0) {
+		report_say(report, REPORT_WARNING,
+			   "%s %s: (%d) %s; the bundled %s is run instead", name,
+			   command->argv[0], error, strerror(error), command->bundled);
+		command->argv[0] = command->bundled;
+		return;
+	}
 	if (error)
 		report_say(report, REPORT_ERROR,
 			   "%s %s: (%d) %s; requests that need it fail until it is there", name,
@@ -98,6 +124,14 @@ static bool read_overload(struct str value, struct helper_children *children)
 
 static bool read_on_error(struct str value, struct helper_children *children)
 {
+	static const struct {
+		struct str name;
+		enum helper_on_error value;
+	} words[] = {
+		{{"deny", 4}, HELPER_ON_ERROR_DENY},
+		{{"503", 3}, HELPER_ON_ERROR_503},
+		{{"bypass", 6}, HELPER_ON_ERROR_BYPASS},
+	};
 	struct str stale = STR("stale:");
 	uint64_t seconds;
 
@@ -108,8 +142,12 @@ static bool read_on_error(struct str value, struct helper_children *children)
 		children->on_error = HELPER_ON_ERROR_STALE;
 		return true;
 	}
-	children->on_error = str_eq(value, STR("503")) ? HELPER_ON_ERROR_503 : HELPER_ON_ERROR_DENY;
-	return children->on_error == HELPER_ON_ERROR_503 || str_eq(value, STR("deny"));
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq(value, words[i].name)) {
+			children->on_error = words[i].value;
+			return true;
+		}
+	return false;
 }
 
 #define NUMBER(member) offsetof(struct helper_children, member)
@@ -236,8 +274,9 @@ void rewrite_parse_children(struct rewrite_config *config, const struct words *w
 	unsigned concurrency = config->children.concurrency;
 
 	helper_read_children(&config->children, words, 1, report);
-	if (config->children.on_error != HELPER_ON_ERROR_USUAL)
-		report_say(report, REPORT_ERROR, "on-error= is for children of auth_param alone");
+	if (config->children.on_error == HELPER_ON_ERROR_STALE)
+		report_say(report, REPORT_ERROR,
+			   "on-error=stale: is for auth_param; here there are deny, 503 and bypass");
 	if (config->children_concurrency_fixed_)
 		config->children.concurrency = concurrency;
 }

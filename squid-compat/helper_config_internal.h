@@ -9,7 +9,7 @@
  * configuration_includes_quoted_values is on. "none" is no command. */
 void helper_read_command(struct helper_command *command, const struct words *words, size_t first,
 			 struct arena *arena, struct report *report);
-/* REPORT_FATAL_AT_START if the program cannot be run. */
+/* An error if the program cannot be run; a bundled one takes its place (in argv) if there is one. */
 void helper_check_command(const struct helper_command *command, const char *name,
 			  const struct world *world, struct report *report);
 

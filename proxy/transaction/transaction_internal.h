@@ -54,6 +54,7 @@ enum waiting {
 	WAIT_FORM = 1 << 15, /* the body of a request to ourselves */
 };
 
+struct rewrite_config; /* squid-compat/helper_config.h */
 struct transaction_trace;
 
 /* Bytes span of length, which lie in an object from offset on. */
@@ -185,6 +186,9 @@ void transaction_note_denial(struct transaction *transaction, const char *direct
 
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);
+/* No helper answered, and on-error= of its children wants that refused: true, and *next is the state then. */
+bool transaction_fails_without(struct transaction *transaction, const struct rewrite_config *config,
+			       const struct helper_reply *reply, enum transaction_state *next);
 enum transaction_state transaction_run_adapted_access(struct transaction *transaction);
 
 /* ---- transaction_store_id.c */

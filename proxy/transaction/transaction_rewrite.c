@@ -80,16 +80,38 @@ static void complain(struct transaction *t, const struct url_rewrite_verdict *ve
 	worker->unrewritten_said_s = now_s;
 }
 
+bool transaction_fails_without(struct transaction *t, const struct rewrite_config *config,
+			       const struct helper_reply *reply, enum transaction_state *next)
+{
+	bool is_silence = reply->code == HELPER_GONE || reply->code == HELPER_BUSY ||
+			  reply->code == HELPER_BH ||
+			  (reply->code == HELPER_TIMEOUT && config->on_timeout == REWRITE_TIMEOUT_NONE);
+
+	if (!is_silence)
+		return false;
+	if (config->children.on_error == HELPER_ON_ERROR_503)
+		*next = transaction_refuse(t, 503, ERROR_GATEWAY_FAILURE);
+	else if (config->children.on_error == HELPER_ON_ERROR_DENY)
+		*next = transaction_refuse(t, 403, ERROR_ACCESS_DENIED);
+	else
+		return false;
+	return true;
+}
+
 static enum transaction_state take_rewrite(struct transaction *t)
 {
+	const struct rewrite_config *config = transaction_config(t)->url_rewrite;
 	struct url_rewrite_verdict verdict;
+	enum transaction_state next;
 
 	url_rewrite_read(t->rewrite.reply, t->facts.method, snapshot_rewrite_policy(t->snapshot),
 	                 &verdict);
 	if (verdict.complaint.at[0])
 		complain(t, &verdict);
-	if (t->rewrite.reply->code == HELPER_GONE &&
-	    !transaction_config(t)->url_rewrite->is_bypass_on)
+	if (transaction_fails_without(t, config, t->rewrite.reply, &next))
+		return next;
+	if (t->rewrite.reply->code == HELPER_GONE && !config->is_bypass_on &&
+	    config->children.on_error != HELPER_ON_ERROR_BYPASS)
 		return transaction_refuse(t, 503, ERROR_GATEWAY_FAILURE);
 	transaction_add_notes(t, t->rewrite.reply->pairs, t->rewrite.reply->npairs);
 	if (verdict.group.at)

@@ -45,9 +45,12 @@ static enum transaction_state take(struct transaction *t)
 	const struct helper_reply *reply = t->store_id.reply;
 	struct err_text complaint;
 	struct str id = store_id_read(reply, &complaint);
+	enum transaction_state next;
 
 	if (complaint.at[0])
 		log_say(reply->code >= HELPER_TIMEOUT ? 2 : 1, "%s", complaint.at);
+	if (transaction_fails_without(t, transaction_config(t)->store_id, reply, &next))
+		return next;
 	transaction_add_notes(t, reply->pairs, reply->npairs);
 	if (id.at)
 		t->cache_url = arena_str(&t->arena, id);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/support/config_lines.h"
 
+#include <errno.h>
+#include <stdio.h>
+
 #include "lib/base/check.h"
 #include "squid-compat/helper_config.h"
 
@@ -123,6 +126,76 @@ static void a_program_that_is_not_there_stops_the_start(void **state)
 	assert_true(config_lines_said(&rig.lines, REPORT_ERROR,
 				      "redirect_program /x: (2) No such file or directory"));
 	fini(&rig);
+}
+
+static int only_ours(const char *path, int mode)
+{
+	(void)mode;
+	return strcmp(path, BOBTAIL_LIBEXECDIR "/basic_ncsa_auth") == 0 ? 0 : ENOENT;
+}
+
+static void the_bundled_program_takes_the_place_of_one_of_squids(void **state)
+{
+	static const struct {
+		const char *path;
+		bool is_replaced;
+	} cases[] = {
+		{"/usr/lib/squid/basic_ncsa_auth", true},
+		{"/usr/lib/squid3/basic_ncsa_auth", true},
+		{"/usr/libexec/squid/basic_ncsa_auth", true},
+		{"/usr/lib/squid/other_auth", false},
+		{"/usr/lib/squid/x/basic_ncsa_auth", false},
+		{"/opt/basic_ncsa_auth", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world world = world_system;
+		char text[128];
+		struct rig rig;
+
+		init(&rig);
+		world.may = only_ours;
+		rig.rewrite.world_ = &world;
+		snprintf(text, sizeof(text), "url_rewrite_program %s -x", cases[i].path);
+		rewrite_parse_program(&rig.rewrite, line(&rig, text), rig.lines.report);
+		rewrite_check(&rig.rewrite, "redirect_program", rig.lines.report);
+		assert_string_equal(rig.rewrite.command.argv[0],
+				    cases[i].is_replaced ? BOBTAIL_LIBEXECDIR "/basic_ncsa_auth"
+							 : cases[i].path);
+		assert_string_equal(rig.rewrite.command.argv[1], "-x");
+		assert_true(config_lines_said(&rig.lines,
+					      cases[i].is_replaced ? REPORT_WARNING : REPORT_ERROR,
+					      cases[i].path));
+		fini(&rig);
+	}
+}
+
+static void on_error_says_what_no_answer_means(void **state)
+{
+	static const struct {
+		const char *line;
+		enum helper_on_error means;
+		bool is_refused;
+	} cases[] = {
+		{"url_rewrite_children 5", HELPER_ON_ERROR_USUAL, false},
+		{"url_rewrite_children 5 on-error=bypass", HELPER_ON_ERROR_BYPASS, false},
+		{"url_rewrite_children 5 on-error=503", HELPER_ON_ERROR_503, false},
+		{"url_rewrite_children 5 on-error=deny", HELPER_ON_ERROR_DENY, false},
+		{"url_rewrite_children 5 on-error=stale:9", HELPER_ON_ERROR_STALE, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct rig rig;
+
+		init(&rig);
+		rewrite_parse_children(&rig.rewrite, line(&rig, cases[i].line), rig.lines.report);
+		assert_int_equal(rig.rewrite.children.on_error, cases[i].means);
+		assert_true(config_lines_said(&rig.lines, cases[i].is_refused ? REPORT_ERROR : 0,
+					      cases[i].is_refused ? "on-error=stale:" : NULL));
+		fini(&rig);
+	}
 }
 
 static void timeouts_say_what_happens_then(void **state)
@@ -306,6 +379,8 @@ int main(void)
 		cmocka_unit_test(a_bypassed_queue_is_empty_by_default),
 		cmocka_unit_test(commands_are_split_without_a_shell),
 		cmocka_unit_test(a_program_that_is_not_there_stops_the_start),
+		cmocka_unit_test(the_bundled_program_takes_the_place_of_one_of_squids),
+		cmocka_unit_test(on_error_says_what_no_answer_means),
 		cmocka_unit_test(timeouts_say_what_happens_then),
 		cmocka_unit_test(extras_are_a_format),
 		cmocka_unit_test(an_old_concurrency_line_wins),
