@@ -381,7 +381,7 @@ static bool read_cmdline(const struct takeover *takeover, char *text, char *argv
 
 static bool start_squid(char **argv)
 {
-	pid_t pid = fork();
+	pid_t pid = argv[0] ? fork() : -1;
 
 	if (pid == 0) {
 		int null = open("/dev/null", O_RDWR);
