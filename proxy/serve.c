@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
+#include "proxy/limits/ban_file.h"
 #include "proxy/log/cache_log.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/manager/manager.h"
@@ -35,6 +36,7 @@ struct serve {
 	struct config *config;
 	struct statistics *statistics;
 	struct minutes *minutes; /* NULL: no stats_file */
+	struct ban_file *bans;   /* NULL: nobody is ever banned */
 	struct manager *manager;
 	unsigned nstops;
 	int64_t wait_ms; /* said with the first stop */
@@ -57,6 +59,25 @@ static void start_healing(struct serve *serve)
 {
 	timer_init(&serve->heal_timer, heal_due);
 	timer_set(serve->options.loop, &serve->heal_timer, clock_mono_ms() + HEAL_MS);
+}
+
+/* ---- bans: read before anybody is served; a reload goes on with the same file */
+
+static void start_bans(struct serve *serve)
+{
+	char *path = ban_file_path(serve->config);
+
+	if (config_has_bans(serve->config) && !ban_file_is_at(serve->bans, path)) {
+		ban_file_stop(serve->bans);
+		serve->bans = ban_file_start(serve->server.bans, path, serve->options.loop);
+	}
+	mem_free(path);
+}
+
+static void stop_bans(struct serve *serve)
+{
+	ban_file_stop(serve->bans);
+	serve->bans = NULL;
 }
 
 /* ---- start */
@@ -110,6 +131,7 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 			serve->minutes = minutes_create(&serve->server, options->loop,
 							serve->config->stats_file);
 		start_healing(serve);
+		start_bans(serve);
 		*out = serve;
 		return ERR_OK;
 	}
@@ -237,6 +259,7 @@ void serve_take_config(struct serve *serve, struct config *config)
 	serve->config = config;
 	set_level(serve);
 	cache_log_reopen(config);
+	start_bans(serve);
 	server_reconfigure(&serve->server, config_ref(config));
 	config_unref(old);
 }
@@ -312,6 +335,7 @@ static void stop_once(struct serve *serve, int64_t wait_ms, bool is_patient)
 	statistics_stop(serve->statistics);
 	minutes_stop(serve->minutes);
 	timer_cancel(&serve->heal_timer);
+	stop_bans(serve);
 	serve->wait_ms = wait_ms;
 	begin_stop(serve, is_patient);
 }

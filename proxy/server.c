@@ -16,6 +16,7 @@
 #include "lib/base/random.h"
 #include "lib/net/resolver.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/limits/ban_table.h"
 #include "proxy/limits/rate_limits.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/log/store_log.h"
@@ -222,6 +223,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->handshakes->seed = random_u64();
 	tracer_init(&server->tracer);
 	server->clients = client_table_create();
+	server->bans = ban_table_create();
 	server->rate_counters = rate_counters_create();
 	site_names_init(&server->site_names);
 	name_sites(server, config);
@@ -308,6 +310,7 @@ void server_stop(struct server *server)
 	tracer_fini(&server->tracer);
 	client_table_destroy(server->clients);
 	rate_counters_destroy(server->rate_counters);
+	ban_table_destroy(server->bans);
 	site_names_fini(&server->site_names);
 	purge_list_destroy(server->purges);
 	peer_table_destroy(server->peers);

@@ -14,6 +14,7 @@
 #include "proxy/transaction/background.h"
 
 struct auth_users;
+struct ban_table;
 struct digest_nonces;
 struct client_table;
 struct config;
@@ -61,6 +62,7 @@ struct server {
 	struct site_names site_names; /* what the counts of sites are called */
 	struct tracer tracer; /* who looks at requests */
 	struct client_table *clients; /* how many connections each has */
+	struct ban_table *bans; /* who is shut out */
 	struct rate_counters *rate_counters; /* of rate_limit */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;

@@ -10,6 +10,7 @@
 #include "lib/base/heap.h"
 #include "proxy/fetch/balance.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/limits/bans.h"
 #include "proxy/limits/rate_limits.h"
 #include "proxy/log/access_logger.h"
 #include "proxy/server.h"
@@ -344,7 +345,9 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	set_tls_peers(snapshot);
 	snapshot->bandwidth = bandwidth_create(config->delays, clock_mono_ms());
 	snapshot->rate_limits = rate_limits_create(config->rate_limits, server->rate_counters);
-	snapshot->has_guard = snapshot->rate_limits != NULL;
+	snapshot->has_bans = config_has_bans(config);
+	snapshot->bans = bans_create(config->bans, config->ban_exempt, server->bans);
+	snapshot->has_guard = snapshot->rate_limits || snapshot->has_bans;
 	snapshot->security_headers = security_headers_create(config->security_headers);
 	snapshot->logger = access_logger_create(config, server->log);
 	start_rewriter(snapshot);
@@ -404,6 +407,7 @@ void snapshot_unref(struct snapshot *snapshot)
 	security_headers_destroy(snapshot->security_headers);
 	bandwidth_destroy(snapshot->bandwidth);
 	rate_limits_destroy(snapshot->rate_limits);
+	bans_destroy(snapshot->bans);
 	mem_free(snapshot->rewrite_policy);
 	mem_free(snapshot->rewrite_response);
 	mem_free(snapshot->rewrite_response_text);

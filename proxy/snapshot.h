@@ -17,6 +17,7 @@
 struct access_logger;
 struct balance;
 struct bandwidth;
+struct bans;
 struct config;
 struct external_acl;
 struct external_acl_type;
@@ -81,6 +82,8 @@ struct snapshot {
 	struct bandwidth *bandwidth; /* what limits rates; NULL: nothing does */
 	struct security_headers *security_headers; /* NULL: off */
 	bool has_guard;                  /* requests are looked at before http_access */
+	bool has_bans;                   /* some address may be shut out */
+	struct bans *bans;               /* ban lines; NULL: there is none */
 	struct rate_limits *rate_limits; /* rate_limit; NULL: there is none */
 	struct access_logger *logger;
 };

@@ -10,6 +10,7 @@
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/auth_schemes.h"
+#include "squid-compat/ban_lines.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/cachemgr_passwd.h"
 #include "squid-compat/config_internal.h"
@@ -61,6 +62,8 @@ static struct config *create(const struct world *world)
 	delay_config_init(config->delays);
 	config->rate_limits = arena_zalloc(arena, sizeof(*config->rate_limits));
 	rate_limit_lines_init(config->rate_limits, arena);
+	config->bans = arena_zalloc(arena, sizeof(*config->bans));
+	ban_lines_init(config->bans, arena);
 	config->deny_infos = arena_zalloc(arena, sizeof(*config->deny_infos));
 	deny_infos_init(config->deny_infos, arena);
 	config->cachemgr_passwds = arena_zalloc(arena, sizeof(*config->cachemgr_passwds));
@@ -108,6 +111,7 @@ static void destroy_access_lists(struct config *config)
 		config->never_direct,
 		config->url_rewrite_access,
 		config->store_id_access,
+		config->ban_exempt,
 	};
 
 	for (size_t i = 0; i < COUNT(lists); i++)
@@ -131,11 +135,17 @@ static void destroy(struct config *config)
 	socket_rules_destroy(config->clientside_tos);
 	delay_config_fini(config->delays);
 	rate_limit_lines_fini(config->rate_limits);
+	ban_lines_fini(config->bans);
 	access_logs_fini(&config->logs->logs);
 	peers_fini(config->peers);
 	acl_set_destroy(config->acls);
 	arena_fini(&config->arena_);
 	mem_free(config);
+}
+
+bool config_has_bans(const struct config *config)
+{
+	return config->bans->n > 0 || config->ban_file;
 }
 
 struct config *config_ref(struct config *config)

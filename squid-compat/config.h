@@ -22,6 +22,7 @@ struct size_rules;     /* size_rules.h */
 struct upgrade_rules;  /* upgrade_rules.h */
 struct acl_set;        /* acl.h */
 struct auth_config;    /* helper_config.h */
+struct ban_lines;      /* ban_lines.h */
 struct auth_schemes;   /* auth_schemes.h */
 struct cache_dirs;     /* cache_dir.h */
 struct cachemgr_passwds; /* cachemgr_passwd.h */
@@ -205,6 +206,9 @@ struct config {
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
 	struct rate_limit_lines *rate_limits; /* rate_limit, ours */
+	struct ban_lines *bans;         /* ban, ours */
+	const char *ban_file;           /* ours; NULL: in the first cache_dir */
+	struct access_list *ban_exempt; /* ours: deny (nobody is exempt) */
 	struct delay_config *delays; /* delay_pools, client_delay_pools, response_delay_pool */
 	struct upgrade_rules *upgrade_rules; /* http_upgrade_request_protocols */
 	struct size_rules *reply_body_limits; /* reply_body_max_size; without a line: none */
@@ -302,6 +306,9 @@ struct config_options {
  * then holds every error of the files, with its place. options may be NULL. */
 struct config *config_read(const char *path, const struct config_options *options,
                            struct report *report);
+
+/* Does it speak of bans at all? */
+bool config_has_bans(const struct config *config);
 
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* accepts NULL */

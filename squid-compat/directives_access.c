@@ -86,6 +86,14 @@ const struct directive directives_access[] = {
 	{.name = "client_ip_max_connections", .syntax = "INT", .otherwise = "-1",
 	 .verdict = HONOURED, NUMBER(client_ip_max_connections, -1, INT32_MAX),
 	 .help = "connections of one client address, besides the newest"},
+	{.name = "ban", .syntax = "NAME auth-failures|acl N WINDOW DURATION [[!]ACL...]",
+	 .verdict = HONOURED, .parse = parse_ban,
+	 .help = "whose logins are refused N times within WINDOW, or whose requests match the ACLs "
+		 "so often, is shut out for DURATION (ours)"},
+	{.name = "ban_exempt", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,
+	 FAST_ACCESS(ban_exempt), .help = "who is allowed here is never banned (ours)"},
+	{.name = "ban_file", .syntax = "PATH", .verdict = HONOURED, TEXT(ban_file),
+	 .help = "the bans, as text; without a line: bans in the first cache_dir (ours)"},
 	{.name = "rate_limit", .syntax = "NAME RATE BURST KEY...", .verdict = HONOURED,
 	 .parse = parse_rate_limit,
 	 .help = "how many requests one KEY may make (10/s, 600/m, 50/h, 9/d), BURST at once; KEY is "

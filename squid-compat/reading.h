@@ -95,6 +95,7 @@ directive_fn parse_auth_param;
 directive_fn parse_auth_schemes;
 directive_fn parse_external_acl_type;
 directive_fn parse_note;
+directive_fn parse_ban;
 directive_fn parse_rate_limit;
 directive_fn parse_rate_limit_access;
 directive_fn parse_rewrite_program; /* struct rewrite_config *, these six */

@@ -23,6 +23,7 @@ static const struct control_verb verbs[] = {
 	{"objects", 0, 2, control_run_objects},
 	{"import", 1, 1, control_run_import},
 	{"mgr", 1, 1, control_run_manager},
+	{"ban", 1, 3, control_run_ban},
 	{"peer", 1, 3, control_run_peer},
 	{"trace", 0, CONTROL_MAX_WORDS - 1, control_run_trace},
 	{"why", 1, CONTROL_MAX_WORDS - 1, control_run_why},

@@ -20,6 +20,8 @@ void control_run_objects(struct control_call *call);
 /* control_manager.c */
 void control_run_manager(struct control_call *call);
 
+/* control_ban.c */
+void control_run_ban(struct control_call *call);
 /* control_peer.c */
 void control_run_peer(struct control_call *call);
 

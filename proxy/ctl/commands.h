@@ -72,6 +72,12 @@ int ctl_run_trace(struct ctl *ctl, const struct ctl_args *args);
 extern const struct ctl_option ctl_warm_options[];
 int ctl_run_warm(struct ctl *ctl, const struct ctl_args *args);
 
+/* ban.c */
+extern const char ctl_ban_help[];
+int ctl_run_ban_list(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_ban_add(struct ctl *ctl, const struct ctl_args *args);
+int ctl_run_ban_remove(struct ctl *ctl, const struct ctl_args *args);
+
 /* peer.c */
 extern const char ctl_peer_help[];
 int ctl_run_peer_list(struct ctl *ctl, const struct ctl_args *args);

@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
+#include "proxy/limits/ban_table.h"
 #include "proxy/server.h"
 #include "proxy/session/client_table.h"
 #include "proxy/session/session_h1.h"
@@ -87,6 +89,18 @@ static bool has_too_many(const struct listener *listener, const struct addr *cli
 	return true;
 }
 
+static bool is_banned(const struct listener *listener, const struct addr *client)
+{
+	struct worker *worker = listener->worker;
+	char text[ADDR_TEXT_BYTES];
+
+	if (!worker_snapshot(worker)->has_bans ||
+	    !ban_table_has(worker->server->bans, client, clock_wall_s()))
+		return false;
+	log_say(2, "closed a connection of %s, which is banned", addr_ip_text(client, text));
+	return true;
+}
+
 static void accept_some(struct listener *listener)
 {
 	struct addr client;
@@ -102,7 +116,7 @@ static void accept_some(struct listener *listener)
 			continue;
 		}
 		addr_unmap(&client);
-		if (has_too_many(listener, &client)) {
+		if (has_too_many(listener, &client) || is_banned(listener, &client)) {
 			close(fd);
 			continue;
 		}

@@ -486,6 +486,8 @@ void transaction_end(struct transaction *t, bool is_complete)
 	transaction_show_codings(t);
 	if (t->trace)
 		transaction_trace_end(t, is_complete);
+	if (t->snapshot->bans)
+		transaction_count_for_bans(t);
 	transaction_log(t, is_complete);
 	transaction_promote(t);
 	release(t);

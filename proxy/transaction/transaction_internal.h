@@ -180,6 +180,8 @@ enum transaction_state transaction_run_forwarded(struct transaction *transaction
 enum transaction_state transaction_run_guard(struct transaction *transaction);
 /* Behind it, when it is known who the user is; REWRITE: likewise. */
 enum transaction_state transaction_run_user_guard(struct transaction *transaction);
+/* At its end. */
+void transaction_count_for_bans(struct transaction *transaction);
 /* Says in cache.log (level 2) and the note denied_by what refuses the request: "DIRECTIVE RULE". */
 void transaction_note_denial(struct transaction *transaction, const char *directive,
                              struct str rule);
