@@ -195,7 +195,7 @@ static struct str header_value(const struct acl_facts *facts, const struct rate_
 /* Host names compare without case; facts->host is lower case already. */
 static uint64_t hash_key(const struct rate_key *key, const struct acl_facts *facts, uint64_t seed)
 {
-	struct str text = STR_NONE;
+	struct str text;
 
 	switch (key->kind) {
 	case RATE_KEY_ADDRESS:
@@ -207,9 +207,8 @@ static uint64_t hash_key(const struct rate_key *key, const struct acl_facts *fac
 	case RATE_KEY_USER:
 		text = facts->user;
 		break;
-	case RATE_KEY_HEADER:
+	default:
 		text = header_value(facts, key);
-		break;
 	}
 	/* No name may stand for an address. */
 	return text.len > 0 ? hash_str(text, ~seed) : hash_address(facts, seed);

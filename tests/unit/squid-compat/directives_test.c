@@ -21,7 +21,7 @@ static unsigned fitting_verdicts(const char *weight)
 		unsigned verdicts;
 	} rows[] = {
 		{"core", 1 << HONOURED | 1 << NOT_YET},
-		{"useful", 1 << HONOURED | 1 << NOT_YET | 1 << ACCEPTED},
+		{"useful", 1 << HONOURED | 1 << NOT_YET | 1 << ACCEPTED | 1 << WARNED},
 		{"accept", 1 << HONOURED | 1 << ACCEPTED},
 		{"forward-only", 1 << WARNED | 1 << REFUSED},
 		{"obsolete", 1 << OBSOLETE | 1 << TRANSLATED},
