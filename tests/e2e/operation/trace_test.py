@@ -133,6 +133,7 @@ with Proxy(CONFIG.format(folder), PORT) as proxy:
                            stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while top.poll() is None and time.monotonic() < deadline:
+        ask(b"/new%d" % time.monotonic_ns())  # asks the peer, whenever it was that top began to look
         ask(b"/often", 3)
         ask(b"/seldom")
         time.sleep(0.01)
