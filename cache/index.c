@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/index_internal.h"
 
+#include <sys/mman.h>
+
 #include "cache/key.h"
 #include "cache/vary.h"
 #include "lib/base/check.h"
@@ -26,6 +28,16 @@ static struct table *create_table(size_t nbuckets)
 	return table;
 }
 
+/* Pages of their own, which take memory only when something is removed. */
+static atomic_uint *create_removals(void)
+{
+	void *pages = mmap(NULL, REMOVAL_COUNTERS * sizeof(atomic_uint), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(pages != MAP_FAILED);
+	return pages;
+}
+
 struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed)
 {
 	struct index *index = mem_zalloc(sizeof(*index) + nshards * sizeof(index->shards[0]));
@@ -33,6 +45,7 @@ struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed)
 	check(nshards > 0 && (nshards & (nshards - 1)) == 0);
 	index->nshards = nshards;
 	index->seed = seed;
+	index->removals = create_removals();
 	atomic_init(&index->max_bytes, max_bytes);
 	for (unsigned i = 0; i < nshards; i++) {
 		struct shard *shard = &index->shards[i];
@@ -254,6 +267,8 @@ void index_destroy(struct index *index)
 {
 	for (unsigned i = 0; index && i < index->nshards; i++)
 		destroy_shard(&index->shards[i]);
+	if (index)
+		munmap(index->removals, REMOVAL_COUNTERS * sizeof(atomic_uint));
 	mem_free(index);
 	epoch_reclaim();
 	object_drop_held();

@@ -47,7 +47,7 @@ struct index {
 	atomic_size_t bytes, max_bytes;
 	atomic_size_t nobjects;
 	atomic_uint next_shard; /* to be evicted from */
-	atomic_uint removals[REMOVAL_COUNTERS]; /* raised under the lock of the key's shard */
+	atomic_uint *removals; /* REMOVAL_COUNTERS; raised under the lock of the key's shard */
 	struct shard shards[];
 };
 
