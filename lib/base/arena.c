@@ -46,6 +46,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 	char *memory;
 	size_t room;
 
+	size += size == 0; /* nothing has an address too */
 	if (pad + size <= arena->left_ && pad + size >= size) {
 		memory = arena->at_ + pad;
 		arena->at_ = memory + size;
