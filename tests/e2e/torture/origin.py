@@ -17,7 +17,7 @@ import threading
 import time
 import zlib
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60  # more than any client waits: a slow one may hold an answer up for long
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nCache-Control: max-age=60\r\n\r\npoison"
 CACHE_CONTROL = {
     "c": "max-age=60", "l": "max-age=3600", "v": "max-age=60", "f": "max-age=1", "s": "max-age=0"
