@@ -91,9 +91,7 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while (read_line(line)) {
-		if (users_refresh(users, &why) != ERR_OK)
-			fprintf(stderr, "basic_ncsa_auth: %s: goes on with the users it has\n",
-			        why.at);
+		users_refresh(users, &why); /* what is wrong was said */
 		puts(answer(users, line));
 		memset(line, 0, sizeof(line));
 	}

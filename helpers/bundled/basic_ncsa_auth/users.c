@@ -2,17 +2,12 @@
 /* The file's bytes, cut into texts by NULs in place, and an array of them in the order of names. */
 #include "helpers/bundled/basic_ncsa_auth/users.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "helpers/bundled/common/watched_file.h"
 #include "lib/base/heap.h"
-
-enum { MAX_FILE_BYTES = 64 << 20 };
 
 struct user {
 	const char *name, *stored; /* in text */
@@ -20,17 +15,11 @@ struct user {
 
 struct users {
 	char *path;
-	struct stat seen; /* of the file, as it was read */
+	struct watched_file file;
 	char *text;
 	struct user *list;
 	size_t n;
 };
-
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
 
 /* By name; equal names in the order of the file. */
 static int compare(const void *a, const void *b)
@@ -39,25 +28,6 @@ static int compare(const void *a, const void *b)
 	int by_name = strcmp(left->name, right->name);
 
 	return by_name ? by_name : left->name < right->name ? -1 : 1;
-}
-
-/* All of fd, which has size bytes; NULL if it has not. A NUL follows. */
-static char *read_text(int fd, size_t size)
-{
-	char *text = mem_alloc(size + 1);
-	size_t got = 0;
-
-	while (got < size) {
-		ssize_t n = read(fd, text + got, size - got);
-
-		if (n <= 0) {
-			mem_free(text);
-			return NULL;
-		}
-		got += (size_t)n;
-	}
-	text[size] = '\0';
-	return text;
 }
 
 static size_t count_lines(const char *text)
@@ -93,26 +63,16 @@ static void index_text(struct users *users)
 	qsort(users->list, users->n, sizeof(*users->list), compare);
 }
 
-static enum err load(struct users *users, struct err_text *why)
+enum err users_refresh(struct users *users, struct err_text *why)
 {
-	int fd = open(users->path, O_RDONLY | O_CLOEXEC);
-	struct stat stat;
-	char *text = NULL;
+	char *text = watched_file_read(&users->file);
 
-	if (fd < 0 || fstat(fd, &stat) != 0)
-		err_say(why, "cannot open %s: (%d) %s", users->path, errno, strerror(errno));
-	else if (!S_ISREG(stat.st_mode) || stat.st_size > MAX_FILE_BYTES)
-		err_say(why, "%s is no password file", users->path);
-	else if (!(text = read_text(fd, (size_t)stat.st_size)))
-		err_say(why, "cannot read %s", users->path);
-	if (fd >= 0)
-		close(fd);
+	*why = users->file.why;
 	if (!text)
-		return ERR_IO;
+		return why->at[0] ? ERR_IO : ERR_OK;
 	mem_free(users->list);
 	mem_free(users->text);
 	users->text = text;
-	users->seen = stat;
 	index_text(users);
 	return ERR_OK;
 }
@@ -122,7 +82,8 @@ struct users *users_open(const char *path, struct err_text *why)
 	struct users *users = mem_zalloc(sizeof(*users));
 
 	users->path = mem_strdup(path);
-	if (load(users, why) == ERR_OK)
+	watched_file_init(&users->file, "basic_ncsa_auth", users->path);
+	if (users_refresh(users, why) == ERR_OK)
 		return users;
 	users_close(users);
 	return NULL;
@@ -136,15 +97,6 @@ void users_close(struct users *users)
 	mem_free(users->list);
 	mem_free(users->text);
 	mem_free(users);
-}
-
-enum err users_refresh(struct users *users, struct err_text *why)
-{
-	struct stat now;
-
-	if (stat(users->path, &now) == 0 && is_same_file(&now, &users->seen))
-		return ERR_OK;
-	return load(users, why);
 }
 
 const char *users_find(const struct users *users, const char *name)

@@ -12,7 +12,7 @@ struct users; /* opaque */
 struct users *users_open(const char *path, struct err_text *why);
 void users_close(struct users *users);
 
-/* Reads the file again if it has changed. On failure the old users stay, and why says so. */
+/* Reads the file again if it has changed. On failure the old users stay; why, and once standard error, say so. */
 enum err users_refresh(struct users *users, struct err_text *why);
 
 /* What is stored for name (of several, the first); NULL: no such user. Good until the next refresh.
