@@ -116,7 +116,7 @@ struct acl_facts {
 	uint64_t random_seed; /* 0: drawn when asked for, kept while a check answers ACL_NEED */
 
 	/* private: %-decoded once, when first asked for */
-	struct str decoded_url_, decoded_path_;
+	struct str decoded_url_, decoded_path_, decoded_query_;
 };
 
 /* Sets url, scheme, host, path and port, and forgets what was known about the old ones. */
@@ -144,6 +144,7 @@ struct acl_result {
 	enum acl_need need;
 	const struct acl_external *external;
 	const char *last_acl;  /* the last one checked, matched or not (deny_info); NULL: none */
+	const char *line;      /* that decided: its place and text; NULL: none did */
 	bool is_undecided;     /* denied because an ACL could not be decided */
 	bool is_auth_required; /* denied for want of good credentials: 401 */
 	bool is_rechallenge;   /* denied by an ACL about the user, whose password is good: 401 */

@@ -250,6 +250,8 @@ static enum acl_verdict answer(const struct access_list *list, struct acl_check 
 		if (listener->tell)
 			listener->tell(listener->user, rule->text, match == ACL_MATCH,
 			               check->last->name);
+		if (match != ACL_MISMATCH)
+			check->result->line = rule->text;
 		switch (match) {
 		case ACL_MATCH:
 			return rule->verdict;

@@ -12,6 +12,7 @@ void acl_facts_set_url(struct acl_facts *facts, struct str url, struct str schem
 	facts->path = path;
 	facts->decoded_url_ = STR_NONE;
 	facts->decoded_path_ = STR_NONE;
+	facts->decoded_query_ = STR_NONE;
 	facts->has_dst_addrs = false;
 	facts->dst_addrs = NULL;
 	facts->ndst_addrs = 0;
@@ -68,6 +69,55 @@ static struct str decoded(struct acl_facts *facts, struct str raw, struct str *k
 	out = arena_alloc(facts->arena, raw.len);
 	*kept = (struct str){out, decode(raw, out)};
 	return *kept;
+}
+
+static struct str raw_query(const struct acl_facts *facts)
+{
+	return str_from(facts->path, str_find_char(facts->path, '?') + 1);
+}
+
+bool acl_facts_query(const struct acl *acl, struct acl_facts *facts, struct str *out)
+{
+	struct str raw = raw_query(facts);
+
+	(void)acl;
+	if (raw.len == 0)
+		return false;
+	*out = decoded(facts, raw, &facts->decoded_query_);
+	return true;
+}
+
+bool acl_facts_query_size(const struct acl_facts *facts, unsigned *out)
+{
+	*out = (unsigned)raw_query(facts).len;
+	return true;
+}
+
+bool acl_facts_field_count(const struct acl_facts *facts, unsigned *out)
+{
+	if (!facts->request)
+		return false;
+	*out = facts->request->head.nfields;
+	return true;
+}
+
+bool acl_facts_head_size(const struct acl_facts *facts, unsigned *out)
+{
+	if (!facts->request)
+		return false;
+	*out = (unsigned)facts->request->head.len;
+	return true;
+}
+
+bool acl_facts_body_size(const struct acl_facts *facts, unsigned *out)
+{
+	uint64_t bytes;
+
+	if (!facts->request || facts->request->body != HTTP_BODY_LENGTH)
+		return false;
+	bytes = facts->request->content_length;
+	*out = bytes < UINT32_MAX ? (unsigned)bytes : UINT32_MAX;
+	return true;
 }
 
 bool acl_facts_url(const struct acl *acl, struct acl_facts *facts, struct str *out)

@@ -148,6 +148,13 @@ enum acl_match acl_check_user(struct acl_check *check);
 
 bool acl_facts_url(const struct acl *acl, struct acl_facts *facts, struct str *out);
 bool acl_facts_path(const struct acl *acl, struct acl_facts *facts, struct str *out);
+/* Ours: what follows the first "?", decoded. */
+bool acl_facts_query(const struct acl *acl, struct acl_facts *facts, struct str *out);
+/* Ours, in bytes; a body by its Content-Length, so a chunked one has none. */
+bool acl_facts_query_size(const struct acl_facts *facts, unsigned *out);
+bool acl_facts_field_count(const struct acl_facts *facts, unsigned *out);
+bool acl_facts_head_size(const struct acl_facts *facts, unsigned *out);
+bool acl_facts_body_size(const struct acl_facts *facts, unsigned *out);
 bool acl_facts_request_field(const struct acl *acl, struct acl_facts *facts, struct str *out);
 bool acl_facts_reply_field(const struct acl *acl, struct acl_facts *facts, struct str *out);
 bool acl_facts_user_agent(const struct acl *acl, struct acl_facts *facts, struct str *out);

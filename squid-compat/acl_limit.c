@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* maxconn N: one number, which a count must exceed. */
+/* maxconn N, query_size N and so on: one number, which a count must exceed. */
 #include "squid-compat/acl_internal.h"
 
 struct limit {
@@ -16,8 +16,8 @@ static void parse_limit(struct acl *acl, struct acl_reader *reader)
 	while (acl_reader_next(reader, &value)) {
 		if (limit->is_set || !str_to_u64(value, &most) || most == 0 || most > UINT32_MAX) {
 			report_say(reader->report, REPORT_FATAL,
-			           "ACL '%s' takes one number from 1 on, and not '%.*s'", acl->name,
-			           STR_ARG(value));
+			           "ACL '%s' takes one number from 1 to %u, and not '%.*s'", acl->name,
+			           UINT32_MAX, STR_ARG(value));
 			continue;
 		}
 		*limit = (struct limit){(unsigned)most, true};

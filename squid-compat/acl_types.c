@@ -326,6 +326,17 @@ static bool accepts_initiator(struct str value, struct report *report)
 	return false;
 }
 
+/* Ours: more of it than that. */
+static enum acl_match match_limit(const struct acl *acl, struct acl_check *check)
+{
+	unsigned number;
+
+	return acl->type->number(check->facts, &number) &&
+			       acl_limit_is_exceeded(acl->values, number)
+		       ? ACL_MATCH
+		       : ACL_MISMATCH;
+}
+
 /* ---- the table ---- */
 
 enum {
@@ -339,6 +350,7 @@ enum {
 #define NUMBER(part) .kind = &acl_kind_numbers, .match = match_number, .number = part
 #define WORDS(part) .kind = &acl_kind_words, .match = match_text, .text = part
 #define REGEX(part) .kind = &acl_kind_regex, .match = match_text, .options = "i", .text = part
+#define LIMIT(part) .kind = &acl_kind_limit, .match = match_limit, .number = part
 #define NEVER .match = match_never
 
 /* clang-format off */
@@ -405,6 +417,13 @@ static const struct acl_type types[] = {
 	 .flags = ACL_HAS_FIELD},
 	{.name = "maxconn", .kind = &acl_kind_limit, .match = match_connections,
 	 .flags = ACL_NEEDS_VALUE},
+	/* ours */
+	{.name = "query_regex", REGEX(acl_facts_query), .flags = REQUEST},
+	{.name = "query_size", LIMIT(acl_facts_query_size), .flags = REQUEST | ACL_NEEDS_VALUE},
+	{.name = "req_header_count", LIMIT(acl_facts_field_count),
+	 .flags = REQUEST | ACL_NEEDS_VALUE},
+	{.name = "req_head_size", LIMIT(acl_facts_head_size), .flags = REQUEST | ACL_NEEDS_VALUE},
+	{.name = "req_body_size", LIMIT(acl_facts_body_size), .flags = REQUEST | ACL_NEEDS_VALUE},
 	{.name = "has", .kind = &acl_kind_words, .match = match_parts, .accepts = accepts_part},
 	{.name = "squid_error", WORDS(text_error), .accepts = accepts_error},
 	{.name = "connections_encrypted", .match = match_secure, .flags = ACL_NEEDS_NONE},

@@ -590,7 +590,9 @@ enum transaction_state reply_denied(struct transaction *t, const struct acl_resu
 	t->tag = tag;
 	t->error = error;
 	if (result->last_acl)
-		transaction_note_denial(t, "acl", str_of(result->last_acl));
+		transaction_note_denial(t, "rule",
+					result->line ? str_of(result->line)
+						     : STR("no line allows it"));
 	if (t->lacks_helper) {
 		t->error = ERROR_GATEWAY_FAILURE;
 		return reply_page(t, 503, NULL);
