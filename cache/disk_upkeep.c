@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the writer does between batches: loads the index, follows SQL typed elsewhere, sweeps pieces,
- * evicts, checkpoints, writes hit counts, and looks whether the file is still there. */
+ * evicts, checkpoints and writes hit counts. */
 #include "cache/disk_budget.h"
 #include "cache/disk_writer_internal.h"
 
 #include <malloc.h>
-#include <sys/stat.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
@@ -16,7 +15,7 @@ enum {
 	LOAD_ROWS = 20000, /* some 12 ms of the writer's time */
 	SWEEP_ROWS = 64,
 	DOOMED_AT_ONCE = 64,
-	LOOK_MS = 1000,
+	LOG_RETRY_MS = 1000,
 	IDLE_MS = 2000,
 	FLUSH_MS = 600000,
 	FLUSH_ROWS = 10000,
@@ -400,7 +399,7 @@ static bool is_log_bounded(struct disk_writer *writer)
 	if (!writer->rows.db || writer->wal_pages <= wal_max_pages(writer))
 		return true;
 	writer_pause(writer, "a program that reads cache.db without end keeps its log from"
-			     " being written back", LOOK_MS);
+			     " being written back", LOG_RETRY_MS);
 	return false;
 }
 
@@ -476,50 +475,6 @@ static void tidy_when_idle(struct disk_writer *writer)
 	sqlite3_db_release_memory(writer->rows.db);
 }
 
-/* ---- is the file still there? */
-
-uint64_t upkeep_inode(struct disk_writer *writer, const char *suffix)
-{
-	char *path = mem_printf("%s%s", writer->disk->path, suffix);
-	struct stat st;
-	uint64_t inode = stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
-
-	mem_free(path);
-	return inode;
-}
-
-bool upkeep_file_has_moved(struct disk_writer *writer)
-{
-	int has_moved = 0;
-
-	if (writer->rows.db)
-		sqlite3_file_control(writer->rows.db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-	if (has_moved)
-		log_say(1, "Disk cache %s was moved or deleted: opening what is there now",
-			writer->disk->path);
-	return has_moved;
-}
-
-static void look_for_file(struct disk_writer *writer)
-{
-	uint64_t inode;
-
-	if (loop_now_ms(writer->loop) - writer->looked_ms < LOOK_MS)
-		return;
-	writer->looked_ms = loop_now_ms(writer->loop);
-	if (upkeep_file_has_moved(writer)) {
-		writer_reopen(writer);
-		return;
-	}
-	inode = upkeep_inode(writer, "-wal");
-	if (writer->wal_inode != 0 && inode != writer->wal_inode) {
-		writer_replace(writer, "its -wal file was removed");
-		return;
-	}
-	writer->wal_inode = inode;
-	writer->shm_inode = upkeep_inode(writer, "-shm");
-}
-
 /* ---- the clockwork */
 
 void upkeep_start(struct disk_writer *writer)
@@ -584,7 +539,7 @@ void upkeep_tick(struct disk_writer *writer)
 	if (disk_state(writer->disk) != DISK_NORMAL)
 		recover(writer);
 	if (writer->rows.db)
-		look_for_file(writer);
+		upkeep_look_for_file(writer);
 	if (writer->rows.db)
 		poll_purged(writer);
 	if (writer->rows.db)

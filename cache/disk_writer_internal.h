@@ -63,6 +63,7 @@ struct disk_writer {
 	int wal_pages;          /* after the last commit; 0: all of it is in the database */
 	int wal_done;           /* of them, what the database has */
 	struct disk_checkpoint *checkpoint;
+	int64_t file_size;
 	uint64_t inode, wal_inode, shm_inode; /* of cache.db and what lies beside it; 0: not seen yet */
 	int64_t active_ms, flushed_ms, looked_ms;
 
@@ -130,6 +131,8 @@ void upkeep_flush_hits(struct disk_writer *writer);
 /* Another file stands under the name, or none. Says so in the log. */
 bool upkeep_file_has_moved(struct disk_writer *writer);
 /* The inode of cache.db with suffix behind its name; 0: there is none. */
+/* Once a second: opens what is there now, or starts anew where the file or its log was damaged. */
+void upkeep_look_for_file(struct disk_writer *writer);
 uint64_t upkeep_inode(struct disk_writer *writer, const char *suffix);
 void upkeep_after_commit(struct disk_writer *writer);
 /* struct disk_writer: a disk_checkpoint_done. */

@@ -49,7 +49,12 @@ def checksum(path):
 
 def written_back(w):
     """All is in the database, and the log of SQLite empty: what follows strikes the database."""
-    sql(w.database, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def is_done():
+        is_busy, _, _ = sql(w.database, "PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        return not is_busy
+
+    w.until(is_done, "the log is written back whole")
 
 
 # ---- the disk takes no more
