@@ -6,6 +6,7 @@
 
 #include "cache/purge.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 
 static bool is_failed(const struct disk_store *store)
@@ -178,25 +179,29 @@ static int replace_same(struct disk_writer *writer, struct disk_store *store)
 	return rc;
 }
 
-/* Was it asked for before a purge that means it? */
-static bool is_purged(struct disk_writer *writer, const struct object *object)
+/* What the purges make of it that came after it was asked for. */
+static enum purge_effect purges_since(struct disk_writer *writer, const struct object *object)
 {
 	struct purge_list *purges = writer->disk->config.purges;
 
-	return purges && purge_list_hits(purges, object->since, object->url, object->head);
+	return purges ? purge_list_effect(purges, object->since, object->url, object->head)
+		      : PURGE_MISSES;
 }
 
 /* The last piece is in: the rows make the object visible. */
 static int add_rows(struct disk_writer *writer, struct disk_store *store)
 {
+	enum purge_effect effect = purges_since(writer, store->object);
 	int rc;
 
-	if (is_purged(writer, store->object))
+	if (effect == PURGE_REMOVES)
 		return give_up(writer, store);
 	rc = replace_same(writer, store);
 	if (rc == SQLITE_OK)
 		rc = rows_add_object(&writer->rows, store->id, store->key, store->object,
 				     store->nbytes);
+	if (rc == SQLITE_OK && effect == PURGE_MARKS)
+		rc = rows_run(&writer->rows, ROW_MARK_STALE, store->id, (uint64_t)clock_wall_s());
 	if (rc == SQLITE_OK && store->is_noted)
 		rc = rows_delete_orphan(&writer->rows, store->id);
 	writer->batch_bytes += store->object->head.len + store->object->url.len;

@@ -195,6 +195,13 @@ int64_t freshness_left_s(const struct freshness_facts *facts,
 	return find_staleness(facts, rule, now_s, 0).left_s;
 }
 
+void freshness_mark_stale(struct freshness_facts *facts, int64_t now_s)
+{
+	facts->flags |= FACT_MARKED_STALE;
+	if (facts->expires_s == 0 || facts->expires_s > now_s)
+		facts->expires_s = now_s;
+}
+
 int64_t freshness_age_s(const struct freshness_facts *facts, int64_t now_s)
 {
 	return clamp_seconds(now_s - facts->date_s);

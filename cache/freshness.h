@@ -43,6 +43,9 @@ void freshness_facts_read(const struct http_response *response, const struct con
 			  int64_t request_time_s, int64_t response_time_s,
 			  struct freshness_facts *facts);
 
+/* It is stale from now on, by a soft purge. */
+void freshness_mark_stale(struct freshness_facts *facts, int64_t now_s);
+
 /* The matching refresh_pattern line, as plain values. */
 enum refresh_flag {
 	REFRESH_OVERRIDE_EXPIRE = 1 << 0,

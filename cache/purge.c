@@ -148,19 +148,29 @@ static struct purge *purge_number(struct purge_list *list, uint64_t n)
 	return purge;
 }
 
-bool purge_list_hits(struct purge_list *list, uint64_t since, struct str url, struct str head)
+static enum purge_effect effect_of(const struct purge *purge, struct str url, struct str head)
 {
+	if (!purge)
+		return PURGE_REMOVES;
+	if (!purge_matches(purge, url, head))
+		return PURGE_MISSES;
+	return purge->is_soft ? PURGE_MARKS : PURGE_REMOVES;
+}
+
+enum purge_effect purge_list_effect(struct purge_list *list, uint64_t since, struct str url,
+				    struct str head)
+{
+	enum purge_effect strongest = PURGE_MISSES;
 	uint64_t now;
 
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with purge_list_add: put in, compare */
 	now = purge_list_now(list);
-	for (uint64_t n = since > 0 ? since : 1; n < now; n++) {
+	for (uint64_t n = since > 0 ? since : 1; n < now && strongest != PURGE_REMOVES; n++) {
 		struct purge *purge = purge_number(list, n);
-		bool hits = !purge || purge_matches(purge, url, head);
+		enum purge_effect effect = effect_of(purge, url, head);
 
 		purge_unref(purge);
-		if (hits)
-			return true;
+		strongest = effect > strongest ? effect : strongest;
 	}
-	return false;
+	return strongest;
 }

@@ -3,8 +3,9 @@
  * there were lately, so that what was fetched before one of them is not stored after it.
  *
  * A purge is put on the list first; then what is there is walked through, in memory and on disk. Who
- * puts an object in afterwards compares: it was asked for at purge_list_now; purge_list_hits then says
- * whether a purge since then means it. So nothing slips through between.
+ * puts an object in afterwards compares: it was asked for at purge_list_now; purge_list_effect then says
+ * whether a purge since then means it. So nothing slips through between. A soft purge leaves what is
+ * under way: who puts that in marks it stale.
  *
  * Threads: a purge is immutable and counted; the list may be used from any. Matching takes no lock. */
 #ifndef CACHE_PURGE_H
@@ -54,8 +55,21 @@ void purge_list_add(struct purge_list *list, struct purge *purge);
 
 /* Grows with each purge; never 0. */
 uint64_t purge_list_now(const struct purge_list *list);
-/* Does a purge since then mean it? Also true when there were too many since then to know. Cheap when
+
+enum purge_effect {
+	PURGE_MISSES, /* none since then means it */
+	PURGE_MARKS,  /* soft ones alone: it is stale */
+	PURGE_REMOVES,
+};
+/* What the purges since then make of it; PURGE_REMOVES also when there were too many to know. Cheap when
  * there was none. */
-bool purge_list_hits(struct purge_list *list, uint64_t since, struct str url, struct str head);
+enum purge_effect purge_list_effect(struct purge_list *list, uint64_t since, struct str url,
+				    struct str head);
+/* Does any of them mean it? */
+static inline bool purge_list_hits(struct purge_list *list, uint64_t since, struct str url,
+				   struct str head)
+{
+	return purge_list_effect(list, since, url, head) != PURGE_MISSES;
+}
 
 #endif

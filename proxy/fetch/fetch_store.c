@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/fetch/fetch_store.h"
 
-#include "cache/coding.h"
 #include "cache/disk.h"
 #include "cache/index.h"
 #include "cache/invalidate.h"
@@ -9,26 +8,25 @@
 #include "cache/object.h"
 #include "cache/partial_table.h"
 #include "cache/purge.h"
-#include "cache/revalidate.h"
 #include "cache/storable.h"
 #include "cache/tags.h"
 #include "cache/targeted_control.h"
 #include "cache/vary.h"
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "proxy/fetch/fetch.h"
-#include "proxy/fetch/peer_sticky.h"
+#include "proxy/fetch/fetch_store_internal.h"
 #include "proxy/log/store_log.h"
 #include "proxy/server.h"
 #include "proxy/session/exchange.h"
 #include "proxy/snapshot.h"
 #include "proxy/store/disks.h"
+#include "proxy/store/stale_mark.h"
 #include "proxy/transaction/refresh_values.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
-
-enum { HEAD_MAX_BYTES = 1 << 20 };
 
 struct control_reader fetch_store_reader(const struct fetch_order *order)
 {
@@ -40,97 +38,6 @@ struct control_reader fetch_store_reader(const struct fetch_order *order)
 		.keeps_cookies = config->replay_set_cookie,
 		.ignores_vary_expires = config->vary_ignore_expire,
 	};
-}
-
-/* ---- the head that readers see */
-
-/* Which of its lines a field belongs to: shared by all readers, for the first one only, or neither.
- */
-static struct buf *line_of(const struct http_response *response, const struct http_field *field,
-                           const struct control_reader *reader, bool is_stored,
-                           bool has_surrogate, struct buf *head, struct buf *once)
-{
-	switch (field->id) {
-	case FIELD_CONTENT_LENGTH: /* the reply writes what it sends */
-	case FIELD_AGE:
-	case FIELD_VIA: /* comes last */
-		return NULL;
-	case FIELD_SURROGATE_CONTROL: /* for a surrogate before us, if there is one */
-		return has_surrogate ? once : NULL;
-	case FIELD_CONTENT_RANGE: /* of this part: stored, it may become another */
-		return once;
-	case FIELD_SET_COOKIE:
-	case FIELD_SET_COOKIE2:
-		return is_stored && storable_keeps_field(&response->head, field, reader) ? head
-		                                                                         : once;
-	default:
-		break;
-	}
-	if (http_is_hop_by_hop(&response->head, field))
-		return NULL;
-	return is_stored && !storable_keeps_field(&response->head, field, reader) ? once : head;
-}
-
-/* A field that a reply made here has, and one that only passes through keeps as it came. */
-static void add_field(struct buf *out, const struct http_response *response, enum http_field_id id)
-{
-	struct str value = http_value(&response->head, id);
-
-	if (!value.at)
-		return;
-	buf_add_str(out, http_field_id_name(id));
-	buf_add_str(out, STR(": "));
-	buf_add_str(out, value);
-	buf_add_str(out, STR("\r\n"));
-}
-
-/* The last line, so that a reply can go on in it. */
-static void add_via(struct buf *out, const struct http_head *from)
-{
-	const struct http_field *field = NULL;
-
-	while ((field = http_find_next(from, FIELD_VIA, field)) != NULL) {
-		buf_add_str(out, field == http_find(from, FIELD_VIA) ? STR("Via: ") : STR(", "));
-		buf_add_str(out, http_field_value(from, field));
-	}
-	if (http_has(from, FIELD_VIA))
-		buf_add_str(out, STR("\r\n"));
-}
-
-static void write_heads(const struct fetch_order *order, const struct http_response *response,
-                        const struct peer *sticks_to, bool is_stored, struct buf *head,
-                        struct buf *once)
-{
-	const struct control_reader reader = fetch_store_reader(order);
-	const struct http_head *from = &response->head;
-	bool has_surrogate =
-		http_has(&order->exchange->request.head, FIELD_SURROGATE_CAPABILITY);
-
-	buf_add_str(head, STR("HTTP/1.1 "));
-	buf_add_u64(head, (uint64_t)response->status);
-	buf_add_char(head, ' ');
-	buf_add_str(head, str_of(http_reason(response->status)));
-	buf_add_str(head, STR("\r\n"));
-	for (unsigned i = 0; i < from->nfields; i++) {
-		struct buf *line = line_of(response, &from->fields[i], &reader, is_stored, has_surrogate,
-		                           head, once);
-
-		if (!line || (order->fill.partial && from->fields[i].id == FIELD_CONTENT_RANGE))
-			continue;
-		buf_add_str(line, http_field_name(from, &from->fields[i]));
-		buf_add_str(line, STR(": "));
-		buf_add_str(line, http_field_value(from, &from->fields[i]));
-		buf_add_str(line, STR("\r\n"));
-	}
-	if (sticks_to && sticks_to->sticky.at &&
-	    !peer_sticky_has(sticks_to, &order->exchange->request.head))
-		peer_sticky_add(sticks_to, order->parts->is_https, once);
-	if (!http_has(from, FIELD_DATE)) {
-		buf_add_str(head, STR("Date: "));
-		buf_add_str(head, worker_date(order->worker));
-		buf_add_str(head, STR("\r\n"));
-	}
-	add_via(head, from);
 }
 
 /* ---- may it be stored, and where */
@@ -215,13 +122,29 @@ static bool has_sound_tags(struct str head)
 	return is_sound;
 }
 
-/* A purge or the like after the request left: its answer may be of before. */
-static bool is_out_of_date(const struct fetch_order *order, struct str head)
+enum purge_effect fetch_purges_since(const struct fetch_order *order, struct str head)
 {
 	struct server *server = order->worker->server;
 
-	return index_removals(server->index, order->key) != order->removals ||
-	       purge_list_hits(server->purges, order->since, order->cache_url, head);
+	if (index_removals(server->index, order->key) != order->removals)
+		return PURGE_REMOVES;
+	return purge_list_effect(server->purges, order->since, order->cache_url, head);
+}
+
+static bool is_out_of_date(const struct fetch_order *order, struct str head)
+{
+	return fetch_purges_since(order, head) == PURGE_REMOVES;
+}
+
+/* One that a soft purge means while it is on its way is stored, and stale. */
+static void mark_if_purged(const struct fetch_order *order, struct object_head *head)
+{
+	uint64_t now = purge_list_now(order->worker->server->purges);
+
+	if (fetch_purges_since(order, head->head) != PURGE_MARKS)
+		return;
+	freshness_mark_stale(&head->facts, clock_wall_s());
+	head->since = now;
 }
 
 /* What shares its processor with the writer would outrun it, and drop what there is time for. */
@@ -243,7 +166,8 @@ static bool hand_to_disk(struct worker *worker, struct object *object, uint64_t 
 		return false;
 	mind_pressure(worker, disk);
 	if (index_removals(server->index, key) == removals &&
-	    !purge_list_hits(server->purges, object->since, object->url, object->head))
+	    purge_list_effect(server->purges, object->since, object->url, object->head) !=
+		    PURGE_REMOVES)
 		return true;
 	disk_remove_all(disk, key);
 	return false;
@@ -254,157 +178,28 @@ static bool store_on_disk(const struct fetch_storing *storing, struct object *ob
 	return hand_to_disk(storing->worker, object, storing->key, storing->removals);
 }
 
-/* ---- what confirms a stored one */
-
-/* old with the fields of what confirmed it, in its place in memory and on disk; NULL: it speaks of another
- * representation. */
-static struct object *renew(const struct fetch_order *order, struct object *old,
-			    const struct http_response *not_modified, int64_t request_time_s)
+void fetch_store_whole(struct worker *worker, struct object *object, uint64_t key, unsigned removals)
 {
-	const struct control_reader reader = fetch_store_reader(order);
-	struct server *server = order->worker->server;
-	struct object *renewed;
-	struct object_head head = {
-		.status = old->status,
-		.url = old->url,
-		.vary = old->vary,
-		.body_bytes = old->body_bytes,
-		.decision = old->decision,
-	};
-	struct buf lines;
+	struct server *server = worker->server;
+	struct object *stale;
 
-	buf_init(&lines, HEAD_MAX_BYTES);
-	switch (revalidate_merge(old, not_modified, &reader, request_time_s,
-	                         worker_now_s(order->worker), &lines, &head.facts)) {
-	case REVALIDATE_MISMATCH:
-		buf_fini(&lines);
-		return NULL;
-	case REVALIDATE_IGNORED:
-		buf_fini(&lines);
-		return object_ref(old);
-	case REVALIDATE_MERGED:
+	if (index_removals(server->index, key) != removals) {
+		index_remove(server->index, object);
+		return;
+	}
+	switch (purge_list_effect(server->purges, object->since, object->url, object->head)) {
+	case PURGE_REMOVES:
+		index_remove(server->index, object);
+		break;
+	case PURGE_MARKS:
+		stale = stale_mark(server, object);
+		hand_to_disk(worker, stale, key, removals);
+		object_unref(stale);
+		break;
+	case PURGE_MISSES:
+		hand_to_disk(worker, object, key, removals);
 		break;
 	}
-	head.head = buf_str(&lines);
-	head.since = order->since;
-	/* A body that is not all here comes from disk, or the head is renewed where it lies. */
-	renewed = object_is_whole(old) || old->disk_id != 0 ? object_create_renewed(old, &head)
-							    : object_create_whole(&head, STR(""));
-	renewed->disk_id = old->disk_id;
-	coding_carry(old, renewed);
-	buf_fini(&lines);
-	if (order->key == 0)
-		return renewed;
-	if (object_is_whole(old))
-		index_insert(server->index, order->key, renewed);
-	if (is_out_of_date(order, renewed->head)) {
-		index_remove(server->index, renewed);
-		return renewed;
-	}
-	if (disks_of(server, renewed->disk_id))
-		disk_update_head(disks_of(server, renewed->disk_id), renewed->disk_id, renewed);
-	return renewed;
-}
-
-/* ---- which one a 304 speaks of: RFC 9111 §4.3.4 */
-
-static struct object *find_meant(const struct fetch_order *order,
-				 const struct http_response *not_modified)
-{
-	bool names_none = !http_has(&not_modified->head, FIELD_ETAG);
-
-	if (order->stored &&
-	    (order->nvariants == 0 || revalidate_is_meant(order->stored, not_modified)))
-		return order->stored;
-	/* An origin ought to name it (RFC 9110 §15.4.5); if only one was asked about, it is that. */
-	if (!order->stored && order->nvariants == 1 && names_none)
-		return order->variants[0];
-	for (unsigned i = 0; i < order->nvariants; i++)
-		if (revalidate_is_meant(order->variants[i], not_modified))
-			return order->variants[i];
-	return NULL;
-}
-
-/* A variant that the origin chose for this request as well: stored for it too. NULL: it cannot be. */
-static struct object *store_again(const struct fetch_order *order, struct object *variant)
-{
-	struct server *server = order->worker->server;
-	struct object_head head = {
-		.status = variant->status,
-		.head = variant->head,
-		.url = variant->url,
-		.body_bytes = variant->body_bytes,
-		.facts = variant->facts,
-		.decision = variant->decision,
-		.since = order->since,
-	};
-	struct object *again;
-	struct buf vary;
-
-	buf_init(&vary, VARY_MAX_BYTES * 2);
-	if (!vary_record_again(variant->vary, &order->exchange->request.head, &vary)) {
-		buf_fini(&vary);
-		return NULL;
-	}
-	head.vary = buf_str(&vary);
-	again = object_create_renewed(variant, &head);
-	coding_carry(variant, again);
-	buf_fini(&vary);
-	index_insert(server->index, order->key, again);
-	if (is_out_of_date(order, again->head))
-		index_remove(server->index, again);
-	else
-		hand_to_disk(order->worker, again, order->key, order->removals);
-	return again;
-}
-
-struct object *fetch_renew_meant(const struct fetch_order *order,
-                                 const struct http_response *not_modified, int64_t request_time_s)
-{
-	struct object *meant = find_meant(order, not_modified);
-	struct object *renewed, *again;
-
-	if (!meant)
-		return NULL;
-	renewed = renew(order, meant, not_modified, request_time_s);
-	for (unsigned i = 0; renewed && i < order->nvariants; i++)
-		if (order->variants[i] != meant &&
-		    revalidate_is_meant(order->variants[i], not_modified))
-			object_unref(renew(order, order->variants[i], not_modified, request_time_s));
-	if (!renewed || vary_matches(meant->vary, &order->exchange->request.head))
-		return renewed;
-	again = store_again(order, renewed);
-	object_unref(renewed);
-	return again;
-}
-
-/* ---- what HEAD tells */
-
-static struct object *find_known(const struct fetch_order *order)
-{
-	struct object *known = order->stored ? order->stored : order->known;
-
-	return known ? object_ref(known)
-		     : index_find(order->worker->server->index, order->key, order->cache_url,
-				  &order->exchange->request.head);
-}
-
-/* RFC 9111 §4.3.5: what a 200 to HEAD says about the stored answer to GET. True: that may stay. */
-static bool outlives_head(const struct fetch_order *order, const struct http_response *response,
-			  int64_t request_time_s)
-{
-	struct object *old, *renewed = NULL;
-	bool is_comparable;
-
-	if (order->exchange->request.method != HTTP_HEAD || response->status != 200)
-		return false;
-	old = find_known(order);
-	is_comparable = old && (object_is_whole(old) || old->disk_id != 0);
-	if (is_comparable && revalidate_head_matches(old, response))
-		renewed = renew(order, old, response, request_time_s);
-	object_unref(renewed);
-	object_unref(old);
-	return renewed || !is_comparable;
 }
 
 /* An answer that is not stored may still push out what was (Squid's list of statuses). */
@@ -510,6 +305,19 @@ static bool place_part(struct fetch_storing *storing, const struct fetch_order *
 	return true;
 }
 
+/* A field that a reply made here has, and one that only passes through keeps as it came. */
+static void add_field(struct buf *out, const struct http_response *response, enum http_field_id id)
+{
+	struct str value = http_value(&response->head, id);
+
+	if (!value.at)
+		return;
+	buf_add_str(out, http_field_id_name(id));
+	buf_add_str(out, STR(": "));
+	buf_add_str(out, value);
+	buf_add_str(out, STR("\r\n"));
+}
+
 void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *order,
                        const struct http_response *response, struct object *object,
                        struct fetch_report *report)
@@ -524,15 +332,15 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	storing->worker = order->worker;
 	freshness_facts_read(response, &reader, report->started_us / 1000000, response_time_s,
 	                     &head.facts);
-	buf_init(&lines, HEAD_MAX_BYTES);
-	buf_init(&once, HEAD_MAX_BYTES);
+	buf_init(&lines, FETCH_MAX_HEAD_BYTES);
+	buf_init(&once, FETCH_MAX_HEAD_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
 	is_stored = decide(order, response, &head.facts, report) != STORABLE_NO;
 	if (is_stored && !vary_record(response, &order->exchange->request.head, &vary)) {
 		is_stored = false;
 		report->storable_reason = "its Vary cannot be kept";
 	}
-	write_heads(order, response, report->peer, is_stored, &lines, &once);
+	fetch_write_heads(order, response, report->peer, is_stored, &lines, &once);
 	if (is_stored && !has_sound_tags(buf_str(&lines))) {
 		is_stored = false;
 		report->storable_reason = "its tags cannot be kept";
@@ -547,11 +355,13 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	if (order->fill.partial)
 		fetch_part_merge(order, response, report, &head, &lines, &once);
 	head.head_once = buf_str(&once);
+	if (is_stored)
+		mark_if_purged(order, &head);
 	if (is_stored && head.status == 206)
 		is_stored = place_part(storing, order, response, report, &head, object);
 	else if (is_stored)
 		place(storing, order, response, object, &head);
-	else if (!outlives_head(order, response, report->started_us / 1000000))
+	else if (!fetch_outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
 	report->is_storable = is_stored;
 	if (is_stored)
@@ -621,7 +431,7 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 	if (!storing->is_kept)
 		return;
 	if (index_whole(server->index, order, storing->key, object))
-		store_on_disk(storing, object);
+		fetch_store_whole(storing->worker, object, storing->key, storing->removals);
 }
 
 void fetch_store_forget(struct fetch_storing *storing, struct object *object)

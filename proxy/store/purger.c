@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/server.h"
+#include "proxy/store/stale_mark.h"
 
 enum { SLICE_MS = 2 };
 
@@ -30,37 +31,6 @@ struct purger {
 
 /* ---- one object in memory */
 
-/* A copy that is stale from now on takes its place, unless a purge removed that meanwhile. */
-static void mark_stale(struct purger *purger, struct object *object)
-{
-	struct index *index = purger->server->index;
-	unsigned removals = index_removals(index, object->key);
-	int64_t now_s = clock_wall_s();
-	struct object_head head = {
-		.status = object->status,
-		.head = object->head,
-		.url = object->url,
-		.vary = object->vary,
-		.body_bytes = object->body_bytes,
-		.facts = object->facts,
-		.decision = object->decision,
-		.since = purge_list_now(purger->server->purges),
-	};
-	struct object *stale;
-
-	head.facts.flags |= FACT_MARKED_STALE;
-	if (head.facts.expires_s == 0 || head.facts.expires_s > now_s)
-		head.facts.expires_s = now_s;
-	stale = object_create_renewed(object, &head);
-	stale->disk_id = object->disk_id;
-	if (index_remove(index, object)) {
-		index_insert(index, object->key, stale);
-		if (index_removals(index, object->key) != removals)
-			index_remove(index, stale);
-	}
-	object_unref(stale);
-}
-
 static bool is_meant(const struct purger *purger, const struct object *object)
 {
 	/* Without a head its tags are not known: who publishes it compares (cache/purge.h). */
@@ -71,13 +41,16 @@ static bool is_meant(const struct purger *purger, const struct object *object)
 
 static void take(struct purger *purger, struct object *object)
 {
-	if (!is_meant(purger, object))
+	bool is_soft = purger->purge->is_soft;
+
+	/* What is on its way is marked when it is put in (cache/purge.h). */
+	if (!is_meant(purger, object) || (is_soft && !object_is_whole(object)))
 		return;
 	purger->nmemory += !purger->has_asked_disks; /* what comes later counts there */
 	if (purger->purge->is_dry)
 		return;
-	if (purger->purge->is_soft && object_is_whole(object))
-		mark_stale(purger, object);
+	if (is_soft)
+		object_unref(stale_mark(purger->server, object));
 	else
 		index_remove(purger->server->index, object);
 }

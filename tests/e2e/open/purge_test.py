@@ -77,15 +77,28 @@ def purged_softly_it_serves_while_it_is_renewed(site):
     assert fetched_again(site, "/news/1") == 1  # stale, without that wish: asked for again
 
 
-def what_is_fetched_across_a_purge_is_not_stored(site):
+def fetch_across(site, path, *words):
+    """A fetch whose head came before the purge, and its body after it."""
     site.origin.gate.clear()
     site.origin.waiting.clear()
-    client = threading.Thread(target=site.get, args=("/slow/news",))
+    client = threading.Thread(target=site.get, args=(path,))
     client.start()
     assert site.origin.waiting.wait(20)
-    site.ctl("purge", "--tag", "news")
+    site.ctl("purge", *words)
     site.origin.gate.set()
     client.join(20)
+
+
+def what_is_fetched_across_a_soft_purge_is_stored_stale(site):
+    path = "/slow/swr"
+    fetch_across(site, path, "--prefix", "http://www.example/slow/swr", "--soft")
+    assert site.count(path) == 1
+    assert site.get(path) == "www.example/slow/swr 1"  # kept: it serves while it is renewed
+    wait(lambda: site.count(path) == 2, "a refresh in the background")
+
+
+def what_is_fetched_across_a_purge_is_not_stored(site):
+    fetch_across(site, "/slow/news", "--tag", "news")
     before = site.count("/slow/news")
     site.get("/slow/news")
     assert site.count("/slow/news") == before + 1
@@ -179,6 +192,7 @@ def nothing_purged_is_left_on_disk(site):
 def main():
     everywhere = [purges_by_all_that_can_be_said, parts_are_purged_too, wrong_purges_are_refused,
                   purged_softly_it_serves_while_it_is_renewed,
+                  what_is_fetched_across_a_soft_purge_is_stored_stale,
                   what_is_fetched_across_a_purge_is_not_stored]
     on_disk = [typed_into_a_shell_it_takes_effect_within_a_second, by_condition_on_disk,
                while_a_shell_holds_the_file_what_is_purged_serves_no_more,

@@ -146,6 +146,29 @@ static void all_variants_of_a_url_are_found_by_its_key(void **state)
 	purge_unref(purge);
 }
 
+/* Handed over after a soft purge has ended; what it holds is of before. */
+static void what_was_asked_for_before_a_soft_purge_is_stored_stale(void **state)
+{
+	struct object_head head = {
+		.status = 200,
+		.head = STR("HTTP/1.1 200 OK\r\n"),
+		.url = STR("http://a/late"),
+		.since = purge_list_now(purges),
+	};
+	struct object *object;
+
+	(void)state;
+	assert_int_equal(purge_prefix("http://a/", true, false), 0);
+	object = object_create_whole(&head, STR("late"));
+	assert_true(disk_store(fx.disk, object, fixture_key(&fx, "http://a/late")));
+	object_unref(object);
+	fixture_settle(&fx);
+	object = fixture_find(&fx, "http://a/late", NULL);
+	assert_non_null(object);
+	assert_true(object->facts.flags & FACT_MARKED_STALE);
+	object_unref(object);
+}
+
 /* It is handed over after the purge has ended; what it holds is of before. */
 static void what_was_asked_for_before_is_not_stored(void **state)
 {
@@ -236,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PURGE_TEST(what_it_means_goes_and_nothing_else),
 		PURGE_TEST(softly_it_stays_and_is_stale),
+		PURGE_TEST(what_was_asked_for_before_a_soft_purge_is_stored_stale),
 		PURGE_TEST(all_variants_of_a_url_are_found_by_its_key),
 		PURGE_TEST(what_was_asked_for_before_is_not_stored),
 		PURGE_TEST(what_is_not_stored_leaves_no_piece_to_a_crash),

@@ -60,6 +60,25 @@ static void only_purges_since_then_count(void **state)
 	purge_list_destroy(list);
 }
 
+static void a_soft_purge_marks_unless_another_removes(void **state)
+{
+	struct purge_list *list = purge_list_create();
+	struct purge *soft = purge_create(PURGE_PREFIX, STR("http://a/"));
+	struct purge *hard = purge_create(PURGE_URL, STR("http://a/x"));
+	uint64_t before = purge_list_now(list);
+
+	(void)state;
+	soft->is_soft = true;
+	purge_list_add(list, hard);
+	purge_list_add(list, soft);
+	assert_int_equal(purge_list_effect(list, before, STR("http://a/x"), STR(HEAD)), PURGE_REMOVES);
+	assert_int_equal(purge_list_effect(list, before, STR("http://a/y"), STR(HEAD)), PURGE_MARKS);
+	assert_int_equal(purge_list_effect(list, before, STR("http://b/"), STR(HEAD)), PURGE_MISSES);
+	purge_unref(soft);
+	purge_unref(hard);
+	purge_list_destroy(list);
+}
+
 /* What is older than the oldest that is kept could have been meant. */
 static void what_is_not_known_any_more_counts(void **state)
 {
@@ -82,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_means_what_it_says),
 		cmocka_unit_test(only_purges_since_then_count),
+		cmocka_unit_test(a_soft_purge_marks_unless_another_removes),
 		cmocka_unit_test(what_is_not_known_any_more_counts),
 	};
 
