@@ -549,9 +549,11 @@ void disk_lookup(struct disk *disk, struct disk_query *query)
 	job->key = query->key;
 	job->keep_bytes = query->keep_bytes;
 	job->is_lazy = query->is_lazy;
+	job->is_for_variant = query->known != NULL;
 	query->nhits = 0;
 	query->job_ = job;
-	disk_admission_note(disk->admission, query->key);
+	if (!query->known)
+		disk_admission_note(disk->admission, query->key);
 	if (disk_reader_is_stalled(reader))
 		reader = disk->readers[(turn + 1) % DISK_NREADERS];
 	disk_reader_post(reader, job);

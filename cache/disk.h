@@ -93,8 +93,14 @@ bool disk_may_have(struct disk *disk, uint64_t key);
 /* Is that row in the index? It is not any more from its removal on, by whomever. Memory only. */
 bool disk_has(struct disk *disk, uint64_t key, uint64_t id);
 
-/* A question. The caller fills the first part; it, url and head stay valid and unchanged until done
- * is called or disk_query_cancel returns. */
+/* Of objects that the caller has. */
+struct disk_known {
+	uint64_t id[16]; /* object->disk_id */
+	unsigned n;
+};
+
+/* A question. The caller fills the first part; it, url, head and known stay valid and unchanged until
+ * done is called or disk_query_cancel returns. */
 struct disk_query {
 	uint64_t key;                 /* of method and URL, by disk_seed */
 	struct str url;               /* what object->url must equal */
@@ -102,6 +108,9 @@ struct disk_query {
 	uint64_t keep_bytes;          /* bodies up to this are kept whole (object_keep) */
 	bool is_lazy; /* of a large body nothing is read before a reader waits, and then from its place
 			 on: for HEAD, Range and conditions */
+	/* Not NULL: one with an entity tag that is not known, whatever request it answers (head is not
+	 * looked at). To ask the origin whether it does: that is no hit. */
+	const struct disk_known *known;
 	struct loop *loop;            /* the asking thread's: done is called there */
 	/* object: NULL (a miss), or the caller's reference, not indexed, disk_id set. Its body is
 	 * complete up to one piece (66500 bytes); a larger one is COMPLETE or still FILLING, with a
@@ -118,8 +127,8 @@ enum disk_now {
 	DISK_NOW_ASK, /* that would have to wait: disk_lookup */
 };
 /* The answer at once, when the system has all of it in memory: no wait, no other thread. Of the query,
- * key, url, head and is_lazy are looked at, and nhits is set. Bodies of up to four pieces; who is_lazy,
- * one. Any thread. */
+ * key, url, head, known and is_lazy are looked at, and nhits is set. Bodies of up to four pieces; who
+ * is_lazy, one. Any thread. */
 enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struct object **object);
 /* done comes later, never from within this call. From query->loop's thread. */
 void disk_lookup(struct disk *disk, struct disk_query *query);

@@ -6,7 +6,6 @@
 
 #include "cache/disk_pages.h"
 #include "cache/disk_stream.h"
-#include "cache/vary.h"
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
@@ -220,12 +219,6 @@ static struct object *read_object(struct disk_peek *peek, const struct disk_snap
 
 /* ---- questions */
 
-static bool suits(const struct disk_query *query, const struct disk_row *row)
-{
-	return str_eq(query->url, row->url) &&
-	       (row->vary.len == 0 || vary_matches(row->vary, query->head));
-}
-
 /* FOUND, MISS: not this one; ASK. */
 static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
 			    const struct disk_snapshot *snapshot, const struct disk_query *query,
@@ -237,7 +230,7 @@ static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
 	if (disk_pages_find(peek->pages, snapshot, peek->object_root, id, &cell) != DISK_FIND_ROW ||
 	    !read_row(peek, &cell, &row))
 		return DISK_NOW_ASK;
-	if (!suits(query, &row) || disk_is_purged(disk, row.url, row.head.head))
+	if (!disk_row_suits(&row, peek->tag | id, query) || disk_is_purged(disk, row.url, row.head.head))
 		return DISK_NOW_MISS;
 	*out = read_object(peek, snapshot, id, &row, query->is_lazy);
 	return *out ? DISK_NOW_FOUND : DISK_NOW_ASK;
@@ -253,7 +246,7 @@ static enum disk_now try_all(struct disk *disk, struct disk_peek *peek,
 	for (unsigned i = 0; i < n; i++) {
 		enum disk_now answer = try_id(disk, peek, snapshot, query, ids[i], out);
 
-		if (answer == DISK_NOW_FOUND)
+		if (answer == DISK_NOW_FOUND && !query->known)
 			query->nhits = disk_index_hit(disk->index, query->key, ids[i], 1);
 		if (answer != DISK_NOW_MISS)
 			return answer;
@@ -301,7 +294,7 @@ enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struc
 			break; /* it was no commit that came between */
 	}
 	leave(disk, peek);
-	if (answer == DISK_NOW_ASK)
+	if (answer == DISK_NOW_ASK || query->known)
 		return answer;
 	disk_count(disk, COUNT_LOOKUPS, 1);
 	if (answer == DISK_NOW_FOUND) {

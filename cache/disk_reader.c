@@ -4,7 +4,6 @@
 #include "cache/disk_peek.h"
 #include "cache/disk_stream.h"
 #include "cache/disk_writer.h"
-#include "cache/vary.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
@@ -72,15 +71,14 @@ static bool is_cancelled(struct disk_job *job)
 }
 
 /* Under the lock, since what the query borrows may go with a cancel. */
-static bool suits(struct disk_job *job, const struct disk_row *row)
+static bool suits(struct disk_job *job, const struct disk_row *row, uint64_t id)
 {
 	struct disk_query *query;
 	bool does;
 
 	lock_take(&job->shared.lock);
 	query = job->shared.query;
-	does = query && str_eq(query->url, row->url) &&
-	       (row->vary.len == 0 || vary_matches(row->vary, query->head));
+	does = query && disk_row_suits(row, id, query);
 	lock_drop(&job->shared.lock);
 	return does;
 }
@@ -211,6 +209,8 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 		list_push_back(&reader->streams, &stream->node);
 		job->object = object_ref(stream->object);
 	}
+	if (job->is_for_variant)
+		return;
 	job->nhits = disk_index_hit(reader->disk->index, job->key, id, 1);
 	disk_count(reader->disk, COUNT_HITS, 1);
 }
@@ -235,7 +235,7 @@ static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id
 		on_fault(reader, code);
 		break;
 	case DISK_ROW_FOUND:
-		if (suits(job, &row) && !disk_is_purged(disk, row.url, row.head.head))
+		if (suits(job, &row, disk_tag(disk, id)) && !disk_is_purged(disk, row.url, row.head.head))
 			make_object(reader, job, &row, id);
 		break;
 	}
@@ -249,7 +249,7 @@ static void answer(struct disk_reader *reader, struct disk_job *job)
 	uint64_t ids[DISK_MAX_VARIANTS];
 	unsigned n;
 
-	disk_count(reader->disk, COUNT_LOOKUPS, 1);
+	disk_count(reader->disk, COUNT_LOOKUPS, job->is_for_variant ? 0 : 1);
 	if (open_source(reader) && !is_cancelled(job)) {
 		n = find_ids(reader, job, ids);
 		for (unsigned i = 0; i < n; i++)

@@ -18,6 +18,7 @@ struct disk_job {
 	struct loop *loop; /* the asking one */
 	uint64_t key, keep_bytes;
 	bool is_lazy;
+	bool is_for_variant; /* the query has known */
 	struct object *object; /* the answer, with a reference */
 	unsigned nhits;
 	struct {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "cache/vary.h"
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
@@ -109,6 +110,23 @@ bool disk_row_is_sound(const struct disk_row *row, uint32_t head_crc)
 	       row->head.status >= 100 && row->head.status <= 999 && size >= 0 &&
 	       disk_npieces((uint64_t)size) <= 1 << SCHEMA_PIECE_BITS && is_head(row->head.head) &&
 	       hash_crc32c(row->head.head.at, row->head.head.len) == head_crc;
+}
+
+static bool is_news(const struct disk_row *row, uint64_t id, const struct disk_known *known)
+{
+	for (unsigned i = 0; i < known->n; i++)
+		if (known->id[i] == id)
+			return false;
+	return row->head.status == 200 && row->head.facts.flags & FACT_HAS_ETAG;
+}
+
+bool disk_row_suits(const struct disk_row *row, uint64_t id, const struct disk_query *query)
+{
+	if (!str_eq(query->url, row->url))
+		return false;
+	if (query->known)
+		return is_news(row, id, query->known);
+	return row->vary.len == 0 || vary_matches(row->vary, query->head);
 }
 
 static struct freshness_facts facts_of(sqlite3_stmt *stmt)

@@ -53,6 +53,8 @@ enum disk_row_verdict {
 };
 /* A row of which spans and numbers are set: may it be an object? head_crc: of its head. */
 bool disk_row_is_sound(const struct disk_row *row, uint32_t head_crc);
+/* Does it answer the query? id: disk_tag's, of the row. */
+bool disk_row_suits(const struct disk_row *row, uint64_t id, const struct disk_query *query);
 /* Finds the row; the body's first piece is not looked at, nor, of a large one that is_lazy, read from
  * the file. The caller resets source->row. */
 enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, bool is_lazy,

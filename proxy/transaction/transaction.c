@@ -464,6 +464,7 @@ static void release(struct transaction *t)
 	fetch_detach(t->fetch);
 	tunnel_destroy(t->tunnel);
 	transaction_drop_part(t);
+	transaction_drop_variants(t);
 	recoder_destroy(t->recoder);
 	object_unref(t->object);
 	object_unref(t->uncoded);

@@ -105,12 +105,17 @@ enum {
 	DISK_PATIENCE_MS = 1000, /* then its answer is not worth the wait */
 };
 
+void transaction_disk_answered(struct transaction *t)
+{
+	timer_cancel(&t->disk_timer);
+	t->waiting &= ~(unsigned)WAIT_DISK;
+}
+
 static void disk_done(struct disk_query *query, struct object *object)
 {
 	struct transaction *t = CONTAINER(query, struct transaction, disk);
 
-	timer_cancel(&t->disk_timer);
-	t->waiting &= ~(unsigned)WAIT_DISK;
+	transaction_disk_answered(t);
 	t->object = object;
 	t->is_from_disk = object != NULL;
 	transaction_resume(t);
@@ -124,6 +129,14 @@ static void disk_is_late(struct timer *timer)
 	disk_query_give_up(&t->disk);
 	t->waiting &= ~(unsigned)WAIT_DISK;
 	transaction_resume(t);
+}
+
+void transaction_ask_disk(struct transaction *t, struct disk *disk)
+{
+	t->waiting |= WAIT_DISK;
+	timer_init(&t->disk_timer, disk_is_late);
+	timer_set(t->worker->loop, &t->disk_timer, loop_now_ms(t->worker->loop) + DISK_PATIENCE_MS);
+	disk_lookup(disk, &t->disk);
 }
 
 static bool is_conditional(const struct transaction *t)
@@ -163,10 +176,7 @@ static bool ask_disk(struct transaction *t, struct disk *disk)
 	t->is_from_disk = answer == DISK_NOW_FOUND;
 	if (answer != DISK_NOW_ASK)
 		return false;
-	t->waiting |= WAIT_DISK;
-	timer_init(&t->disk_timer, disk_is_late);
-	timer_set(t->worker->loop, &t->disk_timer, loop_now_ms(t->worker->loop) + DISK_PATIENCE_MS);
-	disk_lookup(disk, &t->disk);
+	transaction_ask_disk(t, disk);
 	return true;
 }
 

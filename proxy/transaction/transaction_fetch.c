@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is not in the cache, or must be validated: asks the origin, and takes what comes. */
-#include "cache/index.h"
 #include "cache/object.h"
 #include "cache/range.h"
-#include "cache/revalidate.h"
 #include "lib/base/log.h"
 #include "proxy/server.h"
 #include "proxy/transaction/transaction_internal.h"
@@ -46,16 +44,6 @@ bool transaction_withholds_range(struct transaction *t)
 	       http_has(&request->head, FIELD_RANGE) && is_within_offset_limit(t);
 }
 
-/* The client's, of which our own would make another question. */
-static bool has_own_conditions(const struct http_request *request)
-{
-	const struct http_head *head = &request->head;
-
-	return http_has(head, FIELD_IF_NONE_MATCH) || http_has(head, FIELD_IF_MODIFIED_SINCE) ||
-	       http_has(head, FIELD_IF_MATCH) || http_has(head, FIELD_IF_UNMODIFIED_SINCE) ||
-	       http_has(head, FIELD_RANGE);
-}
-
 /* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their own. */
 static bool may_lead(struct transaction *t)
 {
@@ -69,34 +57,6 @@ static bool may_lead(struct transaction *t)
 	       !http_has(head, FIELD_IF_NONE_MATCH) && !http_has(head, FIELD_IF_MODIFIED_SINCE) &&
 	       transaction_may_collapse(t) &&
 	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
-}
-
-/* RFC 9111 §4.3.1: what else is stored for the URL goes along, if the origin could name it. */
-static bool is_worth_naming(const struct transaction *t, const struct object *variant)
-{
-	return variant != t->object && variant->status == 200 && object_is_whole(variant) &&
-	       revalidate_has_etag(variant);
-}
-
-/* Fills order->variants with references that the caller drops. */
-static void collect_variants(const struct transaction *t, struct fetch_order *order)
-{
-	const struct http_request *request = transaction_request(t);
-	struct object *found[FETCH_MAX_VARIANTS];
-	unsigned n;
-
-	if (!t->may_cache || request->method != HTTP_GET ||
-	    !(t->is_revalidation_due ? t->object->vary.len > 0 : t->forward == FORWARD_VARY_MISS))
-		return;
-	if (!t->is_revalidation_due && has_own_conditions(request))
-		return;
-	n = index_variants(t->worker->server->index, t->key, t->cache_url, found, FETCH_MAX_VARIANTS);
-	for (unsigned i = 0; i < n; i++) {
-		if (is_worth_naming(t, found[i]))
-			order->variants[order->nvariants++] = found[i];
-		else
-			object_unref(found[i]);
-	}
 }
 
 /* Squid: force_request_body_continuation: the client need not wait for the origin to want it. */
@@ -141,12 +101,11 @@ static void start_fetch(struct transaction *t)
 	};
 
 	hasten_body(t);
-	collect_variants(t, &order);
+	transaction_order_variants(t, &order);
 	t->is_range_withheld = order.withholds_range || order.fill.partial;
 	t->tag = LOG_TCP_MISS;
 	t->fetch = fetch_start(&order);
-	while (order.nvariants > 0)
-		object_unref(order.variants[--order.nvariants]);
+	transaction_drop_variants(t);
 }
 
 static enum transaction_state may_fetch(struct transaction *t)
@@ -220,7 +179,7 @@ enum transaction_state transaction_run_fetch(struct transaction *t)
 	if (!t->fetch) {
 		enum transaction_state next = may_fetch(t);
 
-		if (next != TRANSACTION_FETCH)
+		if (next != TRANSACTION_FETCH || !transaction_collect_variants(t))
 			return next;
 		start_fetch(t);
 	}

@@ -131,6 +131,7 @@ struct transaction {
 	struct disk_query disk;
 	bool is_promotion_due; /* into memory, once all of the body has come from disk */
 	struct timer disk_timer; /* while its answer is awaited */
+	struct transaction_variants *variants; /* transaction_variants.c's; NULL: none so far */
 	bool may_recode;       /* compress allows it */
 	struct object *uncoded; /* what object is another coding of; a reference, or NULL */
 	struct recoder *recoder; /* of object, before its reader is there; NULL: none */
@@ -219,6 +220,10 @@ enum transaction_state transaction_run_join(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
 /* collapsed_forwarding_access: may it share a fetch, its own or another's? */
 bool transaction_may_collapse(struct transaction *transaction);
+/* t->disk, where disk_lookup_now would have to wait: WAIT_DISK, for a second at most; its done first calls
+ * transaction_disk_answered. */
+void transaction_ask_disk(struct transaction *transaction, struct disk *disk);
+void transaction_disk_answered(struct transaction *transaction);
 /* At its end: what came from disk, and was hit there before, goes to memory. */
 void transaction_promote(struct transaction *transaction);
 
@@ -233,6 +238,13 @@ void transaction_drop_part(struct transaction *transaction);
 /* May the client's Range be kept from the origin, by range_offset_limit? */
 bool transaction_withholds_range(struct transaction *transaction);
 enum transaction_state transaction_run_fetch(struct transaction *transaction);
+
+/* ---- transaction_variants.c: what the origin may name in a 304 */
+/* Looks for them, if that helps the fetch that is to come. False: the disk is being asked (WAIT_DISK). */
+bool transaction_collect_variants(struct transaction *transaction);
+/* Into order, which borrows them; and lets go of them, also where there are none. */
+void transaction_order_variants(const struct transaction *transaction, struct fetch_order *order);
+void transaction_drop_variants(struct transaction *transaction);
 
 /* ---- transaction_compress.c */
 /* If compress allows it, Accept-Encoding is taken out of the request, up to the reply. */

@@ -151,6 +151,43 @@ static void reads_no_more_than_a_piece_for_who_may_want_less(void **state)
 	assert_int_equal(disk_lookup_now(fx.disk, &query, &object), DISK_NOW_ASK);
 }
 
+/* RFC 9111 §4.3.1: newest first, by whatever request; what is known is passed over, and no hit counted. */
+static void finds_the_variants_that_are_not_known(void **state)
+{
+	static const char url[] = "http://www.example/";
+	struct http_head head = {0};
+	struct disk_known known = {.n = 0};
+	struct disk_query query = {.url = STR("http://www.example/"), .head = &head, .known = &known};
+	uint64_t sizes = 0;
+	struct disk_stats stats;
+	struct object *object;
+
+	(void)state;
+	skip_unless_system_can();
+	fixture_wait_loaded(&fx);
+	query.key = fixture_key(&fx, url);
+	assert_true(fixture_store(&fx, url, "", 100));
+	assert_int_equal(get_soon(url), 100);
+	assert_true(fixture_store(&fx, url, "accept-language: fi", 20));
+	assert_true(fixture_store(&fx, url, "accept-language: en", 3));
+	disk_stats(fx.disk, &stats);
+	for (int i = 0; i < 3; i++) {
+		enum disk_now answer = DISK_NOW_ASK;
+
+		for (int tries = 0; answer == DISK_NOW_ASK && tries < 1000; tries++, usleep(1000))
+			answer = disk_lookup_now(fx.disk, &query, &object);
+		assert_int_equal(answer, DISK_NOW_FOUND);
+		known.id[known.n++] = object->disk_id;
+		sizes = sizes * 1000 + object_length(object);
+		object_unref(object);
+	}
+	assert_int_equal(sizes, 3020100);
+	assert_int_equal(disk_lookup_now(fx.disk, &query, &object), DISK_NOW_MISS);
+	sizes = stats.lookups + stats.hits;
+	disk_stats(fx.disk, &stats);
+	assert_int_equal(stats.lookups + stats.hits, sizes);
+}
+
 /* Trees of three levels, numbers of all lengths, pages in database and log. */
 static void finds_each_of_many_objects(void **state)
 {
@@ -343,6 +380,7 @@ int main(void)
 		DISK_TEST(answers_bodies_of_a_few_pieces_at_once),
 		DISK_TEST(leaves_large_bodies_to_a_reader_thread),
 		DISK_TEST(reads_no_more_than_a_piece_for_who_may_want_less),
+		DISK_TEST(finds_the_variants_that_are_not_known),
 		DISK_TEST(finds_each_of_many_objects),
 		DISK_TEST(sql_typed_elsewhere_takes_effect_at_once),
 		DISK_TEST(serves_while_the_file_is_locked),
