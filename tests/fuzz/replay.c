@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Runs one fuzzer over files instead of inventions: those of its corpus, or the directories and
- * files named on the command line. NAME_replay reads $srcdir/tests/fuzz/corpus/NAME. */
+ * files named on the command line. NAME_fuzz reads $srcdir/tests/fuzz/corpus/NAME. */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -63,7 +63,7 @@ static unsigned replay(const char *path)
 static char *corpus_of(const char *self)
 {
 	const char *slash = strrchr(self, '/'), *name = slash ? slash + 1 : self;
-	const char *end = strstr(name, "_replay"), *srcdir = getenv("srcdir");
+	const char *end = strstr(name, "_fuzz"), *srcdir = getenv("srcdir");
 
 	check(end);
 	return mem_printf("%s/tests/fuzz/corpus/%.*s", srcdir ? srcdir : ".", (int)(end - name),

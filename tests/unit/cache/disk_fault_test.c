@@ -97,7 +97,7 @@ static int run_and_kill(int first, useconds_t after_us)
 
 static void every_committed_object_survives_kill_9(void **state)
 {
-	enum { ROUNDS = 8 };
+	enum { ROUNDS = 4 };
 	char url[64];
 	int first = 0, whole = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The power goes at any moment, and the device keeps what was synced and any part of the rest. What
- * is found afterwards is whole and right. POWER_CUTS: how many (30; make endurance: 200). */
+ * is found afterwards is whole and right. POWER_CUTS: how many (12; make endurance: 200). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static int ncuts(void)
 {
 	const char *text = getenv("POWER_CUTS");
 
-	return text ? atoi(text) : 30;
+	return text ? atoi(text) : 12;
 }
 
 /* The cut's two disks: one that runs on, and one that is opened after each cut. */
