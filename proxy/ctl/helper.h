@@ -13,4 +13,12 @@ extern const struct ctl_option ctl_helper_new_options[];
 extern const char ctl_helper_new_help[];
 int ctl_run_helper_new(struct ctl *ctl, const struct ctl_args *args);
 
+extern const struct ctl_option ctl_helper_record_options[];
+extern const char ctl_helper_record_help[];
+int ctl_run_helper_record(struct ctl *ctl, const struct ctl_args *args);
+
+extern const struct ctl_option ctl_helper_replay_options[];
+extern const char ctl_helper_replay_help[];
+int ctl_run_helper_replay(struct ctl *ctl, const struct ctl_args *args);
+
 #endif
