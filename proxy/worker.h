@@ -55,6 +55,7 @@ struct counters {
 	uint64_t client_requests, client_hits, client_errors;
 	uint64_t client_memory_hits, client_disk_hits; /* of client_hits */
 	uint64_t client_aborts; /* replies that did not go out whole */
+	uint64_t slow_clients;  /* let go for client_minimum_rate */
 	uint64_t client_bytes_in, client_bytes_out, client_hit_bytes_out;
 	uint64_t server_requests, server_errors;
 	uint64_t server_bytes_in, server_bytes_out;

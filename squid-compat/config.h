@@ -170,6 +170,8 @@ struct config {
 	bool detect_broken_pconn;
 	int pipeline_prefetch;
 	int client_ip_max_connections; /* -1: no limit */
+	int64_t client_minimum_rate_bytes;   /* ours: in a second; 0: no limit */
+	int64_t client_minimum_rate_time_ms; /* ours: over which it is measured */
 
 	/* Messages. */
 	int64_t request_header_max_bytes;

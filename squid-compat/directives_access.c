@@ -86,6 +86,13 @@ const struct directive directives_access[] = {
 	{.name = "client_ip_max_connections", .syntax = "INT", .otherwise = "-1",
 	 .verdict = HONOURED, NUMBER(client_ip_max_connections, -1, INT32_MAX),
 	 .help = "connections of one client address, besides the newest"},
+	{.name = "client_minimum_rate", .syntax = "SIZE", .otherwise = "100 bytes",
+	 .verdict = HONOURED, BOUNDED_BYTES(client_minimum_rate_bytes),
+	 .help = "bytes a second that a client has to send of what it began, and to take of its reply, "
+		 "over client_minimum_rate_time; 0: as few as it likes (ours)"},
+	{.name = "client_minimum_rate_time", .syntax = "TIME", .otherwise = "1 minute",
+	 .verdict = HONOURED, TIME_MS(client_minimum_rate_time_ms),
+	 .help = "of waiting for the client, after which client_minimum_rate is looked at (ours)"},
 	{.name = "ban", .syntax = "NAME auth-failures|acl N WINDOW DURATION [[!]ACL...]",
 	 .verdict = HONOURED, .parse = parse_ban,
 	 .help = "whose logins are refused N times within WINDOW, or whose requests match the ACLs "

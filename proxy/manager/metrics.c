@@ -64,6 +64,8 @@ static const struct metric metrics_table[] = {
 	 "Error pages made here."},
 	{"bobtail_aborted_replies", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, client_aborts),
 	 "Replies that did not go out whole."},
+	{"bobtail_slow_clients", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, slow_clients),
+	 "Requests and replies that were given up for client_minimum_rate."},
 	{"bobtail_client_received_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
 	 OF(counters, client_bytes_in), "Bytes of requests."},
 	{"bobtail_client_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,

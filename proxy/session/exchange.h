@@ -17,6 +17,7 @@
 #include "cache/object.h"
 #include "lib/http/h1.h"
 #include "lib/net/addr.h"
+#include "proxy/session/minimum_rate.h"
 
 struct auth_connection; /* helpers/auth_connection.h */
 struct client; /* proxy/session/clients.h */
@@ -100,6 +101,8 @@ struct exchange {
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */
 	bool is_extended_connect;   /* RFC 8441: request asks for the Upgrade that :protocol stands for */
+	int64_t began_ms;           /* its head was whole; the loop's monotonic clock */
+	struct minimum_rate giving, taking; /* of the request, and of the reply */
 	struct http_request request;
 	uint64_t request_bytes;     /* received so far: head and body as on the wire */
 	uint64_t request_head_bytes;

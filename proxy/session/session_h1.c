@@ -62,6 +62,8 @@ static enum session_state begin_transaction(struct session *session, const char 
 	                                      &session->counts, &session->client);
 	exchange->request_head_bytes = head_len;
 	exchange->request_bytes = len;
+	exchange->began_ms = loop_now_ms(session->worker->loop);
+	minimum_rate_rest(&exchange->giving, exchange->began_ms);
 	if (is_input)
 		buf_consume(&session->input, head_len);
 	else if (len > head_len)
@@ -88,6 +90,7 @@ static void prepare_transaction(struct session *session)
 	session->exchange->ops = &session_exchange_ops;
 	session->exchange->session = session;
 	session->exchange->port = session->port;
+	session->exchange->began_ms = loop_now_ms(session->worker->loop);
 	session->exchange->client_notes = &session->notes;
 	session->exchange->client_auth = &session->auth;
 	session->exchange->client = session->client;
@@ -307,7 +310,7 @@ static enum session_state run_linger(struct session *session)
 	}
 }
 
-/* ---- the table, the deadlines, the ends */
+/* ---- the table, the ends */
 
 static const struct step {
 	const char *name;
@@ -322,58 +325,6 @@ static const struct step {
 	[SESSION_HANDSHAKE] = {"handshake", session_run_handshake},
 };
 
-static enum deadline which_deadline(const struct session *session)
-{
-	static const uint8_t of_state[] = {
-		[SESSION_AWAIT_REPLY] = DEADLINE_REPLY,
-		[SESSION_WRITE_REPLY] = DEADLINE_WRITE,
-		[SESSION_DRAIN] = DEADLINE_DRAIN,
-		[SESSION_LINGER] = DEADLINE_LINGER,
-		[SESSION_PROXY_HEADER] = DEADLINE_FIRST_BYTE,
-		[SESSION_HANDSHAKE] = DEADLINE_HANDSHAKE,
-	};
-
-	if (session->state == SESSION_WRITE_REPLY && session->exchange->reply.is_tunnel)
-		return DEADLINE_TUNNEL;
-	if (session->state != SESSION_READ_HEAD)
-		return of_state[session->state];
-	if (session->transaction)
-		return DEADLINE_HEAD;
-	if (session->is_stopping)
-		return DEADLINE_LAST_CHANCE;
-	return session->nrequests == 0 ? DEADLINE_FIRST_BYTE : DEADLINE_IDLE;
-}
-
-/* The wait that begins now, if it is another than the one that the timer bounds already. */
-static void set_deadline(struct session *session)
-{
-	const struct config *config = snapshot_config(session->snapshot);
-	int64_t handshake_ms = config->request_start_timeout_ms;
-	const int64_t wait_ms[] = {
-		[DEADLINE_HANDSHAKE] = handshake_ms < HANDSHAKE_MS ? handshake_ms : HANDSHAKE_MS,
-		[DEADLINE_FIRST_BYTE] = config->request_start_timeout_ms,
-		[DEADLINE_IDLE] = config->client_idle_pconn_timeout_ms,
-		[DEADLINE_LAST_CHANCE] = LAST_CHANCE_MS,
-		[DEADLINE_HEAD] = config->request_timeout_ms,
-		[DEADLINE_REPLY] = config->client_lifetime_ms,
-		[DEADLINE_WRITE] = config->write_timeout_ms,
-		[DEADLINE_DRAIN] = DRAIN_MS,
-		[DEADLINE_LINGER] = LINGER_MS,
-	};
-	enum deadline deadline = which_deadline(session);
-	struct loop *loop = session->worker->loop;
-
-	if (deadline == session->deadline)
-		return;
-	session->deadline = (uint8_t)deadline;
-	if (deadline == DEADLINE_TUNNEL) {
-		timer_cancel(&session->timer);
-		return;
-	}
-	session->unsent = stream_unsent(&session->stream);
-	timer_set(loop, &session->timer, loop_now_ms(loop) + wait_ms[deadline]);
-}
-
 void session_end_transaction(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -384,8 +335,7 @@ void session_end_transaction(struct session *session)
 	transaction_end(transaction, session->is_end_sent);
 }
 
-/* The only end of a session. */
-static void session_destroy(struct session *session)
+void session_destroy(struct session *session)
 {
 	timer_cancel(&session->timer);
 	if (session->transaction && session->state == SESSION_READ_HEAD)
@@ -428,43 +378,12 @@ void session_run(struct session *session)
 		}
 	}
 	session->is_running = false;
-	set_deadline(session);
+	session_set_deadline(session);
 }
 
 static void stream_woke(void *owner)
 {
 	session_run(owner);
-}
-
-/* Has the client taken some of the write that waits, or did that begin after the timer? */
-static bool is_being_read(const struct session *session)
-{
-	size_t unsent = stream_unsent(&session->stream);
-
-	return unsent > 0 && (session->unsent == 0 || unsent < session->unsent);
-}
-
-static void timer_fired(struct timer *timer)
-{
-	struct session *session = CONTAINER(timer, struct session, timer);
-	static const struct refusal late = {
-		.status = 408,
-		.error = "ERR_READ_TIMEOUT",
-		.why = "the request's head took too long",
-		.url = "error:transaction-end-before-headers",
-	};
-
-	if (session->deadline == DEADLINE_WRITE && is_being_read(session)) {
-		session->deadline = DEADLINE_NONE; /* slowly: the wait begins anew */
-		set_deadline(session);
-		return;
-	}
-	if (session->deadline != DEADLINE_HEAD) {
-		session_destroy(session);
-		return;
-	}
-	session->state = (uint8_t)session_refuse(session, &late);
-	session_run(session);
 }
 
 void session_h1_start(struct worker *worker, struct listener *listener, int fd,
@@ -489,7 +408,7 @@ void session_h1_start(struct worker *worker, struct listener *listener, int fd,
 	if (port->needs_proxy_header)
 		session->state = SESSION_PROXY_HEADER;
 	buf_init(&session->input, INPUT_MAX_BYTES);
-	timer_init(&session->timer, timer_fired);
+	timer_init(&session->timer, session_timer_fired);
 	list_push_back(&worker->sessions, &session->node);
 	worker->nsessions++;
 	stream_open_tcp(&session->stream, worker->loop, fd, stream_woke, session);
@@ -505,7 +424,7 @@ void session_h1_stop_all(struct worker *worker, bool now)
 		if (now || (!session->transaction && !worker->is_patient))
 			session_destroy(session);
 		else
-			set_deadline(session);
+			session_set_deadline(session);
 	}
 }
 

@@ -109,6 +109,17 @@ static ssize_t read_counted(struct session *session, void *into, size_t size)
 	return n;
 }
 
+/* The body is waited for while who takes it finds nothing. */
+static void note_wait(struct session *session, bool is_waiting)
+{
+	int64_t now_ms = loop_now_ms(session->worker->loop);
+
+	if (is_waiting)
+		minimum_rate_wait(&session->exchange->giving, now_ms);
+	else
+		minimum_rate_rest(&session->exchange->giving, now_ms);
+}
+
 ssize_t session_read_body(struct exchange *exchange, void *into, size_t size)
 {
 	struct session *session = exchange->session;
@@ -124,6 +135,7 @@ ssize_t session_read_body(struct exchange *exchange, void *into, size_t size)
 	                                                : read_counted(session, into, size);
 	if (n < 0 && n != STREAM_WAIT)
 		session->is_body_broken = true;
+	note_wait(session, n == STREAM_WAIT);
 	return n;
 }
 

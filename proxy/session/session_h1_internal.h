@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/session_h1_internal.h: the struct that session_h1.c (states and ends), session_h1_proxy.c
- * (the PROXY header), session_h1_tls.c (the handshake), session_h1_body.c (the exchange that a
- * transaction sees) and session_h1_write.c (the reply) share. */
+/* proxy/session/session_h1_internal.h: the struct that session_h1.c (states and ends),
+ * session_h1_deadlines.c (how long they last), session_h1_proxy.c (the PROXY header), session_h1_tls.c (the
+ * handshake), session_h1_body.c (the exchange that a transaction sees) and session_h1_write.c (the reply)
+ * share. */
 #ifndef PROXY_SESSION_H1_INTERNAL_H
 #define PROXY_SESSION_H1_INTERNAL_H
 #include "lib/base/buf.h"
@@ -25,7 +26,7 @@ enum session_state {
 	SESSION_CLOSED,
 };
 
-/* What bounds the present wait; the table of names is in set_deadline. */
+/* What bounds the present wait; how long each is: session_h1_deadlines.c. */
 enum deadline {
 	DEADLINE_NONE,
 	DEADLINE_HANDSHAKE,
@@ -78,6 +79,8 @@ struct session {
 	int64_t opened_ms;
 	uint64_t discarded;
 	uint64_t body_in_write; /* bytes of the reader in the write under way */
+	int64_t until_ms;       /* the end of the present wait; the timer may look before */
+	size_t in_write;        /* bytes of the reply in the write that waits */
 	size_t unsent;          /* stream_unsent as the timer was set */
 	uint32_t nrequests;
 	uint8_t state, deadline; /* enum session_state, enum deadline */
@@ -88,6 +91,7 @@ struct session {
 
 /* ---- session_h1.c */
 void session_run(struct session *session);
+void session_destroy(struct session *session); /* the only end of a session */
 /* Logs the request and lets go of it; is_end_sent tells whether the reply went out whole. */
 void session_end_transaction(struct session *session);
 
@@ -104,6 +108,11 @@ enum session_state session_refuse(struct session *session, const struct refusal 
 
 /* It speaks HTTP/2: another session goes on with the connection. already: what was read of it. */
 enum session_state session_hand_over(struct session *session, struct str already);
+
+/* ---- session_h1_deadlines.c */
+/* The wait that begins now, if it is another than the one that the timer bounds already. */
+void session_set_deadline(struct session *session);
+void session_timer_fired(struct timer *timer);
 
 /* ---- session_h1_proxy.c */
 enum session_state session_run_proxy_header(struct session *session);

@@ -163,6 +163,7 @@ static int gather_body(struct session *session, struct reply *reply, struct iove
 static void wrote(struct session *session, struct reply *reply, ssize_t n)
 {
 	reply->sent_bytes += (uint64_t)n;
+	session->in_write = 0;
 	session->deadline = DEADLINE_NONE; /* progress: the wait begins anew */
 	if (session->body_in_write > 0) {
 		object_reader_advance(&reply->reader, session->body_in_write);
@@ -210,6 +211,15 @@ static bool take_file(struct session *session, struct reply *reply, struct strea
 	return true;
 }
 
+static size_t bytes_of(const struct outgoing *out)
+{
+	size_t bytes = out->file.len;
+
+	for (int i = 0; i < out->niov; i++)
+		bytes += out->iov[i].iov_len;
+	return bytes;
+}
+
 /* False: the body was cut short. */
 static bool gather(struct session *session, struct reply *reply, struct outgoing *out)
 {
@@ -251,8 +261,10 @@ static bool write_once(struct session *session, struct reply *reply, enum sessio
 			*next = after_reply(session);
 		return false;
 	}
-	if (n == STREAM_WAIT)
+	if (n == STREAM_WAIT) {
+		session->in_write = bytes_of(&out);
 		return false;
+	}
 	if (n < 0) {
 		*next = SESSION_CLOSED;
 		return false;

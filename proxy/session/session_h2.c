@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a connection: bytes are read into the loop's shared buffer and fed to nghttp2, then the
  * streams that are due act, then what came of it is sent, and all over again. Calls from the loop
- * (wake, timer, task) end in h2_session_run, which alone destroys the session. One timer serves all
- * streams: it looks at their deadlines once in a while. */
+ * (wake, timer, task) end in h2_session_run, which alone destroys the session. */
 #include "proxy/session/session_h2.h"
 
 #include "lib/base/check.h"
@@ -18,8 +17,6 @@
 enum {
 	READS_AT_ONCE = 8,  /* then others have their turn */
 	MAX_QUEUED = 1000,  /* frames that a client who takes nothing may cause */
-	LOOK_MS = 1000,
-	LINGER_MS = 2000,
 	LINGER_MAX_BYTES = 1048576,
 	HOST_MAX_BYTES = 256, /* a longer one is no host's name */
 };
@@ -65,91 +62,6 @@ void h2_stream_is_due(struct h2_stream *stream)
 		list_push_back(&session->due, &stream->due);
 	if (!session->is_running)
 		loop_defer(session->worker->loop, &session->task);
-}
-
-/* ---- deadlines */
-
-static enum h2_wait which_wait(const struct h2_session *session)
-{
-	if (session->is_lingering)
-		return H2_WAIT_LINGER;
-	if (session->nstreams > 0 || session->is_sending)
-		return H2_WAIT_STREAMS;
-	return session->nrequests == 0 ? H2_WAIT_FIRST : H2_WAIT_IDLE;
-}
-
-static int64_t at_most(int64_t ms, int64_t max_ms)
-{
-	return ms < max_ms ? ms : max_ms;
-}
-
-static void set_timer(struct h2_session *session)
-{
-	const struct config *config = snapshot_config(session->snapshot);
-	const int64_t wait_ms[] = {
-		[H2_WAIT_FIRST] = at_most(config->request_start_timeout_ms, H2_IDLE_MS),
-		[H2_WAIT_IDLE] = at_most(config->client_idle_pconn_timeout_ms, H2_IDLE_MS),
-		[H2_WAIT_STREAMS] = LOOK_MS,
-		[H2_WAIT_LINGER] = LINGER_MS,
-	};
-	enum h2_wait wait = which_wait(session);
-	struct loop *loop = session->worker->loop;
-
-	if (wait == session->wait)
-		return;
-	session->wait = (uint8_t)wait;
-	timer_set(loop, &session->timer, loop_now_ms(loop) + wait_ms[wait]);
-}
-
-/* A write waits, and the client took none of it for as long as write_timeout. */
-static bool is_write_stuck(struct h2_session *session)
-{
-	const struct config *config = snapshot_config(session->snapshot);
-	int64_t now_ms = loop_now_ms(session->worker->loop);
-	size_t unsent = stream_unsent(&session->stream);
-
-	if (!session->is_sending)
-		return false;
-	if (unsent < session->unsent)
-		session->write_began_ms = now_ms;
-	session->unsent = unsent;
-	return now_ms - session->write_began_ms > config->write_timeout_ms;
-}
-
-/* A tunnel's client may still send: the tunnel bounds that. */
-static bool is_half_open(const struct h2_stream *stream)
-{
-	return stream->is_end_sent && h2_stream_is_tunnel(stream);
-}
-
-/* Streams whose client does not open its window, or does not go on with its body. One that waits for
- * its object is the fetch's affair. */
-static void look_at_deadlines(struct h2_session *session)
-{
-	int64_t now_ms = loop_now_ms(session->worker->loop);
-
-	LIST_EACH(node, &session->streams) {
-		struct h2_stream *stream = CONTAINER(node, struct h2_stream, node);
-
-		if (stream->deadline_ms < now_ms && !stream->is_deferred &&
-		    list_is_empty(&stream->aboard) && !is_half_open(stream))
-			h2_stream_reset(stream, NGHTTP2_CANCEL);
-	}
-}
-
-static void timer_fired(struct timer *timer)
-{
-	struct h2_session *session = CONTAINER(timer, struct h2_session, timer);
-	enum h2_wait wait = session->wait;
-
-	session->wait = H2_WAIT_NONE;
-	if (wait == H2_WAIT_LINGER || is_write_stuck(session))
-		session->is_over = true;
-	else if (wait == H2_WAIT_STREAMS)
-		look_at_deadlines(session);
-	else
-		h2_session_leave(session);
-	h2_session_run(session);
 }
 
 /* ---- the end */
@@ -265,7 +177,8 @@ void h2_session_run(struct h2_session *session)
 
 	check(!session->is_running);
 	session->is_running = true;
-	act(session);
+	if (!session->is_over)
+		act(session);
 	for (int i = 0; i < READS_AT_ONCE && is_more && !session->is_over; i++) {
 		is_more = receive(session);
 		if (is_more && !session->is_over)
@@ -280,7 +193,7 @@ void h2_session_run(struct h2_session *session)
 	}
 	if (is_more)
 		loop_defer(session->worker->loop, &session->task);
-	set_timer(session);
+	h2_session_set_timer(session);
 }
 
 static void stream_woke(void *owner)
@@ -318,7 +231,7 @@ void session_h2_start(const struct session_h2_origin *origin, struct stream *str
 	session->count = origin->count;
 	session->opened_ms = loop_now_ms(worker->loop);
 	session->task.run = task_ran;
-	timer_init(&session->timer, timer_fired);
+	timer_init(&session->timer, h2_timer_fired);
 	list_init(&session->streams);
 	list_init(&session->due);
 	buf_init(&session->served_host, HOST_MAX_BYTES);

@@ -116,13 +116,12 @@ static bool load(struct h2_session *session)
 static void land(struct h2_session *session)
 {
 	struct list aboard, *node;
-	size_t sent = 0;
 
 	list_init(&aboard);
 	list_splice(&aboard, &session->flight->aboard);
-	for (int i = 0; i < session->flight->niov; i++)
-		sent += session->flight->iov[i].iov_len;
-	h2_nuisance_pay(session, sent);
+	h2_nuisance_pay(session, session->in_write);
+	session->sent += session->in_write;
+	session->in_write = 0;
 	put_flight(session);
 	session->is_sending = false;
 	while ((node = list_pop_front(&aboard)))
@@ -144,6 +143,8 @@ static ssize_t send_once(struct h2_session *session)
 		return 0;
 	}
 	session->is_sending = true;
+	for (int i = 0; i < flight->niov; i++)
+		session->in_write += flight->iov[i].iov_len;
 	session->write_began_ms = loop_now_ms(session->worker->loop);
 	return stream_writev(&session->stream, flight->iov, flight->niov);
 }

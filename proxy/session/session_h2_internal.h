@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/session_h2_internal.h: the structs that session_h2.c (life and deadlines),
- * session_h2_frames.c (what nghttp2 tells of received frames), session_h2_nuisance.c (what they cost),
- * session_h2_stream.c (a stream as an exchange), session_h2_reply.c (its reply) and
- * session_h2_flight.c (writes) share. */
+/* proxy/session/session_h2_internal.h: the structs that session_h2.c (life), session_h2_deadlines.c
+ * (how long it may last), session_h2_frames.c (what nghttp2 tells of received frames),
+ * session_h2_nuisance.c (what they cost), session_h2_stream.c (a stream as an exchange),
+ * session_h2_reply.c (its reply) and session_h2_flight.c (writes) share. */
 #ifndef PROXY_SESSION_H2_INTERNAL_H
 #define PROXY_SESSION_H2_INTERNAL_H
 #include <nghttp2/nghttp2.h>
@@ -78,6 +78,8 @@ struct h2_session {
 	struct notes_kept *notes; /* the client's; NULL: none */
 	struct buf served_host;   /* the last one that this connection may ask for */
 	int64_t opened_ms, write_began_ms, nuisance_since_ms;
+	struct minimum_rate taking; /* of all that is sent */
+	uint64_t sent, in_write;    /* bytes of writes that are done, and of the one under way */
 	struct h2_heads heads;
 	size_t unsent; /* stream_unsent as it was last looked at */
 	size_t discarded;
@@ -138,6 +140,11 @@ void h2_stream_is_due(struct h2_stream *stream);
 void h2_session_leave(struct h2_session *session);
 /* The newest configuration, unless this connection's port is gone from it. */
 void h2_session_renew_snapshot(struct h2_session *session);
+
+/* ---- session_h2_deadlines.c */
+/* The wait that begins now, if it is another than the one that the timer bounds already. */
+void h2_session_set_timer(struct h2_session *session);
+void h2_timer_fired(struct timer *timer);
 
 /* ---- session_h2_frames.c */
 void h2_frames_start(struct h2_session *session);

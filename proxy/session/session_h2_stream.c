@@ -13,14 +13,24 @@
 #include "proxy/session/session_h2_internal.h"
 #include "squid-compat/config.h"
 
+/* All frames of a head come one behind the other: nothing else is sent meanwhile. */
+static int64_t head_wait_ms(const struct h2_session *session)
+{
+	const struct config *config = snapshot_config(session->snapshot);
+	int64_t rate_ms = config->client_minimum_rate_time_ms;
+	bool is_rated = config->client_minimum_rate_bytes > 0 && rate_ms > 0;
+
+	return is_rated && rate_ms < config->request_timeout_ms ? rate_ms
+								: config->request_timeout_ms;
+}
+
 struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id)
 {
 	struct h2_stream *stream = mem_zalloc(sizeof(*stream));
-	int64_t wait_ms = snapshot_config(session->snapshot)->request_timeout_ms;
 
 	stream->session = session;
 	stream->id = id;
-	stream->deadline_ms = loop_now_ms(session->worker->loop) + wait_ms;
+	stream->deadline_ms = loop_now_ms(session->worker->loop) + head_wait_ms(session);
 	list_init(&stream->due);
 	list_init(&stream->aboard);
 	buf_init(&stream->body, H2_CONNECTION_WINDOW);
@@ -72,6 +82,15 @@ static size_t take_body(struct h2_stream *stream, void *into, size_t size)
 	return n;
 }
 
+/* Nothing is there: its client is waited for. */
+static ssize_t wait_for_body(struct h2_stream *stream)
+{
+	if (stream->is_closed || stream->is_reset)
+		return -ECONNRESET;
+	minimum_rate_wait(&stream->exchange->giving, loop_now_ms(stream->session->worker->loop));
+	return STREAM_WAIT;
+}
+
 static ssize_t read_body(struct exchange *exchange, void *into, size_t size)
 {
 	struct h2_stream *stream = exchange->session;
@@ -85,8 +104,9 @@ static ssize_t read_body(struct exchange *exchange, void *into, size_t size)
 		exchange->is_body_read = stream->is_ended_by_client;
 		if (stream->is_ended_by_client)
 			return 0;
-		return stream->is_closed || stream->is_reset ? -ECONNRESET : STREAM_WAIT;
+		return wait_for_body(stream);
 	}
+	minimum_rate_rest(&exchange->giving, loop_now_ms(stream->session->worker->loop));
 	n = take_body(stream, into, size);
 	exchange->request_bytes += n;
 	exchange->is_body_read = stream->is_ended_by_client && stream->body.len == 0;
@@ -261,8 +281,9 @@ static void begin(struct h2_stream *stream)
 
 	make_transaction(stream);
 	exchange = stream->exchange;
-	stream->deadline_ms = loop_now_ms(session->worker->loop) +
-	                      snapshot_config(session->snapshot)->client_lifetime_ms;
+	exchange->began_ms = loop_now_ms(session->worker->loop);
+	stream->deadline_ms =
+		exchange->began_ms + snapshot_config(session->snapshot)->client_lifetime_ms;
 	if (stream->is_head_too_large) {
 		refuse(stream, H1_HEAD_TOO_LARGE);
 	} else if (h1_parse_request(&parser, stream->head.at, stream->head.len, &limits,
