@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kid: NONE → STARTING (forked, got its sockets) → READY → (exit) → NONE, started again at
- * once, or after a pause when it keeps dying. A reload has two halves: this process reads the file
- * and opens what is new; then the kid reads it too, and only when it has taken it over old ports
- * are closed. */
+/* The parent's start, its signals and messages, and its end. broker_kid.c has the kid's life, broker_reload.c
+ * what becomes of a new configuration, broker_ports.c the sockets. */
 #include "proxy/broker.h"
 
 #include <errno.h>
@@ -24,7 +22,6 @@
 #include "proxy/channel.h"
 #include "proxy/control/control.h"
 #include "proxy/control/control_path.h"
-#include "proxy/kid.h"
 #include "proxy/log/cache_log.h"
 #include "proxy/process.h"
 #include "proxy/startup.h"
@@ -36,10 +33,6 @@
 
 enum {
 	LOOP_READ_BYTES = 4096,
-	RELOAD_SPACING_MS = 250,  /* a storm of SIGHUP is one reload now and then */
-	QUICK_DEATH_MS = 10000,   /* after its start */
-	QUICK_DEATHS_AT_ONCE = 5, /* then it waits, twice as long each time */
-	MAX_PAUSE_MS = 60000,
 	STOP_GRACE_MS = 30000, /* beyond shutdown_lifetime */
 };
 
@@ -70,317 +63,6 @@ void broker_finish(struct broker *broker, int status)
 {
 	broker->status = status;
 	loop_stop(broker->loop);
-}
-
-/* ---- certificates */
-
-static bool give_tls_files(struct broker *broker)
-{
-	int fd = tls_watch_record(broker->config);
-	bool is_sent = fd >= 0 && channel_send(broker->channel.fd, CHANNEL_TLS_FILES, 0, NULL, &fd, 1);
-
-	if (!is_sent)
-		log_say(0, "ERROR: cannot pass the renewed certificates on: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return is_sent;
-}
-
-static bool tls_changed(void *owner)
-{
-	struct broker *broker = owner;
-
-	if (broker->next || broker->kid_state != KID_READY)
-		return false;
-	broker->is_tls_renewed = true;
-	return give_tls_files(broker);
-}
-
-/* ---- the kid */
-
-static _Noreturn void become_kid(struct broker *broker, int channel)
-{
-	log_set_sink(NULL);
-	process_close_others(channel, broker->control_fd);
-	exit(kid_run(broker->line, broker->config, channel, broker->control_fd));
-}
-
-static void take_kid(struct broker *broker, pid_t pid, int channel)
-{
-	broker->kid = pid;
-	broker->kid_state = KID_STARTING;
-	broker->kid_started_ms = clock_mono_ms();
-	broker->channel.fd = channel;
-	if (!loop_watch_level(broker->loop, &broker->channel, EPOLLIN))
-		log_say(0, "ERROR: cannot watch the channel to the kid: %s", strerror(errno));
-}
-
-void broker_adopt_kid(struct broker *broker, pid_t pid, int channel)
-{
-	take_kid(broker, pid, channel);
-	broker->kid_state = KID_READY;
-	broker->has_served = true;
-}
-
-static void watch_kid(struct broker *broker, pid_t pid, int channel)
-{
-	take_kid(broker, pid, channel);
-	log_say(1, "Squid Parent: (squid-1) process %d started", (int)pid);
-	broker_give_all_sockets(broker);
-	if (broker->is_tls_renewed)
-		give_tls_files(broker);
-	broker_tell(broker, CHANNEL_SYNC, 0);
-}
-
-static unsigned nworkers_of(const struct config *config)
-{
-	return config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
-}
-
-static void start_kid(struct broker *broker)
-{
-	int ends[2];
-	pid_t pid;
-
-	broker->aim = AIM_SERVE;
-	sockets_resize(&broker->sockets, nworkers_of(broker->config));
-	if (!channel_pair(ends)) {
-		log_say(0, "FATAL: cannot make a channel to the kid: %s", strerror(errno));
-		broker_finish(broker, EXIT_FAILURE);
-		return;
-	}
-	pid = fork();
-	if (pid == 0)
-		become_kid(broker, ends[1]);
-	close(ends[1]);
-	if (pid > 0) {
-		watch_kid(broker, pid, ends[0]);
-		return;
-	}
-	close(ends[0]);
-	log_say(0, "ERROR: cannot fork: %s; trying again", strerror(errno));
-	timer_set(broker->loop, &broker->restart_timer, clock_mono_ms() + MAX_PAUSE_MS);
-}
-
-static void restart_due(struct timer *timer)
-{
-	start_kid(CONTAINER(timer, struct broker, restart_timer));
-}
-
-static void say_exit(pid_t pid, int status)
-{
-	if (WIFSIGNALED(status))
-		log_say(0, "Squid Parent: squid-1 process %d exited due to signal %d with status 0",
-		        (int)pid, WTERMSIG(status));
-	else
-		log_say(1, "Squid Parent: squid-1 process %d exited with status %d", (int)pid,
-		        WEXITSTATUS(status));
-}
-
-static void restart_after_crash(struct broker *broker)
-{
-	int64_t pause_ms = 1000;
-
-	if (clock_mono_ms() - broker->kid_started_ms < QUICK_DEATH_MS)
-		broker->nquick_deaths++;
-	else
-		broker->nquick_deaths = 1;
-	if (broker->nquick_deaths < QUICK_DEATHS_AT_ONCE) {
-		start_kid(broker);
-		return;
-	}
-	for (unsigned i = QUICK_DEATHS_AT_ONCE;
-	     i < broker->nquick_deaths && pause_ms < MAX_PAUSE_MS; i++)
-		pause_ms *= 2;
-	if (pause_ms > MAX_PAUSE_MS)
-		pause_ms = MAX_PAUSE_MS;
-	log_say(0, "ERROR: squid-1 process dies again and again; the next one starts in %d s",
-	        (int)(pause_ms / 1000));
-	timer_set(broker->loop, &broker->restart_timer, clock_mono_ms() + pause_ms);
-}
-
-static void reload_answered(struct broker *broker, bool is_ok);
-
-static void kid_gone(struct broker *broker, int status)
-{
-	bool is_clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-
-	loop_unwatch(broker->loop, &broker->channel);
-	close(broker->channel.fd);
-	broker->kid_state = KID_NONE;
-	if (broker->upgrade.nleaving == 0)
-		timer_cancel(&broker->kill_timer);
-	say_exit(broker->kid, status);
-	if (broker->next)
-		reload_answered(broker, true); /* the next kid starts with it */
-	if (upgrade_failed(broker, "the new program's serving process ends at its start"))
-		return;
-	if (broker->aim == AIM_STOP && broker->upgrade.nleaving > 0)
-		return; /* the last of them finishes */
-	if (broker->aim == AIM_STOP || (is_clean && broker->aim != AIM_RESTART))
-		broker_finish(broker, EXIT_SUCCESS);
-	else if (broker->aim == AIM_RESTART)
-		start_kid(broker);
-	else if (!broker->has_served)
-		broker_finish(broker, WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
-	else
-		restart_after_crash(broker);
-}
-
-static void kid_ready(struct broker *broker)
-{
-	broker->kid_state = KID_READY;
-	broker->has_served = true;
-	notify_ready(&broker->notify, getpid());
-	upgrade_succeeded(broker);
-	if (broker->ready_fd >= 0) {
-		(void)!write(broker->ready_fd, "", 1);
-		close(broker->ready_fd);
-		broker->ready_fd = -1;
-	}
-}
-
-/* ---- reload */
-
-static void start_reload(struct broker *broker);
-
-static void take_next(struct broker *broker)
-{
-	broker->config = broker->next;
-	broker->is_tls_renewed = false;
-	tls_watch_follow(&broker->tls_watch, broker->config);
-	if (broker->next_transcript)
-		config_history_push(&broker->history, broker->next_transcript);
-	else
-		config_history_pop(&broker->history);
-}
-
-/* The kid has taken broker->next over, or not. */
-static void reload_answered(struct broker *broker, bool is_ok)
-{
-	struct config *old = is_ok ? broker->config : broker->next;
-
-	if (!broker->next)
-		return;
-	if (is_ok) {
-		if (broker->kid_state != KID_NONE)
-			broker_give_changes(broker);
-		sockets_commit(&broker->sockets);
-		take_next(broker);
-	} else {
-		sockets_revert(&broker->sockets);
-		transcript_destroy(broker->next_transcript);
-	}
-	broker->next = NULL;
-	broker->next_transcript = NULL;
-	config_unref(old);
-	broker_follow_ports(broker);
-	broker_tell(broker, CHANNEL_RELOAD_DONE, is_ok);
-	broker->reloaded_ms = clock_mono_ms();
-	notify_ready(&broker->notify, getpid());
-}
-
-static void refuse_reload(struct broker *broker)
-{
-	log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
-	broker_tell(broker, CHANNEL_RELOAD_DONE, false);
-	broker->reloaded_ms = clock_mono_ms();
-	notify_ready(&broker->notify, getpid());
-}
-
-/* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in it
- * opened; NULL: it cannot be used. */
-static struct config *read_next(struct broker *broker, struct transcript *transcript, bool is_replay)
-{
-	int status;
-	struct config *config =
-		startup_read_by(broker->line, STARTUP_SILENT, transcript, is_replay, &status);
-
-	if (!config)
-		return NULL;
-	sockets_open(&broker->sockets, config->ports);
-	if (sockets_count(&broker->sockets) > 0)
-		return config;
-	sockets_revert(&broker->sockets);
-	broker_follow_ports(broker);
-	config_unref(config);
-	return NULL;
-}
-
-/* The kid reads the same. */
-static void offer_next(struct broker *broker, const struct transcript *transcript)
-{
-	int fd = transcript_send(transcript);
-
-	if (!channel_send(broker->channel.fd, CHANNEL_RELOAD, 0, NULL, &fd, fd >= 0))
-		reload_answered(broker, false);
-	if (fd >= 0)
-		close(fd);
-}
-
-static void start_reload(struct broker *broker)
-{
-	struct transcript *transcript = transcript_create();
-
-	notify_reloading(&broker->notify);
-	broker->next = read_next(broker, transcript, false);
-	if (broker->next) {
-		broker->next_transcript = transcript;
-		offer_next(broker, transcript);
-		return;
-	}
-	transcript_destroy(transcript);
-	refuse_reload(broker);
-}
-
-static void on_rollback(struct broker *broker)
-{
-	struct transcript *transcript = config_history_previous(&broker->history);
-
-	if (!transcript || broker->next || broker->kid_state != KID_READY ||
-	    broker->aim != AIM_SERVE) {
-		log_say(0, "ERROR: %s",
-		        transcript ? "no rollback while something else is under way"
-		                   : "there is no earlier configuration to go back to");
-		broker_tell(broker, CHANNEL_RELOAD_DONE, false);
-		return;
-	}
-	log_say(1, "Going back to the configuration before this one; squid.conf stays as it is");
-	notify_reloading(&broker->notify);
-	broker->next = read_next(broker, transcript, true);
-	if (broker->next)
-		offer_next(broker, transcript);
-	else
-		refuse_reload(broker);
-}
-
-/* At once, when nothing is in the way; else when that has gone. */
-static void reload_if_due(struct broker *broker)
-{
-	int64_t due_ms = broker->reloaded_ms + RELOAD_SPACING_MS;
-
-	if (!broker->is_reload_due || broker->next || broker->kid_state != KID_READY ||
-	    broker->aim != AIM_SERVE || upgrade_is_under_way(broker))
-		return;
-	if (broker->reloaded_ms != 0 && clock_mono_ms() < due_ms) {
-		timer_set(broker->loop, &broker->reload_timer, due_ms);
-		return;
-	}
-	broker->is_reload_due = false;
-	start_reload(broker);
-}
-
-static void reload_due(struct timer *timer)
-{
-	reload_if_due(CONTAINER(timer, struct broker, reload_timer));
-}
-
-static void on_hup(struct broker *broker)
-{
-	if (broker->aim == AIM_STOP)
-		log_say(1, "canceling reconfigure request during shutdown");
-	broker->is_reload_due = broker->aim != AIM_STOP;
-	reload_if_due(broker);
 }
 
 /* ---- stopping */
@@ -447,7 +129,7 @@ static void on_restart(struct broker *broker)
 	    upgrade_is_under_way(broker))
 		return;
 	transcript = transcript_create();
-	config = read_next(broker, transcript, false);
+	config = broker_read_next(broker, transcript, false);
 	if (config) {
 		config_history_push(&broker->history, transcript);
 		sockets_commit(&broker->sockets);
@@ -498,7 +180,7 @@ static void on_child(struct broker *broker)
 	int status;
 
 	if (broker->kid_state != KID_NONE && waitpid(broker->kid, &status, WNOHANG) == broker->kid)
-		kid_gone(broker, status);
+		broker_kid_gone(broker, status);
 	upgrade_reap(broker);
 }
 
@@ -506,9 +188,9 @@ static const struct {
 	int signal;
 	void (*act)(struct broker *broker);
 } actions[] = {
-	{SIGHUP, on_hup},    {SIGUSR1, on_rotate},  {SIGQUIT, on_rotate},
-	{SIGUSR2, on_debug}, {SIGTRAP, on_debug},   {SIGTERM, on_term},
-	{SIGINT, on_int},    {SIGTTIN, on_restart}, {SIGCHLD, on_child},
+	{SIGHUP, broker_reload}, {SIGUSR1, on_rotate},  {SIGQUIT, on_rotate},
+	{SIGUSR2, on_debug},     {SIGTRAP, on_debug},   {SIGTERM, on_term},
+	{SIGINT, on_int},        {SIGTTIN, on_restart}, {SIGCHLD, on_child},
 };
 
 static void on_signals(struct loop_fd *watch, uint32_t events)
@@ -540,20 +222,20 @@ static void take_message(struct broker *broker, const struct channel_message *me
 	for (unsigned i = 0; i < message->nfds; i++)
 		close(message->fds[i]);
 	if (message->kind == CHANNEL_READY && broker->kid_state == KID_STARTING)
-		kid_ready(broker);
+		broker_kid_ready(broker);
 	else if (message->kind == CHANNEL_RELOADED)
-		reload_answered(broker, message->value != 0);
+		broker_reload_answered(broker, message->value != 0);
 	else if (message->kind == CHANNEL_ASK_RELOAD)
-		on_hup(broker);
+		broker_reload(broker);
 	else if (message->kind == CHANNEL_PONG)
 		notify_alive(&broker->notify);
 	else if (message->kind == CHANNEL_ASK_ROLLBACK)
-		on_rollback(broker);
+		broker_rollback(broker);
 	else if (message->kind == CHANNEL_ASK_UPGRADE)
 		upgrade_start(broker);
 	else if (message->kind == CHANNEL_ASK_SHUTDOWN && broker->aim != AIM_STOP)
 		on_term(broker);
-	reload_if_due(broker);
+	broker_reload_if_due(broker);
 }
 
 static void on_channel(struct loop_fd *watch, uint32_t events)
@@ -628,11 +310,11 @@ static int run(struct broker *broker)
 	}
 	logging = broker;
 	log_set_sink(log_line);
-	tls_watch_init(&broker->tls_watch, broker->loop, tls_changed, broker);
+	tls_watch_init(&broker->tls_watch, broker->loop, broker_tls_changed, broker);
 	tls_watch_follow(&broker->tls_watch, broker->config);
 	start_watchdog(broker);
 	if (!upgrade_resume(broker))
-		start_kid(broker);
+		broker_start_kid(broker);
 	loop_run(broker->loop);
 	log_set_sink(NULL);
 	return broker->status;
@@ -689,12 +371,12 @@ int broker_run(const struct command_line *line, struct config *config,
 
 	notify_init(&broker.notify);
 	cache_log_open_syslog(line);
-	sockets_init(&broker.sockets, nworkers_of(config));
+	sockets_init(&broker.sockets, broker_nworkers(config));
 	upgrade_init(&broker, from);
 	inherit_sockets(&broker);
 	config_history_push(&broker.history, transcript);
-	timer_init(&broker.restart_timer, restart_due);
-	timer_init(&broker.reload_timer, reload_due);
+	timer_init(&broker.restart_timer, broker_restart_due);
+	timer_init(&broker.reload_timer, broker_reload_due);
 	timer_init(&broker.kill_timer, kill_due);
 	timer_init(&broker.watchdog_timer, watchdog_due);
 	timer_init(&broker.ports_timer, broker_retry_ports);

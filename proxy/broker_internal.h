@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/broker_internal.h: the parent's state, for broker.c, broker_ports.c and upgrade.c. Its one thread's. */
+/* proxy/broker_internal.h: the parent's state, for broker*.c and upgrade.c. Its one thread's. */
 #ifndef PROXY_BROKER_INTERNAL_H
 #define PROXY_BROKER_INTERNAL_H
 #include <stdbool.h>
@@ -18,6 +18,7 @@
 
 struct command_line;
 struct config;
+struct transcript;
 
 enum kid_state { KID_NONE, KID_STARTING, KID_READY };
 
@@ -77,8 +78,27 @@ struct broker {
 void broker_finish(struct broker *broker, int status);
 /* To the kid, if there is one. */
 bool broker_tell(struct broker *broker, enum channel_kind kind, int64_t value);
+
+/* ---- broker_kid.c */
+void broker_start_kid(struct broker *broker);
 /* Goes on with a kid that serves already. */
 void broker_adopt_kid(struct broker *broker, pid_t pid, int channel);
+void broker_kid_ready(struct broker *broker);
+void broker_kid_gone(struct broker *broker, int status); /* as waitpid has it */
+void broker_restart_due(struct timer *timer);
+bool broker_tls_changed(void *owner); /* for tls_watch.h */
+unsigned broker_nworkers(const struct config *config);
+
+/* ---- broker_reload.c */
+void broker_reload(struct broker *broker); /* as soon as may be */
+void broker_reload_if_due(struct broker *broker);
+void broker_reload_due(struct timer *timer);
+void broker_rollback(struct broker *broker);
+/* The kid has taken broker->next over, or not. */
+void broker_reload_answered(struct broker *broker, bool is_ok);
+/* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in it
+ * opened; NULL: it cannot be used. */
+struct config *broker_read_next(struct broker *broker, struct transcript *transcript, bool is_replay);
 
 /* ---- broker_ports.c */
 /* A new kid gets all sockets; one that serves, those that the last sockets_open changed. */
