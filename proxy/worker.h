@@ -12,11 +12,11 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/histogram.h"
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
 #include "lib/net/tls_gate.h"
-#include "proxy/manager/histogram.h"
 #include "proxy/manager/recent.h"
 #include "proxy/manager/sites.h"
 #include "proxy/transaction/recoder.h"

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/histogram.h"
 #include "lib/base/lock.h"
 #include "lib/base/str.h"
-#include "proxy/manager/histogram.h"
 
 enum {
 	SITES_MAX = 100,        /* with a name of their own */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "proxy/manager/histogram.h"
+#include "lib/base/histogram.h"
 
 uint64_t histogram_least(unsigned bin)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/manager/histogram.h"
+#include "lib/base/histogram.h"
 
 static void each_value_falls_into_the_bin_that_begins_before_it(void **state)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/histogram.h: how often a duration was about so long: four bins to each doubling, so that a value is
+/* lib/base/histogram.h: how often a duration was about so long: four bins to each doubling, so that a value is
  * known within 12 %. Counting is a shift and an increment.
  *
  * Threads: one owner's. */
-#ifndef PROXY_HISTOGRAM_H
-#define PROXY_HISTOGRAM_H
+#ifndef BASE_HISTOGRAM_H
+#define BASE_HISTOGRAM_H
 #include <stdint.h>
 
 enum { HISTOGRAM_BINS = 128 };
