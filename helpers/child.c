@@ -380,6 +380,16 @@ static void on_task(struct loop_task *task)
 		go_on_reading(child);
 }
 
+pid_t child_pid(const struct child *child)
+{
+	return child->pid;
+}
+
+int child_fd(const struct child *child)
+{
+	return child->io.fd;
+}
+
 void child_send(struct child *child, const struct str *pieces, unsigned npieces)
 {
 	bool was_idle = child->out.len == 0;

@@ -45,6 +45,10 @@ struct child_options {
 struct child *child_start(struct loop *loop, const struct child_options *options,
                           struct err_text *why);
 
+/* For people to read. */
+pid_t child_pid(const struct child *child);
+int child_fd(const struct child *child); /* our end of its stdin and stdout; -1: closed */
+
 /* Sends the pieces and an LF, now or when it reads. */
 void child_send(struct child *child, const struct str *pieces, unsigned npieces);
 

@@ -133,6 +133,11 @@ void external_acl_unref(struct external_acl *acl)
 
 /* ---- what is kept */
 
+size_t external_acl_count(const struct external_acl *acl)
+{
+	return external_acl_table_count(acl->table);
+}
+
 static int64_t ttl_ms(const struct external_acl *acl, const struct external_acl_answer *answer)
 {
 	return answer->is_match ? acl->config.ttl_ms : acl->config.negative_ttl_ms;

@@ -48,6 +48,9 @@ struct external_acl *external_acl_create(const struct external_acl_config *confi
 struct external_acl *external_acl_ref(struct external_acl *acl);
 void external_acl_unref(struct external_acl *acl); /* accepts NULL */
 
+/* How many answers are kept. Any thread. */
+size_t external_acl_count(const struct external_acl *acl);
+
 /* What the helper said; immutable, counted, shared by all requests with that question. */
 struct external_acl_answer {
 	atomic_uint nrefs_;

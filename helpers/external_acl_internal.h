@@ -49,6 +49,8 @@ struct external_acl_table *external_acl_table_get(struct external_acl_tables *ta
 						  struct str identity, unsigned max_entries);
 void external_acl_table_put(struct external_acl_tables *tables, struct external_acl_table *table);
 
+size_t external_acl_table_count(struct external_acl_table *table); /* entries */
+
 struct external_acl_shard *external_acl_shard_of(struct external_acl_table *table, uint64_t hash);
 
 struct external_acl_entry *external_acl_entry_create(struct str key, uint64_t hash,

@@ -174,6 +174,18 @@ void external_acl_table_put(struct external_acl_tables *tables, struct external_
 
 /* ---- what is in it */
 
+size_t external_acl_table_count(struct external_acl_table *table)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < table->nshards; i++) {
+		lock_take(&table->shards[i].lock);
+		n += table->shards[i].shared.n;
+		lock_drop(&table->shards[i].lock);
+	}
+	return n;
+}
+
 struct external_acl_shard *external_acl_shard_of(struct external_acl_table *table, uint64_t hash)
 {
 	return &table->shards[hash % table->nshards];

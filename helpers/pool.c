@@ -223,19 +223,10 @@ bool helper_pool_is_down(const struct helper_pool *pool)
 	return atomic_load_explicit(&pool->is_down, memory_order_relaxed);
 }
 
-static bool is_broken(const struct helper_pool *pool)
+bool pool_is_broken(const struct helper_pool *pool)
 {
 	return (pool->is_missing || pool->nfailures >= BROKEN_AFTER) && pool->nactive == 0 &&
 	       loop_now_ms(pool->home) < pool->retry_ms;
-}
-
-void helper_pool_stats(const struct helper_pool *pool, struct helper_pool_stats *out)
-{
-	check(loop_is_current(pool->home));
-	*out = pool->counters;
-	out->nrunning = pool->nactive;
-	out->nqueued = pool->nqueued;
-	out->is_broken = is_broken(pool);
 }
 
 /* ---- jobs at home */
@@ -370,7 +361,7 @@ void pool_pump(struct helper_pool *pool)
 			member_start(pool, pool->config.startup - pool->nactive);
 		hand_out(pool);
 	}
-	if (pool->is_closed || is_broken(pool))
+	if (pool->is_closed || pool_is_broken(pool))
 		drop_queue(pool);
 	member_stop_idle(pool, pool->is_retired && list_is_empty(&pool->queue));
 	if (pool->nqueued <= pool->config.queue_size)
@@ -423,6 +414,7 @@ static void check_overload(struct helper_pool *pool)
 		return;
 	last = CONTAINER(pool->queue.prev, struct helper_job, node);
 	unqueue(last);
+	pool->counters.nrefused++;
 	pool_complete(last, HELPER_BUSY);
 }
 

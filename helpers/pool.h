@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "helpers/line.h"
+#include "lib/base/histogram.h"
 #include "lib/net/loop.h"
 
 struct helper_pool; /* opaque */
@@ -97,11 +98,15 @@ void helper_request_cancel(struct helper_request *request);
 /* Cancels and frees the answer; the struct may be used again. */
 void helper_request_fini(struct helper_request *request);
 
-/* For the manager's tables; home loop only. */
+/* For the manager's tables; home loop only (pool_report.h has more). */
 struct helper_pool_stats {
-	unsigned nrunning, nqueued;
+	unsigned nrunning, nending; /* children that work, and those whose end is awaited */
+	unsigned nqueued, nin_flight;
 	uint64_t nstarts, nrequests, nreplies, ntimeouts, ndeaths;
-	bool is_broken; /* no child can be kept alive */
+	uint64_t nrefused; /* requests that a full queue turned away */
+	bool is_broken;    /* no child can be kept alive */
+	uint64_t times_us;      /* the sum of times */
+	struct histogram times; /* us from the sending of a request to its reply */
 };
 void helper_pool_stats(const struct helper_pool *pool, struct helper_pool_stats *out);
 

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/pool_internal.h: what pool.c (who asks, who waits) and pool_member.c (the children)
- * share. All of it is the home loop's, but for what is marked. */
+/* helpers/pool_internal.h: what pool.c (who asks, who waits), pool_member.c (the children) and pool_report.c
+ * (what is shown of both) share. All of it is the home loop's, but for what is marked. */
 #ifndef HELPERS_POOL_INTERNAL_H
 #define HELPERS_POOL_INTERNAL_H
 #include <stdatomic.h>
 
 #include "helpers/child.h"
 #include "helpers/pool.h"
+#include "helpers/pool_report.h"
 #include "lib/base/health.h"
+
+/* A line that a child wrote to stderr. */
+struct pool_note {
+	uint64_t number; /* the child's */
+	int64_t at_s;
+	size_t len;
+	char text[HELPER_NOTE_BYTES];
+};
 
 struct helper_pool {
 	struct helper_pool_config config; /* immutable; strings are ours */
@@ -33,6 +42,10 @@ struct helper_pool {
 	/* overload; 0: not */
 	int64_t overload_ms, warned_ms, refused_ms;
 	struct helper_pool_stats counters;
+	char last_end[96]; /* why a child ended last */
+	int64_t last_end_s;
+	struct pool_note notes[HELPER_NOTES]; /* a ring */
+	uint64_t nnotes;                      /* ever */
 };
 
 /* One question on its way. From the heap: it outlives a request that is cancelled. */
@@ -58,6 +71,7 @@ struct slot {
 	struct list node;
 	struct member *member;
 	uint64_t id;
+	int64_t sent_us;
 	struct helper_job *job; /* NULL: waited too long, the answer will be dropped */
 };
 
@@ -72,18 +86,26 @@ struct member {
 	unsigned nsilent; /* time-outs since its last answer */
 	unsigned nwrong;  /* answers on channels that never were */
 	int64_t started_ms;
+	uint64_t nreplies, ntimeouts;
+	int64_t latest_us; /* what its last reply took */
+	struct histogram times;
 	uint64_t conversation; /* it is kept for; 0: none */
 	struct timer reservation;
 	bool was_asked, has_answered, is_leaving;
 };
 
 /* ---- pool.c */
+bool pool_is_broken(const struct helper_pool *pool); /* no child can be kept alive */
 void pool_drop_hold(struct helper_pool *pool); /* may free the pool: the last thing a caller does */
 /* Starts what is needed and hands out what waits. */
 void pool_pump(struct helper_pool *pool);
 void pool_complete(struct helper_job *job, enum helper_code code);
 void pool_complete_reply(struct helper_job *job, struct helper_reply *reply);
 void pool_requeue(struct helper_job *job); /* to the front */
+
+/* ---- pool_report.c */
+void pool_note_stderr(struct helper_pool *pool, uint64_t number, struct str text);
+void pool_note_end(struct helper_pool *pool, const char *why);
 
 /* ---- pool_member.c */
 unsigned member_capacity(const struct helper_pool *pool);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
@@ -175,6 +176,7 @@ static void free_slot(struct slot *slot)
 {
 	list_remove(&slot->node);
 	slot->member->nslots--;
+	slot->member->pool->counters.nin_flight--;
 	if (slot->job)
 		slot->job->slot = NULL;
 	mem_free(slot);
@@ -261,10 +263,12 @@ void member_send(struct member *member, struct helper_job *job)
 
 	slot->member = member;
 	slot->id = ++member->last_id;
+	slot->sent_us = clock_mono_us();
 	slot->job = job;
 	job->slot = slot;
 	list_push_back(&member->slots, &slot->node);
 	member->nslots++;
+	member->pool->counters.nin_flight++;
 	member->was_asked = true;
 	timer_cancel(&member->reservation);
 	member->conversation = job->conversation;
@@ -311,6 +315,7 @@ static void let_go(struct member *member, bool is_urgent)
 	timer_cancel(&member->reservation);
 	if (!member->is_leaving)
 		member->pool->nactive--;
+	member->pool->counters.nending++;
 	child_stop(member->child, is_urgent);
 }
 
@@ -331,6 +336,7 @@ static void end_member(struct member *member, bool is_failure, const char *why)
 	log_say(1, "WARNING: %s #Hlpr%llu %s", pool->config.kind,
 	        (unsigned long long)member->number, why);
 	pool->counters.ndeaths++;
+	pool_note_end(pool, why);
 	let_go(member, true);
 	if (is_failure)
 		count_failure(pool);
@@ -350,8 +356,10 @@ static void on_ended(void *owner, const char *why)
 
 static void on_note(void *owner, const char *text, size_t len)
 {
-	const struct helper_pool_config *config = &((struct member *)owner)->pool->config;
+	const struct member *member = owner;
+	const struct helper_pool_config *config = &member->pool->config;
 
+	pool_note_stderr(member->pool, member->number, (struct str){text, len});
 	if (config->stderr_line)
 		config->stderr_line(text, len);
 	else
@@ -363,6 +371,7 @@ static void on_reaped(void *owner)
 	struct member *member = owner;
 	struct helper_pool *pool = member->pool;
 
+	pool->counters.nending--;
 	mem_free(member);
 	pool_drop_hold(pool);
 }
@@ -401,6 +410,7 @@ void member_timed_out(struct slot *slot)
 
 	slot->job->slot = NULL;
 	slot->job = NULL;
+	member->ntimeouts++;
 	if (++member->nsilent >= (capacity < SILENT_MAX ? capacity : SILENT_MAX))
 		end_member(member, !member->has_answered, "does not answer in time: replaced");
 }
@@ -503,6 +513,17 @@ static void take_reply(struct member *member, struct helper_job *job, struct str
 	pool_pump(pool);
 }
 
+static void count_time(struct member *member, const struct slot *slot)
+{
+	int64_t took_us = clock_mono_us() - slot->sent_us;
+	unsigned bin = histogram_bin((uint64_t)took_us);
+
+	member->latest_us = took_us;
+	member->times.counts[bin]++;
+	member->pool->counters.times.counts[bin]++;
+	member->pool->counters.times_us += (uint64_t)took_us;
+}
+
 /* It lives: what happened before it was started is forgotten. */
 static void note_answer(struct member *member)
 {
@@ -510,6 +531,7 @@ static void note_answer(struct member *member)
 
 	member->has_answered = true;
 	member->nsilent = 0;
+	member->nreplies++;
 	pool->counters.nreplies++;
 	if (member->started_ms >= pool->failed_ms)
 		say_good(pool);
@@ -525,6 +547,7 @@ static void on_line(void *owner, char *text, size_t len)
 	if (!slot)
 		return;
 	job = slot->job;
+	count_time(member, slot);
 	free_slot(slot);
 	if (memchr(line.at, '\0', line.len) != NULL) {
 		if (job)

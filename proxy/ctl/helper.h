@@ -5,6 +5,10 @@
 #define PROXY_CTL_HELPER_H
 #include "proxy/ctl/ctl.h"
 
+extern const struct ctl_option ctl_helpers_options[];
+extern const char ctl_helpers_help[];
+int ctl_run_helpers(struct ctl *ctl, const struct ctl_args *args);
+
 extern const struct ctl_option ctl_helper_test_options[];
 extern const char ctl_helper_test_help[];
 int ctl_run_helper_test(struct ctl *ctl, const struct ctl_args *args);

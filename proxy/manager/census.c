@@ -6,12 +6,11 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "proxy/manager/helper_pools.h"
 #include "proxy/session/session_h1.h"
 #include "proxy/session/session_h2.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction/transaction.h"
-#include "squid-compat/config.h"
-#include "squid-compat/external_acl_config.h"
 #include "squid-compat/helper_config.h"
 
 enum kind { RECORD_WORKER, RECORD_SITE, RECORD_POOL, RECORD_LINE };
@@ -56,44 +55,17 @@ static void put_worker(struct buf *out, const struct worker *worker)
 	put(out, RECORD_WORKER, 0, &record, sizeof(record));
 }
 
-static void put_pool(struct buf *out, const char *kind, struct str name,
-		     const struct helper_pool *pool, const struct helper_children *children)
-{
-	struct census_pool record = {.kind = kind, .max = children->max};
-
-	if (!pool)
-		return;
-	str_copy(name, record.name, sizeof(record.name));
-	helper_pool_stats(pool, &record.stats);
-	put(out, RECORD_POOL, 0, &record, sizeof(record));
-}
-
-static void put_auth_pools(struct buf *out, const struct snapshot *snapshot)
-{
-	static const char *const names[AUTH_KINDS] = {
-		[AUTH_BASIC] = "auth_basic",
-		[AUTH_DIGEST] = "auth_digest",
-		[AUTH_NTLM] = "auth_ntlm",
-		[AUTH_NEGOTIATE] = "auth_negotiate",
-		[AUTH_BEARER] = "auth_bearer",
-	};
-	const struct auth_scheme *schemes = snapshot_config(snapshot)->auth->schemes;
-
-	for (unsigned i = 0; i < AUTH_KINDS; i++)
-		put_pool(out, names[i], STR(""), snapshot->auth.pools[i], &schemes[i].children);
-}
-
 static void put_pools(struct buf *out, const struct snapshot *snapshot)
 {
-	const struct config *config = snapshot_config(snapshot);
+	struct helper_pool_row row;
 
-	put_pool(out, "url_rewrite", STR(""), snapshot->url_rewrite,
-		 &config->url_rewrite->children);
-	put_pool(out, "store_id", STR(""), snapshot->store_id, &config->store_id->children);
-	put_auth_pools(out, snapshot);
-	for (unsigned i = 0; snapshot->external_pools && i < config->external_acls->n; i++)
-		put_pool(out, "external_acl", snapshot->external_types[i]->name,
-			 snapshot->external_pools[i], &snapshot->external_types[i]->children);
+	for (unsigned i = 0; helper_pools_get(snapshot, i, &row); i++) {
+		struct census_pool record = {.kind = row.kind, .max = row.children->max};
+
+		str_copy(row.name, record.name, sizeof(record.name));
+		helper_pool_stats(row.pool, &record.stats);
+		put(out, RECORD_POOL, 0, &record, sizeof(record));
+	}
 }
 
 bool census_survey(struct worker *worker, uint64_t *cursor, struct buf *out)

@@ -35,17 +35,24 @@ size_t manager_count_clients(struct manager_page *page);
 
 /* ---- manager_workers.c: surveys */
 survey_fn manager_survey_requests;
+
+/* ---- manager_helpers.c, helpers_json.c: surveys */
 survey_fn manager_survey_redirector;
+survey_fn manager_survey_store_id;
 survey_fn manager_survey_basic;
 survey_fn manager_survey_digest;
 survey_fn manager_survey_ntlm;
 survey_fn manager_survey_negotiate;
 survey_fn manager_survey_bearer;
+survey_fn manager_survey_external_acl;
+survey_fn manager_survey_helpers;
+survey_fn manager_survey_helpers_json;
 bool manager_has_basic(const struct config *config);
 bool manager_has_digest(const struct config *config);
 bool manager_has_ntlm(const struct config *config);
 bool manager_has_negotiate(const struct config *config);
 bool manager_has_bearer(const struct config *config);
+bool manager_has_external_acl(const struct config *config);
 
 /* ---- manager_health.c */
 bool manager_write_health(struct manager_page *page);

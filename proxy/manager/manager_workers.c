@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What only a worker can tell, on its own thread: requests under way, helpers. */
+/* What only a worker can tell, on its own thread: requests under way. */
 #include <inttypes.h>
 
-#include "helpers/pool.h"
 #include "proxy/manager/manager_pages.h"
 #include "proxy/session/session_h1.h"
 #include "proxy/session/session_h2.h"
-#include "proxy/snapshot.h"
 #include "proxy/transaction/transaction.h"
 #include "proxy/worker.h"
-#include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
 
 enum { SESSIONS_A_PIECE = 4096, URL_SHOWN_BYTES = 2048 };
-
-/* ---- active_requests */
 
 struct requests {
 	const struct worker *worker;
@@ -91,76 +85,3 @@ bool manager_survey_requests(struct worker *worker, uint64_t *cursor, struct buf
 	*cursor = (uint64_t)seen_h2 << 32 | seen_h1;
 	return has_more;
 }
-
-/* ---- helpers: the home loop's, worker 0 */
-
-static void write_helpers(struct buf *out, const char *title, const struct helper_command *command,
-			  const struct helper_children *children, const struct helper_pool *pool)
-{
-	struct helper_pool_stats stats;
-
-	helper_pool_stats(pool, &stats);
-	buf_printf(out, "%s Statistics:\n", title);
-	buf_printf(out, "  program: %s\n", command->argv[0]);
-	buf_printf(out, "  number active: %u of %u (0 shutting down)\n", stats.nrunning,
-		   children->max);
-	buf_printf(out, "  requests sent: %" PRIu64 "\n", stats.nrequests);
-	buf_printf(out, "  replies received: %" PRIu64 "\n", stats.nreplies);
-	buf_printf(out, "  requests timedout: %" PRIu64 "\n", stats.ntimeouts);
-	buf_printf(out, "  queue length: %u\n", stats.nqueued);
-	buf_printf(out, "  avg service time: 0 msec\n");
-	buf_printf(out, "  started: %" PRIu64 ", died: %" PRIu64 "%s\n", stats.nstarts,
-		   stats.ndeaths, stats.is_broken ? ", none can be kept alive" : "");
-}
-
-bool manager_survey_redirector(struct worker *worker, uint64_t *cursor, struct buf *out)
-{
-	const struct snapshot *snapshot = worker_snapshot(worker);
-	const struct rewrite_config *config;
-
-	(void)cursor;
-	if (worker->index != 0 || !snapshot)
-		return false;
-	config = snapshot_config(snapshot)->url_rewrite;
-	if (snapshot->url_rewrite)
-		write_helpers(out, "Redirector", &config->command, &config->children,
-			      snapshot->url_rewrite);
-	else
-		buf_add_str(out, STR("No redirectors defined\n"));
-	return false;
-}
-
-static bool has_scheme(const struct config *config, enum auth_kind kind)
-{
-	return auth_is_usable(&config->auth->schemes[kind]);
-}
-
-static bool survey_scheme(struct worker *worker, enum auth_kind kind, const char *title,
-			  struct buf *out)
-{
-	const struct snapshot *snapshot = worker_snapshot(worker);
-	const struct auth_scheme *scheme;
-
-	if (worker->index != 0 || !snapshot || !snapshot->auth.pools[kind])
-		return false;
-	scheme = &snapshot_config(snapshot)->auth->schemes[kind];
-	write_helpers(out, title, &scheme->command, &scheme->children, snapshot->auth.pools[kind]);
-	return false;
-}
-
-#define SCHEME_REPORT(name, kind, title) \
-	bool manager_has_##name(const struct config *config) \
-	{ \
-		return has_scheme(config, kind); \
-	} \
-	bool manager_survey_##name(struct worker *worker, uint64_t *cursor, struct buf *out) \
-	{ \
-		(void)cursor; \
-		return survey_scheme(worker, kind, title, out); \
-	}
-
-SCHEME_REPORT(basic, AUTH_BASIC, "Basic Authenticator")
-SCHEME_REPORT(digest, AUTH_DIGEST, "Digest Authenticator")
-SCHEME_REPORT(ntlm, AUTH_NTLM, "NTLM Authenticator")
-SCHEME_REPORT(negotiate, AUTH_NEGOTIATE, "Negotiate Authenticator")
-SCHEME_REPORT(bearer, AUTH_BEARER, "Bearer Authenticator")

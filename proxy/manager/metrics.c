@@ -14,7 +14,7 @@ enum { STRETCH_BYTES = 64 << 10 };
 
 enum type { COUNTER, GAUGE, HISTOGRAM, INFO };
 
-/* How a value lies in its row. */
+/* How a value lies in its row; TIMES: a uint64_t, their sum in us, and behind it a struct histogram. */
 enum form { ONE, U64, UNSIGNED, DOUBLE, TIMES };
 
 struct metric {
@@ -72,7 +72,8 @@ static const struct metric metrics_table[] = {
 	 OF(counters, client_bytes_out), "Bytes of replies."},
 	{"bobtail_hit_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
 	 OF(counters, client_hit_bytes_out), "Bytes of replies from the cache."},
-	{"bobtail_request_duration_seconds", "seconds", HISTOGRAM, METRIC_TIMES, TIMES, 0,
+	{"bobtail_request_duration_seconds", "seconds", HISTOGRAM, METRIC_TIMES, TIMES,
+	 OF(site_counts, service_us),
 	 "From a request's head to the end of its reply, by what answered it."},
 
 	{"bobtail_tls_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
@@ -122,7 +123,8 @@ static const struct metric metrics_table[] = {
 	 OF(site_counts, bytes_out), "Bytes of replies of the site."},
 	{"bobtail_site_hit_sent_bytes", "bytes", COUNTER, METRIC_SITES, U64,
 	 OF(site_counts, hit_bytes_out), "Bytes of its replies from the cache."},
-	{"bobtail_site_request_duration_seconds", "seconds", HISTOGRAM, METRIC_SITES, TIMES, 0,
+	{"bobtail_site_request_duration_seconds", "seconds", HISTOGRAM, METRIC_SITES, TIMES,
+	 OF(site_counts, service_us),
 	 "From a request's head to the end of its reply, by site."},
 
 	{"bobtail_helper_processes", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
@@ -131,16 +133,22 @@ static const struct metric metrics_table[] = {
 	 OF(census_pool, max), "How many children it may have."},
 	{"bobtail_helper_queued_requests", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
 	 OF(census_pool, stats.nqueued), "Questions that wait for a child."},
+	{"bobtail_helper_open_requests", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
+	 OF(census_pool, stats.nin_flight), "Questions that children are busy with."},
 	{"bobtail_helper_requests", NULL, COUNTER, METRIC_POOLS, U64,
 	 OF(census_pool, stats.nrequests), "Questions asked."},
 	{"bobtail_helper_replies", NULL, COUNTER, METRIC_POOLS, U64,
 	 OF(census_pool, stats.nreplies), "Questions answered."},
 	{"bobtail_helper_timeouts", NULL, COUNTER, METRIC_POOLS, U64,
 	 OF(census_pool, stats.ntimeouts), "Questions given up after their time."},
+	{"bobtail_helper_refused_requests", NULL, COUNTER, METRIC_POOLS, U64,
+	 OF(census_pool, stats.nrefused), "Questions that a full queue turned away."},
 	{"bobtail_helper_starts", NULL, COUNTER, METRIC_POOLS, U64,
 	 OF(census_pool, stats.nstarts), "Children started."},
 	{"bobtail_helper_deaths", NULL, COUNTER, METRIC_POOLS, U64,
 	 OF(census_pool, stats.ndeaths), "Children that died."},
+	{"bobtail_helper_duration_seconds", "seconds", HISTOGRAM, METRIC_POOLS, TIMES,
+	 OF(census_pool, stats.times_us), "From the sending of a question to its answer."},
 
 	{"bobtail_memory_cache_objects", NULL, GAUGE, METRIC_MEMORY, U64,
 	 OF(memory_values, objects), "Objects in memory."},
@@ -245,39 +253,47 @@ static uint64_t count_bins(const struct histogram *times, unsigned from, unsigne
 }
 
 static void add_histogram(struct buf *out, const struct metric *metric, struct str labels,
-			  const struct site_counts *counts)
+			  const char *at)
 {
+	struct {
+		uint64_t sum_us;
+		struct histogram times;
+	} counts;
 	unsigned seen = 0, end;
 	uint64_t total = 0;
 	char le[32];
 
+	memcpy(&counts, at, sizeof(counts));
+
 	for (unsigned log2 = FIRST_BUCKET; log2 <= LAST_BUCKET; log2 += BUCKET_STEP) {
 		end = (log2 - 1) * BINS_A_DOUBLING;
-		total += count_bins(&counts->times, seen, end);
+		total += count_bins(&counts.times, seen, end);
 		seen = end;
 		snprintf(le, sizeof(le), "%.6f", (double)(UINT64_C(1) << log2) / 1e6);
 		add_name(out, metric, "_bucket", labels, le);
 		buf_printf(out, " %" PRIu64 "\n", total);
 	}
-	total += count_bins(&counts->times, seen, HISTOGRAM_BINS);
+	total += count_bins(&counts.times, seen, HISTOGRAM_BINS);
 	add_name(out, metric, "_bucket", labels, "+Inf");
 	buf_printf(out, " %" PRIu64 "\n", total);
 	add_name(out, metric, "_count", labels, NULL);
 	buf_printf(out, " %" PRIu64 "\n", total);
 	add_name(out, metric, "_sum", labels, NULL);
-	buf_printf(out, " %.6f\n", (double)counts->service_us / 1e6);
+	buf_printf(out, " %.6f\n", (double)counts.sum_us / 1e6);
 }
 
 static void add_sample(struct buf *out, const struct metric *metric, const struct metric_row *row)
 {
 	static const char *const suffixes[] = {[COUNTER] = "_total", [GAUGE] = "", [INFO] = "_info"};
 
+	const char *at = (const char *)row->values + metric->offset;
+
 	if (metric->type == HISTOGRAM) {
-		add_histogram(out, metric, row->labels, row->values);
+		add_histogram(out, metric, row->labels, at);
 		return;
 	}
 	add_name(out, metric, suffixes[metric->type], row->labels, NULL);
-	add_number(out, metric, (const char *)row->values + metric->offset);
+	add_number(out, metric, at);
 }
 
 static void add_head(struct buf *out, const struct metric *metric)

@@ -4,6 +4,7 @@ squid.conf, HELPER is the helper, ACCESS_LOG a file, FOLDER what `files` are wri
 import http.client
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ CONFIG = """\
 http_port 127.0.0.1:{port} accel defaultsite=w.example
 cache_peer 127.0.0.1 parent {origin} 0 no-query originserver login=PASS name=o
 cache_peer_access o allow all
-pid_filename none
+pid_filename {folder}/pid
 cache_log /dev/stderr
 workers 2
 shutdown_lifetime 1 second
@@ -45,7 +46,7 @@ class Site:
         text = lines.replace("HELPER", f"{HERE}/scripted.py {self.notes}")
         text = text.replace("ACCESS_LOG", self.notes + ".log").replace("FOLDER", self.folder)
         self.proxy = bobtail.Proxy(
-            CONFIG.format(port=self.port, origin=origin, lines=text), self.port
+            CONFIG.format(port=self.port, origin=origin, folder=self.folder, lines=text), self.port
         )
 
     def __enter__(self):
@@ -67,6 +68,13 @@ class Site:
         if not connection:
             own.close()
         return answer.status, body, answer.headers
+
+    def ctl(self, *words):
+        tool = os.environ.get("BOBTAILCTL", "./bobtailctl")
+        done = subprocess.run([tool, "-s", f"{self.folder}/pid.ctl", *words], capture_output=True,
+                              text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def asked(self, what=""):
         with open(self.notes, encoding="latin-1") as file:
