@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/net/tls_internal.h: between tls.c (what TLS is spoken with) and stream_tls.c (the speaking).
+/* lib/net/tls_internal.h: between tls.c (what TLS is spoken with) and stream_tls*.c (the speaking).
  */
 #ifndef NET_TLS_INTERNAL_H
 #define NET_TLS_INTERNAL_H
