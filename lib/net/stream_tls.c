@@ -62,6 +62,13 @@ bool stream_tls_is_pause(ssize_t n)
 	return n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED;
 }
 
+int stream_tls_wait(struct stream_tls *tls)
+{
+	if (tls->stream->has_ended_)
+		return tls->error = -ECONNRESET;
+	return (int)stream_wait_for_edge(tls->stream);
+}
+
 /* The next record's bytes. Tickets and the like come between: GnuTLS returns after each. */
 static ssize_t decrypt_one(struct stream_tls *tls, char *into, size_t size)
 {
@@ -112,7 +119,7 @@ static ssize_t tls_read(struct stream *stream, void *into, size_t size)
 		return n;
 	if (!stream->rest_)
 		tls_wire_flush(tls);
-	return tls->error ? tls->error : stream_wait_for_edge(stream);
+	return tls->error ? tls->error : stream_tls_wait(tls);
 }
 
 /* Does anything of use to the owner, or its end, wait? Tickets and the like are none. */
@@ -127,7 +134,7 @@ static bool tls_is_stale(struct stream *stream)
 	stream->is_readable_ = true;
 	n = decrypt_one(tls, &byte, 1);
 	tls_wire_keep_rest(tls);
-	return !stream_tls_is_pause(n) || tls->error;
+	return !stream_tls_is_pause(n) || tls->error || stream->has_ended_;
 }
 
 /* ---- writing */

@@ -96,7 +96,7 @@ static int shake(struct stream_tls *tls)
 	if (!stream_tls_is_pause(n))
 		return stream_tls_fail(tls, n);
 	tls_wire_flush(tls);
-	return tls->error ? tls->error : (int)stream_wait_for_edge(tls->stream);
+	return tls->error ? tls->error : stream_tls_wait(tls);
 }
 
 int stream_handshake(struct stream *stream)

@@ -37,6 +37,10 @@ int stream_tls_fail(struct stream_tls *tls, int tls_error);
 /* Did GnuTLS stop for want of bytes, or after a message that is none of ours? */
 bool stream_tls_is_pause(ssize_t n);
 
+/* GnuTLS has seen all that there is. Nothing follows when the peer has ended, within a record: -ECONNRESET;
+ * else as stream_wait_for_edge. */
+int stream_tls_wait(struct stream_tls *tls);
+
 /* ---- stream_tls_wire.c */
 
 /* Between GnuTLS and the socket, from now on: its session is there. */
