@@ -13,6 +13,7 @@
 #include "proxy/limits/bans.h"
 #include "proxy/limits/rate_limits.h"
 #include "proxy/log/access_logger.h"
+#include "proxy/log/key_log.h"
 #include "proxy/server.h"
 #include "proxy/session/bandwidth.h"
 #include "proxy/tls/tls_table.h"
@@ -350,6 +351,7 @@ struct snapshot *snapshot_create(struct server *server, struct config *config)
 	snapshot->has_guard = snapshot->rate_limits || snapshot->has_bans;
 	snapshot->security_headers = security_headers_create(config->security_headers);
 	snapshot->logger = access_logger_create(config, server->log);
+	snapshot->keys = key_log_create(config, server->log, server->nworkers);
 	start_rewriter(snapshot);
 	start_auth(snapshot);
 	start_store_id(snapshot);
@@ -404,6 +406,7 @@ void snapshot_unref(struct snapshot *snapshot)
 		helper_pool_unref(snapshot->store_id);
 	stop_externals(snapshot);
 	access_logger_destroy(snapshot->logger);
+	key_log_destroy(snapshot->keys);
 	security_headers_destroy(snapshot->security_headers);
 	bandwidth_destroy(snapshot->bandwidth);
 	rate_limits_destroy(snapshot->rate_limits);

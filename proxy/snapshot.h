@@ -24,6 +24,7 @@ struct external_acl_type;
 struct header_additions;
 struct helper_pool;
 struct helper_reply;
+struct key_log;
 struct peer_state;
 struct port;
 struct rate_limits;
@@ -86,6 +87,7 @@ struct snapshot {
 	struct bans *bans;               /* ban lines; NULL: there is none */
 	struct rate_limits *rate_limits; /* rate_limit; NULL: there is none */
 	struct access_logger *logger;
+	struct key_log *keys; /* tls_key_log; NULL: there is none */
 };
 
 /* Takes over config's reference. Call on the home loop's thread (or before it runs). */

@@ -36,8 +36,8 @@ static void check_host_and_port(struct reading_log *reading)
 	while (colon > 0 && place.at[colon - 1] != ':')
 		colon--;
 	if (colon < 2 || !str_to_u64(str_from(place, colon), &port) || port == 0 || port > 65535)
-		report_say(reading->report, REPORT_FATAL, "access_log: no HOST:PORT: '%.*s'",
-			   STR_ARG(place));
+		report_say(reading->report, REPORT_FATAL, "%s: no HOST:PORT: '%.*s'",
+			   reading->logs->directive, STR_ARG(place));
 }
 
 static const struct {
@@ -94,8 +94,8 @@ static void read_place(struct reading_log *reading, struct str word)
 		word = str_starts_with(word, STR("//")) ? str_from(word, 2) : word;
 	log->place = arena_str(reading->logs->arena_, word);
 	if (word.len == 0 && log->module != ACCESS_LOG_SYSLOG)
-		report_say(reading->report, REPORT_FATAL, "access_log %.*s needs a place",
-			   STR_ARG(modules[log->module]));
+		report_say(reading->report, REPORT_FATAL, "%s %.*s needs a place",
+			   reading->logs->directive, STR_ARG(modules[log->module]));
 	else if (log->module == ACCESS_LOG_SYSLOG)
 		read_priority(reading);
 	else if (log->module == ACCESS_LOG_UDP || log->module == ACCESS_LOG_TCP)
@@ -125,8 +125,8 @@ static void take_buffer_size(struct reading_log *reading)
 			     ndigits == value.len ? STR("bytes") : str_from(value, ndigits),
 			     &bytes) ||
 	    bytes < 0)
-		report_say(reading->report, REPORT_FATAL, "access_log: bad buffer-size '%.*s'",
-			   STR_ARG(value));
+		report_say(reading->report, REPORT_FATAL, "%s: bad buffer-size '%.*s'",
+			   reading->logs->directive, STR_ARG(value));
 	else
 		reading->log->buffer_bytes = (size_t)bytes;
 }
@@ -145,8 +145,8 @@ static void take_rotate(struct reading_log *reading)
 	uint64_t count;
 
 	if (!str_to_u64(reading->value, &count) || count > MAX_ROTATE)
-		report_say(reading->report, REPORT_FATAL, "access_log: bad rotate '%.*s'",
-			   STR_ARG(reading->value));
+		report_say(reading->report, REPORT_FATAL, "%s: bad rotate '%.*s'",
+			   reading->logs->directive, STR_ARG(reading->value));
 	else
 		reading->log->rotate = (int)count;
 }
@@ -171,8 +171,8 @@ static void read_option(struct reading_log *reading, struct str word)
 			options[i].take(reading);
 			return;
 		}
-	report_say(reading->report, REPORT_FATAL, "Unknown access_log option '%.*s'",
-		   STR_ARG(word));
+	report_say(reading->report, REPORT_FATAL, "Unknown %s option '%.*s'",
+		   reading->logs->directive, STR_ARG(word));
 }
 
 /* Reads what stands between the place and the ACLs; returns where these begin. */
@@ -200,10 +200,11 @@ static size_t read_options(struct reading_log *reading, const struct words *word
 
 /* ---- the line */
 
-void access_logs_init(struct access_logs *logs, struct arena *arena,
+void access_logs_init(struct access_logs *logs, const char *directive, struct arena *arena,
 		      const struct logformats *formats, struct acl_set *acls)
 {
 	*logs = (struct access_logs){
+		.directive = directive,
 		.last_ = &logs->first,
 		.arena_ = arena,
 		.formats_ = formats,
@@ -252,6 +253,28 @@ void access_logs_parse(struct access_logs *logs, const struct words *words, stru
 	if (first_acl < words->n)
 		reading.log->condition =
 			acl_condition_create(logs->acls_, words, first_acl, report);
+}
+
+void access_logs_parse_keys(struct access_logs *logs, const struct words *words,
+			    struct report *report)
+{
+	struct reading_log reading = {.logs = logs, .report = report};
+	size_t first = 2;
+
+	if (words->n < 2 || logs->n > 0) {
+		report_say(report, REPORT_FATAL, "tls_key_log %s",
+			   logs->n > 0 ? "may be given once" : "needs a place");
+		return;
+	}
+	reading.log = add(logs);
+	read_place(&reading, words_text(words, 1));
+	while (first < words->n && !str_eq(words_text(words, first), STR("if")))
+		read_option(&reading, words_text(words, first++));
+	if (reading.log->names_format)
+		report_say(report, REPORT_FATAL, "tls_key_log has no logformat");
+	if (first < words->n)
+		reading.log->condition =
+			acl_condition_create(logs->acls_, words, first + 1, report);
 }
 
 void access_logs_emulate_httpd(struct access_logs *logs)

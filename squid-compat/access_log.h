@@ -44,6 +44,7 @@ struct access_log {
 };
 
 struct access_logs {
+	const char *directive; /* whose lines they are */
 	struct access_log *first;
 	unsigned n; /* 0: no line at all, the default applies (access_logs_add_default) */
 	/* private */
@@ -57,13 +58,17 @@ struct access_logs {
 struct log_config {
 	struct logformats formats;
 	struct access_logs logs;
+	struct access_logs keys; /* tls_key_log: at most one line, whose format is not asked for */
 };
 
 /* What formats and acls hold when a line is read is known to it; all three must stay. */
-void access_logs_init(struct access_logs *logs, struct arena *arena,
+void access_logs_init(struct access_logs *logs, const char *directive, struct arena *arena,
 		      const struct logformats *formats, struct acl_set *acls);
 void access_logs_fini(struct access_logs *logs); /* before the acl_set goes */
 void access_logs_parse(struct access_logs *logs, const struct words *words, struct report *report);
+/* tls_key_log MODULE:PLACE [option=value ...] [if acl ...]; Squid: cf.data.pre, tls_key_log. */
+void access_logs_parse_keys(struct access_logs *logs, const struct words *words,
+			    struct report *report);
 /* emulate_httpd_log on: lines that name no format have "common". When the file has been read. */
 void access_logs_emulate_httpd(struct access_logs *logs);
 /* daemon:PATH squid, as Squid does when no line is there. */

@@ -55,7 +55,10 @@ static struct config *create(const struct world *world)
 	tls_options_init(&config->tls_outgoing->options, TLS_LINE_PEER);
 	config->logs = arena_zalloc(arena, sizeof(*config->logs));
 	logformats_init(&config->logs->formats, arena);
-	access_logs_init(&config->logs->logs, arena, &config->logs->formats, config->acls);
+	access_logs_init(&config->logs->logs, "access_log", arena, &config->logs->formats,
+			 config->acls);
+	access_logs_init(&config->logs->keys, "tls_key_log", arena, &config->logs->formats,
+			 config->acls);
 	config->cache_dirs = arena_zalloc(arena, sizeof(*config->cache_dirs));
 	cache_dirs_init(config->cache_dirs, arena);
 	config->delays = arena_zalloc(arena, sizeof(*config->delays));
@@ -137,6 +140,7 @@ static void destroy(struct config *config)
 	rate_limit_lines_fini(config->rate_limits);
 	ban_lines_fini(config->bans);
 	access_logs_fini(&config->logs->logs);
+	access_logs_fini(&config->logs->keys);
 	peers_fini(config->peers);
 	acl_set_destroy(config->acls);
 	arena_fini(&config->arena_);

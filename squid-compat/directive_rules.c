@@ -358,6 +358,13 @@ void parse_access_log(struct reading *reading, const struct directive *directive
 	access_logs_parse(&reading->config->logs->logs, words, reading->report);
 }
 
+void parse_tls_key_log(struct reading *reading, const struct directive *directive,
+                       const struct words *words)
+{
+	(void)directive;
+	access_logs_parse_keys(&reading->config->logs->keys, words, reading->report);
+}
+
 /* ---- helpers ---- */
 
 void parse_auth_param(struct reading *reading, const struct directive *directive,

@@ -144,8 +144,6 @@ size_t directive_number(const struct directive *directive)
 
 const char *directive_reason(const struct directive *directive)
 {
-	if (directive->verdict == NOT_YET)
-		return directive->missing;
 	return directive->help ? directive->help : "gone from Squid";
 }
 

@@ -14,7 +14,6 @@
 
 enum verdict {
 	HONOURED, /* does what Squid does with it */
-	NOT_YET,  /* read and checked; one note says that nothing acts on it yet */
 	ACCEPTED, /* read and checked; has no effect here, by design */
 	WARNED,   /* for forward proxies: ignored with a warning */
 	REFUSED,  /* ignoring it would open a hole: fatal */
@@ -47,7 +46,6 @@ struct directive {
 	/* What it is for, with "(ours)" behind it if Squid does not know it; or why it has no
 	 * effect, or what to write instead. */
 	const char *help;
-	const char *missing; /* NOT_YET: what happens as long as nothing acts on it */
 };
 
 /* By name or alias, which are case-sensitive; NULL: none. */

@@ -45,9 +45,10 @@ const struct directive directives_network[] = {
 	 TEXT(sslpassword_program),
 	 .help = "asked for the passwords of the keys of the lines below it: it gets the path of a key, "
 	         "and writes a line"},
-	{.name = "tls_key_log", .syntax = "PATH [opts] [if ACL...]", .verdict = NOT_YET,
-	 .help = "writes the secrets of TLS sessions to a file",
-	 .missing = "the secrets of TLS sessions are not written down"},
+	{.name = "tls_key_log", .syntax = "[MODULE:]PLACE [option=value...] [if [!]ACL...]",
+	 .verdict = HONOURED, .parse = parse_tls_key_log,
+	 .help = "where the secrets of TLS connections are written (SSLKEYLOGFILE), so that captures of "
+	         "them can be read: by anybody who gets that file"},
 	{.name = "cache_peer", .syntax = "HOST|unix:PATH TYPE PORT ICP-PORT [option...]",
 	 .verdict = HONOURED,
 	 .parse = parse_cache_peer, .help = "an origin or a proxy that requests are forwarded to"},

@@ -150,10 +150,10 @@ static bool is_default(const struct explain_line *line)
 static enum explain_class class_of(const struct explain_line *line)
 {
 	static const enum explain_class classes[VERDICTS] = {
-		[HONOURED] = EXPLAIN_SAME,       [NOT_YET] = EXPLAIN_IGNORED,
-		[ACCEPTED] = EXPLAIN_HARMLESS,   [WARNED] = EXPLAIN_IGNORED,
-		[REFUSED] = EXPLAIN_HARMLESS,    [OBSOLETE] = EXPLAIN_HARMLESS,
-		[TRANSLATED] = EXPLAIN_DIFFERS,  [UNKNOWN] = EXPLAIN_REFUSED,
+		[HONOURED] = EXPLAIN_SAME,      [ACCEPTED] = EXPLAIN_HARMLESS,
+		[WARNED] = EXPLAIN_IGNORED,     [REFUSED] = EXPLAIN_HARMLESS,
+		[OBSOLETE] = EXPLAIN_HARMLESS,  [TRANSLATED] = EXPLAIN_DIFFERS,
+		[UNKNOWN] = EXPLAIN_REFUSED,
 	};
 	enum explain_class what = classes[line->directive->verdict];
 
@@ -175,8 +175,6 @@ static void say_verdict(struct explanation *explanation, struct explain_line *li
 		return;
 	if (directive->verdict == REFUSED)
 		explain_remark(explanation, line, false, "as the others of its family: %s", reason);
-	else if (directive->verdict == NOT_YET && line->what == EXPLAIN_HARMLESS)
-		explain_remark(explanation, line, false, "nothing acts on it yet, and this is its default");
 	else
 		explain_remark(explanation, line, false, "%s", reason);
 }

@@ -27,11 +27,6 @@ bool reading_has_seen(const struct reading *reading, const char *name)
 static void tell_verdict(struct reading *reading, const struct directive *directive)
 {
 	switch (directive->verdict) {
-	case NOT_YET:
-		report_say(reading->report, REPORT_NOTE,
-		           "'%s' is read, but Bobtail does not act on it yet: %s", directive->name,
-		           directive_reason(directive));
-		break;
 	case ACCEPTED:
 		report_say(reading->report, REPORT_NOTE, "'%s' has no effect: %s", directive->name,
 		           directive->help);

@@ -91,6 +91,7 @@ directive_fn parse_neighbor_type_domain;
 directive_fn parse_cache_dir;
 directive_fn parse_logformat;
 directive_fn parse_access_log;
+directive_fn parse_tls_key_log;
 directive_fn parse_auth_param;
 directive_fn parse_auth_schemes;
 directive_fn parse_external_acl_type;

@@ -31,7 +31,6 @@ static const struct {
 	const char *name, *meaning;
 } states[VERDICTS] = {
 	[HONOURED] = {"honoured", "does what Squid does with it"},
-	[NOT_YET] = {"not yet", "read and checked; a note says that nothing acts on it"},
 	[ACCEPTED] = {"no effect", "read and checked; a note says why nothing comes of it"},
 	[WARNED] = {"ignored", "a warning says so"},
 	[REFUSED] = {"refused", "fatal: to ignore it would open a hole"},
@@ -204,11 +203,7 @@ static void put_all(void)
 		const struct directive *directive = row->directive;
 
 		printf("| `%s` | %s | ", directive->name, states[directive->verdict].name);
-		put_cell(directive->help ? directive->help : directive_reason(directive));
-		if (directive->verdict == NOT_YET) {
-			printf(": ");
-			put_cell(directive_reason(directive));
-		}
+		put_cell(directive_reason(directive));
 		puts(" |");
 	}
 }

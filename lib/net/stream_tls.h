@@ -28,6 +28,16 @@ void stream_serve_tls(struct stream *stream, struct tls_server *server, struct t
 /* As a client: name is asked for, and must be in the certificate. */
 void stream_connect_tls(struct stream *stream, struct tls_client *client, struct str name);
 
+/* Where the secrets of a handshake go, so that who has a capture of the connection can read it: lines
+ * of SSLKEYLOGFILE (RFC 9850), each with its newline. Zeroed: nowhere. */
+struct tls_key_sink {
+	void (*add)(void *owner, struct str line);
+	void *owner; /* lives until the handshake is over, or the stream closed */
+};
+
+/* Ahead of the handshake. */
+void stream_log_keys(struct stream *stream, struct tls_key_sink sink);
+
 /* Goes on with the handshake. 0: it is done (or the stream is no TLS stream); STREAM_WAIT;
  * STREAM_PLAIN: the client speaks no TLS (stream_drop_tls gives its bytes); or -errno: it failed, an
  * alert was sent, stream_tls_why tells. */

@@ -31,6 +31,12 @@ void stream_connect_tls(struct stream *stream, struct tls_client *client, struct
 	tls->side.name = str_dup(name);
 }
 
+void stream_log_keys(struct stream *stream, struct tls_key_sink sink)
+{
+	check(stream->tls_ && !stream->tls_->session);
+	stream->tls_->side.keys = sink;
+}
+
 static bool start_session(struct stream_tls *tls)
 {
 	tls->session = tls_session_create(&tls->side);
@@ -39,6 +45,8 @@ static bool start_session(struct stream_tls *tls)
 		return false;
 	}
 	tls_wire_attach(tls);
+	if (tls->side.keys.add)
+		tls_session_log_keys(tls->session);
 	return true;
 }
 
@@ -70,6 +78,10 @@ static int wait_for_turn(struct stream_tls *tls)
 static int shaken(struct stream_tls *tls)
 {
 	tls->is_shaken = true;
+	if (tls->side.keys.add) {
+		tls->side.keys = (struct tls_key_sink){NULL, NULL};
+		tls_session_log_keys(tls->session);
+	}
 	if (tls->side.server) {
 		tls->is_gathering = true;
 		tls_session_send_ticket(tls->session, &tls->side);

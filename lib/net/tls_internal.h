@@ -5,6 +5,7 @@
 #define NET_TLS_INTERNAL_H
 #include <gnutls/gnutls.h>
 
+#include "lib/net/stream_tls.h"
 #include "lib/net/tls.h"
 
 /* What the callbacks of a session find: its session pointer. One of the two is set. */
@@ -13,6 +14,7 @@ struct tls_side {
 	struct tls_client *client;
 	char *name; /* a client: whose certificate it must be, and what is asked for; owned */
 	char *why;  /* the peer's certificate was refused; owned; NULL: it was not */
+	struct tls_key_sink keys; /* until the handshake is over */
 };
 
 /* Would a new connection for host get a certificate of that name, while the one that was shown for sni
@@ -27,6 +29,9 @@ void tls_session_send_ticket(gnutls_session_t session, const struct tls_side *si
 
 /* A client whose session got a ticket remembers it for the next. */
 void tls_session_remember(gnutls_session_t session, const struct tls_side *side);
+
+/* Its secrets go to its side's sink from now on, or nowhere any more if that is empty. */
+void tls_session_log_keys(gnutls_session_t session);
 
 void tls_side_fini(struct tls_side *side);
 

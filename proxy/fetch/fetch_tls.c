@@ -7,6 +7,7 @@
 #include "lib/net/stream_tls.h"
 #include "proxy/fetch/fetch_internal.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/log/key_log.h"
 #include "proxy/tls/tls_table.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/tls_outgoing.h"
@@ -84,6 +85,7 @@ static const char *start(struct fetch *fetch)
 		return "its CAs or CRLs cannot be used";
 	stream_connect_tls(&fetch->conn->stream, client, name_of(fetch, outgoing));
 	tls_client_unref(client);
+	key_log_follow(snapshot->keys, &fetch->conn->stream, fetch->order.facts);
 	return NULL;
 }
 

@@ -9,9 +9,11 @@
 #include "lib/net/proxy_header.h"
 #include "lib/net/stream_tls.h"
 #include "proxy/fetch/origin_pool.h"
+#include "proxy/log/key_log.h"
 #include "proxy/snapshot.h"
 #include "proxy/tls/tls_table.h"
 #include "proxy/worker.h"
+#include "squid-compat/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
 
@@ -113,6 +115,7 @@ static enum dial_result run_connect(struct peer_dial *dial)
 
 static enum dial_result run_handshake(struct peer_dial *dial)
 {
+	static const struct acl_facts nobody; /* there is no request */
 	struct stream *stream = &dial->conn->stream;
 	int result;
 
@@ -124,6 +127,7 @@ static enum dial_result run_handshake(struct peer_dial *dial)
 			return fail(dial, "its CAs or CRLs cannot be used");
 		stream_connect_tls(stream, client, dial->peer->tls.name);
 		tls_client_unref(client);
+		key_log_follow(dial->snapshot->keys, stream, &nobody);
 	}
 	result = stream_handshake(stream);
 	if (result == STREAM_WAIT)

@@ -8,7 +8,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
-#include "proxy/log/log_target.h"
+#include "proxy/log/log_place.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/worker.h"
 #include "squid-compat/access_log.h"
@@ -31,40 +31,6 @@ struct access_logger {
 	struct line lines[];
 };
 
-/* A daemon's log without logfile_daemon is a file. */
-static enum err open_place(struct access_logger *logger, const struct access_log *log,
-			   const struct config *config, struct log_file **out, struct err_text *why)
-{
-	static const struct {
-		const char *name;
-		enum log_target_kind kind;
-	} targets[ACCESS_LOG_MODULES] = {
-		[ACCESS_LOG_DAEMON] = {"daemon:", LOG_TARGET_DAEMON},
-		[ACCESS_LOG_SYSLOG] = {"syslog:", LOG_TARGET_SYSLOG},
-		[ACCESS_LOG_UDP] = {"udp:", LOG_TARGET_UDP},
-		[ACCESS_LOG_TCP] = {"tcp:", LOG_TARGET_TCP},
-	};
-	struct log_target_options options = {
-		.kind = targets[log->module].kind,
-		.place = log->module == ACCESS_LOG_SYSLOG ? NULL : log->place.at,
-		.program = log->module == ACCESS_LOG_DAEMON ? config->logfile_daemon : NULL,
-		.keep = log->rotate >= 0 ? log->rotate : config->logfile_rotate,
-		.is_buffered = config->buffered_logs && log->buffer_bytes > 0,
-		.priority = log->priority,
-	};
-	char *name;
-	enum err err;
-
-	if (log->module == ACCESS_LOG_STDIO ||
-	    (log->module == ACCESS_LOG_DAEMON && !config->logfile_daemon))
-		return log_writer_file_or_wait(logger->writer, log->place.at, options.keep, out, why);
-	name = mem_printf("%s%s", targets[log->module].name, log->place.at);
-	options.name = name;
-	err = log_writer_target(logger->writer, &options, out, why);
-	mem_free(name);
-	return err;
-}
-
 static void open_line(struct access_logger *logger, struct line *line, const struct config *config)
 {
 	const struct access_log *log = line->log;
@@ -72,7 +38,7 @@ static void open_line(struct access_logger *logger, struct line *line, const str
 
 	if (log->module == ACCESS_LOG_NONE)
 		return;
-	if (open_place(logger, log, config, &line->file, &why) != ERR_OK)
+	if (log_place_open(log, config, logger->writer, &line->file, &why) != ERR_OK)
 		log_say(0, "ERROR: access_log: %s; nothing is logged there", why.at);
 	else
 		logger->is_on = true;

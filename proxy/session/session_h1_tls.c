@@ -3,10 +3,13 @@
  * told so, in plain HTTP. */
 #include "lib/base/log.h"
 #include "lib/net/stream_tls.h"
+#include "proxy/log/key_log.h"
 #include "proxy/server.h"
+#include "proxy/session/listener.h"
 #include "proxy/session/session_h1_internal.h"
 #include "proxy/tls/handshake_rate.h"
 #include "proxy/tls/tls_table.h"
+#include "squid-compat/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
 
@@ -20,6 +23,27 @@ static bool may_begin(struct session *session)
 	                          (unsigned)limit, loop_now_ms(session->worker->loop));
 }
 
+/* tls_key_log, if there is one. */
+static void follow_keys(struct session *session)
+{
+	struct key_log *keys = session->snapshot->keys;
+	struct addr local;
+	struct acl_facts facts = {
+		.client = &session->client,
+		.local = &local,
+		.port_name = session->port->name,
+		.now_s = loop_wall_us(session->worker->loop) / 1000000,
+	};
+
+	if (!keys)
+		return;
+	if (session->local)
+		local = *session->local;
+	else
+		listener_local(session->listener, stream_fd(&session->stream), &local);
+	key_log_follow(keys, &session->stream, &facts);
+}
+
 static void start_tls(struct session *session)
 {
 	struct tls_port *entry = session->snapshot->tls_ports[session->port->index];
@@ -29,6 +53,7 @@ static void start_tls(struct session *session)
 	                 buf_str(&session->input));
 	buf_fini(&session->input);
 	tls_server_unref(server);
+	follow_keys(session);
 }
 
 static void count_handshake(struct session *session)

@@ -56,6 +56,15 @@ def serial(connection):
     return connection.getpeercert()["serialNumber"]
 
 
+def secrets(path):
+    """What lines of SSLKEYLOGFILE a file holds: those that a capture is read with."""
+    wanted = ("CLIENT_RANDOM", "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET",
+              "CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0")
+    with open(path, encoding="ascii") as file:
+        return {line for line in file.read().lower().splitlines()
+                if line.split()[0].upper() in wanted}
+
+
 def eventually(what, condition, seconds=30):
     """Waits until the condition holds; returns the seconds that it took."""
     began = time.monotonic()

@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "support"), HERE]
 import bobtail
 import certificates
-from client import ask, eventually
+from client import ask, eventually, secrets
 from small_origin import Origin
 
 bobtail.skip_without_program()
@@ -81,6 +81,8 @@ http_port 127.0.0.1:{http} accel defaultsite=a.example
 cache_peer 127.0.0.1 parent {port} 0 no-query originserver sslcafile={CA.pem} {options.format(**names)}
 http_access allow all
 cache_mem 16 MB
+acl numbered urlpath_regex ^/1
+tls_key_log {FOLDER}/keys.log on-error=drop if numbered
 logformat detail %>Hs %err_code %err_detail
 access_log stdio:{FOLDER}/access.log logformat=detail
 pid_filename none
@@ -134,7 +136,9 @@ def uploads_and_goes_on(http):
 
 def connections_and_sessions_are_used_again(names):
     http, port = bobtail.free_ports(2)
-    with Origin(port, origin_of("good")) as origin, bobtail.Proxy(
+    speaking = origin_of("good")
+    speaking.keylog_filename = f"{FOLDER}/origin.keys"
+    with Origin(port, speaking) as origin, bobtail.Proxy(
             config(http, port, "tls ssldomain=origin.example", names), http) as proxy:
         for i in range(5):
             assert get(http, f"/{i + 10}")[0] == 200
@@ -143,6 +147,8 @@ def connections_and_sessions_are_used_again(names):
             for size in (5, 6):  # a body, so a connection of its own
                 assert ask(one, "/", body=b"z" * size)[0] == 200
         assert get(http, "/77")[0] == 200
+        eventually("the secrets are there of the connection that /10 was asked for on, of TLS 1.3",
+                   lambda: len(secrets(f"{FOLDER}/origin.keys") & secrets(f"{FOLDER}/keys.log")) == 4)
         reused = [connection.session_reused for _, _, connection in origin.posts]
         assert True in reused, f"no session went on: {reused}\n{proxy.output()}"
     print("ok connections and sessions are used again")

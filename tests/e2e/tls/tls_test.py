@@ -3,6 +3,7 @@
 """https_port: which certificate is shown, versions, resumption, large bodies, plain text."""
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -27,6 +28,7 @@ CA = certificates.Authority(FOLDER)
 HTTPS, HTTP, ORIGIN = bobtail.free_ports(3)
 DIR = os.path.join(FOLDER, "more")
 CHALLENGES = os.path.join(FOLDER, "challenges")
+PROXY = []
 
 CONFIG = f"""
 http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
@@ -36,6 +38,8 @@ http_access allow localhost
 acme_challenge_dir {CHALLENGES}
 cache_mem 16 MB
 access_log none
+acl elsewhere src 127.0.0.77
+tls_key_log stdio:{FOLDER}/keys.log if !elsewhere
 cache_log {{log}}
 pid_filename none
 visible_hostname proxy.test
@@ -117,6 +121,23 @@ def sessions_go_on():
                 assert connection.session_reused, version
 
 
+def writes_the_secrets_down_that_it_is_told_to():
+    """tls_key_log: the client knows the same ones, so they decrypt what a capture holds."""
+    for version, nlines in ((ssl.TLSVersion.TLSv1_2, 1), (ssl.TLSVersion.TLSv1_3, 4)):
+        known = []
+        for source in ("127.0.0.1", "127.0.0.77"):
+            made = context(version)
+            made.keylog_filename = os.path.join(FOLDER, f"{source}-{nlines}.keys")
+            plain = socket.create_connection(("127.0.0.1", HTTPS), 20, source_address=(source, 0))
+            with made.wrap_socket(plain, server_hostname="a.example") as connection:
+                client.ask(connection, "/10")
+            known.append(client.secrets(made.keylog_filename))
+        assert len(known[0]) == nlines, known[0]
+        client.eventually("the secrets are there",
+                          lambda: known[0] <= client.secrets(f"{FOLDER}/keys.log"))
+        assert not known[1] & client.secrets(f"{FOLDER}/keys.log")
+
+
 def says_how_long_sessions_may_go_on():
     asked = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{HTTPS}", "-tls1_2"],
                            stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
@@ -194,6 +215,35 @@ def other_bytes_do_no_harm():
                 pass
 
 
+def has_stopped():
+    tasks = f"/proc/{PROXY[0].process.pid}/task"
+    for task in os.listdir(tasks):
+        with open(f"{tasks}/{task}/stat", encoding="ascii", errors="replace") as stat:
+            if stat.read().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
+
+
+def an_end_within_a_record_ends_the_connection():
+    """Part of a record and the end, both there when the proxy looks, amid a handshake."""
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    half = context().wrap_bio(received, sent, server_hostname="a.example")
+    try:
+        half.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    with socket.create_connection(("127.0.0.1", HTTPS), 10) as plain:
+        plain.sendall(sent.read())
+        assert plain.recv(65536)
+        PROXY[0].process.send_signal(signal.SIGSTOP)
+        client.eventually("the proxy has stopped", has_stopped)
+        plain.sendall(b"\x17\x03\x03")
+        plain.shutdown(socket.SHUT_WR)
+        PROXY[0].process.send_signal(signal.SIGCONT)
+        while plain.recv(65536):
+            pass
+
+
 def many_handshakes_at_once():
     failures = []
 
@@ -235,9 +285,10 @@ def answers_acme_challenges_before_any_rule():
 TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names,
          shows_a_certificate_that_the_client_can_verify, staples_ocsp_answers,
          speaks_tls_12_and_13_alone, sessions_go_on, negotiates_http_1_1,
+         writes_the_secrets_down_that_it_is_told_to,
          passes_large_bodies_both_ways, waits_for_a_slow_reader, takes_a_hello_byte_by_byte,
          says_when_it_is_done, tells_a_plain_client_what_is_wrong, other_bytes_do_no_harm,
-         many_handshakes_at_once]
+         an_end_within_a_record_ends_the_connection, many_handshakes_at_once]
 
 
 def make_certificates():
@@ -273,6 +324,7 @@ def main():
     names["log"] = os.path.join(FOLDER, "cache.log")
     os.chmod(FOLDER, 0o777)
     with Origin(ORIGIN), bobtail.Proxy(CONFIG.format(**names), HTTP) as proxy:
+        PROXY.append(proxy)
         for test in TESTS:
             began = time.monotonic()
             test()

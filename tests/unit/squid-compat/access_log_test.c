@@ -20,7 +20,8 @@ static void init(struct rig *rig)
 	logformats_init(&rig->config.formats, &rig->lines.arena);
 	logformats_parse(&rig->config.formats, config_line(&rig->lines, "logformat mine %>a"),
 			 rig->lines.report);
-	access_logs_init(&rig->config.logs, &rig->lines.arena, &rig->config.formats, rig->acls);
+	access_logs_init(&rig->config.logs, "access_log", &rig->lines.arena,
+			 &rig->config.formats, rig->acls);
 }
 
 static void fini(struct rig *rig)
@@ -33,7 +34,8 @@ static void fini(struct rig *rig)
 static const struct access_log *parse(struct rig *rig, const char *line)
 {
 	access_logs_fini(&rig->config.logs);
-	access_logs_init(&rig->config.logs, &rig->lines.arena, &rig->config.formats, rig->acls);
+	access_logs_init(&rig->config.logs, "access_log", &rig->lines.arena,
+			 &rig->config.formats, rig->acls);
 	access_logs_parse(&rig->config.logs, config_line(&rig->lines, line), rig->lines.report);
 	return rig->config.logs.first;
 }

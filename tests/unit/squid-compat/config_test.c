@@ -242,18 +242,15 @@ static void each_verdict_has_its_say_once(void **state)
 {
 	(void)state;
 	expect(PORT RULE
-	       "tls_key_log x\ntls_key_log y\nicp_port 0\nicp_port 3130\n"
+	       "icp_port 0\nicp_port 3130\n"
 	       "ftp_passive on\nhierarchy_stoplist cgi-bin ?\n",
 	       false, 0,
-	       "NOTE: 'tls_key_log' is read, but Bobtail does not act on it yet: "
-	       "the secrets of TLS sessions are not written down "
-	       "(squid.conf line 3)\n"
-	       "NOTE: 'icp_port' has no effect: there is no ICP (squid.conf line 5)\n"
-	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 6)\n"
-	       "WARNING: 'ftp_passive' is ignored: there is no FTP (squid.conf line 7)\n"
-	       "ERROR: Directive 'hierarchy_stoplist' is obsolete. (squid.conf line 8)\n"
+	       "NOTE: 'icp_port' has no effect: there is no ICP (squid.conf line 3)\n"
+	       "WARNING: nothing will listen on port 3130: there is no ICP (squid.conf line 4)\n"
+	       "WARNING: 'ftp_passive' is ignored: there is no FTP (squid.conf line 5)\n"
+	       "ERROR: Directive 'hierarchy_stoplist' is obsolete. (squid.conf line 6)\n"
 	       "NOTE: hierarchy_stoplist : chose what was fetched without a peer; an accelerator asks "
-	       "its peers for everything (squid.conf line 8)\n");
+	       "its peers for everything (squid.conf line 6)\n");
 }
 
 static void what_would_open_a_hole_is_refused(void **state)

@@ -20,8 +20,8 @@ static unsigned fitting_verdicts(const char *weight)
 		const char *weight;
 		unsigned verdicts;
 	} rows[] = {
-		{"core", 1 << HONOURED | 1 << NOT_YET},
-		{"useful", 1 << HONOURED | 1 << NOT_YET | 1 << ACCEPTED | 1 << WARNED},
+		{"core", 1 << HONOURED},
+		{"useful", 1 << HONOURED | 1 << ACCEPTED | 1 << WARNED},
 		{"accept", 1 << HONOURED | 1 << ACCEPTED},
 		{"forward-only", 1 << WARNED | 1 << REFUSED},
 		{"obsolete", 1 << OBSOLETE | 1 << TRANSLATED},
@@ -85,10 +85,6 @@ static void rows_are_whole_and_their_own(void **state)
 		     row->verdict == REFUSED || row->verdict == UNKNOWN) &&
 		    !row->help)
 			fail_msg("%s does not say why", row->name);
-		if ((row->verdict == NOT_YET) != (row->missing != NULL))
-			fail_msg("%s: only what is not done yet says what happens instead, and all "
-			         "of it does",
-			         row->name);
 		if ((row->verdict == HONOURED || row->verdict == TRANSLATED) && !row->parse && strcmp(row->name, "include") != 0)
 			fail_msg("%s is honoured by nobody", row->name);
 	}
