@@ -34,7 +34,7 @@ const char status_css[] =
 	".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:1rem}\n"
 	"figure{margin:0;padding:.8rem 1rem .6rem;background:var(--card);border:1px solid var(--edge);border-radius:10px}\n"
 	"figcaption{display:flex;flex-wrap:wrap;gap:0 .8rem;font-size:.8rem;color:var(--soft)}\n"
-	"figcaption strong{color:var(--text);font-weight:600;margin-right:auto}\n"
+	"figcaption strong{color:var(--text);font-weight:600;flex:1 0 100%}\n"
 	".key::before{content:\"\";display:inline-block;width:.9em;height:3px;border-radius:2px;"
 	"margin-right:.4em;vertical-align:middle;background:var(--blue)}\n"
 	".line-key::before{background:var(--amber)}\n"
@@ -70,7 +70,14 @@ const char status_css[] =
 	"padding-top:1rem;margin-top:2rem}\n"
 	"@media(max-width:40rem){header,main,footer{padding-left:.9rem;padding-right:.9rem}"
 	"header p:last-child{margin-left:0}th,td{padding:.4rem .7rem}.facts{grid-template-columns:1fr 1fr}"
-	".facts div:last-child:nth-child(odd){grid-column:1/-1}}\n"
+	".facts div:last-child:nth-child(odd){grid-column:1/-1}\n"
+	/* Rows become blocks; the heads of their columns stand before what they say. */
+	"table,tbody{display:block}thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
+	"tbody tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:.1rem 1rem;padding:.5rem .7rem}"
+	"tbody tr:first-child{border-top:0}th,td{padding:0}"
+	"tbody th,td{grid-column:1/-1;white-space:normal;overflow-wrap:anywhere}"
+	"td::before{content:attr(data-head);color:var(--soft);font-size:.82rem;margin-right:.5em}"
+	".n{grid-column:auto;text-align:left}}\n"
 	"@media(prefers-reduced-motion:no-preference){a,button{transition:color .15s}}\n";
 
 /* Without it the page is as it was when it came. */

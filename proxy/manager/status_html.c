@@ -106,25 +106,63 @@ void html_section_end(struct buf *out)
 	buf_add_str(out, STR("</section>\n"));
 }
 
-void html_table(struct buf *out, const char *caption, const char *heads)
+/* Roles are said too: a style sheet that stacks the cells takes the meaning of a table from it. */
+static void write_head(struct html_table *table, struct str head)
+{
+	bool is_number = str_starts_with(head, STR("#"));
+
+	check(table->ncolumns_ < HTML_MAX_COLUMNS);
+	table->heads_[table->ncolumns_++] = head;
+	buf_printf(table->out, "<th role=\"columnheader\" scope=\"col\"%s>%.*s</th>",
+		   is_number ? " class=\"n\"" : "", STR_ARG(str_from(head, is_number)));
+}
+
+void html_table(struct html_table *table, struct buf *out, const char *caption, const char *heads)
 {
 	struct str rest = str_of(heads), head;
 
+	*table = (struct html_table){.out = out};
 	buf_printf(out,
-		   "<div class=\"wide\" role=\"region\" aria-label=\"%s\" tabindex=\"0\"><table>\n"
-		   "<caption>%s</caption>\n<thead><tr>",
+		   "<div class=\"wide\" role=\"region\" aria-label=\"%s\" tabindex=\"0\">"
+		   "<table role=\"table\">\n<caption>%s</caption>\n"
+		   "<thead role=\"rowgroup\"><tr role=\"row\">",
 		   caption, caption);
-	while (str_split(&rest, '|', &head)) {
-		bool is_number = head.len > 0 && head.at[0] == '#';
-
-		head = str_from(head, is_number);
-		buf_printf(out, "<th scope=\"col\"%s>%.*s</th>", is_number ? " class=\"n\"" : "",
-			   STR_ARG(head));
-	}
-	buf_add_str(out, STR("</tr></thead>\n<tbody>\n"));
+	while (str_split(&rest, '|', &head))
+		write_head(table, head);
+	buf_add_str(out, STR("</tr></thead>\n<tbody role=\"rowgroup\">\n"));
 }
 
-void html_table_end(struct buf *out)
+static void end_cell(struct html_table *table)
 {
-	buf_add_str(out, STR("</tbody></table></div>\n"));
+	if (table->column_ == 1)
+		buf_add_str(table->out, STR("</th>"));
+	else if (table->column_ > 1)
+		buf_add_str(table->out, STR("</td>"));
+	if (table->column_ < table->ncolumns_)
+		return;
+	buf_add_str(table->out, STR("</tr>\n"));
+	table->column_ = 0;
+}
+
+void html_cell(struct html_table *table)
+{
+	struct str head;
+	bool is_number;
+
+	end_cell(table);
+	if (table->column_++ == 0) {
+		buf_add_str(table->out, STR("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">"));
+		return;
+	}
+	head = table->heads_[table->column_ - 1];
+	is_number = str_starts_with(head, STR("#"));
+	buf_printf(table->out, "<td role=\"cell\"%s data-head=\"%.*s\">",
+		   is_number ? " class=\"n\"" : "", STR_ARG(str_from(head, is_number)));
+}
+
+void html_table_end(struct html_table *table)
+{
+	end_cell(table);
+	check(table->column_ == 0);
+	buf_add_str(table->out, STR("</tbody></table></div>\n"));
 }

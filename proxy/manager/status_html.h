@@ -23,16 +23,20 @@ void html_percent(struct buf *out, uint64_t part, uint64_t whole);
 /* ---- <section> with a heading, and a table in it */
 void html_section(struct buf *out, const char *id, const char *heading);
 void html_section_end(struct buf *out);
-/* heads: apart by '|'; one that begins with '#' is of a column of numbers. */
-void html_table(struct buf *out, const char *caption, const char *heads);
-void html_table_end(struct buf *out);
+enum { HTML_MAX_COLUMNS = 8 };
 
-/* A cell's beginning and end; the first cell of a row is its head. */
-#define HTML_ROW "<tr><th scope=\"row\">"
-#define HTML_CELL "</td><td>"
-#define HTML_FIRST "</th><td>"
-#define HTML_FIRST_NUMBER "</th><td class=\"n\">"
-#define HTML_NUMBER "</td><td class=\"n\">"
-#define HTML_ROW_END "</td></tr>\n"
+/* A table that is being written, a cell at a time. The caller has it; all but out is the functions' own. */
+struct html_table {
+	struct buf *out;
+	struct str heads_[HTML_MAX_COLUMNS];
+	unsigned ncolumns_, column_;
+};
+
+/* heads: apart by '|', HTML; one that begins with '#' is of a column of numbers. They stay until the end. */
+void html_table(struct html_table *table, struct buf *out, const char *caption, const char *heads);
+/* Ends the cell before, if any, and begins the next: what is written to out until then is in it. The first of a
+ * row is its head; behind the last one a new row begins. */
+void html_cell(struct html_table *table);
+void html_table_end(struct html_table *table);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables of the status page. */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "cache/disk.h"
@@ -35,10 +34,40 @@ enum {
 };
 #define SECOND_US INT64_C(1000000)
 
-static void write_row(struct buf *out, struct str name, size_t max_bytes)
+static void write_text(struct html_table *table, struct str text, size_t max_bytes)
 {
-	buf_add_str(out, STR(HTML_ROW));
-	html_cut(out, name, max_bytes);
+	html_cell(table);
+	html_cut(table->out, text, max_bytes);
+}
+
+static void write_count(struct html_table *table, uint64_t n)
+{
+	html_cell(table);
+	html_count(table->out, n);
+}
+
+static void write_bytes(struct html_table *table, uint64_t bytes)
+{
+	html_cell(table);
+	html_bytes(table->out, bytes);
+}
+
+static void write_int(struct html_table *table, int n)
+{
+	html_cell(table);
+	buf_printf(table->out, "%d", n);
+}
+
+static void write_percent(struct html_table *table, uint64_t part, uint64_t whole)
+{
+	html_cell(table);
+	html_percent(table->out, part, whole);
+}
+
+static void write_duration(struct html_table *table, double us)
+{
+	html_cell(table);
+	html_duration_us(table->out, us);
 }
 
 static void write_nothing(struct buf *out, const char *text)
@@ -47,15 +76,17 @@ static void write_nothing(struct buf *out, const char *text)
 }
 
 /* Good or bad, told by a word as well as by a colour. */
-static void write_mark(struct buf *out, bool is_good, const char *text)
+static void write_mark(struct html_table *table, bool is_good, const char *text)
 {
-	buf_printf(out, "<span class=\"mark %s\">%s</span>", is_good ? "good" : "bad", text);
+	html_cell(table);
+	buf_printf(table->out, "<span class=\"mark %s\">%s</span>", is_good ? "good" : "bad", text);
 }
 
-static void write_age(struct buf *out, const struct status *status, int64_t wall_us)
+static void write_age(struct html_table *table, const struct status *status, int64_t wall_us)
 {
-	html_age_s(out, (status->now_us - wall_us) / SECOND_US);
-	buf_add_str(out, STR(" ago"));
+	html_cell(table);
+	html_age_s(table->out, (status->now_us - wall_us) / SECOND_US);
+	buf_add_str(table->out, STR(" ago"));
 }
 
 /* ---- what does not work */
@@ -64,21 +95,19 @@ void status_write_degraded(struct buf *out, const struct status *status)
 {
 	struct health_entry *entries = mem_array(HEALTH_MAX_SHOWN, sizeof(*entries));
 	size_t n = health_list(entries, HEALTH_MAX_SHOWN);
+	struct html_table table;
 
 	if (n > 0) {
 		html_section(out, "degraded", "What does not work as configured");
-		html_table(out, "Degraded parts, why and since when", "What|Why|Since");
+		html_table(&table, out, "Degraded parts, why and since when", "What|Why|Since");
 	}
 	for (size_t i = 0; i < n; i++) {
-		write_row(out, str_of(entries[i].what), HEALTH_WHAT_BYTES);
-		buf_add_str(out, STR(HTML_FIRST));
-		html_text(out, str_of(entries[i].reason));
-		buf_add_str(out, STR(HTML_CELL));
-		write_age(out, status, entries[i].since_us);
-		buf_add_str(out, STR(HTML_ROW_END));
+		write_text(&table, str_of(entries[i].what), HEALTH_WHAT_BYTES);
+		write_text(&table, str_of(entries[i].reason), HEALTH_REASON_BYTES);
+		write_age(&table, status, entries[i].since_us);
 	}
 	if (n > 0) {
-		html_table_end(out);
+		html_table_end(&table);
 		html_section_end(out);
 	}
 	mem_free(entries);
@@ -108,25 +137,22 @@ static void sort(const struct census_lines *lines, int (*compare)(const void *a,
 void status_write_requests(struct buf *out, const struct status *status)
 {
 	const struct census_lines *lines = &status->census->lines[CENSUS_REQUESTS];
+	struct html_table table;
 
 	html_section(out, "requests", "Requests under way");
 	sort(lines, by_number);
 	if (lines->n == 0)
 		write_nothing(out, "None at this moment.");
 	else
-		html_table(out, "The oldest requests under way", "URL|Client|Result so far|#For");
+		html_table(&table, out, "The oldest requests under way", "URL|Client|Result so far|#For");
 	for (size_t i = 0; i < lines->n && i < SHOWN_REQUESTS; i++) {
-		write_row(out, str_of(lines->at[i].url), URL_BYTES);
-		buf_add_str(out, STR(HTML_FIRST));
-		html_text(out, str_of(lines->at[i].client));
-		buf_add_str(out, STR(HTML_CELL));
-		html_text(out, str_of(lines->at[i].what));
-		buf_add_str(out, STR(HTML_NUMBER));
-		html_duration_us(out, (double)lines->at[i].number);
-		buf_add_str(out, STR(HTML_ROW_END));
+		write_text(&table, str_of(lines->at[i].url), URL_BYTES);
+		write_text(&table, str_of(lines->at[i].client), NAME_BYTES);
+		write_text(&table, str_of(lines->at[i].what), NAME_BYTES);
+		write_duration(&table, (double)lines->at[i].number);
 	}
 	if (lines->n > 0)
-		html_table_end(out);
+		html_table_end(&table);
 	html_section_end(out);
 }
 
@@ -145,28 +171,22 @@ static int by_requests(const void *a, const void *b)
 	return (one < other) - (one > other);
 }
 
-static void write_site(struct buf *out, struct str name, const struct site_counts *counts)
+static void write_site(struct html_table *table, struct str name, const struct site_counts *counts)
 {
-	write_row(out, name, NAME_BYTES);
-	buf_add_str(out, STR(HTML_FIRST_NUMBER));
-	html_count(out, counts->requests);
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_percent(out, counts->hits, counts->requests);
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_count(out, counts->errors);
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_bytes(out, counts->bytes_out);
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_duration_us(out, histogram_quantile(&counts->times, 0.5));
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_duration_us(out, histogram_quantile(&counts->times, 0.99));
-	buf_add_str(out, STR(HTML_ROW_END));
+	write_text(table, name, NAME_BYTES);
+	write_count(table, counts->requests);
+	write_percent(table, counts->hits, counts->requests);
+	write_count(table, counts->errors);
+	write_bytes(table, counts->bytes_out);
+	write_duration(table, histogram_quantile(&counts->times, 0.5));
+	write_duration(table, histogram_quantile(&counts->times, 0.99));
 }
 
 void status_write_sites(struct buf *out, const struct status *status,
 			const struct manager_page *page)
 {
 	struct site_line lines[SITE_ROWS];
+	struct html_table table;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < SITE_ROWS; i++)
@@ -177,132 +197,134 @@ void status_write_sites(struct buf *out, const struct status *status,
 	if (n == 0)
 		write_nothing(out, "No request yet.");
 	else
-		html_table(out, "Sites since the start, the busiest first",
+		html_table(&table, out, "Sites since the start, the busiest first",
 			   "Site|#Requests|#Hits|#5xx|#Sent|#Half within|#99&nbsp;% within");
 	for (unsigned i = 0; i < n && i < SHOWN_SITES; i++)
-		write_site(out, site_names_text(&page->server->site_names, lines[i].number),
+		write_site(&table, site_names_text(&page->server->site_names, lines[i].number),
 			   lines[i].counts);
 	if (n > 0)
-		html_table_end(out);
+		html_table_end(&table);
 	html_section_end(out);
 }
 
 /* ---- peers */
 
-static void write_peer_state(struct buf *out, struct peer_state *state)
+static void write_peer_state(struct html_table *table, struct peer_state *state)
 {
 	char reason[PEER_REASON_BYTES];
 
 	if (atomic_load_explicit(&state->is_drained, memory_order_relaxed)) {
-		write_mark(out, false, "drained");
+		write_mark(table, false, "drained");
 		return;
 	}
-	write_mark(out, peer_state_is_up(state), peer_state_is_up(state) ? "up" : "down");
+	write_mark(table, peer_state_is_up(state), peer_state_is_up(state) ? "up" : "down");
 	if (peer_state_is_up(state))
 		return;
-	buf_add_char(out, ' ');
-	html_text(out, str_of(peer_state_reason(state, reason)));
+	buf_add_char(table->out, ' ');
+	html_text(table->out, str_of(peer_state_reason(state, reason)));
 }
 
-static void write_peer(struct buf *out, const struct peer *peer, struct peer_state *state)
+static void write_peer(struct html_table *table, const struct peer *peer, struct peer_state *state)
 {
-	write_row(out, peer->name, NAME_BYTES);
-	buf_add_str(out, STR(HTML_FIRST));
-	html_cut(out, peer->host, NAME_BYTES);
-	buf_printf(out, ":%u" HTML_CELL, peer->port);
-	write_peer_state(out, state);
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_count(out, atomic_load_explicit(&state->nfetches, memory_order_relaxed));
-	buf_printf(out, HTML_NUMBER "%d" HTML_NUMBER "%d" HTML_ROW_END,
-		   atomic_load_explicit(&state->nactive, memory_order_relaxed),
-		   atomic_load_explicit(&state->nconns, memory_order_relaxed));
+	write_text(table, peer->name, NAME_BYTES);
+	write_text(table, peer->host, NAME_BYTES);
+	buf_printf(table->out, ":%u", peer->port);
+	write_peer_state(table, state);
+	write_count(table, atomic_load_explicit(&state->nfetches, memory_order_relaxed));
+	write_int(table, atomic_load_explicit(&state->nactive, memory_order_relaxed));
+	write_int(table, atomic_load_explicit(&state->nconns, memory_order_relaxed));
 }
 
 void status_write_peers(struct buf *out, const struct manager_page *page)
 {
+	struct html_table table;
 	unsigned n = 0;
 
 	html_section(out, "peers", "Peers");
 	if (page->config->peers->first)
-		html_table(out, "Peers and their health",
+		html_table(&table, out, "Peers and their health",
 			   "Peer|Address|State|#Requests|#Now|#Connections");
 	else
 		write_nothing(out, "No cache_peer is configured.");
 	for (const struct peer *peer = page->config->peers->first; peer && n++ < SHOWN_PEERS;
 	     peer = peer->next)
-		write_peer(out, peer, peer_table_get(page->server->peers, peer->name));
+		write_peer(&table, peer, peer_table_get(page->server->peers, peer->name));
 	if (page->config->peers->first)
-		html_table_end(out);
+		html_table_end(&table);
 	html_section_end(out);
 }
 
 /* ---- helpers */
 
+static void write_pool(struct html_table *table, const struct census_pool *pool)
+{
+	const struct helper_pool_stats *stats = &pool->stats;
+
+	write_text(table, str_of(pool->kind), NAME_BYTES);
+	buf_add_char(table->out, ' ');
+	html_text(table->out, str_of(pool->name));
+	write_mark(table, !stats->is_broken, stats->is_broken ? "broken" : "good");
+	write_count(table, stats->nrunning);
+	buf_printf(table->out, " of %u", pool->max);
+	write_count(table, stats->nqueued);
+	write_count(table, stats->nrequests);
+	write_count(table, stats->ntimeouts);
+	write_count(table, stats->ndeaths);
+}
+
 void status_write_helpers(struct buf *out, const struct status *status)
 {
+	struct html_table table;
+
 	if (status->census->npools == 0)
 		return;
 	html_section(out, "helpers", "Helpers");
-	html_table(out, "Pools of helper programs",
+	html_table(&table, out, "Pools of helper programs",
 		   "Pool|State|#Running|#Waiting|#Questions|#Timeouts|#Died");
-	for (unsigned i = 0; i < status->census->npools; i++) {
-		const struct census_pool *pool = &status->census->pools[i];
-		const struct helper_pool_stats *stats = &pool->stats;
-
-		write_row(out, str_of(pool->kind), NAME_BYTES);
-		buf_add_char(out, ' ');
-		html_text(out, str_of(pool->name));
-		buf_add_str(out, STR(HTML_FIRST));
-		write_mark(out, !stats->is_broken, stats->is_broken ? "broken" : "good");
-		buf_printf(out, HTML_NUMBER "%u of %u" HTML_NUMBER "%u" HTML_NUMBER, stats->nrunning,
-			   pool->max, stats->nqueued);
-		html_count(out, stats->nrequests);
-		buf_printf(out, HTML_NUMBER "%" PRIu64 HTML_NUMBER "%" PRIu64 HTML_ROW_END,
-			   stats->ntimeouts, stats->ndeaths);
-	}
-	html_table_end(out);
+	for (unsigned i = 0; i < status->census->npools; i++)
+		write_pool(&table, &status->census->pools[i]);
+	html_table_end(&table);
 	html_section_end(out);
 }
 
 /* ---- the cache */
 
-static void write_tier(struct buf *out, struct str name, uint64_t objects, uint64_t used,
-		       uint64_t max)
+static void write_tier(struct html_table *table, struct str name, uint64_t objects, uint64_t used,
+		       uint64_t max, enum disk_state state)
 {
-	write_row(out, name, NAME_BYTES);
-	buf_add_str(out, STR(HTML_FIRST_NUMBER));
-	html_count(out, objects);
-	buf_add_str(out, STR(HTML_NUMBER));
-	html_bytes(out, used);
-	buf_add_str(out, STR(" of "));
-	html_bytes(out, max);
-	buf_add_str(out, STR(HTML_CELL));
-	buf_printf(out, "<meter min=\"0\" max=\"100\" value=\"%.0f\">",
+	static const char *const states[] = {
+		[DISK_NORMAL] = "normal", [DISK_PAUSED] = "paused", [DISK_OFF] = "off"};
+
+	write_text(table, name, NAME_BYTES);
+	write_count(table, objects);
+	write_bytes(table, used);
+	buf_add_str(table->out, STR(" of "));
+	html_bytes(table->out, max);
+	html_cell(table);
+	buf_printf(table->out, "<meter min=\"0\" max=\"100\" value=\"%.0f\">",
 		   max > 0 ? 100.0 * (double)used / (double)max : 0);
-	html_percent(out, used, max);
-	buf_add_str(out, STR("</meter>" HTML_CELL));
+	html_percent(table->out, used, max);
+	buf_add_str(table->out, STR("</meter>"));
+	write_mark(table, state == DISK_NORMAL, states[state]);
 }
 
 void status_write_cache(struct buf *out, const struct manager_page *page)
 {
-	static const char *const states[] = {
-		[DISK_NORMAL] = "normal", [DISK_PAUSED] = "paused", [DISK_OFF] = "off"};
 	struct index_stats memory;
 	struct disk_stats disk;
+	struct html_table table;
 
 	index_stats(page->server->index, &memory);
 	html_section(out, "cache", "Cache");
-	html_table(out, "Where objects are kept", "Tier|#Objects|#Bytes|Full|State");
-	write_tier(out, STR("memory"), memory.nobjects, memory.bytes, memory.max_bytes);
-	write_mark(out, true, "normal");
-	buf_add_str(out, STR(HTML_ROW_END));
+	html_table(&table, out, "Where objects are kept", "Tier|#Objects|#Bytes|Full|State");
+	write_tier(&table, STR("memory"), memory.nobjects, memory.bytes, memory.max_bytes,
+		   DISK_NORMAL);
 	for (unsigned i = 0; i < page->server->ndisks; i++) {
 		disk_stats(page->server->disks[i], &disk);
-		write_tier(out, str_of(disk_directory(page->server->disks[i])), disk.objects, disk.used_bytes, disk.max_bytes);
-		write_mark(out, disk.state == DISK_NORMAL, states[disk.state]);
-		buf_add_str(out, STR(HTML_ROW_END));
+		write_tier(&table, str_of(disk_directory(page->server->disks[i])), disk.objects,
+			   disk.used_bytes, disk.max_bytes, disk.state);
 	}
-	html_table_end(out);
+	html_table_end(&table);
 	html_section_end(out);
 }
 
@@ -310,18 +332,18 @@ void status_write_cache(struct buf *out, const struct manager_page *page)
 
 static void write_biggest(struct buf *out, const struct status *status)
 {
-	html_table(out, "The biggest in memory", "URL|#Bytes|#Age");
+	struct html_table table;
+
+	html_table(&table, out, "The biggest in memory", "URL|#Bytes|#Age");
 	for (unsigned i = 0; i < status->walk.n; i++) {
 		const struct object *object = status->walk.biggest[i];
 
-		write_row(out, object->url, URL_BYTES);
-		buf_add_str(out, STR(HTML_FIRST_NUMBER));
-		html_bytes(out, object_length(object));
-		buf_add_str(out, STR(HTML_NUMBER));
+		write_text(&table, object->url, URL_BYTES);
+		write_bytes(&table, object_length(object));
+		html_cell(&table);
 		html_age_s(out, status->now_us / SECOND_US - object->facts.arrived_s);
-		buf_add_str(out, STR(HTML_ROW_END));
 	}
-	html_table_end(out);
+	html_table_end(&table);
 }
 
 /* All workers' lines of one URL become one. */
@@ -343,20 +365,19 @@ static size_t merge_hot(const struct census_lines *lines)
 static void write_hottest(struct buf *out, const struct status *status)
 {
 	struct census_lines lines = status->census->lines[CENSUS_HOT];
+	struct html_table table;
 	uint64_t total = 0;
 
 	lines.n = merge_hot(&lines);
 	sort(&lines, by_number);
 	for (size_t i = 0; i < lines.n; i++)
 		total += lines.at[i].number;
-	html_table(out, "The hottest lately, of a sample of hits", "URL|#Share of hits");
+	html_table(&table, out, "The hottest lately, of a sample of hits", "URL|#Share of hits");
 	for (size_t i = 0; i < lines.n && i < STATUS_TOP; i++) {
-		write_row(out, str_of(lines.at[i].url), URL_BYTES);
-		buf_add_str(out, STR(HTML_FIRST_NUMBER));
-		html_percent(out, lines.at[i].number, total);
-		buf_add_str(out, STR(HTML_ROW_END));
+		write_text(&table, str_of(lines.at[i].url), URL_BYTES);
+		write_percent(&table, lines.at[i].number, total);
 	}
-	html_table_end(out);
+	html_table_end(&table);
 }
 
 void status_write_objects(struct buf *out, const struct status *status)
@@ -374,53 +395,47 @@ void status_write_objects(struct buf *out, const struct status *status)
 void status_write_errors(struct buf *out, const struct status *status)
 {
 	const struct census_lines *lines = &status->census->lines[CENSUS_ERRORS];
+	struct html_table table;
 
 	html_section(out, "errors", "Recent errors");
 	sort(lines, by_time);
 	if (lines->n == 0)
 		write_nothing(out, "No reply of 500 or above.");
 	else
-		html_table(out, "The last replies of 500 and above", "URL|#Status|Error|Client|When");
+		html_table(&table, out, "The last replies of 500 and above", "URL|#Status|Error|Client|When");
 	for (size_t i = 0; i < lines->n && i < SHOWN_ERRORS; i++) {
-		write_row(out, str_of(lines->at[i].url), URL_BYTES);
-		buf_printf(out, HTML_FIRST_NUMBER "%" PRIu64 HTML_CELL, lines->at[i].number);
-		html_text(out, str_of(lines->at[i].what));
-		buf_add_str(out, STR(HTML_CELL));
-		html_text(out, str_of(lines->at[i].client));
-		buf_add_str(out, STR(HTML_CELL));
-		write_age(out, status, lines->at[i].wall_us);
-		buf_add_str(out, STR(HTML_ROW_END));
+		write_text(&table, str_of(lines->at[i].url), URL_BYTES);
+		write_count(&table, lines->at[i].number);
+		write_text(&table, str_of(lines->at[i].what), NAME_BYTES);
+		write_text(&table, str_of(lines->at[i].client), NAME_BYTES);
+		write_age(&table, status, lines->at[i].wall_us);
 	}
 	if (lines->n > 0)
-		html_table_end(out);
+		html_table_end(&table);
 	html_section_end(out);
 }
 
 /* ---- certificates */
 
-static void write_certificate(struct buf *out, const struct status *status,
+static void write_certificate(struct html_table *table, const struct status *status,
 			      const struct port *port, const char *path,
 			      const struct tls_certificate *certificate)
 {
 	int64_t left_s = tls_certificate_expires_s(certificate) - status->now_us / SECOND_US;
 
-	write_row(out, tls_certificate_count_names(certificate) > 0
-			       ? tls_certificate_name(certificate, 0)
-			       : STR("(no name)"),
-		  NAME_BYTES);
-	buf_add_str(out, STR(HTML_FIRST));
-	html_cut(out, port->name, NAME_BYTES);
-	buf_add_str(out, STR(HTML_CELL));
-	html_cut(out, str_of(path), URL_BYTES);
-	buf_add_str(out, STR(HTML_CELL));
+	write_text(table, tls_certificate_count_names(certificate) > 0
+				  ? tls_certificate_name(certificate, 0)
+				  : STR("(no name)"),
+		   NAME_BYTES);
+	write_text(table, port->name, NAME_BYTES);
+	write_text(table, str_of(path), URL_BYTES);
 	if (left_s <= 0) {
-		write_mark(out, false, "expired");
-	} else {
-		write_mark(out, left_s > SOON_S, left_s > SOON_S ? "good" : "soon");
-		buf_add_str(out, STR(" for "));
-		html_age_s(out, left_s);
+		write_mark(table, false, "expired");
+		return;
 	}
-	buf_add_str(out, STR(HTML_ROW_END));
+	write_mark(table, left_s > SOON_S, left_s > SOON_S ? "good" : "soon");
+	buf_add_str(table->out, STR(" for "));
+	html_age_s(table->out, left_s);
 }
 
 void status_write_certificates(struct buf *out, const struct status *status,
@@ -428,6 +443,7 @@ void status_write_certificates(struct buf *out, const struct status *status,
 {
 	const struct snapshot *snapshot = page->server->current;
 	const struct tls_certificate *certificate;
+	struct html_table table;
 	const char *path;
 	unsigned n = 0;
 
@@ -440,14 +456,14 @@ void status_write_certificates(struct buf *out, const struct status *status,
 		     i++) {
 			if (n++ == 0) {
 				html_section(out, "certificates", "Certificates");
-				html_table(out, "Certificates that ports show",
+				html_table(&table, out, "Certificates that ports show",
 					   "Name|Port|File|Good for");
 			}
-			write_certificate(out, status, port, path, certificate);
+			write_certificate(&table, status, port, path, certificate);
 		}
 	}
 	if (n == 0)
 		return;
-	html_table_end(out);
+	html_table_end(&table);
 	html_section_end(out);
 }

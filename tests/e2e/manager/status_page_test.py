@@ -93,6 +93,8 @@ def test_page(port):
     tables = len(page.find("table"))
     expect("tables have captions", tables >= 6 and len(page.find("caption")) == tables, tables)
     expect("columns and rows have heads", page.find("th", scope="col") and page.find("th", scope="row"))
+    heads = [attrs.get("data-head") for tag, attrs in page.all if tag == "td"]
+    expect("cells can stand without their column", len(heads) > 20 and all(heads), heads[:9])
     expect("plots have titles", len(page.find("svg", role="img")) == len(page.find("title")) - 1 == 3)
     expect("a script in an URL is text", "<script>alert" not in text and "&lt;script&gt;alert" in text)
     expect("so is a tag in an error's", "<b>away" not in text and "&lt;b&gt;away" in text)
@@ -156,7 +158,7 @@ def test_buttons(port):
         form = {"token": token, "peer": "front", "act": act}
         reply, text = post(port, "drain", form, Authorization=secret)
         expect(f"{act} is done", reply.status == 200 and "Nothing was done" not in text, text)
-        row = re.search(r"<tr>[^\n]*front[^\n]*", browse(port)[1])[0]
+        row = re.search(r"<tr [^\n]*front[^\n]*", browse(port)[1])[0]
         expect(f"the peer is {mark}", f">{mark}<" in row, row)
     text = post(port, "drain", {**form, "peer": "nobody"}, Authorization=secret)[1]
     expect("an unknown peer is said", "There is no such peer" in text, text)
@@ -201,9 +203,12 @@ def shoot(folder):
                 site.begin_slow()
             time.sleep(0.4)
         site.begin_slow()
-        for name, size, more in (("wide", "1280,2220", ()), ("narrow", "500,3300", ("--force-dark-mode",))):
-            chromium(f"--window-size={size}", f"--screenshot={folder}/status-{name}.png", *more,
+        for name, size, more in (("wide", "1280,2220", ()), ("narrow", "500,2700", ("--force-dark-mode",))):
+            picture = f"{folder}/status-{name}.png"
+            chromium(f"--window-size={size}", f"--screenshot={picture}", *more,
                      f"http://127.0.0.1:{site.ports[0]}{ROOT}")
+            if shutil.which("pngquant"):
+                subprocess.run(["pngquant", "--force", "--output", picture, "64", picture], check=True)
 
 
 def main():
