@@ -64,17 +64,20 @@ static void follow_memory_cache_mode(struct server *server, const struct config 
 }
 
 /* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together at most
- * a 32nd of what the machine has, 8 to 256 MiB. */
-static uint64_t queue_bytes(void)
+ * as much as that, and a 32nd of what the machine has; 8 to 256 MiB. */
+static uint64_t queue_limit(const struct config *config)
 {
 	uint64_t bytes = machine_memory_bytes() / 32;
 
-	if (bytes < QUEUE_MIN_BYTES)
-		return QUEUE_MIN_BYTES;
-	return bytes < QUEUE_MAX_BYTES ? bytes : QUEUE_MAX_BYTES;
+	if (bytes > QUEUE_MAX_BYTES)
+		bytes = QUEUE_MAX_BYTES;
+	if (bytes > (uint64_t)config->cache_mem_bytes)
+		bytes = (uint64_t)config->cache_mem_bytes;
+	return bytes > QUEUE_MIN_BYTES ? bytes : QUEUE_MIN_BYTES;
 }
 
-static void open_disk(struct server *server, const struct cache_dir *dir, uint64_t seed)
+static void open_disk(struct server *server, const struct cache_dir *dir, uint64_t seed,
+		      uint64_t queue_bytes)
 {
 	const struct disk_config disk = {
 		.number = server->ndisks,
@@ -82,7 +85,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir, uint64
 		.directory = dir->path.at,
 		.max_bytes = dir->max_bytes,
 		.min_object_bytes = (uint64_t)dir->min_object_bytes,
-		.queue_bytes = queue_bytes(),
+		.queue_bytes = queue_bytes,
 		.write_budget_bytes = (uint64_t)dir->write_budget_bytes,
 		.max_object_bytes = dir->max_object_bytes < 0 ? 0 : (uint64_t)dir->max_object_bytes,
 		.no_store = dir->is_read_only,
@@ -136,7 +139,7 @@ static void open_cache(struct server *server, const struct config *config)
 	follow_memory_cache_mode(server, config);
 	server->takes_turns = algorithm && str_eq_nocase(str_of(algorithm), STR("round-robin"));
 	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
-		open_disk(server, dir, seed);
+		open_disk(server, dir, seed, queue_limit(config));
 	server->promotion = promotion_create((size_t)config->cache_mem_bytes);
 	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
 				     server->ndisks > 0 ? disk_seed(server->disks[0])
