@@ -64,15 +64,15 @@ static void follow_memory_cache_mode(struct server *server, const struct config 
 }
 
 /* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together at most
- * as much as that, and a 32nd of what the machine has; 8 to 256 MiB. */
+ * half of that, and a 32nd of what the machine has; 8 to 256 MiB. */
 static uint64_t queue_limit(const struct config *config)
 {
 	uint64_t bytes = machine_memory_bytes() / 32;
 
 	if (bytes > QUEUE_MAX_BYTES)
 		bytes = QUEUE_MAX_BYTES;
-	if (bytes > (uint64_t)config->cache_mem_bytes)
-		bytes = (uint64_t)config->cache_mem_bytes;
+	if (bytes > (uint64_t)config->cache_mem_bytes / 2)
+		bytes = (uint64_t)config->cache_mem_bytes / 2;
 	return bytes > QUEUE_MIN_BYTES ? bytes : QUEUE_MIN_BYTES;
 }
 

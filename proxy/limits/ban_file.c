@@ -19,14 +19,22 @@
 
 enum { LOOK_MS = 1000, SWEEP_EVERY = 10, MAX_FILE_BYTES = 16 << 20, SAY_EVERY_S = 60 };
 
+/* Which file, and as it was when. */
+struct mark {
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
+
 struct ban_file {
 	struct ban_table *table;
 	struct loop *loop;
 	struct timer timer;
 	char *path, *path_new; /* NULL: no file */
 	uint64_t version;      /* of the table, as the file has it */
-	struct timespec changed; /* the file, as we know it */
-	off_t size;
+	struct mark known;     /* the file that was read or written last */
+	struct mark seen;      /* at the last look; who edits has done when it stays so */
 	unsigned nlooks;
 	int64_t said_s; /* a fault; 0: never */
 };
@@ -67,17 +75,22 @@ static bool take_line(struct ban_table *table, struct str line, int64_t now_s)
 	if (!str_word(&line, &rule))
 		rule = STR("manual");
 	str_copy(str_first(rule, BAN_NAME_MAX_BYTES), ban.rule, sizeof(ban.rule));
-	return ban.until_s <= now_s || ban_table_add(table, &ban);
+	return ban.until_s <= now_s || ban_table_load(table, &ban);
 }
 
+/* The table has the bans of text then, and those that no file has had yet. There is no moment without them. */
 static void take_text(struct ban_file *file, struct str text)
 {
+	bool has_more = ban_table_version(file->table) != file->version;
+	uint64_t version = ban_table_next_version(file->table);
 	unsigned nbad = 0;
 	struct str line;
 
-	ban_table_clear(file->table);
 	while (str_split(&text, '\n', &line))
 		nbad += !take_line(file->table, line, clock_wall_s());
+	ban_table_forget(file->table, file->version);
+	if (!has_more)
+		file->version = version;
 	if (nbad > 0)
 		log_say(1, "WARNING: %u lines of %s are no bans (ADDRESS[/BITS] TIME RULE), or "
 			"too many: left out", nbad, file->path);
@@ -93,11 +106,15 @@ static bool read_all(int fd, struct buf *text)
 	return n == 0;
 }
 
-static void note_file(struct ban_file *file, const struct stat *st)
+static struct mark mark_of(const struct stat *st)
 {
-	file->changed = st->st_mtim;
-	file->size = st->st_size;
-	file->version = ban_table_version(file->table);
+	return (struct mark){st->st_dev, st->st_ino, st->st_size, st->st_mtim};
+}
+
+static bool is_same(const struct mark *a, const struct mark *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 static void read_file(struct ban_file *file)
@@ -116,20 +133,21 @@ static void read_file(struct ban_file *file)
 		say_fault(file, "read", errno);
 	} else {
 		take_text(file, buf_str(&text));
-		note_file(file, &st);
+		file->known = mark_of(&st);
 	}
 	buf_fini(&text);
 	close(fd);
 }
 
-/* Somebody has edited it. */
-static bool has_changed(const struct ban_file *file)
+/* The file is another one than we know. */
+static bool is_edited(struct ban_file *file)
 {
 	struct stat st;
 
-	return stat(file->path, &st) == 0 &&
-	       (st.st_mtim.tv_sec != file->changed.tv_sec ||
-		st.st_mtim.tv_nsec != file->changed.tv_nsec || st.st_size != file->size);
+	if (stat(file->path, &st) != 0)
+		return false;
+	file->seen = mark_of(&st);
+	return !is_same(&file->seen, &file->known);
 }
 
 /* ---- writing */
@@ -168,6 +186,30 @@ static bool write_text(int fd, struct str text)
 	return true;
 }
 
+/* Puts path_new in the place of path, unless that is another file than we know: then it stays. Where names cannot be
+ * exchanged, what is edited in this very moment is lost. */
+static bool put_in_place(struct ban_file *file)
+{
+	const char *from = file->path_new, *to = file->path;
+	struct mark there;
+	struct stat st;
+
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return true;
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0)
+		return rename(from, to) == 0;
+	if (stat(from, &st) == 0) {
+		there = mark_of(&st);
+		if (!is_same(&there, &file->known)) {
+			renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE);
+			errno = EAGAIN;
+			return false;
+		}
+	}
+	unlink(from);
+	return true;
+}
+
 static bool write_new(struct ban_file *file, struct str text, struct stat *st)
 {
 	int fd = open(file->path_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -175,8 +217,7 @@ static bool write_new(struct ban_file *file, struct str text, struct stat *st)
 
 	if (fd < 0)
 		return false;
-	is_good = write_text(fd, text) && fstat(fd, st) == 0 &&
-		  rename(file->path_new, file->path) == 0;
+	is_good = write_text(fd, text) && fstat(fd, st) == 0 && put_in_place(file);
 	close(fd);
 	return is_good;
 }
@@ -190,9 +231,9 @@ static void write_file(struct ban_file *file)
 	buf_init(&text, MAX_FILE_BYTES);
 	put_bans(file, &text);
 	if (write_new(file, buf_str(&text), &st)) {
-		note_file(file, &st);
+		file->known = mark_of(&st);
 		file->version = version;
-	} else {
+	} else if (errno != EAGAIN) { /* edited just now: it is read with the next look */
 		say_fault(file, "write", errno);
 	}
 	buf_fini(&text);
@@ -200,14 +241,22 @@ static void write_file(struct ban_file *file)
 
 /* ---- life */
 
-static void look(struct ban_file *file)
+/* What differs is read once two looks have found it the same, or at once if there will be no second one. Nothing
+ * is written over it meanwhile. */
+static void look(struct ban_file *file, bool is_only)
 {
+	struct mark before = file->seen;
+	bool is_other;
+
 	if (file->nlooks++ % SWEEP_EVERY == 0)
 		ban_table_sweep(file->table, clock_wall_s());
 	if (!file->path)
 		return;
-	if (has_changed(file))
+	is_other = is_edited(file);
+	if (is_other && (is_only || is_same(&file->seen, &before)))
 		read_file(file);
+	else if (is_other)
+		return;
 	if (ban_table_version(file->table) != file->version)
 		write_file(file);
 }
@@ -216,7 +265,7 @@ static void look_due(struct timer *timer)
 {
 	struct ban_file *file = CONTAINER(timer, struct ban_file, timer);
 
-	look(file);
+	look(file, false);
 	timer_set(file->loop, timer, loop_now_ms(file->loop) + LOOK_MS);
 }
 
@@ -232,7 +281,8 @@ struct ban_file *ban_file_start(struct ban_table *table, const char *path, struc
 		file->path_new = mem_printf("%s.new", path);
 	}
 	timer_init(&file->timer, look_due);
-	look_due(&file->timer);
+	look(file, true);
+	timer_set(loop, &file->timer, loop_now_ms(loop) + LOOK_MS);
 	return file;
 }
 
@@ -246,7 +296,7 @@ void ban_file_stop(struct ban_file *file)
 	if (!file)
 		return;
 	timer_cancel(&file->timer);
-	look(file);
+	look(file, true);
 	mem_free(file->path);
 	mem_free(file->path_new);
 	mem_free(file);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/epoch.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
@@ -22,24 +23,22 @@ enum {
 	MIN_V6_BITS = 16,
 };
 
+/* Links are read without the lock, within an epoch: an entry never changes, another takes its place. */
 struct entry {
-	struct entry *next;
+	_Atomic(struct entry *) next;
 	struct ban ban;
-};
-
-struct bucket {
-	atomic_uint n; /* entries; read without the lock, relaxed */
-	struct entry *first;
+	uint64_t version;          /* of the table, when it came */
+	struct epoch_item retired; /* once it is taken out */
 };
 
 struct ban_table {
 	uint64_t seed;
-	atomic_uint_least64_t version;             /* relaxed */
-	atomic_uint nentries;                      /* relaxed */
-	atomic_uint nof_bits[MAX_BITS + 1];        /* entries of each length; relaxed */
-	atomic_uint_least64_t bits_in_use[2];      /* a bit for each length but 0; relaxed */
-	struct lock lock;                          /* of all that follows */
-	struct bucket buckets[NBUCKETS];
+	atomic_uint_least64_t version;        /* relaxed */
+	atomic_uint nentries;                 /* relaxed */
+	atomic_uint_least64_t bits_in_use[2]; /* a bit for each length but 0; relaxed */
+	struct lock lock;                     /* of changes, and of all that follows but for the links */
+	unsigned nof_bits[MAX_BITS + 1];      /* entries of each length */
+	_Atomic(struct entry *) buckets[NBUCKETS];
 };
 
 /* ---- prefixes */
@@ -126,6 +125,7 @@ struct ban_table *ban_table_create(void)
 	struct ban_table *table = mem_zalloc(sizeof(*table));
 
 	table->seed = random_u64();
+	ban_table_next_version(table); /* no entry is of version 0 */
 	lock_init(&table->lock);
 	return table;
 }
@@ -134,7 +134,8 @@ void ban_table_destroy(struct ban_table *table)
 {
 	if (!table)
 		return;
-	ban_table_clear(table);
+	ban_table_forget(table, UINT64_MAX);
+	epoch_reclaim();
 	lock_fini(&table->lock);
 	mem_free(table);
 }
@@ -144,7 +145,7 @@ static bool is_same(const struct ban_prefix *a, const struct ban_prefix *b)
 	return a->nbits == b->nbits && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
-static struct bucket *bucket_of(struct ban_table *table, const struct ban_prefix *prefix)
+static _Atomic(struct entry *) *bucket_of(struct ban_table *table, const struct ban_prefix *prefix)
 {
 	struct str ip = {(const char *)prefix->ip, sizeof(prefix->ip)};
 
@@ -153,16 +154,34 @@ static struct bucket *bucket_of(struct ban_table *table, const struct ban_prefix
 
 /* ---- looking up */
 
+static struct entry *follow(const _Atomic(struct entry *) *link)
+{
+	return atomic_load(link);
+}
+
+static bool has_ban(const _Atomic(struct entry *) *bucket, const struct ban_prefix *prefix,
+		    int64_t now_s)
+{
+	for (const struct entry *entry = follow(bucket); entry; entry = follow(&entry->next))
+		if (is_same(&entry->ban.prefix, prefix) && entry->ban.until_s > now_s)
+			return true;
+	return false;
+}
+
 static bool is_banned(struct ban_table *table, const struct ban_prefix *prefix, int64_t now_s)
 {
-	struct bucket *bucket = bucket_of(table, prefix);
-	bool is_found = false;
+	const _Atomic(struct entry *) *bucket = bucket_of(table, prefix);
+	bool is_found;
 
-	if (atomic_load_explicit(&bucket->n, memory_order_relaxed) == 0)
+	if (!atomic_load_explicit(bucket, memory_order_relaxed))
 		return false;
+	if (epoch_enter()) {
+		is_found = has_ban(bucket, prefix, now_s);
+		epoch_leave();
+		return is_found;
+	}
 	lock_take(&table->lock);
-	for (const struct entry *entry = bucket->first; entry && !is_found; entry = entry->next)
-		is_found = is_same(&entry->ban.prefix, prefix) && entry->ban.until_s > now_s;
+	is_found = has_ban(bucket, prefix, now_s);
 	lock_drop(&table->lock);
 	return is_found;
 }
@@ -195,130 +214,159 @@ bool ban_table_has(struct ban_table *table, const struct addr *addr, int64_t now
 
 /* ---- changes */
 
-static void count_locked(struct ban_table *table, struct bucket *bucket, unsigned nbits, int by)
+static void count_locked(struct ban_table *table, unsigned nbits, int by)
 {
-	unsigned n;
+	uint64_t bit = UINT64_C(1) << (nbits - 1) % 64;
+	atomic_uint_least64_t *half = &table->bits_in_use[(nbits - 1) / 64];
 
 	lock_check_held(&table->lock);
-	atomic_fetch_add_explicit(&bucket->n, (unsigned)by, memory_order_relaxed);
 	atomic_fetch_add_explicit(&table->nentries, (unsigned)by, memory_order_relaxed);
-	n = atomic_fetch_add_explicit(&table->nof_bits[nbits], (unsigned)by,
-				      memory_order_relaxed) + (unsigned)by;
-	if (n == 0)
-		atomic_fetch_and_explicit(&table->bits_in_use[(nbits - 1) / 64],
-					  ~(UINT64_C(1) << (nbits - 1) % 64), memory_order_relaxed);
+	table->nof_bits[nbits] += (unsigned)by;
+	if (table->nof_bits[nbits] == 0)
+		atomic_fetch_and_explicit(half, ~bit, memory_order_relaxed);
 	else
-		atomic_fetch_or_explicit(&table->bits_in_use[(nbits - 1) / 64],
-					 UINT64_C(1) << (nbits - 1) % 64, memory_order_relaxed);
+		atomic_fetch_or_explicit(half, bit, memory_order_relaxed);
 }
 
-static void changed(struct ban_table *table)
+static _Atomic(struct entry *) *place_locked(struct ban_table *table,
+					     const struct ban_prefix *prefix)
 {
-	atomic_fetch_add_explicit(&table->version, 1, memory_order_relaxed);
-}
-
-static struct entry **place_locked(struct ban_table *table, const struct ban_prefix *prefix)
-{
-	struct entry **at = &bucket_of(table, prefix)->first;
+	_Atomic(struct entry *) *at = bucket_of(table, prefix);
 
 	lock_check_held(&table->lock);
-	while (*at && !is_same(&(*at)->ban.prefix, prefix))
-		at = &(*at)->next;
+	while (follow(at) && !is_same(&follow(at)->ban.prefix, prefix))
+		at = &follow(at)->next;
 	return at;
+}
+
+static void free_entry(struct epoch_item *item)
+{
+	mem_free(CONTAINER(item, struct entry, retired));
+}
+
+/* Puts fresh (NULL: nothing) in the place of the entry that at leads to (none: at the end). The old one is to be
+ * retired once the lock is dropped. */
+static struct entry *put_locked(struct ban_table *table, _Atomic(struct entry *) *at,
+				struct entry *fresh)
+{
+	struct entry *old = follow(at), *next = old ? follow(&old->next) : NULL;
+
+	if (fresh)
+		atomic_store(&fresh->next, next);
+	atomic_store(at, fresh ? fresh : next);
+	if (fresh) /* first: a length that both have stays in use */
+		count_locked(table, fresh->ban.prefix.nbits, 1);
+	if (old)
+		count_locked(table, old->ban.prefix.nbits, -1);
+	return old;
+}
+
+static void retire(struct entry *entry)
+{
+	entry->retired = (struct epoch_item){.free = free_entry};
+	epoch_retire(&entry->retired);
+}
+
+static bool put(struct ban_table *table, const struct ban *ban, bool is_news)
+{
+	struct entry *fresh = mem_zalloc(sizeof(*fresh)), *old = NULL;
+	_Atomic(struct entry *) *at;
+	bool is_full;
+
+	fresh->ban = *ban;
+	lock_take(&table->lock);
+	at = place_locked(table, &ban->prefix);
+	is_full = !follow(at) &&
+		  atomic_load_explicit(&table->nentries, memory_order_relaxed) >= BAN_TABLE_MAX;
+	if (!is_full) {
+		fresh->version = is_news ? ban_table_next_version(table) : ban_table_version(table);
+		old = put_locked(table, at, fresh);
+	}
+	lock_drop(&table->lock);
+	if (old)
+		retire(old);
+	if (is_full)
+		mem_free(fresh);
+	return !is_full;
 }
 
 bool ban_table_add(struct ban_table *table, const struct ban *ban)
 {
-	struct entry *fresh, **at;
-	bool is_full = false;
-
-	fresh = mem_zalloc(sizeof(*fresh));
-	fresh->ban = *ban;
-	lock_take(&table->lock);
-	at = place_locked(table, &ban->prefix);
-	if (*at) {
-		(*at)->ban = *ban;
-	} else if (atomic_load_explicit(&table->nentries, memory_order_relaxed) >= BAN_TABLE_MAX) {
-		is_full = true;
-	} else {
-		*at = fresh;
-		fresh = NULL;
-		count_locked(table, bucket_of(table, &ban->prefix), ban->prefix.nbits, 1);
-	}
-	lock_drop(&table->lock);
-	mem_free(fresh);
-	if (!is_full)
-		changed(table);
-	return !is_full;
+	return put(table, ban, true);
 }
 
-static struct entry *unlink_locked(struct ban_table *table, struct entry **at)
+bool ban_table_load(struct ban_table *table, const struct ban *ban)
 {
-	struct entry *entry = *at;
-
-	*at = entry->next;
-	count_locked(table, bucket_of(table, &entry->ban.prefix), entry->ban.prefix.nbits, -1);
-	return entry;
+	return put(table, ban, false);
 }
 
 bool ban_table_remove(struct ban_table *table, const struct ban_prefix *prefix)
 {
-	struct entry *entry = NULL, **at;
+	struct entry *old = NULL;
+	_Atomic(struct entry *) *at;
 
 	lock_take(&table->lock);
 	at = place_locked(table, prefix);
-	if (*at)
-		entry = unlink_locked(table, at);
+	if (follow(at))
+		old = put_locked(table, at, NULL);
 	lock_drop(&table->lock);
-	mem_free(entry);
-	if (entry)
-		changed(table);
-	return entry != NULL;
+	if (!old)
+		return false;
+	retire(old);
+	ban_table_next_version(table);
+	return true;
+}
+
+/* Takes out what ended by now_s or came at version or before. */
+static bool sweep(struct ban_table *table, int64_t now_s, uint64_t version)
+{
+	bool is_changed = false;
+
+	for (unsigned i = 0; i < NBUCKETS; i++) {
+		_Atomic(struct entry *) *at = &table->buckets[i];
+		struct epoch_item *ended = NULL;
+
+		if (!atomic_load_explicit(at, memory_order_relaxed))
+			continue;
+		lock_take(&table->lock);
+		while (follow(at)) {
+			struct entry *entry = follow(at);
+
+			if (entry->ban.until_s > now_s && entry->version > version) {
+				at = &entry->next;
+				continue;
+			}
+			put_locked(table, at, NULL);
+			entry->retired = (struct epoch_item){.next = ended, .free = free_entry};
+			ended = &entry->retired;
+		}
+		lock_drop(&table->lock);
+		is_changed |= ended != NULL;
+		epoch_retire(ended);
+	}
+	return is_changed;
 }
 
 void ban_table_sweep(struct ban_table *table, int64_t now_s)
 {
-	for (unsigned i = 0; i < NBUCKETS; i++) {
-		struct entry **at = &table->buckets[i].first, *ended = NULL;
-
-		if (atomic_load_explicit(&table->buckets[i].n, memory_order_relaxed) == 0)
-			continue;
-		lock_take(&table->lock);
-		while (*at) {
-			struct entry *entry;
-
-			if ((*at)->ban.until_s > now_s) {
-				at = &(*at)->next;
-				continue;
-			}
-			entry = unlink_locked(table, at);
-			entry->next = ended;
-			ended = entry;
-		}
-		lock_drop(&table->lock);
-		if (ended)
-			changed(table);
-		while (ended) {
-			struct entry *next = ended->next;
-
-			mem_free(ended);
-			ended = next;
-		}
-	}
+	if (sweep(table, now_s, 0))
+		ban_table_next_version(table);
 }
 
-void ban_table_clear(struct ban_table *table)
+void ban_table_forget(struct ban_table *table, uint64_t version)
 {
-	ban_table_sweep(table, INT64_MAX);
+	sweep(table, INT64_MIN, version);
 }
 
 void ban_table_copy(struct ban_table *table, struct buf *out)
 {
 	for (unsigned i = 0; i < NBUCKETS; i++) {
-		if (atomic_load_explicit(&table->buckets[i].n, memory_order_relaxed) == 0)
+		const struct entry *entry;
+
+		if (!atomic_load_explicit(&table->buckets[i], memory_order_relaxed))
 			continue;
 		lock_take(&table->lock);
-		for (const struct entry *entry = table->buckets[i].first; entry; entry = entry->next)
+		for (entry = follow(&table->buckets[i]); entry; entry = follow(&entry->next))
 			buf_add(out, &entry->ban, sizeof(entry->ban));
 		lock_drop(&table->lock);
 	}
@@ -327,4 +375,9 @@ void ban_table_copy(struct ban_table *table, struct buf *out)
 uint64_t ban_table_version(const struct ban_table *table)
 {
 	return atomic_load_explicit(&table->version, memory_order_relaxed);
+}
+
+uint64_t ban_table_next_version(struct ban_table *table)
+{
+	return atomic_fetch_add_explicit(&table->version, 1, memory_order_relaxed) + 1;
 }

@@ -2,9 +2,11 @@
 /* proxy/limits/ban_table.h: which addresses and prefixes are shut out, until when and why.
  *
  * Looking an address up costs a load while there are no bans, and a load for each length of prefix in
- * use while its bucket is empty. At most BAN_TABLE_MAX entries; ends of bans are wall clock.
+ * use while its bucket is empty, a walk of some entries otherwise. At most BAN_TABLE_MAX entries; ends of
+ * bans are wall clock.
  *
- * Threads: any; a leaf lock, held for a look along one bucket or a change. */
+ * Threads: any. Looking up takes no lock (an epoch); a leaf lock is held for a change, and for a look along one
+ * bucket by who copies. */
 #ifndef PROXY_BAN_TABLE_H
 #define PROXY_BAN_TABLE_H
 #include <stdbool.h>
@@ -46,14 +48,20 @@ bool ban_table_has(struct ban_table *table, const struct addr *addr, int64_t now
 bool ban_table_add(struct ban_table *table, const struct ban *ban);
 /* False: it was not banned. */
 bool ban_table_remove(struct ban_table *table, const struct ban_prefix *prefix);
-/* Takes out what ended; clear: all. */
+/* Takes out what ended. */
 void ban_table_sweep(struct ban_table *table, int64_t now_s);
-void ban_table_clear(struct ban_table *table);
 
 /* Appends the struct ban of all, in no order. */
 void ban_table_copy(struct ban_table *table, struct buf *out);
 
-/* A number that changes with each ban that comes or goes (the file is to be written). */
+/* ---- for the file that has them
+ *
+ * The version is a number that grows with each ban that comes or goes: the file is to be written. What follows
+ * makes no version by itself. */
 uint64_t ban_table_version(const struct ban_table *table);
+uint64_t ban_table_next_version(struct ban_table *table); /* makes one */
+bool ban_table_load(struct ban_table *table, const struct ban *ban); /* as ban_table_add */
+/* Takes out what was last added or loaded at this version or an earlier one. */
+void ban_table_forget(struct ban_table *table, uint64_t version);
 
 #endif

@@ -7,7 +7,7 @@ By itself it is a piece of that day at the same pace; DAY_S=120 (`make endurance
 cache that is nearly full at its start: FILL_MB of what was stored before the day began.
 
 The requests: one in ten is for a page that nobody has asked for before, or was not until lately (3 new
-ones a second), one in ten for twenty pages that expire after 30 s and are then asked for by their ETag, all
+ones a second), one in ten for twenty pages that are renewed by their ETag every 30 s, and served stale meanwhile, all
 others for what is stored, by a Zipf law. What is written is counted by the system for the process: the
 run's (it has a day's requests in it, or its part of them), until it has been quiet for a while; the whole
 adds, for the other hours of the day, what an idle Bobtail writes in the two minutes that follow."""
@@ -82,7 +82,8 @@ class Origin(threading.Thread):
 
 def answer(path, is_known):
     is_hot = path.startswith("/hot/")
-    head = f'ETag: "1"\r\nCache-Control: max-age={30 if is_hot else 100_000}\r\n'
+    lifetime = "max-age=30, stale-while-revalidate=60" if is_hot else "max-age=100000"
+    head = f'ETag: "1"\r\nCache-Control: {lifetime}\r\n'
     if is_known:
         return f"HTTP/1.1 304 Not Modified\r\n{head}\r\n".encode()
     body = body_of(path)
