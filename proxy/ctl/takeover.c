@@ -17,6 +17,7 @@
 #include "lib/base/heap.h"
 #include "proxy/ctl/client.h"
 #include "proxy/ctl/commands.h"
+#include "proxy/ctl/takeover_beside.h"
 #include "proxy/ctl/takeover_sockets.h"
 #include "proxy/pid_file.h"
 #include "squid-compat/config.h"
@@ -56,9 +57,9 @@ const char ctl_takeover_help[] =
 	"New connections are neither refused nor lost. Squid closes idle connections as it ends: a client that\n"
 	"sends a request on one in that moment has to repeat it, as always when a server closes. If Bobtail\n"
 	"does not come up, Squid goes on as if nothing had been.\n"
-	"--back ends Bobtail and starts Squid with its old command line. Squid cannot be given sockets: from\n"
-	"the moment that Bobtail lets go of the ports until Squid has them (mostly some 100 ms; it is said)\n"
-	"connections are refused, and those that nobody has accepted yet are reset.\n"
+	"--back starts Squid with its old command line, and traces it (ptrace) until it listens beside Bobtail;\n"
+	"then new connections go to Squid, and Bobtail finishes and ends. Where tracing is forbidden, Bobtail\n"
+	"ends first: until Squid has the ports (mostly some 100 ms; it is said) connections are refused.\n"
 	"Where systemd runs, and Squid is its service, the services are stopped, started, disabled and enabled\n"
 	"instead, and connections are refused for a moment in both directions; /etc/bobtail/bobtail.conf then\n"
 	"has to say \"include FILE\".\n"
@@ -420,7 +421,32 @@ static int end_bobtail(const struct takeover *takeover)
 	return status;
 }
 
-static int swap_back(struct takeover *takeover, char **argv)
+static bool take_bobtails(const struct takeover *takeover, struct takeover_sockets *sockets)
+{
+	struct err_text why = {""};
+	pid_t pid;
+
+	return pid_file_read(takeover->pid_path, &pid, &why) == ERR_OK &&
+	       takeover_sockets_take(pid, sockets, &why);
+}
+
+/* Squid listens beside Bobtail before that ends. */
+static enum takeover_beside swap_beside(char **argv, const struct takeover *takeover)
+{
+	struct takeover_sockets sockets;
+	enum takeover_beside is = BESIDE_IMPOSSIBLE;
+
+	if (!take_bobtails(takeover, &sockets))
+		return is;
+	is = takeover_start_beside(argv, &sockets, START_MS);
+	if (is == BESIDE_LISTENS)
+		usleep(SETTLE_MS * 1000); /* for Bobtail to accept what was connecting */
+	takeover_sockets_close(&sockets);
+	return is;
+}
+
+/* Nobody listens in between. */
+static int swap_in_turn(const struct takeover *takeover, char **argv)
 {
 	int64_t began_us, let_go_us;
 
@@ -432,10 +458,28 @@ static int swap_back(struct takeover *takeover, char **argv)
 	let_go_us = clock_mono_us();
 	if (!start_squid(argv) || !wait_for_ports(takeover->config, false))
 		return ctl_fail("Squid does not come up: %s", argv[0]);
-	unlink(takeover->cmdline);
 	printf("Squid serves; nobody listened for some %d ms\n",
 	       (int)((clock_mono_us() - (began_us + let_go_us) / 2) / 1000));
 	return CTL_OK;
+}
+
+static int swap_back(struct takeover *takeover, char **argv)
+{
+	int status = CTL_OK;
+
+	switch (swap_beside(argv, takeover)) {
+	case BESIDE_LISTENS:
+		printf("Squid serves; Bobtail finishes its requests\n");
+		status = end_bobtail(takeover);
+		break;
+	case BESIDE_FAILED:
+		return ctl_fail("Squid does not come up (its cache_log has the reason): Bobtail goes on");
+	case BESIDE_IMPOSSIBLE:
+		status = swap_in_turn(takeover, argv);
+	}
+	if (status == CTL_OK)
+		unlink(takeover->cmdline);
+	return status;
 }
 
 static int run_back(struct takeover *takeover)

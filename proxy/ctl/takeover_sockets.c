@@ -17,7 +17,7 @@ enum { FIRST_OWN_FD = 600, PATH_BYTES = 64 }; /* below it, their numbers can be 
 
 /* ---- a descriptor of another process */
 
-static int copy_fd(pid_t pid, int their_fd)
+int takeover_copy_fd(pid_t pid, int their_fd)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd, high;
 
@@ -121,7 +121,7 @@ static bool has(const struct takeover_sockets *sockets, int fd)
 static void take_socket(void *user, pid_t pid, int their_fd)
 {
 	struct takeover_sockets *sockets = user;
-	int fd = copy_fd(pid, their_fd);
+	int fd = takeover_copy_fd(pid, their_fd);
 
 	if (fd < 0)
 		return;
@@ -136,7 +136,7 @@ bool takeover_sockets_take(pid_t pid, struct takeover_sockets *sockets, struct e
 	int test;
 
 	*sockets = (struct takeover_sockets){0};
-	test = copy_fd(pid, STDIN_FILENO);
+	test = takeover_copy_fd(pid, STDIN_FILENO);
 	if (test < 0 && errno != EBADF) {
 		err_say(why, "no access to the sockets of process %d: %s", (int)pid, strerror(errno));
 		return false;
@@ -171,7 +171,7 @@ static void silence_in(void *user, pid_t pid, int their_epoll)
 	struct silencing *silencing = user;
 	int number = silencing->socket->their_fd;
 	struct epoll_event event = {.events = EPOLLIN | EPOLLHUP | EPOLLERR, .data.fd = number};
-	int epoll = copy_fd(pid, their_epoll);
+	int epoll = takeover_copy_fd(pid, their_epoll);
 	int saved = fcntl(number, F_DUPFD_CLOEXEC, FIRST_OWN_FD); /* what we had there; -1: nothing */
 
 	if (epoll >= 0 && dup2(silencing->socket->fd, number) == number) {

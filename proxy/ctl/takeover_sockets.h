@@ -32,4 +32,7 @@ void takeover_sockets_close(struct takeover_sockets *sockets);
  * longer. Connections that they have accepted go on. How many sockets that was done to. */
 unsigned takeover_sockets_silence(const struct takeover_sockets *sockets, bool is_again);
 
+/* A descriptor of another process; ours, close-on-exec, with a number above those that it has. -1: errno tells. */
+int takeover_copy_fd(pid_t pid, int their_fd);
+
 #endif
