@@ -286,7 +286,8 @@ static bool is_certificate(struct str word)
 	       str_starts_with(word, STR("%USER_CA_CERT_"));
 }
 
-/* All words that begin with %, apart by a blank, and %DATA at the end unless it is among them. */
+/* All words that begin with %, a blank behind each, and %DATA at the end unless it is among them (then
+ * Squid, too, leaves the last blank there). */
 static void join_format(struct external_line *line, struct buf *out)
 {
 	const struct words *words = line->words;
@@ -297,8 +298,6 @@ static void join_format(struct external_line *line, struct buf *out)
 
 		if (!str_starts_with(word, STR("%")))
 			break;
-		if (out->len > 0)
-			buf_add_char(out, ' ');
 		has_data |= str_starts_with(word, STR("%DATA"));
 		line->type->wants_user |= str_starts_with(word, STR("%LOGIN")) ||
 					  str_eq(word, STR("%ul"));
@@ -306,9 +305,10 @@ static void join_format(struct external_line *line, struct buf *out)
 			buf_add_str(out, STR("%_certificate"));
 		else
 			translate(word, out);
+		buf_add_char(out, ' ');
 	}
 	if (out->len > 0 && !has_data)
-		buf_add_str(out, STR(" %_data"));
+		buf_add_str(out, STR("%_data"));
 }
 
 static bool read_format(struct external_acl_types *types, struct external_line *line)
@@ -323,8 +323,8 @@ static bool read_format(struct external_acl_types *types, struct external_line *
 			   "external_acl_type %.*s: there is no %%FORMAT before the program",
 			   STR_ARG(type->name));
 	else
-		type->format = logformat_compile_question(buf_str(&format), type->quotes_as_shell,
-							  types->arena_, line->report);
+		type->format = logformat_compile_question(buf_str(&format), types->arena_,
+							  line->report);
 	if (type->format) {
 		type->wants_reply = logformat_wants_reply(type->format);
 		type->identity = arena_str(types->arena_, buf_str(&format));

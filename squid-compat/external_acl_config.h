@@ -20,7 +20,7 @@ struct external_acl_type {
 	int64_t timeout_s, stale_s;
 	unsigned max_entries; /* cache= */
 	unsigned grace_percent;
-	bool quotes_as_shell; /* quote=shell, protocol=2.5: else by %XX */
+	bool quotes_as_shell; /* quote=shell, protocol=2.5: the ACL's arguments; else by %XX */
 	bool wants_user;      /* %LOGIN: he has to say who he is */
 	bool wants_reply;     /* %<h...: what is asked changes when the reply is there */
 	const struct logformat *format; /* the whole question, facts->acl_name and ->acl_data too */

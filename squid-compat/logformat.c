@@ -257,11 +257,10 @@ const struct logformat *logformat_compile(struct str text, struct arena *arena,
 	return compile(text, false, LOG_ENCODE_RAW, arena, report);
 }
 
-const struct logformat *logformat_compile_question(struct str text, bool quotes_as_shell,
-						   struct arena *arena, struct report *report)
+const struct logformat *logformat_compile_question(struct str text, struct arena *arena,
+						   struct report *report)
 {
-	return compile(text, true, quotes_as_shell ? LOG_ENCODE_SHELL : LOG_ENCODE_URL_KEEP, arena,
-		       report);
+	return compile(text, true, LOG_ENCODE_URL_KEEP, arena, report);
 }
 
 bool logformat_wants_reply(const struct logformat *format)

@@ -25,10 +25,10 @@ const struct logformat *logformat_compile(struct str text, struct arena *arena,
 					  struct report *report);
 
 /* A question to a helper of external ACLs: the codes _acl, _data and _certificate are known too. What
- * has no encoding of its own is quoted, so that it stays one word: by %XX (what is escaped already
- * stays), or as a shell has it. */
-const struct logformat *logformat_compile_question(struct str text, bool quotes_as_shell,
-						   struct arena *arena, struct report *report);
+ * has no encoding of its own is quoted by %XX, so that it stays one word; what is escaped already stays.
+ * (So it is in Squid with quote=shell, too.) */
+const struct logformat *logformat_compile_question(struct str text, struct arena *arena,
+						   struct report *report);
 
 /* Appends; no newline. */
 void logformat_render(const struct logformat *format, const struct log_facts *facts,

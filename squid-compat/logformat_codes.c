@@ -294,16 +294,39 @@ void log_head_text(const struct http_head *head, struct buf *out)
 	}
 }
 
-/* What stands behind "element=" in a list apart by separator. */
-static struct str list_member(struct str list, char separator, struct str element)
+/* Cuts an element off a list, as Squid does: a comma always ends it, separator besides; neither does
+ * within quotes, in which a backslash hides the byte behind it. */
+static bool cut_element(struct str *list, char separator, struct str *element)
+{
+	bool is_quoted = false;
+	size_t n = 0;
+
+	if (list->len == 0)
+		return false;
+	for (; n < list->len; n++) {
+		char c = list->at[n];
+
+		if (c == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && c == '\\')
+			n++;
+		else if (!is_quoted && (c == separator || c == ','))
+			break;
+	}
+	*element = str_first(*list, n);
+	*list = str_from(*list, n + 1);
+	return true;
+}
+
+/* What stands behind "name=" in a list. */
+static struct str list_member(struct str list, char separator, struct str name)
 {
 	struct str part;
 
-	while (str_split(&list, separator, &part)) {
+	while (cut_element(&list, separator, &part)) {
 		part = str_trim(part);
-		if (str_starts_with_nocase(part, element) && part.len > element.len &&
-		    part.at[element.len] == '=')
-			return str_from(part, element.len + 1);
+		if (str_starts_with(part, name) && part.len > name.len && part.at[name.len] == '=')
+			return str_from(part, name.len + 1);
 	}
 	return STR_NONE;
 }

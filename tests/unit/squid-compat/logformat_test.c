@@ -42,7 +42,8 @@ static void init(struct rig *rig)
 	head_of_lines(&rig->request, "Host: w.example\nReferer: http://ref/\n"
 				     "User-Agent: UA/1 \"q\"\n"
 				     "X: a b\"c\\d%[e]\t\xe9\nTwo: 1\nTwo: 2\n"
-				     "Cookie: s=1; session=abc; t=2\n");
+				     "Cookie: s=1; session=abc; t=2\n"
+				     "List: M=0, q=\"x, m=1; m=2\"; m=3 , n= 4;o=\"open, p=5\n");
 	head_of_lines(&rig->reply, "Content-Type: text/plain\n");
 	rig->facts = (struct log_facts){
 		.options = &rig->options,
@@ -193,6 +194,9 @@ static void codes_render_as_in_squid(void **state)
 		{"%{Two}>h", "1,%202"},
 		{"%{Cookie:;session}>h", "abc"},
 		{"%{Cookie:;none}>h", "-"},
+		/* A comma separates too, not within quotes. */
+		{"%'{List:;m}>h %'{List:n}>h %'{List:;n}>h", "3  4;o=\"open, p=5  4"},
+		{"%'{List:;q}>h %'{List:;p}>h", "\"x, m=1; m=2\" -"},
 		{"%{Missing}>h|%8{Missing}>h|%-4{Missing}>h|", "-|-|-|"},
 		{"%<h{content-type}", "text/plain"},
 		{"%% 100%%", "% 100%"},
