@@ -53,7 +53,10 @@ enum acl_external_state {
 	ACL_EXTERNAL_UNKNOWN, /* the helper has to be asked: see ACL_NEED_EXTERNAL */
 	ACL_EXTERNAL_MATCH,
 	ACL_EXTERNAL_MISMATCH,
-	ACL_EXTERNAL_UNDECIDED,
+	ACL_EXTERNAL_UNDECIDED, /* denies */
+	/* Undecided in the request's favour: whatever keeps a line that allows, and not one that denies.
+	 * Outside of access lists a mismatch. */
+	ACL_EXTERNAL_FAVOURS,
 };
 
 struct acl_facts;

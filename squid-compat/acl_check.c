@@ -81,10 +81,21 @@ enum acl_match acl_match(const struct acl *acl, struct acl_check *check)
 	return acl->type->match(acl, check);
 }
 
+static enum acl_match term_match(const struct acl_term *term, struct acl_check *check)
+{
+	bool match_favours = check->match_favours;
+	enum acl_match match;
+
+	check->match_favours = match_favours != term->is_negated;
+	match = acl_match(term->acl, check);
+	check->match_favours = match_favours;
+	return match;
+}
+
 enum acl_match acl_terms_match(const struct acl_term *terms, size_t n, struct acl_check *check)
 {
 	for (size_t i = 0; i < n; i++) {
-		enum acl_match match = acl_match(terms[i].acl, check);
+		enum acl_match match = term_match(&terms[i], check);
 
 		if (match == ACL_STOP)
 			return ACL_STOP;
@@ -245,8 +256,10 @@ static enum acl_verdict answer(const struct access_list *list, struct acl_check 
 {
 	for (size_t i = 0; i < list->n; i++) {
 		const struct access_rule *rule = &list->rules[i];
-		enum acl_match match = acl_terms_match(rule->terms, rule->nterms, check);
+		enum acl_match match;
 
+		check->match_favours = rule->verdict == ACL_ALLOW;
+		match = acl_terms_match(rule->terms, rule->nterms, check);
 		if (listener->tell)
 			listener->tell(listener->user, rule->text, match == ACL_MATCH,
 			               check->last->name);

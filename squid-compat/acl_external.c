@@ -87,6 +87,8 @@ enum acl_match acl_external_match(const struct acl *acl, struct acl_check *check
 		return ACL_MISMATCH;
 	case ACL_EXTERNAL_UNDECIDED:
 		return acl_check_undecided(check);
+	case ACL_EXTERNAL_FAVOURS:
+		return check->match_favours ? ACL_MATCH : ACL_MISMATCH;
 	case ACL_EXTERNAL_UNKNOWN:
 		break;
 	}

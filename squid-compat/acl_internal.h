@@ -28,6 +28,7 @@ struct acl_check {
 	struct acl_facts *facts;
 	struct acl_result *result;
 	bool is_fast;
+	bool match_favours; /* a match of the ACL that is evaluated helps the request, a mismatch does not */
 	const struct acl *last; /* the last one evaluated */
 };
 

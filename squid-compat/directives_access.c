@@ -29,7 +29,7 @@ const struct directive directives_access[] = {
 	 .help = "how long an address is a user's"},
 	{.name = "external_acl_type", .syntax = "NAME [opts] %FMT... PROGRAM [args]",
 	 .verdict = HONOURED, .parse = parse_external_acl_type,
-	 .help = "a helper program that answers ACLs"},
+	 .help = "a helper program that answers ACLs; timeout=, stale= and on-error= are ours"},
 	{.name = "proxy_protocol_access", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,
 	 FAST_ACCESS(proxy_protocol_access), .help = "who may send the PROXY protocol"},
 	{.name = "follow_x_forwarded_for", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,

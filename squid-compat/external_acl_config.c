@@ -85,6 +85,21 @@ OPTION(read_stale)
 	return read_seconds(value, &line->type->stale_s);
 }
 
+/* stale:N is stale=N by another name, and may stand beside one of the others. */
+OPTION(read_on_error)
+{
+	struct helper_children *children = &line->type->children;
+	enum helper_on_error before = children->on_error;
+
+	if (!helper_read_on_error(value, children) || children->on_error == HELPER_ON_ERROR_BYPASS)
+		return false;
+	if (children->on_error == HELPER_ON_ERROR_STALE) {
+		line->type->stale_s = children->stale_s;
+		children->on_error = before;
+	}
+	return true;
+}
+
 OPTION(read_grace)
 {
 	return read_unsigned(value, 100, &line->type->grace_percent);
@@ -173,6 +188,7 @@ static const struct {
 	{STR("ipv6"), read_nothing},
 	{STR("timeout="), read_timeout},
 	{STR("stale="), read_stale},
+	{STR("on-error="), read_on_error},
 };
 
 /* False: the line cannot be used, and that was said. */

@@ -122,7 +122,7 @@ static bool read_overload(struct str value, struct helper_children *children)
 	return children->overload_is_err || str_eq(value, STR("die"));
 }
 
-static bool read_on_error(struct str value, struct helper_children *children)
+bool helper_read_on_error(struct str value, struct helper_children *children)
 {
 	static const struct {
 		struct str name;
@@ -131,6 +131,7 @@ static bool read_on_error(struct str value, struct helper_children *children)
 		{{"deny", 4}, HELPER_ON_ERROR_DENY},
 		{{"503", 3}, HELPER_ON_ERROR_503},
 		{{"bypass", 6}, HELPER_ON_ERROR_BYPASS},
+		{{"allow", 5}, HELPER_ON_ERROR_ALLOW},
 	};
 	struct str stale = STR("stale:");
 	uint64_t seconds;
@@ -173,7 +174,8 @@ static bool read_children_option(struct helper_children *children, struct str wo
 	if (str_eq(name, STR("on-persistent-overload")))
 		return read_overload(value, children);
 	if (str_eq(name, STR("on-error")))
-		return read_on_error(value, children);
+		return helper_read_on_error(value, children) &&
+		       children->on_error != HELPER_ON_ERROR_ALLOW;
 	for (size_t i = 0; i < COUNT(children_options); i++) {
 		if (!str_eq(name, str_of(children_options[i].name)))
 			continue;

@@ -24,12 +24,14 @@ struct helper_command {
 };
 
 /* on-error=, ours: what a question comes to that no helper answers. auth_param's children know deny, 503
- * and stale; those of url_rewrite and store_id deny (403), 503 and bypass. */
+ * and stale; those of url_rewrite and store_id deny (403), 503 and bypass; external_acl_type deny, allow, 503
+ * and stale. */
 enum helper_on_error {
 	HELPER_ON_ERROR_USUAL = 0, /* 503 when none can be started, else as for a bad password */
-	HELPER_ON_ERROR_DENY,      /* always as for a bad password */
+	HELPER_ON_ERROR_DENY,      /* always as for a bad password; an external ACL denies, with a 403 */
 	HELPER_ON_ERROR_503,       /* always 503 */
 	HELPER_ON_ERROR_BYPASS,    /* the request goes on as if there were no helper */
+	HELPER_ON_ERROR_ALLOW,     /* an external ACL is what helps the request */
 	HELPER_ON_ERROR_STALE,     /* stale:N: what was known until N seconds ago counts, else usual */
 };
 

@@ -13,6 +13,9 @@ void helper_read_command(struct helper_command *command, const struct words *wor
 void helper_check_command(const struct helper_command *command, const char *name,
 			  const struct world *world, struct report *report);
 
+/* The value of on-error=; false: none of its words, of which each directive takes some. */
+bool helper_read_on_error(struct str value, struct helper_children *children);
+
 void helper_children_init(struct helper_children *children);
 /* N [option=value ...] from word first on. */
 void helper_read_children(struct helper_children *children, const struct words *words,

@@ -12,12 +12,13 @@
 
 enum {
 	MAX_WIDTH = 4096, /* wider fields are refused */
-	SCRATCH_BYTES = 2 * LOGFORMAT_MAX_VALUE,
 };
 
 struct logformat {
 	struct log_item *first;
 	bool wants_mime, wants_reply;
+	bool is_question;
+	size_t max_value;
 };
 
 /* ---- compiling */
@@ -233,6 +234,8 @@ static const struct logformat *compile(struct str text, bool is_internal,
 		.of_questions = of_questions,
 	};
 
+	format->is_question = is_internal;
+	format->max_value = is_internal ? LOGFORMAT_MAX_ASKED_VALUE : LOGFORMAT_MAX_VALUE;
 	while (compiling.text.len > 0) {
 		struct str before = compiling.text;
 
@@ -329,8 +332,8 @@ static void render_seconds(const struct log_item *item, int64_t us, struct buf *
 	buf_add(out, text, (size_t)len);
 }
 
-static void render_code(const struct log_item *item, const struct log_facts *facts,
-			struct buf *scratch, struct buf *out)
+static void render_code(const struct logformat *format, const struct log_item *item,
+			const struct log_facts *facts, struct buf *scratch, struct buf *out)
 {
 	struct log_value value;
 	size_t start = out->len;
@@ -345,12 +348,14 @@ static void render_code(const struct log_item *item, const struct log_facts *fac
 	else if (value.kind == LOG_VALUE_SECONDS)
 		render_seconds(item, value.number, out);
 	else if (value.text.len > 0)
-		log_encode(out, item->encoding, str_first(value.text, LOGFORMAT_MAX_VALUE));
+		log_encode(out, item->encoding, str_first(value.text, format->max_value));
 	if (value.kind < LOG_VALUE_NUMBER && value.text.len == 0)
 		/* as Squid: a missing value has no width */
 		buf_add_str(out, item->encoding == LOG_ENCODE_JSON ? STR("null") : STR("-"));
 	else
 		align(item, start, value.kind >= LOG_VALUE_NUMBER, out);
+	out->is_full |= format->is_question &&
+			(scratch->is_full || value.text.len > format->max_value);
 	buf_clear(scratch);
 }
 
@@ -359,10 +364,10 @@ void logformat_render(const struct logformat *format, const struct log_facts *fa
 {
 	struct buf scratch;
 
-	buf_init(&scratch, SCRATCH_BYTES);
+	buf_init(&scratch, 2 * format->max_value);
 	for (const struct log_item *item = format->first; item; item = item->next)
 		if (item->code)
-			render_code(item, facts, &scratch, out);
+			render_code(format, item, facts, &scratch, out);
 		else
 			buf_add_str(out, item->text);
 	buf_fini(&scratch);
@@ -385,7 +390,7 @@ void logformat_render_line(const struct logformat_name *format, const struct log
 	logformat_render(format->format, facts, out);
 	if (!format->appends_mime || !facts->options || !facts->options->logs_mime_headers)
 		return;
-	buf_init(&scratch, SCRATCH_BYTES);
+	buf_init(&scratch, 2 * LOGFORMAT_MAX_VALUE);
 	render_head(facts->request_head, &scratch, out);
 	render_head(facts->reply_head, &scratch, out);
 	buf_fini(&scratch);

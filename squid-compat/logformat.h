@@ -16,8 +16,9 @@
 
 struct logformat; /* opaque */
 
-/* The longest thing one code renders; longer values are cut. */
-enum { LOGFORMAT_MAX_VALUE = 8192 };
+/* The longest thing one code renders: longer values are cut; in a question, which must not be taken for
+ * another one, they make the buffer that it is rendered into full (buf.is_full). */
+enum { LOGFORMAT_MAX_VALUE = 8192, LOGFORMAT_MAX_ASKED_VALUE = 65536 };
 
 /* NULL: something in it is no code; REPORT_FATAL was said. Codes that are known and cannot be
  * filled here render "-", with a note. */

@@ -197,7 +197,8 @@ static bool is_unavailable(const struct transaction *t, enum helper_code code)
 		return code == HELPER_GONE || code == HELPER_TIMEOUT || code == HELPER_BUSY ||
 		       code == HELPER_BH;
 	case HELPER_ON_ERROR_USUAL:
-	case HELPER_ON_ERROR_BYPASS: /* refused by the configuration */
+	case HELPER_ON_ERROR_BYPASS: /* refused by the configuration, as is the next one */
+	case HELPER_ON_ERROR_ALLOW:
 	case HELPER_ON_ERROR_STALE:
 		break;
 	}

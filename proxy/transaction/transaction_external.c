@@ -90,8 +90,29 @@ static struct external_fact *find_fact(const struct transaction *t, const struct
 	return fact;
 }
 
+/* No helper answered: what on-error= makes of that. */
+static enum acl_external_state state_without_answer(struct transaction *t,
+						    const struct acl_external *acl)
+{
+	switch (type_of(t, acl)->children.on_error) {
+	case HELPER_ON_ERROR_ALLOW:
+		return ACL_EXTERNAL_FAVOURS;
+	case HELPER_ON_ERROR_503:
+		t->lacks_helper = true;
+		break;
+	case HELPER_ON_ERROR_USUAL:
+		t->lacks_helper |= helper_pool_is_down(t->snapshot->external_pools[acl->type]);
+		break;
+	case HELPER_ON_ERROR_DENY:
+	case HELPER_ON_ERROR_BYPASS: /* refused by the configuration */
+	case HELPER_ON_ERROR_STALE:
+		break;
+	}
+	return ACL_EXTERNAL_UNDECIDED;
+}
+
 /* Takes over the reference to answer. */
-static enum acl_external_state remember(struct transaction *t, const struct acl_external *acl,
+static struct external_fact *remember(struct transaction *t, const struct acl_external *acl,
 					enum external_acl_verdict verdict,
 					struct external_acl_answer *answer)
 {
@@ -103,8 +124,6 @@ static enum acl_external_state remember(struct transaction *t, const struct acl_
 	};
 	struct external_fact *fact = arena_zalloc(&t->arena, sizeof(*fact));
 
-	t->lacks_helper |= verdict == EXTERNAL_ACL_UNDECIDED &&
-			   helper_pool_is_down(t->snapshot->external_pools[acl->type]);
 	fact->next = t->externals;
 	fact->acl = acl;
 	fact->state = states[verdict];
@@ -112,7 +131,7 @@ static enum acl_external_state remember(struct transaction *t, const struct acl_
 	t->externals = fact;
 	if (answer)
 		apply(t, answer);
-	return fact->state;
+	return fact;
 }
 
 /* The hook of the ACLs. What is not known leaves its question for transaction_ask_external. */
@@ -137,29 +156,34 @@ static enum acl_external_state external_state(struct acl_facts *facts,
 		t->external_question =
 			question.is_full ? STR_NONE : arena_str(&t->arena, buf_str(&question));
 	buf_fini(&question);
-	return is_known ? remember(t, acl, verdict, answer) : ACL_EXTERNAL_UNKNOWN;
+	return is_known ? remember(t, acl, verdict, answer)->state : ACL_EXTERNAL_UNKNOWN;
 }
 
 /* ---- asking */
 
-static void take_answer(struct transaction *t)
+static struct external_fact *take_answer(struct transaction *t)
 {
 	struct external_acl_query *query = &t->external;
+	struct external_fact *fact =
+		remember(t, t->external_asked, query->verdict, query->answer);
 
-	remember(t, t->external_asked, query->verdict, query->answer);
 	query->answer = NULL; /* the fact's now */
 	external_acl_query_fini(query);
+	return fact;
 }
 
 static void external_done(struct external_acl_query *query)
 {
 	struct transaction *t = CONTAINER(query, struct transaction, external);
+	struct external_fact *fact = take_answer(t);
 
+	if (fact->state == ACL_EXTERNAL_UNDECIDED)
+		fact->state = state_without_answer(t, fact->acl);
 	t->waiting &= ~(unsigned)WAIT_EXTERNAL;
-	take_answer(t);
 	transaction_resume(t);
 }
 
+/* What cannot be asked at all, for the client made the question too long or worse, stays undecided. */
 bool transaction_ask_external(struct transaction *t, const struct acl_external *acl)
 {
 	t->external.loop = t->worker->loop;

@@ -32,7 +32,7 @@ shutdown_lifetime 1 second
 class Site:
     """The proxy with its origin and a folder for what helpers note."""
 
-    def __init__(self, lines, files=None):
+    def __init__(self, lines, files=None, executable=""):
         self.port, origin = bobtail.free_ports(2)
         self.origin = Origin(origin)
         self.folder = tempfile.mkdtemp(prefix="bobtail-helpers.")
@@ -43,6 +43,8 @@ class Site:
         for name, text in (files or {}).items():
             with open(os.path.join(self.folder, name), "w", encoding="latin-1") as file:
                 file.write(text)
+            if name == executable:
+                os.chmod(os.path.join(self.folder, name), 0o755)
         text = lines.replace("HELPER", f"{HERE}/scripted.py {self.notes}")
         text = text.replace("ACCESS_LOG", self.notes + ".log").replace("FOLDER", self.folder)
         self.proxy = bobtail.Proxy(

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/base/heap.h"
 #include "tests/unit/squid-compat/acl_fixture.h"
 
 /* Squid: cf.data.pre, http_access. The request is a GET from 192.0.2.1. */
@@ -367,6 +368,43 @@ static void external_acls_are_asked_for_and_denied_when_undecided(void **state)
 	}
 }
 
+/* on-error=allow: what the helper would have to say for the request. */
+static void what_favours_the_request_fits_its_line(void **state)
+{
+	static const struct acl_hooks hooks = {.external = external};
+	static const struct {
+		const char *rules;
+		enum acl_verdict verdict;
+	} cases[] = {
+		{"http_access allow e", ACL_ALLOW},
+		{"http_access allow !e", ACL_ALLOW},
+		{"http_access allow e none", ACL_DENY},
+		{"http_access deny e\nhttp_access allow all", ACL_ALLOW},
+		{"http_access deny !e\nhttp_access allow all", ACL_ALLOW},
+		{"http_access deny both\nhttp_access allow all", ACL_ALLOW},
+		{"http_access allow both", ACL_ALLOW},
+		{"http_access allow neither", ACL_ALLOW},
+	};
+
+	(void)state;
+	state_of_external = ACL_EXTERNAL_FAVOURS;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct fixture fixture;
+		char *lines = mem_printf("acl none src 0.0.0.0/32\nacl e external type one\n"
+					 "acl both any-of e none\nacl neither all-of !e !none\n%s",
+					 cases[i].rules);
+
+		fixture_init(&fixture);
+		assert_true(acl_set_add_external(fixture.set, STR("type"), false));
+		fixture_lines(&fixture, lines);
+		fixture.facts.hooks = &hooks;
+		if (fixture_check(&fixture) != cases[i].verdict)
+			fail_msg("%s", cases[i].rules);
+		fixture_fini(&fixture);
+		mem_free(lines);
+	}
+}
+
 /* %LOGIN: the helper is told the user, who has to say who he is first. */
 static void external_acls_about_users_ask_for_them(void **state)
 {
@@ -442,6 +480,7 @@ int main(void)
 		cmocka_unit_test(a_new_url_forgets_the_old_ones_facts),
 		cmocka_unit_test(the_manager_is_known_by_its_path),
 		cmocka_unit_test(external_acls_are_asked_for_and_denied_when_undecided),
+		cmocka_unit_test(what_favours_the_request_fits_its_line),
 		cmocka_unit_test(external_acls_about_users_ask_for_them),
 		cmocka_unit_test(annotations_replace_or_add_and_are_seen_by_what_follows),
 	};
