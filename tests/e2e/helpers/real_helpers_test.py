@@ -3,8 +3,11 @@
 """Squid's own helpers, unmodified, behind external_acl_type and url_rewrite_program; users who log in from
 too many places; and a stop that no helper holds up. What is not installed is skipped, and said."""
 import base64
+import concurrent.futures
 import http.client
 import os
+import shutil
+import subprocess
 import sys
 import time
 
@@ -14,11 +17,11 @@ SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
 
 
 def program(name):
-    path = os.path.join(SQUIDS, name)
-    if os.access(path, os.X_OK):
-        return path
-    print(f"skipped: {path} is not there", file=sys.stderr)
-    return None
+    folders = [SQUIDS] + ([f"{os.environ['SQUID_ROOT']}/usr/lib/squid"] if "SQUID_ROOT" in os.environ else [])
+    path = shutil.which(name, path=os.pathsep.join(folders))
+    if not path:
+        print(f"skipped: {name} is not in {folders}", file=sys.stderr)
+    return path
 
 
 def basic(user, password="x"):
@@ -84,6 +87,53 @@ def rewriters():
                 expect(site.get(f"/{i}")[0], 200, f"{name} {children}")
 
 
+def jesred():
+    """Debian's redirector of old, which reads /etc/jesred.conf alone, in an /etc of its own."""
+    path, own_files = program("jesred"), ["unshare", "-m" if os.geteuid() == 0 else "-rm"]
+    if not path:
+        return
+    if not shutil.which("unshare") or subprocess.run([*own_files, "mount", "-t", "tmpfs", "none", "/etc"], check=False).returncode != 0:
+        print("skipped: jesred cannot get an /etc of its own here", file=sys.stderr)
+        return
+    files = {
+        "conf": "allow = FOLDER/allow\nrules = FOLDER/rules\n",
+        "allow": "127.0.0.0/8\n",
+        "rules": "regex ^http://w.example/9(.*)$ http://w.example/7\\1\n"
+                 "regexi ^http://w.example/GONE 301:http://new.example/\n",
+        "start": f"mount -t tmpfs none /etc && cp FOLDER/conf /etc/jesred.conf && exec {path}\n",
+    }
+    lines = f"""
+cache_effective_user root
+url_rewrite_program {shutil.which("unshare")} {own_files[1]} sh FOLDER/start
+url_rewrite_children 1
+http_access allow all
+"""
+    with Site(lines, files) as site:
+        expect(site.get("/9?x")[1], b"x" * 7, "a rewritten URL")
+        expect(site.origin.requests[-1][0], "/7?x", "what the origin is asked for")
+        expect(site.get("/5")[1], b"x" * 5, "a URL that no rule is for")
+        status, _, fields = site.get("/gone")
+        expect((status, fields["Location"]), (302, "http://new.example/"), "a redirect")
+
+
+def multiplexed():
+    """helper-mux: many helpers that know no ids behind one that does. It takes what it reads at once for a
+    line, so Python must not write a line in pieces."""
+    path = program("helper-mux")
+    if not path:
+        return
+    lines = f"""
+external_acl_type asked ttl=0 children-max=1 concurrency=100 queue-size=1000 %>rp /usr/bin/env -u PYTHONUNBUFFERED {path} HELPER
+acl asked external asked
+http_access allow asked
+"""
+    with Site(lines) as site, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        deeds = ["slow", "ok", "err", "ok"] * 2
+        codes = list(pool.map(lambda row: site.get(f"/{row[0]}?/{row[1]}-{row[0]}")[0], enumerate(deeds)))
+        expect(codes, [200, 200, 403, 200] * 2, "answers by id")
+        expect(len(site.asked()), 8, "questions")
+
+
 def too_many_addresses():
     """max_user_ip: with -s the address too many is turned away, and the first one goes on."""
     fake = program("basic_fake_auth")
@@ -125,4 +175,4 @@ http_access allow asked
         connection.close()
 
 
-run((users_and_addresses, session, rewriters, too_many_addresses, stop))
+run((users_and_addresses, session, rewriters, jesred, multiplexed, too_many_addresses, stop))

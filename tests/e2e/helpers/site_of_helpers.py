@@ -42,7 +42,7 @@ class Site:
             os.chmod(self.notes, 0o666)
         for name, text in (files or {}).items():
             with open(os.path.join(self.folder, name), "w", encoding="latin-1") as file:
-                file.write(text)
+                file.write(text.replace("FOLDER", self.folder))
             if name == executable:
                 os.chmod(os.path.join(self.folder, name), 0o755)
         text = lines.replace("HELPER", f"{HERE}/scripted.py {self.notes}")
