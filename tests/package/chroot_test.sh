@@ -2,41 +2,80 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The Debian package in a system of its own: it builds, passes lintian, installs beside nothing else, serves, is
 # upgraded and removed, and a purge leaves nothing behind. As root, with debootstrap: `make check-package`.
-# SUITE chooses the release (bookworm); the system is made once and kept in PACKAGE_CHROOT.
+# SUITE chooses the release (bookworm); the systems are made once and kept: PACKAGE_CHROOT, where it is installed, and
+# for another release than this machine's PACKAGE_BUILDER, where it is built.
 set -eu
-suite=${SUITE:-bookworm}
+here=$(sed -n s/^VERSION_CODENAME=//p /etc/os-release)
+suite=${SUITE:-$here}
 work=${PACKAGE_WORK:-$PWD/package-work}
 root=${PACKAGE_CHROOT:-$work/$suite}
+builder=${PACKAGE_BUILDER:-$work/$suite-builder}
 source=$(cd "${srcdir:-.}" && pwd)
 
 say() {
 	echo "== $*"
 }
 
-build() {
-	say "build a package"
-	rm -rf "$work/build"
-	mkdir -p "$work/build/bobtail"
-	git -C "$source" archive HEAD | tar -x -C "$work/build/bobtail"
-	(cd "$work/build/bobtail" && DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS:-} dpkg-buildpackage -us -uc -b) \
-		>"$work/build.log" 2>&1 || { tail -30 "$work/build.log"; exit 1; }
-	complaints=$(lintian --allow-root "$work"/build/*.changes)
-	[ -z "$complaints" ] || { echo "$complaints"; exit 1; }
+leave() {
+	for system in "$root" "$builder"; do
+		! mountpoint -q "$system/proc" || umount "$system/proc"
+	done
 }
 
 make_system() {
-	[ -d "$root/var/lib/dpkg" ] || { say "make a system: $suite"; debootstrap --variant=minbase "$suite" "$root" >/dev/null; }
-	mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
-	trap 'umount "$root/proc"' EXIT
-	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-	chmod +x "$root/usr/sbin/policy-rc.d"
-	mkdir -p "$root/packages"
-	cp "$work"/build/*.deb "$root/packages"
-	cp -r "$source/debian/tests" "$root/packages"
+	[ -d "$1/var/lib/dpkg" ] || { say "make a system: $suite"; debootstrap --variant=minbase "$suite" "$1" >/dev/null; }
+	mountpoint -q "$1/proc" || mount -t proc proc "$1/proc"
+	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
+	chmod +x "$1/usr/sbin/policy-rc.d"
+}
+
+within() {
+	system=$1
+	shift
+	chroot "$system" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
 inside() {
-	chroot "$root" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+	within "$root" "$@"
+}
+
+# In the folder /build of the builder, with what debian/control names.
+build_elsewhere() {
+	make_system "$builder"
+	within "$builder" apt-get -qq update
+	rm -rf "$builder/build"
+	cp -r "$work/build" "$builder/build"
+	within "$builder" sh -c "apt-get -qq -y --no-install-recommends install lintian fakeroot dpkg-dev &&
+		apt-get -qq -y --no-install-recommends build-dep /build/bobtail" >"$work/apt.log" 2>&1 || { tail "$work/apt.log"; exit 1; }
+	within "$builder" sh -c "cd /build/bobtail && DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS:-} dpkg-buildpackage -us -uc -b"
+	cp "$builder"/build/*.deb "$builder"/build/*.changes "$builder"/build/*.buildinfo "$work/build"
+}
+
+build_here() {
+	(cd "$work/build/bobtail" && DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS:-} dpkg-buildpackage -us -uc -b)
+}
+
+build() {
+	how=build_here
+	[ "$suite" = "$here" ] || how=build_elsewhere
+	say "build a package for $suite"
+	rm -rf "$work/build"
+	mkdir -p "$work/build/bobtail"
+	git -C "$source" archive HEAD | tar -x -C "$work/build/bobtail"
+	$how >"$work/build.log" 2>&1 || { tail -30 "$work/build.log"; exit 1; }
+	if [ $how = build_here ]; then
+		complaints=$(lintian --allow-root "$work"/build/*.changes)
+	else
+		complaints=$(within "$builder" sh -c 'lintian --allow-root /build/*.changes')
+	fi
+	[ -z "$complaints" ] || { echo "$complaints"; exit 1; }
+}
+
+put_packages() {
+	mkdir -p "$root/packages"
+	rm -f "$root"/packages/*.deb
+	cp "$work"/build/*.deb "$root/packages"
+	cp -r "$source/debian/tests" "$root/packages"
 }
 
 # What has our name outside the package's own folder.
@@ -45,8 +84,10 @@ left_over() {
 		-o -name '*bobtail*' -print
 }
 
+trap leave EXIT
 build
-make_system
+make_system "$root"
+put_packages
 inside apt-get -qq update
 inside apt-get -qq -y --no-install-recommends install curl python3 sqlite3 >/dev/null 2>&1
 
