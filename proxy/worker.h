@@ -65,6 +65,10 @@ struct counters {
 	uint64_t statuses[STATUS_CLASSES];    /* of replies, by hundreds; 0: there was none */
 	uint64_t protocols[CLIENT_PROTOCOLS]; /* of requests */
 	uint64_t service_us[SERVICE_KINDS];   /* the sums of service_times */
+	uint64_t coded_replies[CODINGS];      /* in a coding made here: compress */
+	uint64_t refused_codings;             /* plain, since a worker made too many others */
+	uint64_t recoded_bodies[CODINGS];     /* made here, whole */
+	uint64_t recoder_bytes_in, recoder_bytes_out;
 };
 
 struct service_times {

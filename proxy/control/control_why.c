@@ -18,13 +18,14 @@
 #include "proxy/control/control_verbs.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
+#include "proxy/transaction/compression.h"
 #include "proxy/transaction/refresh_values.h"
 #include "squid-compat/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports_url.h"
 #include "squid-compat/refresh_pattern.h"
 
-enum { URL_MAX_BYTES = 65536, HEAD_MAX_BYTES = 65536 };
+enum { URL_MAX_BYTES = 65536, HEAD_MAX_BYTES = 65536, CODING_FIELDS = 8 };
 
 struct why {
 	struct control_call *call;
@@ -35,6 +36,8 @@ struct why {
 	struct http_request request; /* over head */
 	unsigned ndisks_asked;
 	struct cache_control control; /* the request's */
+	struct coding_wishes wishes;
+	bool is_recoded; /* compress allows it: Accept-Encoding is not among the fields any more */
 	struct acl_facts facts;
 	uint64_t key;
 	struct disk_query disk;
@@ -162,6 +165,25 @@ static void say_freshness(struct why *why, const struct object *object)
 	control_say(why->call, "fresh_for_s = %" PRId64, answer.left_s);
 }
 
+static void say_compression(struct why *why, const struct object *object)
+{
+	static const char *const names[] = {[CODING_IDENTITY] = "plain", [CODING_GZIP] = "gzip",
+					    [CODING_BROTLI] = "br", [CODING_OTHER] = "as it came"};
+	bool is_range = http_has(&why->request.head, FIELD_RANGE);
+	int64_t length = object->body_bytes;
+	struct compression choice;
+
+	if (!why->is_recoded || object->status != 200)
+		return;
+	if (object_state(object) == OBJECT_COMPLETE && object_length(object) > 0)
+		length = (int64_t)object_length(object);
+	compression_choose(snapshot_config(why->snapshot), &why->wishes,
+			   compression_wanted(&why->wishes, is_range), object->head, length, &choice);
+	control_say(why->call, "coding = %s%s (%s)", names[choice.to],
+		    choice.to == choice.from || object_coded(object, choice.to) ? "" : ", made when it is asked for",
+		    choice.reason);
+}
+
 static void say_object(struct why *why, const struct object *object)
 {
 	control_say(why->call, "status = %d", object->status);
@@ -171,6 +193,7 @@ static void say_object(struct why *why, const struct object *object)
 		control_say(why->call, "decision = stored: %.*s", STR_ARG(object->decision));
 	say_time(why, "stored", object->facts.arrived_s);
 	say_freshness(why, object);
+	say_compression(why, object);
 	why->facts.status = object->status;
 	control_say(why->call, "send_hit = %s",
 		    access_list_allows(snapshot_config(why->snapshot)->send_hit, true, &why->facts)
@@ -260,6 +283,22 @@ static void look_up(struct why *why)
 		ask_next_disk(why);
 }
 
+/* As transaction_hide_codings: one stored response serves all codings. */
+static void say_compress(struct why *why)
+{
+	const struct access_list *list = snapshot_config(why->snapshot)->compress;
+	struct http_field hidden[CODING_FIELDS];
+
+	why->is_recoded = list && access_list_allows(list, false, &why->facts);
+	if (!list)
+		return;
+	control_say(why->call, "compress = %s", why->is_recoded ? "allow" : "deny: sent as the origin coded it");
+	if (!why->is_recoded)
+		return;
+	coding_wishes_read(&why->request.head, &why->wishes);
+	http_take_out(&why->request.head, FIELD_ACCEPT_ENCODING, hidden, COUNT(hidden));
+}
+
 void control_run_why(struct control_call *call)
 {
 	struct server *server = control_server(call);
@@ -287,5 +326,6 @@ void control_run_why(struct control_call *call)
 		    access_list_allows(snapshot_config(why->snapshot)->cache, true, &why->facts)
 			    ? "allow"
 			    : "deny: neither answered from the cache nor stored");
+	say_compress(why);
 	look_up(why);
 }

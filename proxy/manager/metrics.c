@@ -14,189 +14,175 @@ enum { STRETCH_BYTES = 64 << 10 };
 
 enum type { COUNTER, GAUGE, HISTOGRAM, INFO };
 
-/* How a value lies in its row; TIMES: a uint64_t, their sum in us, and behind it a struct histogram. */
-enum form { ONE, U64, UNSIGNED, DOUBLE, TIMES };
+enum form { U64, UNSIGNED, DOUBLE };
 
 struct metric {
-	const char *name, *unit; /* the unit, if there is one, ends the name; NULL: none */
+	const char *name; /* its unit ends it */
 	enum type type;
 	enum metric_subject subject;
-	enum form form;
+	enum form form; /* of the value in a row; HISTOGRAM: the sum in us, and behind it a struct histogram */
 	size_t offset;
 	const char *help;
 };
 
-#define OF(kind, member) offsetof(struct kind, member)
+#define FORM_OF(value) _Generic((value), uint64_t: U64, unsigned: UNSIGNED, double: DOUBLE)
+#define VALUE(subject, type, member)                                                               \
+	subject, FORM_OF(((const type *)NULL)->member), offsetof(type, member)
+#define ALONE(subject) subject, U64, 0 /* a row is a uint64_t */
+#define PROCESS(member) VALUE(METRIC_PROCESS, struct process_values, member)
+#define TOTAL(member) VALUE(METRIC_TOTALS, struct counters, member)
+#define TIME(member) VALUE(METRIC_TIMES, struct site_counts, member)
+#define CERTIFICATE(member) VALUE(METRIC_CERTIFICATES, struct certificate_values, member)
+#define PEER(member) VALUE(METRIC_PEERS, struct peer_values, member)
+#define SITE(member) VALUE(METRIC_SITES, struct site_counts, member)
+#define POOL(member) VALUE(METRIC_POOLS, struct census_pool, member)
+#define MEMORY(member) VALUE(METRIC_MEMORY, struct memory_values, member)
+#define DISK(member) VALUE(METRIC_DISKS, struct disk_values, member)
+#define WORKER(member) VALUE(METRIC_WORKERS, struct census_worker, member)
 
 static const struct metric metrics_table[] = {
-	{"bobtail_build", NULL, INFO, METRIC_BUILD, ONE, 0, "The version that runs."},
-	{"bobtail_start_time_seconds", "seconds", GAUGE, METRIC_PROCESS, DOUBLE,
-	 OF(process_values, started_s), "When it started, since 1970."},
-	{"bobtail_cpu_seconds", "seconds", COUNTER, METRIC_PROCESS, DOUBLE,
-	 OF(process_values, cpu_s), "Processor time, user and system."},
-	{"bobtail_resident_memory_bytes", "bytes", GAUGE, METRIC_PROCESS, U64,
-	 OF(process_values, resident_bytes), "Memory in use."},
-	{"bobtail_open_files", NULL, GAUGE, METRIC_PROCESS, U64, OF(process_values, nfiles),
-	 "Open descriptors."},
-	{"bobtail_max_files", NULL, GAUGE, METRIC_PROCESS, U64, OF(process_values, max_files),
-	 "How many descriptors there may be."},
-	{"bobtail_degraded", NULL, GAUGE, METRIC_PROCESS, UNSIGNED, OF(process_values, ndegraded),
+	{"bobtail_build", INFO, ALONE(METRIC_BUILD), "The version that runs."},
+	{"bobtail_start_time_seconds", GAUGE, PROCESS(started_s), "When it started, since 1970."},
+	{"bobtail_cpu_seconds", COUNTER, PROCESS(cpu_s), "Processor time, user and system."},
+	{"bobtail_resident_memory_bytes", GAUGE, PROCESS(resident_bytes), "Memory in use."},
+	{"bobtail_open_files", GAUGE, PROCESS(nfiles), "Open descriptors."},
+	{"bobtail_max_files", GAUGE, PROCESS(max_files), "How many descriptors there may be."},
+	{"bobtail_degraded", GAUGE, PROCESS(ndegraded),
 	 "How many things do not work as configured: the action health names them."},
-	{"bobtail_major_faults", NULL, COUNTER, METRIC_PROCESS, U64,
-	 OF(process_values, major_faults), "Page faults that waited for a disk."},
-	{"bobtail_lost_log_records", NULL, COUNTER, METRIC_PROCESS, U64,
-	 OF(process_values, nlost_records),
+	{"bobtail_major_faults", COUNTER, PROCESS(major_faults),
+	 "Page faults that waited for a disk."},
+	{"bobtail_lost_log_records", COUNTER, PROCESS(nlost_records),
 	 "Records that access logs have lost: one could not be written, or did not keep up."},
 
-	{"bobtail_client_connections", NULL, GAUGE, METRIC_PROCESS, UNSIGNED,
-	 OF(process_values, nsessions), "Connections of clients, idle ones too."},
-	{"bobtail_client_connections_accepted", NULL, COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, connections_accepted), "Connections that clients made."},
-	{"bobtail_requests", NULL, COUNTER, METRIC_RESULTS, U64, 0,
+	{"bobtail_client_connections", GAUGE, PROCESS(nsessions),
+	 "Connections of clients, idle ones too."},
+	{"bobtail_client_connections_accepted", COUNTER, TOTAL(connections_accepted),
+	 "Connections that clients made."},
+	{"bobtail_requests", COUNTER, ALONE(METRIC_RESULTS),
 	 "Requests that have ended, by what the access log calls their result."},
-	{"bobtail_requests_by_protocol", NULL, COUNTER, METRIC_PROTOCOLS, U64, 0,
+	{"bobtail_requests_by_protocol", COUNTER, ALONE(METRIC_PROTOCOLS),
 	 "Requests that have ended, by what the client spoke."},
-	{"bobtail_replies", NULL, COUNTER, METRIC_STATUSES, U64, 0,
+	{"bobtail_replies", COUNTER, ALONE(METRIC_STATUSES),
 	 "Replies by class of their status; none: the connection ended without one."},
-	{"bobtail_hits", NULL, COUNTER, METRIC_SOURCES, U64, 0,
+	{"bobtail_hits", COUNTER, ALONE(METRIC_SOURCES),
 	 "Requests answered from the cache, by where the object lay."},
-	{"bobtail_error_replies", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, client_errors),
-	 "Error pages made here."},
-	{"bobtail_aborted_replies", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, client_aborts),
+	{"bobtail_error_replies", COUNTER, TOTAL(client_errors), "Error pages made here."},
+	{"bobtail_aborted_replies", COUNTER, TOTAL(client_aborts),
 	 "Replies that did not go out whole."},
-	{"bobtail_slow_clients", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, slow_clients),
+	{"bobtail_slow_clients", COUNTER, TOTAL(slow_clients),
 	 "Requests and replies that were given up for client_minimum_rate."},
-	{"bobtail_client_received_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, client_bytes_in), "Bytes of requests."},
-	{"bobtail_client_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, client_bytes_out), "Bytes of replies."},
-	{"bobtail_hit_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, client_hit_bytes_out), "Bytes of replies from the cache."},
-	{"bobtail_request_duration_seconds", "seconds", HISTOGRAM, METRIC_TIMES, TIMES,
-	 OF(site_counts, service_us),
+	{"bobtail_client_received_bytes", COUNTER, TOTAL(client_bytes_in), "Bytes of requests."},
+	{"bobtail_client_sent_bytes", COUNTER, TOTAL(client_bytes_out), "Bytes of replies."},
+	{"bobtail_hit_sent_bytes", COUNTER, TOTAL(client_hit_bytes_out),
+	 "Bytes of replies from the cache."},
+	{"bobtail_request_duration_seconds", HISTOGRAM, TIME(service_us),
 	 "From a request's head to the end of its reply, by what answered it."},
 
-	{"bobtail_tls_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, tls_handshakes), "TLS handshakes of clients that succeeded."},
-	{"bobtail_tls_resumed_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, tls_resumed), "Those of them that went on with an earlier session."},
-	{"bobtail_tls_failed_handshakes", NULL, COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, tls_failures), "TLS handshakes of clients that failed."},
-	{"bobtail_certificate_expiry_seconds", "seconds", GAUGE, METRIC_CERTIFICATES, U64,
-	 OF(certificate_values, expires_s), "When a port's certificate expires, since 1970."},
+	{"bobtail_tls_handshakes", COUNTER, TOTAL(tls_handshakes),
+	 "TLS handshakes of clients that succeeded."},
+	{"bobtail_tls_resumed_handshakes", COUNTER, TOTAL(tls_resumed),
+	 "Those of them that went on with an earlier session."},
+	{"bobtail_tls_failed_handshakes", COUNTER, TOTAL(tls_failures),
+	 "TLS handshakes of clients that failed."},
+	{"bobtail_certificate_expiry_seconds", GAUGE, CERTIFICATE(expires_s),
+	 "When a port's certificate expires, since 1970."},
 
-	{"bobtail_origin_requests", NULL, COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, server_requests), "Requests sent to origin servers."},
-	{"bobtail_origin_errors", NULL, COUNTER, METRIC_TOTALS, U64, OF(counters, server_errors),
-	 "Of these, those that failed."},
-	{"bobtail_origin_received_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, server_bytes_in), "Bytes from origin servers."},
-	{"bobtail_origin_sent_bytes", "bytes", COUNTER, METRIC_TOTALS, U64,
-	 OF(counters, server_bytes_out), "Bytes to origin servers."},
-	{"bobtail_peer_up", NULL, GAUGE, METRIC_PEERS, UNSIGNED, OF(peer_values, is_up),
-	 "1: the peer is used; 0: it is taken for dead."},
-	{"bobtail_peer_requests", NULL, COUNTER, METRIC_PEERS, UNSIGNED,
-	 OF(peer_values, nrequests), "Requests sent to the peer."},
-	{"bobtail_peer_connections", NULL, GAUGE, METRIC_PEERS, UNSIGNED,
-	 OF(peer_values, nconns), "Open connections to the peer, idle ones too."},
-	{"bobtail_peer_failed_connects", NULL, GAUGE, METRIC_PEERS, UNSIGNED,
-	 OF(peer_values, nfails), "Connects to the peer that failed in a row."},
-	{"bobtail_peer_answer_seconds", "seconds", GAUGE, METRIC_PEERS, DOUBLE,
-	 OF(peer_values, answer_s),
+	{"bobtail_origin_requests", COUNTER, TOTAL(server_requests),
+	 "Requests sent to origin servers."},
+	{"bobtail_origin_errors", COUNTER, TOTAL(server_errors), "Of these, those that failed."},
+	{"bobtail_origin_received_bytes", COUNTER, TOTAL(server_bytes_in),
+	 "Bytes from origin servers."},
+	{"bobtail_origin_sent_bytes", COUNTER, TOTAL(server_bytes_out), "Bytes to origin servers."},
+	{"bobtail_peer_up", GAUGE, PEER(is_up), "1: the peer is used; 0: it is taken for dead."},
+	{"bobtail_peer_requests", COUNTER, PEER(nrequests), "Requests sent to the peer."},
+	{"bobtail_peer_connections", GAUGE, PEER(nconns),
+	 "Open connections to the peer, idle ones too."},
+	{"bobtail_peer_failed_connects", GAUGE, PEER(nfails),
+	 "Connects to the peer that failed in a row."},
+	{"bobtail_peer_answer_seconds", GAUGE, PEER(answer_s),
 	 "Until an answer's head: the slowest of late, halved every 7 seconds since."},
-	{"bobtail_peer_received_bytes", "bytes", COUNTER, METRIC_PEERS, U64,
-	 OF(peer_values, bytes_in), "Bytes from the peer, but for those of tunnels."},
-	{"bobtail_peer_sent_bytes", "bytes", COUNTER, METRIC_PEERS, U64,
-	 OF(peer_values, bytes_out), "Bytes to the peer, but for those of tunnels."},
+	{"bobtail_peer_received_bytes", COUNTER, PEER(bytes_in),
+	 "Bytes from the peer, but for those of tunnels."},
+	{"bobtail_peer_sent_bytes", COUNTER, PEER(bytes_out),
+	 "Bytes to the peer, but for those of tunnels."},
 
-	{"bobtail_site_requests", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, requests),
+	{"bobtail_site_requests", COUNTER, SITE(requests),
 	 "Requests for the site that have ended."},
-	{"bobtail_site_hits", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, hits),
-	 "Of these, those answered from the cache."},
-	{"bobtail_site_errors", NULL, COUNTER, METRIC_SITES, U64, OF(site_counts, errors),
-	 "Replies with a status of 500 and above."},
-	{"bobtail_site_aborted_replies", NULL, COUNTER, METRIC_SITES, U64,
-	 OF(site_counts, aborts), "Replies that did not go out whole."},
-	{"bobtail_site_received_bytes", "bytes", COUNTER, METRIC_SITES, U64,
-	 OF(site_counts, bytes_in), "Bytes of requests for the site."},
-	{"bobtail_site_sent_bytes", "bytes", COUNTER, METRIC_SITES, U64,
-	 OF(site_counts, bytes_out), "Bytes of replies of the site."},
-	{"bobtail_site_hit_sent_bytes", "bytes", COUNTER, METRIC_SITES, U64,
-	 OF(site_counts, hit_bytes_out), "Bytes of its replies from the cache."},
-	{"bobtail_site_request_duration_seconds", "seconds", HISTOGRAM, METRIC_SITES, TIMES,
-	 OF(site_counts, service_us),
+	{"bobtail_site_hits", COUNTER, SITE(hits), "Of these, those answered from the cache."},
+	{"bobtail_site_errors", COUNTER, SITE(errors), "Replies with a status of 500 and above."},
+	{"bobtail_site_aborted_replies", COUNTER, SITE(aborts),
+	 "Replies that did not go out whole."},
+	{"bobtail_site_received_bytes", COUNTER, SITE(bytes_in), "Bytes of requests for the site."},
+	{"bobtail_site_sent_bytes", COUNTER, SITE(bytes_out), "Bytes of replies of the site."},
+	{"bobtail_site_hit_sent_bytes", COUNTER, SITE(hit_bytes_out),
+	 "Bytes of its replies from the cache."},
+	{"bobtail_site_request_duration_seconds", HISTOGRAM, SITE(service_us),
 	 "From a request's head to the end of its reply, by site."},
 
-	{"bobtail_helper_processes", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
-	 OF(census_pool, stats.nrunning), "Children of the pool that run."},
-	{"bobtail_helper_max_processes", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
-	 OF(census_pool, max), "How many children it may have."},
-	{"bobtail_helper_queued_requests", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
-	 OF(census_pool, stats.nqueued), "Questions that wait for a child."},
-	{"bobtail_helper_open_requests", NULL, GAUGE, METRIC_POOLS, UNSIGNED,
-	 OF(census_pool, stats.nin_flight), "Questions that children are busy with."},
-	{"bobtail_helper_requests", NULL, COUNTER, METRIC_POOLS, U64,
-	 OF(census_pool, stats.nrequests), "Questions asked."},
-	{"bobtail_helper_replies", NULL, COUNTER, METRIC_POOLS, U64,
-	 OF(census_pool, stats.nreplies), "Questions answered."},
-	{"bobtail_helper_timeouts", NULL, COUNTER, METRIC_POOLS, U64,
-	 OF(census_pool, stats.ntimeouts), "Questions given up after their time."},
-	{"bobtail_helper_refused_requests", NULL, COUNTER, METRIC_POOLS, U64,
-	 OF(census_pool, stats.nrefused), "Questions that a full queue turned away."},
-	{"bobtail_helper_starts", NULL, COUNTER, METRIC_POOLS, U64,
-	 OF(census_pool, stats.nstarts), "Children started."},
-	{"bobtail_helper_deaths", NULL, COUNTER, METRIC_POOLS, U64,
-	 OF(census_pool, stats.ndeaths), "Children that died."},
-	{"bobtail_helper_duration_seconds", "seconds", HISTOGRAM, METRIC_POOLS, TIMES,
-	 OF(census_pool, stats.times_us), "From the sending of a question to its answer."},
+	{"bobtail_helper_processes", GAUGE, POOL(stats.nrunning), "Children of the pool that run."},
+	{"bobtail_helper_max_processes", GAUGE, POOL(max), "How many children it may have."},
+	{"bobtail_helper_queued_requests", GAUGE, POOL(stats.nqueued),
+	 "Questions that wait for a child."},
+	{"bobtail_helper_open_requests", GAUGE, POOL(stats.nin_flight),
+	 "Questions that children are busy with."},
+	{"bobtail_helper_requests", COUNTER, POOL(stats.nrequests), "Questions asked."},
+	{"bobtail_helper_replies", COUNTER, POOL(stats.nreplies), "Questions answered."},
+	{"bobtail_helper_timeouts", COUNTER, POOL(stats.ntimeouts),
+	 "Questions given up after their time."},
+	{"bobtail_helper_refused_requests", COUNTER, POOL(stats.nrefused),
+	 "Questions that a full queue turned away."},
+	{"bobtail_helper_starts", COUNTER, POOL(stats.nstarts), "Children started."},
+	{"bobtail_helper_deaths", COUNTER, POOL(stats.ndeaths), "Children that died."},
+	{"bobtail_helper_duration_seconds", HISTOGRAM, POOL(stats.times_us),
+	 "From the sending of a question to its answer."},
 
-	{"bobtail_memory_cache_objects", NULL, GAUGE, METRIC_MEMORY, U64,
-	 OF(memory_values, objects), "Objects in memory."},
-	{"bobtail_memory_cache_bytes", "bytes", GAUGE, METRIC_MEMORY, U64,
-	 OF(memory_values, bytes), "What they take."},
-	{"bobtail_memory_cache_max_bytes", "bytes", GAUGE, METRIC_MEMORY, U64,
-	 OF(memory_values, max_bytes), "What they may take: cache_mem."},
-	{"bobtail_memory_cache_evictions", NULL, COUNTER, METRIC_MEMORY, U64,
-	 OF(memory_values, evicted), "Objects that made room for others."},
-	{"bobtail_disk_cache_readable", NULL, GAUGE, METRIC_DISKS, UNSIGNED,
-	 OF(disk_values, is_readable), "0: the cache_dir is off."},
-	{"bobtail_disk_cache_writable", NULL, GAUGE, METRIC_DISKS, UNSIGNED,
-	 OF(disk_values, is_writable), "0: the cache_dir is off, or stores nothing for now."},
-	{"bobtail_disk_cache_objects", NULL, GAUGE, METRIC_DISKS, U64,
-	 OF(disk_values, stats.objects), "Objects on disk."},
-	{"bobtail_disk_cache_bytes", "bytes", GAUGE, METRIC_DISKS, U64,
-	 OF(disk_values, stats.used_bytes), "What they take."},
-	{"bobtail_disk_cache_max_bytes", "bytes", GAUGE, METRIC_DISKS, U64,
-	 OF(disk_values, stats.max_bytes), "What they may take."},
-	{"bobtail_disk_cache_queued_bytes", "bytes", GAUGE, METRIC_DISKS, U64,
-	 OF(disk_values, stats.queued_bytes), "What waits to be written."},
-	{"bobtail_disk_cache_lookups", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.lookups), "Look-ups that were answered."},
-	{"bobtail_disk_cache_hits", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.hits), "Of these, those that found something."},
-	{"bobtail_disk_cache_stores", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.stored), "Objects stored."},
-	{"bobtail_disk_cache_refusals", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.refused), "Objects that were not: limits, or not worth the room."},
-	{"bobtail_disk_cache_drops", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.dropped), "Objects given up on their way: cut short, or a fault."},
-	{"bobtail_disk_cache_evictions", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.evicted), "Objects that made room for others."},
-	{"bobtail_disk_cache_faults", NULL, COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.faults), "Faults of the file or of the disk under it."},
-	{"bobtail_disk_cache_written_bytes", "bytes", COUNTER, METRIC_DISKS, U64,
-	 OF(disk_values, stats.written_bytes), "What was written to the file."},
+	{"bobtail_memory_cache_objects", GAUGE, MEMORY(objects), "Objects in memory."},
+	{"bobtail_memory_cache_bytes", GAUGE, MEMORY(bytes), "What they take."},
+	{"bobtail_memory_cache_max_bytes", GAUGE, MEMORY(max_bytes),
+	 "What they may take: cache_mem."},
+	{"bobtail_memory_cache_evictions", COUNTER, MEMORY(evicted),
+	 "Objects that made room for others."},
+	{"bobtail_disk_cache_readable", GAUGE, DISK(is_readable), "0: the cache_dir is off."},
+	{"bobtail_disk_cache_writable", GAUGE, DISK(is_writable),
+	 "0: the cache_dir is off, or stores nothing for now."},
+	{"bobtail_disk_cache_objects", GAUGE, DISK(stats.objects), "Objects on disk."},
+	{"bobtail_disk_cache_bytes", GAUGE, DISK(stats.used_bytes), "What they take."},
+	{"bobtail_disk_cache_max_bytes", GAUGE, DISK(stats.max_bytes), "What they may take."},
+	{"bobtail_disk_cache_queued_bytes", GAUGE, DISK(stats.queued_bytes),
+	 "What waits to be written."},
+	{"bobtail_disk_cache_lookups", COUNTER, DISK(stats.lookups),
+	 "Look-ups that were answered."},
+	{"bobtail_disk_cache_hits", COUNTER, DISK(stats.hits),
+	 "Of these, those that found something."},
+	{"bobtail_disk_cache_stores", COUNTER, DISK(stats.stored), "Objects stored."},
+	{"bobtail_disk_cache_refusals", COUNTER, DISK(stats.refused),
+	 "Objects that were not: limits, or not worth the room."},
+	{"bobtail_disk_cache_drops", COUNTER, DISK(stats.dropped),
+	 "Objects given up on their way: cut short, or a fault."},
+	{"bobtail_disk_cache_evictions", COUNTER, DISK(stats.evicted),
+	 "Objects that made room for others."},
+	{"bobtail_disk_cache_faults", COUNTER, DISK(stats.faults),
+	 "Faults of the file or of the disk under it."},
+	{"bobtail_disk_cache_written_bytes", COUNTER, DISK(stats.written_bytes),
+	 "What was written to the file."},
 
-	{"bobtail_worker_connections", NULL, GAUGE, METRIC_WORKERS, UNSIGNED,
-	 OF(census_worker, tally.nsessions), "Connections of clients, by worker."},
-	{"bobtail_worker_requests", NULL, COUNTER, METRIC_WORKERS, U64,
-	 OF(census_worker, tally.counters.client_requests), "Requests that came, by worker."},
-	{"bobtail_worker_cpu_seconds", "seconds", COUNTER, METRIC_WORKERS, DOUBLE,
-	 OF(census_worker, cpu_s), "Processor time, by worker."},
-	{"bobtail_worker_turns", NULL, COUNTER, METRIC_WORKERS, U64,
-	 OF(census_worker, tally.loops.turns), "How often the worker asked for events."},
-	{"bobtail_worker_events", NULL, COUNTER, METRIC_WORKERS, U64,
-	 OF(census_worker, tally.loops.events), "How many events it got."},
+	{"bobtail_coded_replies", COUNTER, ALONE(METRIC_CODED_REPLIES),
+	 "Replies in a content coding that was made here (compress); identity: unpacked."},
+	{"bobtail_refused_codings", COUNTER, TOTAL(refused_codings),
+	 "Replies that went out as they came, since a worker made too many codings."},
+	{"bobtail_recoded_bodies", COUNTER, ALONE(METRIC_RECODED_BODIES),
+	 "Bodies that were packed or unpacked, once for all replies while they are kept."},
+	{"bobtail_recoder_received_bytes", COUNTER, TOTAL(recoder_bytes_in), "Bytes of these before."},
+	{"bobtail_recoder_sent_bytes", COUNTER, TOTAL(recoder_bytes_out), "Bytes of these behind."},
+
+	{"bobtail_worker_connections", GAUGE, WORKER(tally.nsessions),
+	 "Connections of clients, by worker."},
+	{"bobtail_worker_requests", COUNTER, WORKER(tally.counters.client_requests),
+	 "Requests that came, by worker."},
+	{"bobtail_worker_cpu_seconds", COUNTER, WORKER(cpu_s), "Processor time, by worker."},
+	{"bobtail_worker_turns", COUNTER, WORKER(tally.loops.turns),
+	 "How often the worker asked for events."},
+	{"bobtail_worker_events", COUNTER, WORKER(tally.loops.events), "How many events it got."},
 };
 
 /* ---- a sample: NAME[SUFFIX]{LABELS} VALUE */
@@ -216,7 +202,7 @@ static void add_name(struct buf *out, const struct metric *metric, const char *s
 
 static void add_number(struct buf *out, const struct metric *metric, const char *at)
 {
-	uint64_t n = 1;
+	uint64_t n;
 	unsigned small;
 	double real;
 
@@ -227,16 +213,12 @@ static void add_number(struct buf *out, const struct metric *metric, const char 
 		return;
 	case UNSIGNED:
 		memcpy(&small, at, sizeof(small));
-		n = small;
-		break;
+		buf_printf(out, " %u\n", small);
+		return;
 	case U64:
 		memcpy(&n, at, sizeof(n));
-		break;
-	case ONE:
-	case TIMES:
-		break;
+		buf_printf(out, " %" PRIu64 "\n", n);
 	}
-	buf_printf(out, " %" PRIu64 "\n", n);
 }
 
 /* Buckets of the histogram end at powers of two microseconds: from 2^6 (64 us) on every second one. Its bins
@@ -296,6 +278,15 @@ static void add_sample(struct buf *out, const struct metric *metric, const struc
 	add_number(out, metric, at);
 }
 
+static void add_unit(struct buf *out, const struct metric *metric)
+{
+	static const char *const units[] = {"seconds", "bytes"};
+
+	for (size_t i = 0; i < COUNT(units); i++)
+		if (str_ends_with_nocase(str_of(metric->name), str_of(units[i])))
+			buf_printf(out, "# UNIT %s %s\n", metric->name, units[i]);
+}
+
 static void add_head(struct buf *out, const struct metric *metric)
 {
 	static const char *const types[] = {[COUNTER] = "counter",
@@ -304,8 +295,7 @@ static void add_head(struct buf *out, const struct metric *metric)
 					    [INFO] = "info"};
 
 	buf_printf(out, "# TYPE %s %s\n", metric->name, types[metric->type]);
-	if (metric->unit)
-		buf_printf(out, "# UNIT %s %s\n", metric->name, metric->unit);
+	add_unit(out, metric);
 	buf_printf(out, "# HELP %s %s\n", metric->name, metric->help);
 }
 

@@ -13,13 +13,14 @@
 struct manager_page;
 
 enum metric_subject {
-	METRIC_BUILD,        /* no value: 1 */
+	METRIC_BUILD,        /* uint64_t: 1 */
 	METRIC_PROCESS,      /* struct process_values */
 	METRIC_TOTALS,       /* struct counters */
 	METRIC_RESULTS,      /* uint64_t: by log tag */
 	METRIC_STATUSES,     /* uint64_t: by class */
 	METRIC_PROTOCOLS,    /* uint64_t */
 	METRIC_SOURCES,      /* uint64_t: hits by where they lay */
+	METRIC_CODED_REPLIES, METRIC_RECODED_BODIES, /* uint64_t: by coding */
 	METRIC_TIMES,        /* struct site_counts, of which times and service_us are set */
 	METRIC_SITES,        /* struct site_counts */
 	METRIC_PEERS,        /* struct peer_values */

@@ -71,7 +71,7 @@ struct label {
 	struct str value;
 };
 
-/* values may be NULL; nlabels may be 0. */
+/* nlabels may be 0. */
 static void add_row(struct metrics *metrics, enum metric_subject subject, const void *values,
 		    const struct label *labels, size_t nlabels)
 {
@@ -122,6 +122,7 @@ static double seconds(struct timeval time)
 static void add_process(struct metrics *metrics, const struct server *server)
 {
 	struct process_values *values = arena_zalloc(&metrics->arena, sizeof(*values));
+	static const uint64_t one = 1;
 	struct health_entry entries[MAX_DEGRADED];
 	struct rusage usage = {0};
 	unsigned largest;
@@ -137,7 +138,7 @@ static void add_process(struct metrics *metrics, const struct server *server)
 	values->nsessions = metrics->census->total.nsessions;
 	values->nlost_records = log_writer_lost(server->log);
 	add_row(metrics, METRIC_PROCESS, values, NULL, 0);
-	add_labelled(metrics, METRIC_BUILD, NULL, "version", STR(VERSION_TEXT));
+	add_labelled(metrics, METRIC_BUILD, &one, "version", STR(VERSION_TEXT));
 }
 
 /* ---- what workers counted */
@@ -171,6 +172,18 @@ static void add_protocols(struct metrics *metrics, const struct counters *counte
 	}
 }
 
+static void add_codings(struct metrics *metrics, const struct counters *counters)
+{
+	static const char *const names[CODINGS] = {"identity", "gzip", "br"};
+
+	for (unsigned i = 0; i < CODINGS; i++) {
+		add_labelled(metrics, METRIC_CODED_REPLIES, &counters->coded_replies[i], "coding",
+			     str_of(names[i]));
+		add_labelled(metrics, METRIC_RECODED_BODIES, &counters->recoded_bodies[i], "coding",
+			     str_of(names[i]));
+	}
+}
+
 static void add_times(struct metrics *metrics)
 {
 	static const char *const names[SERVICE_KINDS] = {
@@ -199,6 +212,7 @@ static void add_counters(struct metrics *metrics)
 	add_results(metrics, counters);
 	add_statuses(metrics, counters);
 	add_protocols(metrics, counters);
+	add_codings(metrics, counters);
 	add_labelled(metrics, METRIC_SOURCES, &counters->client_memory_hits, "tier", STR("memory"));
 	add_labelled(metrics, METRIC_SOURCES, &counters->client_disk_hits, "tier", STR("disk"));
 	add_times(metrics);

@@ -229,8 +229,12 @@ static enum codec_state run_codec(struct recoder *recoder, struct str *in, enum 
 static void finish(struct recoder *recoder)
 {
 	struct object *from = recoder->from, *to = recoder->to;
+	struct counters *counters = &recoder->worker->counters;
 
 	object_finish(to);
+	counters->recoded_bodies[recoder->wanted]++;
+	counters->recoder_bytes_in += recoder->nread;
+	counters->recoder_bytes_out += object_length(to);
 	if (recoder->is_kept && object_is_whole(to) && object_add_coded(from, recoder->wanted, to) &&
 	    from->key != 0)
 		index_note_growth(recoder->worker->server->index, from);

@@ -5,7 +5,7 @@
 #include "cache/coding.h"
 #include "cache/object.h"
 #include "lib/base/check.h"
-#include "lib/http/content_codec.h"
+#include "proxy/transaction/compression.h"
 #include "proxy/transaction/recoder.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/worker.h"
@@ -33,39 +33,6 @@ void transaction_show_codings(struct transaction *t)
 	t->nhidden = 0;
 }
 
-/* ---- what is worth packing */
-
-static const char *const usual_types[] = {
-	"text/html", "text/css", "text/plain", "text/xml", "text/javascript", "text/csv",
-	"text/markdown", "text/vtt", "text/x-component",
-	"application/javascript", "application/x-javascript", "application/json",
-	"application/ld+json", "application/manifest+json", "application/geo+json",
-	"application/problem+json", "application/xml", "application/xhtml+xml",
-	"application/rss+xml", "application/atom+xml", "application/graphql-response+json",
-	"application/wasm", "application/vnd.ms-fontobject", "font/ttf", "font/otf",
-	"image/svg+xml", "image/bmp", "image/x-icon",
-};
-
-/* "text/html", "text/" and a star: all of text. */
-static bool is_type(struct str type, struct str pattern)
-{
-	if (str_ends_with_nocase(pattern, STR("/*")))
-		return str_starts_with_nocase(type, str_first(pattern, pattern.len - 1));
-	return str_eq_nocase(type, pattern);
-}
-
-static bool is_worth_its_type(const struct config *config, struct str type)
-{
-	const struct config_words *said = &config->compress_types;
-	const char *const *types = said->n > 0 ? said->at : usual_types;
-	size_t n = said->n > 0 ? said->n : COUNT(usual_types);
-
-	for (size_t i = 0; type.at && i < n; i++)
-		if (is_type(type, str_of(types[i])))
-			return true;
-	return false;
-}
-
 /* Of a body that is still coming, as far as it is known; of the answer to HEAD, as it is said. */
 static int64_t known_length(const struct transaction *t)
 {
@@ -78,20 +45,11 @@ static int64_t known_length(const struct transaction *t)
 	return object->body_bytes;
 }
 
-static bool is_worth_packing(const struct transaction *t, const struct coding_facts *facts)
-{
-	const struct config *config = transaction_config(t);
-	int64_t length = known_length(t);
-
-	return facts->coding == CODING_IDENTITY && !facts->must_stay &&
-	       (length < 0 || length >= config->compress_min_length_bytes) &&
-	       is_worth_its_type(config, facts->type);
-}
-
 /* ---- what the client gets */
 
-static void take_coded(struct transaction *t, struct object *coded)
+static void take_coded(struct transaction *t, struct object *coded, enum content_coding coding)
 {
+	t->worker->counters.coded_replies[coding]++;
 	t->uncoded = t->object;
 	t->object = object_ref(coded);
 }
@@ -116,21 +74,14 @@ static void recode(struct transaction *t, enum content_coding coding, enum conte
 		coded = t->recoder ? recoder_object(t->recoder) : NULL;
 	}
 	if (coded)
-		take_coded(t, coded);
+		take_coded(t, coded, wanted);
+	else
+		t->worker->counters.refused_codings++;
 }
 
 static bool is_range(const struct transaction *t)
 {
 	return http_has(&transaction_request(t)->head, FIELD_RANGE);
-}
-
-static enum content_coding choose(const struct transaction *t, const struct coding_wishes *wishes)
-{
-	unsigned among = 1U << CODING_IDENTITY | 1U << CODING_GZIP;
-
-	if (content_codec_has(CODING_BROTLI))
-		among |= 1U << CODING_BROTLI;
-	return is_range(t) ? CODING_IDENTITY : coding_choose(wishes, among);
 }
 
 /* Its codings were made when it was looked at before: nothing is to be asked again. */
@@ -139,27 +90,21 @@ static bool take_ready(struct transaction *t, enum content_coding wanted)
 	struct object *coded = wanted < CODINGS ? object_coded(t->object, wanted) : NULL;
 
 	if (coded)
-		take_coded(t, coded);
+		take_coded(t, coded, wanted);
 	return coded;
 }
 
 static void settle(struct transaction *t, const struct coding_wishes *wishes,
 		   enum content_coding wanted)
 {
-	struct coding_facts facts;
+	struct compression choice;
 
-	coding_facts_read(t->object->head, &facts);
-	if (is_worth_packing(t, &facts)) {
-		if (wanted == CODING_GZIP || wanted == CODING_BROTLI)
-			recode(t, CODING_IDENTITY, wanted);
-		if (!t->uncoded && !facts.has_vary)
-			t->vary_line = STR("Vary: Accept-Encoding\r\n");
-		return;
-	}
-	if (content_codec_has(facts.coding) && !facts.must_stay &&
-	    !coding_is_wanted(wishes, facts.coding) && coding_is_wanted(wishes, CODING_IDENTITY) &&
-	    !take_ready(t, CODING_IDENTITY))
-		recode(t, facts.coding, CODING_IDENTITY);
+	compression_choose(transaction_config(t), wishes, wanted, t->object->head, known_length(t),
+			   &choice);
+	if (choice.to != choice.from && !take_ready(t, choice.to))
+		recode(t, choice.from, choice.to);
+	if (choice.varies && !t->uncoded)
+		t->vary_line = STR("Vary: Accept-Encoding\r\n");
 }
 
 void transaction_choose_coding(struct transaction *t)
@@ -171,7 +116,7 @@ void transaction_choose_coding(struct transaction *t)
 	    t->fill.partial)
 		return;
 	coding_wishes_read(&transaction_request(t)->head, &wishes);
-	wanted = choose(t, &wishes);
+	wanted = compression_wanted(&wishes, is_range(t));
 	if (wanted == CODING_IDENTITY || !take_ready(t, wanted))
 		settle(t, &wishes, wanted);
 }

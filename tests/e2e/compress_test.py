@@ -9,6 +9,7 @@ import http.client
 import http.server
 import json
 import os
+import re
 import random
 import shutil
 import subprocess
@@ -338,9 +339,20 @@ class Server(http.server.ThreadingHTTPServer):
         pass  # the proxy ends what it has had enough of
 
 
+def counted():
+    """What all that was is found in the metrics."""
+    samples = dict(re.findall(r"^bobtail_(\w+(?:{[^}]*})?) (\S+)$", Reply("/squid-internal-mgr/metrics").body.decode(), re.M))
+    bobtail.expect("replies by coding", float(samples['coded_replies_total{coding="gzip"}']) > 8 and
+                   float(samples['coded_replies_total{coding="identity"}']) > 0, samples)
+    bobtail.expect("bodies are packed once", 0 < float(samples['recoded_bodies_total{coding="gzip"}']) <
+                   float(samples['coded_replies_total{coding="gzip"}']), samples)
+    bobtail.expect("bytes before and behind", float(samples["recoder_received_bytes_total"]) > 10_000 and
+                   float(samples["recoder_sent_bytes_total"]) > 0, samples)
+
+
 with Server(("127.0.0.1", ORIGIN), Origin) as server, bobtail.Proxy(CONFIG, PORT) as proxy:
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    for part in (sizes, validators, left_alone, relayed, heads, unpacked, renewed, purged, large):
+    for part in (sizes, validators, left_alone, relayed, heads, unpacked, renewed, purged, large, counted):
         part()
     if shutil.which("curl"):
         over_http2()

@@ -25,6 +25,9 @@ cache_mem {cache_mem}
 cache_dir ufs {folder}/cache 50 16 256
 acl secret urlpath_regex ^/secret
 cache deny secret
+acl text urlpath_regex ^/text
+compress allow text
+compress_min_length 1 bytes
 refresh_pattern -i ^http://[^/]+/mins 10 50% 20
 refresh_pattern . 0 20% 4320
 http_access allow all
@@ -39,6 +42,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
         "/must": {"Cache-Control": "max-age=1000, no-cache", "ETag": '"1"'},
         "/vary": {"Cache-Control": "max-age=1000", "Vary": "Accept-Language"},
         "/secret": {"Cache-Control": "max-age=1000"},
+        "/text": {"Cache-Control": "max-age=1000", "Content-Type": "text/plain", "Vary": "Accept-Encoding"},
     }
 
     def do_GET(self):
@@ -98,7 +102,7 @@ def ask_all(port, config):
     expect("the client's wish decides", says(answer, "rule", "yes: the client's max-age (RFC 9111"), answer)
     answer = why(config, base + "/mins")
     expect("the rule's line", says(answer, "refresh_pattern", "refresh_pattern -i ^http://[^/]+/mins 10 50% 20"), answer)
-    expect("the line's number", says(answer, "refresh_pattern", "squid.conf:13:"), answer)
+    expect("the line's number", says(answer, "refresh_pattern", "squid.conf:16:"), answer)
     answer = why(config, base + "/must")
     expect("no-cache", says(answer, "verdict", "the origin is asked"), answer)
     answer = why(config, base + "/vary", "Accept-Language: fi")
@@ -107,6 +111,12 @@ def ask_all(port, config):
     expect("no such variant", says(answer, "found", "only variants for other requests"), answer)
     answer = why(config, base + "/secret")
     expect("cache deny", says(answer, "cache", "deny"), answer)
+    expect("compress", says(why(config, base + "/fresh"), "compress", "deny"))
+    get(port, "/text", **{"Accept-Encoding": "gzip"})
+    answer = why(config, base + "/text", "Accept-Encoding: gzip")
+    expect("the coding", says(answer, "compress", "allow") and says(answer, "coding", "gzip (the client takes"), answer)
+    answer = why(config, base + "/text")
+    expect("or none", says(answer, "coding", "plain (the client gets"), answer)
     for url in ("nothing", "ftp://x/", base + "/a b"):
         answer = why(config, url)
         expect(f"{url} is refused", answer[0] == 1 and "bobtailctl" in answer[2], answer)
