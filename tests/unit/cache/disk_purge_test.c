@@ -153,6 +153,7 @@ static void what_was_asked_for_before_a_soft_purge_is_stored_stale(void **state)
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\n"),
 		.url = STR("http://a/late"),
+		.body_bytes = 4,
 		.since = purge_list_now(purges),
 	};
 	struct object *object;
@@ -176,6 +177,7 @@ static void what_was_asked_for_before_is_not_stored(void **state)
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\n"),
 		.url = STR("http://a/late"),
+		.body_bytes = 4,
 		.since = purge_list_now(purges),
 	};
 	struct object *object;
@@ -216,6 +218,7 @@ static void what_is_not_stored_leaves_no_piece_to_a_crash(void **state)
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\n"),
 		.url = STR("http://a/late"),
+		.body_bytes = 4,
 		.since = purge_list_now(purges),
 	};
 	struct object *object = object_create_whole(&head, STR("late"));
