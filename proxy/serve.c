@@ -20,6 +20,7 @@
 #include "proxy/process.h"
 #include "proxy/server.h"
 #include "proxy/startup.h"
+#include "proxy/tls/ocsp_fetcher.h"
 #include "proxy/version.h"
 #include "proxy/worker.h"
 #include "squid-compat/cache_dir.h"
@@ -37,6 +38,7 @@ struct serve {
 	struct statistics *statistics;
 	struct minutes *minutes; /* NULL: no stats_file */
 	struct ban_file *bans;   /* NULL: nobody is ever banned */
+	struct ocsp_fetcher *ocsp;
 	struct manager *manager;
 	unsigned nstops;
 	int64_t wait_ms; /* said with the first stop */
@@ -132,6 +134,7 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 							serve->config->stats_file);
 		start_healing(serve);
 		start_bans(serve);
+		serve->ocsp = ocsp_fetcher_create(&serve->server, options->loop);
 		*out = serve;
 		return ERR_OK;
 	}
@@ -336,6 +339,8 @@ static void stop_once(struct serve *serve, int64_t wait_ms, bool is_patient)
 	minutes_stop(serve->minutes);
 	timer_cancel(&serve->heal_timer);
 	stop_bans(serve);
+	ocsp_fetcher_destroy(serve->ocsp);
+	serve->ocsp = NULL;
 	serve->wait_ms = wait_ms;
 	begin_stop(serve, is_patient);
 }

@@ -163,8 +163,8 @@ static char *nameservers(const struct config *config)
 	return text;
 }
 
-static enum err make_worker(struct server *server, const struct config *config,
-			    struct err_text *why)
+struct resolver *server_make_resolver(const struct config *config, struct loop *loop,
+				      struct err_text *why)
 {
 	char *servers = nameservers(config);
 	const struct resolver_options options = {
@@ -176,16 +176,22 @@ static enum err make_worker(struct server *server, const struct config *config,
 		.positive_ttl_ms = config->positive_dns_ttl_ms,
 		.negative_ttl_ms = config->negative_dns_ttl_ms,
 	};
-	struct worker *worker = worker_create(server, server->nworkers, why);
-	enum err err = ERR_IO;
+	struct resolver *resolver = resolver_create(loop, &options, why);
 
-	if (worker) {
-		server->workers[server->nworkers++] = worker;
-		worker->resolver = resolver_create(worker->loop, &options, why);
-		err = worker->resolver ? ERR_OK : ERR_RESOLVE;
-	}
 	mem_free(servers);
-	return err;
+	return resolver;
+}
+
+static enum err make_worker(struct server *server, const struct config *config,
+			    struct err_text *why)
+{
+	struct worker *worker = worker_create(server, server->nworkers, why);
+
+	if (!worker)
+		return ERR_IO;
+	server->workers[server->nworkers++] = worker;
+	worker->resolver = server_make_resolver(config, worker->loop, why);
+	return worker->resolver ? ERR_OK : ERR_RESOLVE;
 }
 
 static enum err start_workers(struct server *server, struct err_text *why)

@@ -27,7 +27,9 @@ struct partial_table;
 struct peer_table;
 struct promotion;
 struct purge_list;
+struct loop;
 struct rate_counters;
+struct resolver;
 struct snapshot;
 struct store_log;
 struct handshake_rate; /* proxy/tls/handshake_rate.h */
@@ -76,6 +78,10 @@ struct server {
 enum err server_prepare(struct server *server, struct config *config, struct err_text *why);
 /* Starts the workers' threads. Listeners are posted to them (worker_post_listener). */
 enum err server_start(struct server *server, struct err_text *why);
+
+/* By config's dns_ directives, for a loop; NULL: none can be made. */
+struct resolver *server_make_resolver(const struct config *config, struct loop *loop,
+				      struct err_text *why);
 
 /* A new configuration for all workers: takes over its reference. Any thread. */
 void server_reconfigure(struct server *server, struct config *config);

@@ -139,6 +139,7 @@ struct config {
 	struct peers *peers;
 	struct tls_outgoing *tls_outgoing; /* tls_outgoing_options */
 	const char *stats_file;  /* ours: NULL: none */
+	bool tls_ocsp_fetch;     /* ours */
 	int tls_handshake_limit; /* ours: of one client in a second; 0: none */
 	int sslproxy_session_ttl_s; /* that a client's session may go on for; 0: none does */
 	const char *sslpassword_program; /* NULL: none */

@@ -14,6 +14,7 @@
 #include "lib/net/tls_certificate.h"
 #include "lib/net/tls_internal.h"
 #include "lib/net/tls_names.h"
+#include "lib/net/tls_ocsp.h"
 
 enum { MAX_SESSION_BYTES = 65536, MAX_NAME_BYTES = 256 };
 
@@ -142,11 +143,16 @@ static int refuse(struct tls_side *side, gnutls_session_t session, unsigned stat
 	return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-static int show(const struct tls_certificate *certificate, gnutls_pcert_st **chain,
-                unsigned *nchain, gnutls_ocsp_data_st **ocsp, unsigned *nocsp,
-                gnutls_privkey_t *key)
+/* The staple stays as long as the side, since GnuTLS comes back to it. */
+static int show(struct tls_side *side, const struct tls_certificate *certificate,
+                gnutls_pcert_st **chain, unsigned *nchain, gnutls_ocsp_data_st **ocsp,
+                unsigned *nocsp, gnutls_privkey_t *key)
 {
-	tls_certificate_show(certificate, time(NULL), chain, nchain, key, ocsp, nocsp);
+	tls_certificate_show(certificate, chain, nchain, key);
+	tls_staple_unref(side->staple);
+	side->staple = tls_certificate_staple(certificate);
+	*nocsp = side->staple && tls_staple_until_s(side->staple) > time(NULL) ? 1 : 0;
+	*ocsp = *nocsp > 0 ? tls_staple_show(side->staple) : NULL;
 	return 0;
 }
 
@@ -218,7 +224,7 @@ static int show_server(gnutls_session_t session, const struct gnutls_cert_retr_s
 	certificate = choose(side_of(session)->server, (struct str){name, len}, session);
 	if (!certificate)
 		return GNUTLS_E_INSUFFICIENT_CREDENTIALS;
-	return show(certificate, chain, nchain, ocsp, nocsp, key);
+	return show(side_of(session), certificate, chain, nchain, ocsp, nocsp, key);
 }
 
 /* Called also when the client has shown none. */
@@ -348,7 +354,8 @@ static int show_client(gnutls_session_t session, const struct gnutls_cert_retr_s
 	(void)info;
 	(void)flags;
 	*nchain = *nocsp = 0;
-	return certificate ? show(certificate, chain, nchain, ocsp, nocsp, key) : 0;
+	return certificate ? show(side_of(session), certificate, chain, nchain, ocsp, nocsp, key)
+	                   : 0;
 }
 
 static int verify_server(gnutls_session_t session)
@@ -489,4 +496,5 @@ void tls_side_fini(struct tls_side *side)
 	tls_client_unref(side->client);
 	mem_free(side->name);
 	mem_free(side->why);
+	tls_staple_unref(side->staple);
 }

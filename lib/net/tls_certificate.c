@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/net/tls_certificate.h"
 
-#include <gnutls/ocsp.h>
 #include <gnutls/x509.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/base/lock.h"
+#include "lib/net/tls_ocsp.h"
 
 enum { MAX_NAMES = 1024, MAX_NAME_BYTES = 256 };
 
@@ -17,11 +17,14 @@ struct tls_certificate {
 	gnutls_pcert_st chain[TLS_MAX_CHAIN];
 	unsigned nchain;
 	gnutls_privkey_t key;
-	gnutls_ocsp_data_st ocsp; /* of the first of the chain; exptime 0: there is none */
 	struct str *names;
 	size_t nnames;
 	gnutls_pk_algorithm_t algorithm;
 	int64_t expires_s;
+	struct {
+		struct lock lock;
+		struct tls_staple *staple; /* NULL: there is none */
+	} shared;
 };
 
 static gnutls_datum_t datum(struct str text)
@@ -115,56 +118,7 @@ static void take_names(struct tls_certificate *certificate, gnutls_x509_crt_t cr
 		add_name(certificate, name, len);
 }
 
-static int import_ocsp(gnutls_ocsp_resp_t answer, struct str bytes)
-{
-	gnutls_datum_t text = datum(bytes);
-
-	if (str_starts_with(bytes, STR("-----")))
-		return gnutls_ocsp_resp_import2(answer, &text, GNUTLS_X509_FMT_PEM);
-	return gnutls_ocsp_resp_import2(answer, &text, GNUTLS_X509_FMT_DER);
-}
-
-/* NULL: it is a good answer, for until_s. */
-static const char *judge_ocsp(gnutls_ocsp_resp_t answer, gnutls_x509_crt_t crt, time_t *until)
-{
-	unsigned status;
-
-	if (gnutls_ocsp_resp_get_status(answer) != GNUTLS_OCSP_RESP_SUCCESSFUL)
-		return "it says that the responder failed";
-	if (gnutls_ocsp_resp_check_crt(answer, 0, crt) != 0)
-		return "it is about another certificate";
-	if (gnutls_ocsp_resp_get_single(answer, 0, NULL, NULL, NULL, NULL, &status, NULL, until,
-	                                NULL, NULL) != 0)
-		return "it cannot be read";
-	if (status != GNUTLS_OCSP_CERT_GOOD)
-		return "it does not say that the certificate is good";
-	if (*until == (time_t)-1)
-		return "it does not say until when it holds";
-	return *until <= time(NULL) ? "it has expired" : NULL;
-}
-
-static void take_ocsp(struct tls_certificate *certificate, gnutls_x509_crt_t crt, struct str bytes,
-                      struct err_text *why)
-{
-	gnutls_ocsp_resp_t answer;
-	const char *fault = "it cannot be read";
-	time_t until = 0;
-
-	if (bytes.len == 0)
-		return;
-	check(gnutls_ocsp_resp_init(&answer) == 0);
-	if (import_ocsp(answer, bytes) == 0)
-		fault = judge_ocsp(answer, crt, &until);
-	if (!fault && gnutls_ocsp_resp_export2(answer, &certificate->ocsp.response,
-	                                       GNUTLS_X509_FMT_DER) == 0)
-		certificate->ocsp.exptime = until;
-	else
-		err_say(why, "the OCSP answer is not stapled: %s", fault ? fault : "no memory");
-	gnutls_ocsp_resp_deinit(answer);
-}
-
-static enum err take_rest(struct tls_certificate *certificate, struct str ocsp,
-                          struct err_text *why)
+static enum err take_rest(struct tls_certificate *certificate, struct err_text *why)
 {
 	gnutls_x509_crt_t crt;
 	int status = gnutls_pcert_export_x509(&certificate->chain[0], &crt);
@@ -176,7 +130,6 @@ static enum err take_rest(struct tls_certificate *certificate, struct str ocsp,
 	take_names(certificate, crt);
 	certificate->algorithm = gnutls_pubkey_get_pk_algorithm(certificate->chain[0].pubkey, NULL);
 	certificate->expires_s = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
-	take_ocsp(certificate, crt, ocsp, why);
 	gnutls_x509_crt_deinit(crt);
 	return ERR_OK;
 }
@@ -190,13 +143,16 @@ enum err tls_certificate_create(const struct tls_pem *pem, struct tls_certificat
 	enum err err;
 
 	atomic_init(&certificate->refs_, 1);
+	lock_init(&certificate->shared.lock);
 	err = take_chain(certificate, pem->cert, why);
 	if (err == ERR_OK)
 		err = take_key(certificate, pem, why);
 	if (err == ERR_OK)
 		err = match(certificate, why);
 	if (err == ERR_OK)
-		err = take_rest(certificate, pem->ocsp, why);
+		err = take_rest(certificate, why);
+	if (err == ERR_OK && pem->ocsp.len > 0)
+		tls_ocsp_judge(certificate, pem->ocsp, &certificate->shared.staple, why);
 	if (err == ERR_OK)
 		*out = certificate;
 	else
@@ -223,7 +179,8 @@ void tls_certificate_unref(struct tls_certificate *certificate)
 	for (size_t i = 0; i < certificate->nnames; i++)
 		mem_free((void *)(uintptr_t)certificate->names[i].at);
 	mem_free(certificate->names);
-	gnutls_free(certificate->ocsp.response.data);
+	tls_staple_unref(certificate->shared.staple);
+	lock_fini(&certificate->shared.lock);
 	mem_free(certificate);
 }
 
@@ -235,11 +192,6 @@ size_t tls_certificate_count_names(const struct tls_certificate *certificate)
 int64_t tls_certificate_expires_s(const struct tls_certificate *certificate)
 {
 	return certificate->expires_s;
-}
-
-int64_t tls_certificate_ocsp_expires_s(const struct tls_certificate *certificate)
-{
-	return (int64_t)certificate->ocsp.exptime;
 }
 
 struct str tls_certificate_name(const struct tls_certificate *certificate, size_t i)
@@ -254,15 +206,34 @@ gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *ce
 }
 
 /* GnuTLS takes pointers that are not const, and changes nothing. */
-void tls_certificate_show(const struct tls_certificate *certificate, int64_t now_s,
-                          gnutls_pcert_st **chain, unsigned *nchain, gnutls_privkey_t *key,
-                          gnutls_ocsp_data_st **ocsp, unsigned *nocsp)
+void tls_certificate_show(const struct tls_certificate *certificate, gnutls_pcert_st **chain,
+                          unsigned *nchain, gnutls_privkey_t *key)
 {
 	struct tls_certificate *shown = (struct tls_certificate *)certificate;
 
 	*chain = shown->chain;
 	*nchain = shown->nchain;
 	*key = shown->key;
-	*ocsp = &shown->ocsp;
-	*nocsp = shown->ocsp.exptime > now_s ? 1 : 0;
+}
+
+struct tls_staple *tls_certificate_staple(const struct tls_certificate *certificate)
+{
+	struct tls_certificate *asked = (struct tls_certificate *)certificate;
+	struct tls_staple *staple;
+
+	lock_take(&asked->shared.lock);
+	staple = asked->shared.staple ? tls_staple_ref(asked->shared.staple) : NULL;
+	lock_drop(&asked->shared.lock);
+	return staple;
+}
+
+void tls_certificate_set_staple(struct tls_certificate *certificate, struct tls_staple *staple)
+{
+	struct tls_staple *old;
+
+	lock_take(&certificate->shared.lock);
+	old = certificate->shared.staple;
+	certificate->shared.staple = staple;
+	lock_drop(&certificate->shared.lock);
+	tls_staple_unref(old);
 }

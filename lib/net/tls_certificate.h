@@ -2,7 +2,8 @@
 /* lib/net/tls_certificate.h: a certificate with its chain, its private key and, perhaps, a stapled
  * OCSP answer, ready to be shown to peers.
  *
- * Threads: immutable after tls_certificate_create, counted atomically, used by all. */
+ * Threads: immutable after tls_certificate_create but for the staple, behind a lock; counted
+ * atomically, used by all. */
 #ifndef NET_TLS_CERTIFICATE_H
 #define NET_TLS_CERTIFICATE_H
 #include <gnutls/abstract.h>
@@ -16,6 +17,7 @@
 enum { TLS_MAX_CHAIN = 16 };
 
 struct tls_certificate; /* opaque */
+struct tls_staple;      /* lib/net/tls_ocsp.h */
 
 /* PEM texts, borrowed. */
 struct tls_pem {
@@ -36,16 +38,19 @@ void tls_certificate_unref(struct tls_certificate *certificate); /* accepts NULL
 size_t tls_certificate_count_names(const struct tls_certificate *certificate);
 struct str tls_certificate_name(const struct tls_certificate *certificate, size_t i);
 
-/* When its time ends, and when that of its staple does (0: there is none), in seconds since 1970. */
+/* When its time ends, in seconds since 1970. */
 int64_t tls_certificate_expires_s(const struct tls_certificate *certificate);
-int64_t tls_certificate_ocsp_expires_s(const struct tls_certificate *certificate);
 
 gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *certificate);
 
-/* What GnuTLS shows to a peer; all of it stays the certificate's. *nocsp is 0 without a staple that
- * holds at now_s. */
-void tls_certificate_show(const struct tls_certificate *certificate, int64_t now_s,
-                          gnutls_pcert_st **chain, unsigned *nchain, gnutls_privkey_t *key,
-                          gnutls_ocsp_data_st **ocsp, unsigned *nocsp);
+/* What GnuTLS shows to a peer; all of it stays the certificate's. */
+void tls_certificate_show(const struct tls_certificate *certificate, gnutls_pcert_st **chain,
+                          unsigned *nchain, gnutls_privkey_t *key);
+
+/* What is shown along with it, of the file or newer (lib/net/tls_ocsp.h), with a reference that the caller
+ * drops; it may have expired. NULL: nothing. */
+struct tls_staple *tls_certificate_staple(const struct tls_certificate *certificate);
+/* Takes over the reference. */
+void tls_certificate_set_staple(struct tls_certificate *certificate, struct tls_staple *staple);
 
 #endif

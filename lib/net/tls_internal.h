@@ -14,6 +14,7 @@ struct tls_side {
 	struct tls_client *client;
 	char *name; /* a client: whose certificate it must be, and what is asked for; owned */
 	char *why;  /* the peer's certificate was refused; owned; NULL: it was not */
+	struct tls_staple *staple; /* that the handshake shows; a reference; NULL: none */
 	struct tls_key_sink keys; /* until the handshake is over */
 };
 

@@ -279,8 +279,8 @@ struct tls_server *tls_port_server(struct tls_port *entry)
 	return server;
 }
 
-const struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
-						   const char **path)
+struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
+					     const char **path)
 {
 	if (i >= entry->loads.n)
 		return NULL;

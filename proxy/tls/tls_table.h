@@ -38,8 +38,8 @@ struct tls_server *tls_port_server(struct tls_port *entry);
 
 /* The certificates that it shows, in the order of the files, with the path of each; NULL behind the last.
  * Valid until the entry is renewed: the thread's that does so. */
-const struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
-						   const char **path);
+struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
+					     const char **path);
 
 /* The same of a cache_peer, by its name, or of tls_outgoing_options ("" is no peer's name). */
 struct tls_peer *tls_table_set_peer(struct tls_table *table, struct str name,

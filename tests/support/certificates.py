@@ -35,8 +35,9 @@ class Authority:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def issue(self, file, names, subject=None, kind="ec", days=30):
-        """Writes FILE.pem and FILE.key, for host names (or addresses); returns both paths."""
+    def issue(self, file, names, subject=None, kind="ec", days=30, responder=None):
+        """Writes FILE.pem and FILE.key, for host names (or addresses); returns both paths. responder: the
+        URL that it names for OCSP; the file then holds the CA's certificate too."""
         cert, key, request = self.path(f"{file}.pem"), self.path(f"{file}.key"), self.path(f"{file}.csr")
         key_options = (["-newkey", "rsa:2048"] if kind == "rsa" else
                        ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
@@ -48,21 +49,32 @@ class Authority:
         extensions = self.path(f"{file}.ext")
         with open(extensions, "w", encoding="ascii") as out:
             out.write(f"subjectAltName={alternatives}\n" if names else "basicConstraints=CA:FALSE\n")
+            if responder:
+                out.write(f"authorityInfoAccess=OCSP;URI:{responder}\n")
         run("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.key, "-CAcreateserial",
             "-days", str(days), "-extfile", extensions, "-out", cert)
+        if responder:
+            with open(cert, "ab") as out, open(self.pem, "rb") as issuer:
+                out.write(issuer.read())
         os.chmod(key, 0o644)  # started as root, the proxy becomes another user
         return cert, key
 
     def answer(self, file):
         """An OCSP answer, good for a week, about FILE.pem; written to FILE.pem.ocsp."""
-        cert, database, request = (self.path(name) for name in
-                                   (f"{file}.pem", f"{file}.index", f"{file}.request"))
-        serial = run("x509", "-in", cert, "-noout", "-serial").decode().strip().partition("=")[2]
-        with open(database, "w", encoding="ascii") as out:
-            out.write(f"V\t491231235959Z\t\t{serial}\tunknown\t/CN={file}\n")
+        cert, request = self.path(f"{file}.pem"), self.path(f"{file}.request")
         run("ocsp", "-issuer", self.pem, "-cert", cert, "-reqout", request)
-        run("ocsp", "-index", database, "-rsigner", self.pem, "-rkey", self.key, "-CA", self.pem,
-            "-reqin", request, "-respout", f"{cert}.ocsp", "-ndays", "7")
+        self.answer_question(request, f"{cert}.ocsp", file)
+
+    def answer_question(self, request, answer, file, revoked=False, signer=None):
+        """Writes an answer, good for a week, to a question (both are files) by one who knows FILE.pem alone."""
+        signer = signer or self
+        cert, database = self.path(f"{file}.pem"), self.path(f"{file}.index")
+        serial = run("x509", "-in", cert, "-noout", "-serial").decode().strip().partition("=")[2]
+        state = "R\t491231235959Z\t200101000000Z" if revoked else "V\t491231235959Z\t"
+        with open(database, "w", encoding="ascii") as out:
+            out.write(f"{state}\t{serial}\tunknown\t/CN={file}\n")
+        run("ocsp", "-index", database, "-rsigner", signer.pem, "-rkey", signer.key, "-CA", self.pem,
+            "-reqin", request, "-respout", answer, "-ndays", "7")
 
     def revoke(self, *files):
         """A CRL of this CA with the certificates FILE.pem on it; returns its path."""
