@@ -6,6 +6,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
 #include "squid-compat/acl_internal.h"
+#include "squid-compat/regex.h"
 
 enum { FIRST_PLACES = 32 };
 
@@ -22,6 +23,7 @@ struct acl_set {
 		bool is_about_user;
 	} *externals;
 	size_t nexternals;
+	struct regex_list *screens[ACL_SUBJECTS]; /* once sealed */
 };
 
 /* ---- Squid's own ---- */
@@ -89,6 +91,8 @@ void acl_set_destroy(struct acl_set *set)
 	for (size_t i = 0; i < set->nexternals; i++)
 		mem_free(set->externals[i].name);
 	mem_free(set->externals);
+	for (size_t i = 0; i < ACL_SUBJECTS; i++)
+		regex_list_destroy(set->screens[i]);
 	mem_free(set->table);
 	mem_free(set->acls);
 	mem_free(set);
@@ -353,11 +357,14 @@ void acl_set_seal(struct acl_set *set, struct report *report)
 {
 	check(!set->is_sealed);
 	set->is_sealed = true;
+	for (enum acl_subject i = 0; i < ACL_SUBJECTS; i++)
+		set->screens[i] = acl_screen_create(set->acls, set->n, i);
 	for (size_t i = 0; i < set->n; i++) {
 		struct acl *acl = set->acls[i];
 
 		if (acl->type->kind != NULL && acl->type->kind->seal != NULL)
 			acl->type->kind->seal(acl, report);
+		acl_filter_seal(acl);
 	}
 }
 

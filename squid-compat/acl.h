@@ -33,6 +33,9 @@ enum acl_auth {
 	ACL_AUTH_OK,      /* user is who it is */
 };
 
+/* What patterns of ACLs are most often about. */
+enum acl_subject { ACL_SUBJECT_URL, ACL_SUBJECT_PATH, ACL_SUBJECTS };
+
 /* A reverse name: known once the resolver answered; empty when there is none. */
 struct acl_host_name {
 	bool is_known;
@@ -118,8 +121,12 @@ struct acl_facts {
 	int64_t now_s;        /* wall clock; one reading for the whole transaction */
 	uint64_t random_seed; /* 0: drawn when asked for, kept while a check answers ACL_NEED */
 
-	/* private: %-decoded once, when first asked for */
-	struct str decoded_url_, decoded_path_, decoded_query_;
+	/* private: found once, when first asked for */
+	struct str decoded_url_, decoded_path_, decoded_query_; /* %-decoded */
+	uint64_t host_bits_;                                    /* 0: not yet */
+	uint8_t screened_[ACL_SUBJECTS];                        /* acl_screen.c */
+	bool is_host_known_, is_host_address_;
+	struct addr host_address_;
 };
 
 /* Sets url, scheme, host, path and port, and forgets what was known about the old ones. */

@@ -4,6 +4,7 @@
  * Kept as ranges of 16-byte addresses (IPv4 mapped into IPv6), sorted and merged when sealed, so
  * that a look-up is a binary search whatever the number of values. */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdlib.h>
 
 #include "lib/base/check.h"
@@ -38,9 +39,22 @@ static void add_range(struct addresses *set, struct ip lo, struct ip hi)
 	set->ranges[set->n++] = (struct ip_range){lo, hi};
 }
 
+static uint64_t half_of_ip(const struct ip *ip, size_t half)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, ip->at + half * sizeof(bytes), sizeof(bytes));
+	return be64toh(bytes);
+}
+
 static int compare_ips(const struct ip *a, const struct ip *b)
 {
-	return memcmp(a->at, b->at, IP_BYTES);
+	uint64_t high_a = half_of_ip(a, 0), high_b = half_of_ip(b, 0);
+	uint64_t low_a = half_of_ip(a, 1), low_b = half_of_ip(b, 1);
+
+	if (high_a != high_b)
+		return high_a < high_b ? -1 : 1;
+	return (low_a > low_b) - (low_a < low_b);
 }
 
 static struct ip mask_of_bits(unsigned bits)
@@ -338,6 +352,46 @@ static void seal_addresses(struct acl *acl, struct report *report)
 		           acl->name, noverlaps - MAX_OVERLAPS_SAID);
 }
 
+static bool is_v4(const struct ip *ip)
+{
+	return half_of_ip(ip, 0) == 0 && half_of_ip(ip, 1) >> 32 == 0xffff;
+}
+
+/* The number of a /16 (IPv4) or a /48: consecutive ones differ in their filter bits. */
+static uint32_t block_of(const struct ip *ip)
+{
+	return is_v4(ip) ? (uint32_t)(half_of_ip(ip, 1) >> 16) & 0xffff
+			 : (uint32_t)(half_of_ip(ip, 0) >> 16);
+}
+
+static uint64_t filter_of_range(const struct ip *lo, const struct ip *hi)
+{
+	bool is_of_v4 = is_v4(lo) && is_v4(hi);
+	bool has_v4 = compare_ips(lo, &v4_highest) <= 0 && compare_ips(&v4_lowest, hi) <= 0;
+
+	if (!is_of_v4 && (has_v4 || half_of_ip(hi, 0) - half_of_ip(lo, 0) >= 64ULL << 16))
+		return acl_filter_anything;
+	return acl_filter_range(block_of(lo), block_of(hi));
+}
+
+static uint64_t filter_of_addresses(const void *values)
+{
+	const struct addresses *set = values;
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < set->n && bits != acl_filter_anything; i++)
+		bits |= filter_of_range(&set->ranges[i].lo, &set->ranges[i].hi);
+	return bits;
+}
+
+uint64_t acl_address_bit(const struct addr *addr)
+{
+	struct ip ip;
+
+	addr_ip_bytes(addr, ip.at);
+	return acl_filter_bit(block_of(&ip));
+}
+
 static void free_addresses(void *values)
 {
 	mem_free(((struct addresses *)values)->ranges);
@@ -367,4 +421,5 @@ const struct acl_kind acl_kind_address = {
 	.is_empty = has_no_addresses,
 	.seal = seal_addresses,
 	.fini = free_addresses,
+	.filter = filter_of_addresses,
 };

@@ -216,6 +216,8 @@ void access_list_parse(struct access_list *list, struct acl_set *set, const stru
 	}
 	if (!parse_terms(set, words, first_word + 1, report, &rule.terms, &rule.nterms))
 		return;
+	for (size_t i = 0; rule.verdict == ACL_DENY && i < rule.nterms; i++)
+		rule.terms[i].acl->is_denied |= !rule.terms[i].is_negated;
 	if (!allows_slow)
 		warn_of_slow(rule.terms, rule.nterms, words, report);
 	if (list->n == list->cap) {
@@ -254,10 +256,17 @@ struct listener {
 static enum acl_verdict answer(const struct access_list *list, struct acl_check *check,
                                const struct listener *listener)
 {
+	struct acl_key key;
+
+	acl_filter_key(check->facts, &key);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct access_rule *rule = &list->rules[i];
 		enum acl_match match;
 
+		/* The last one always counts as looked at: deny_info asks for its last ACL. */
+		if (!listener->tell && i + 1 < list->n &&
+		    !acl_filter_admits(rule->terms, rule->nterms, &key))
+			continue;
 		check->match_favours = rule->verdict == ACL_ALLOW;
 		match = acl_terms_match(rule->terms, rule->nterms, check);
 		if (listener->tell)

@@ -35,6 +35,7 @@ struct domains {
 	struct entry *table;
 	size_t nentries, mask; /* the table has mask + 1 entries */
 	size_t nvalues;
+	uint64_t filter; /* a bit for each value */
 	unsigned nconflicts;
 };
 
@@ -186,6 +187,44 @@ static bool conflicts(struct domains *set, struct str value, struct str name, bo
 	return true;
 }
 
+/* What was read from the end of a name, with one more byte before it. */
+static uint32_t mix(uint32_t hash, char c)
+{
+	return (hash ^ (unsigned char)c) * 0x9e3779b1;
+}
+
+static uint64_t bit_of_hash(uint32_t hash)
+{
+	return 1ULL << (hash >> 26);
+}
+
+static uint64_t bit_of_name(struct str name)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = name.len; i > 0; i--)
+		hash = mix(hash, name.at[i - 1]);
+	return bit_of_hash(hash);
+}
+
+uint64_t acl_domain_bits(struct str host)
+{
+	uint64_t bits = 0;
+	uint32_t hash = 0;
+
+	for (size_t i = host.len; i > 0; i--) {
+		if (host.at[i - 1] == '.')
+			bits |= bit_of_hash(hash);
+		hash = mix(hash, host.at[i - 1]);
+	}
+	return bits | bit_of_hash(hash);
+}
+
+static uint64_t filter_of_domains(const void *values)
+{
+	return ((const struct domains *)values)->filter;
+}
+
 static void add_domain(struct acl *acl, struct str raw, struct report *report)
 {
 	struct domains *set = acl->values;
@@ -207,6 +246,7 @@ static void add_domain(struct acl *acl, struct str raw, struct report *report)
 		return;
 	}
 	mark(set, name, is_tree ? DOMAIN_TREE : DOMAIN_EXACT);
+	set->filter |= bit_of_name(name);
 	for (struct str up = parent_of(name); up.len > 0; up = parent_of(up))
 		mark(set, up, DOMAIN_PARENT);
 }
@@ -239,5 +279,6 @@ const struct acl_kind acl_kind_domain = {
 	.parse = parse_domains,
 	.is_empty = has_no_domains,
 	.fini = free_domains,
+	.filter = filter_of_domains,
 	.test = test_domain,
 };

@@ -13,6 +13,9 @@ void acl_facts_set_url(struct acl_facts *facts, struct str url, struct str schem
 	facts->decoded_url_ = STR_NONE;
 	facts->decoded_path_ = STR_NONE;
 	facts->decoded_query_ = STR_NONE;
+	facts->host_bits_ = 0;
+	facts->is_host_known_ = false;
+	memset(facts->screened_, 0, sizeof(facts->screened_));
 	facts->has_dst_addrs = false;
 	facts->dst_addrs = NULL;
 	facts->ndst_addrs = 0;
@@ -27,6 +30,22 @@ bool acl_facts_has_request(const struct acl_facts *facts)
 bool acl_facts_has_reply(const struct acl_facts *facts)
 {
 	return facts->reply != NULL || facts->status != 0;
+}
+
+const struct addr *acl_facts_host_address(struct acl_facts *facts)
+{
+	if (!facts->is_host_known_) {
+		facts->is_host_known_ = true;
+		facts->is_host_address_ = addr_parse(facts->host, 0, &facts->host_address_);
+	}
+	return facts->is_host_address_ ? &facts->host_address_ : NULL;
+}
+
+uint64_t acl_facts_host_bits(struct acl_facts *facts)
+{
+	if (facts->host_bits_ == 0)
+		facts->host_bits_ = acl_domain_bits(facts->host);
+	return facts->host_bits_;
 }
 
 /* One %-decoding, as Squid does it: %% is a %, and %00 stays as it is. */

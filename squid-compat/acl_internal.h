@@ -52,8 +52,17 @@ struct acl_kind {
 	bool (*is_empty)(const void *values);
 	void (*seal)(struct acl *acl, struct report *report);
 	void (*fini)(void *values);
+	/* What the values have in the type's dimension; NULL: anything. Once sealed. */
+	uint64_t (*filter)(const void *values);
 	/* Compares one text with the values; ACL_STOP: can't be decided. Not of all kinds. */
 	enum acl_match (*test)(const void *values, struct str text);
+};
+
+/* What a filter is about (acl_filter.c). */
+enum acl_dimension { ACL_ANYTHING, ACL_CLIENT, ACL_HOST, ACL_METHOD, ACL_PORT, ACL_DIMENSIONS };
+
+struct acl_key {
+	uint64_t bits[ACL_DIMENSIONS];
 };
 
 enum acl_type_flag {
@@ -74,6 +83,7 @@ enum acl_type_flag {
 struct acl_type {
 	const char *name;
 	const struct acl_kind *kind;
+	enum acl_dimension dimension;
 	const char *options; /* letters of the flags that it takes; NULL: none */
 	unsigned flags;
 	enum acl_match (*match)(const struct acl *acl, struct acl_check *check);
@@ -99,6 +109,11 @@ struct acl {
 	bool is_slow;        /* the type is, or one of a group */
 	unsigned nesting;    /* of groups within it */
 	bool is_member;      /* of a group */
+	bool is_pure;        /* acl_filter.c */
+	uint64_t filter;     /* no bit in common with the key: it does not match */
+	bool is_denied;      /* some line denies what it (and no "!") matches */
+	enum acl_subject subject;        /* with a screen: what it is about */
+	const struct regex_list *screen; /* without a match of it there is none of the ACL; NULL: none */
 	unsigned visited_at; /* acl_group.c: the search that saw it last */
 };
 
@@ -145,6 +160,29 @@ enum acl_match acl_check_undecided(struct acl_check *check);
 /* ACL_MATCH: the user is known. Else: who he is must be asked first, or he has not said it well. */
 enum acl_match acl_check_user(struct acl_check *check);
 
+/* ---- acl_filter.c ---- */
+
+#define acl_filter_anything (~(uint64_t)0)
+
+uint64_t acl_filter_bit(uint32_t number);
+/* All from low on to high, which may lie behind the wrap. */
+uint64_t acl_filter_range(uint32_t low, uint32_t high);
+uint64_t acl_filter_word(struct str word);
+/* What the ACL knows, once its values are sealed. */
+void acl_filter_seal(struct acl *acl);
+/* What these facts have. */
+void acl_filter_key(struct acl_facts *facts, struct acl_key *key);
+/* False: the terms do not match facts of that key, and to evaluate them would change nothing. */
+bool acl_filter_admits(const struct acl_term *terms, size_t n, const struct acl_key *key);
+
+/* ---- acl_screen.c ---- */
+
+/* A screen for the ACLs of a set that deny by that subject, which are told of it: the set's, and sealed.
+ * Before they are. */
+struct regex_list *acl_screen_create(struct acl *const *acls, size_t n, enum acl_subject subject);
+/* False: the ACL, which has a screen, does not match text, its subject. */
+bool acl_screen_passes(const struct acl *acl, struct acl_facts *facts, struct str text);
+
 /* ---- acl_facts.c: parts of the facts, for the rows ---- */
 
 bool acl_facts_url(const struct acl *acl, struct acl_facts *facts, struct str *out);
@@ -162,6 +200,10 @@ bool acl_facts_user_agent(const struct acl *acl, struct acl_facts *facts, struct
 bool acl_facts_referer(const struct acl *acl, struct acl_facts *facts, struct str *out);
 bool acl_facts_request_type(const struct acl *acl, struct acl_facts *facts, struct str *out);
 bool acl_facts_reply_type(const struct acl *acl, struct acl_facts *facts, struct str *out);
+/* The host, where it is an address; else NULL. */
+const struct addr *acl_facts_host_address(struct acl_facts *facts);
+/* acl_domain_bits of the host. */
+uint64_t acl_facts_host_bits(struct acl_facts *facts);
 bool acl_facts_has_request(const struct acl_facts *facts);
 bool acl_facts_has_reply(const struct acl_facts *facts);
 
@@ -182,6 +224,10 @@ extern const struct acl_kind acl_kind_note;
 extern const struct acl_kind acl_kind_annotation;
 extern const struct acl_kind acl_kind_user_ips;
 
+const struct regex_list *acl_regex_list(const void *values);
+/* Filter bits of a host (lower case) and its parents. */
+uint64_t acl_domain_bits(struct str host);
+uint64_t acl_address_bit(const struct addr *addr);
 bool acl_address_has(const void *values, const struct addr *addr);
 bool acl_words_has(const struct acl *acl, struct str word);
 bool acl_numbers_has(const void *values, unsigned number);

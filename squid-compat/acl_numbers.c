@@ -70,6 +70,16 @@ static bool has_no_numbers(const void *values)
 	return ((const struct numbers *)values)->n == 0;
 }
 
+static uint64_t filter_of_numbers(const void *values)
+{
+	const struct numbers *numbers = values;
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < numbers->n; i++)
+		bits |= acl_filter_range(numbers->ranges[i].lo, numbers->ranges[i].hi);
+	return bits;
+}
+
 static void free_numbers(void *values)
 {
 	mem_free(((struct numbers *)values)->ranges);
@@ -90,4 +100,5 @@ const struct acl_kind acl_kind_numbers = {
 	.parse = parse_numbers,
 	.is_empty = has_no_numbers,
 	.fini = free_numbers,
+	.filter = filter_of_numbers,
 };

@@ -69,9 +69,14 @@ static void parse_patterns(struct acl *acl, struct acl_reader *reader)
 		add_pattern(acl->values, pattern, reader);
 }
 
+const struct regex_list *acl_regex_list(const void *values)
+{
+	return ((const struct patterns *)values)->list;
+}
+
 static bool has_no_patterns(const void *values)
 {
-	return regex_list_count(((const struct patterns *)values)->list) == 0;
+	return regex_list_count(acl_regex_list(values)) == 0;
 }
 
 static void seal_patterns(struct acl *acl, struct report *report)
@@ -90,7 +95,7 @@ static enum acl_match test_patterns(const void *values, struct str text)
 
 	if (text.len > ACL_MAX_SUBJECT_BYTES)
 		return ACL_STOP;
-	return matches[regex_list_match(((const struct patterns *)values)->list, text)];
+	return matches[regex_list_match(acl_regex_list(values), text)];
 }
 
 const struct acl_kind acl_kind_regex = {

@@ -111,6 +111,17 @@ static enum acl_match match_text(const struct acl *acl, struct acl_check *check)
 	return test(acl, text, check);
 }
 
+static enum acl_match match_url(const struct acl *acl, struct acl_check *check)
+{
+	struct str text;
+
+	if (!acl->type->text(acl, check->facts, &text) ||
+	    (acl->screen && text.len <= ACL_MAX_SUBJECT_BYTES &&
+	     !acl_screen_passes(acl, check->facts, text)))
+		return ACL_MISMATCH;
+	return test(acl, text, check);
+}
+
 /* Squid: user_cert and ca_cert: an attribute of a distinguished name, "DN" for all of it. */
 static enum acl_match match_identity(const struct acl *acl, const struct tls_identity *identity,
                                      struct acl_check *check)
@@ -159,11 +170,11 @@ static enum acl_match match_address(const struct acl *acl, struct acl_check *che
 
 static enum acl_match match_dst(const struct acl *acl, struct acl_check *check)
 {
-	const struct acl_facts *facts = check->facts;
-	struct addr literal;
+	struct acl_facts *facts = check->facts;
+	const struct addr *literal = acl_facts_host_address(facts);
 
-	if (addr_parse(facts->host, 0, &literal))
-		return acl_address_has(acl->values, &literal) ? ACL_MATCH : ACL_MISMATCH;
+	if (literal)
+		return acl_address_has(acl->values, literal) ? ACL_MATCH : ACL_MISMATCH;
 	if (acl->no_lookup || facts->host.len == 0)
 		return ACL_MISMATCH;
 	if (!facts->has_dst_addrs)
@@ -186,14 +197,13 @@ static enum acl_match test_host_name(const struct acl *acl, const struct acl_hos
 /* The host as it is; one that is an address by its reverse name too. */
 static enum acl_match match_dst_host(const struct acl *acl, struct acl_check *check)
 {
-	const struct acl_facts *facts = check->facts;
-	struct addr literal;
+	struct acl_facts *facts = check->facts;
 	enum acl_match match;
 
 	if (facts->host.len == 0)
 		return ACL_MISMATCH;
 	match = test(acl, facts->host, check);
-	if (match != ACL_MISMATCH || acl->no_lookup || !addr_parse(facts->host, 0, &literal))
+	if (match != ACL_MISMATCH || acl->no_lookup || !acl_facts_host_address(facts))
 		return match;
 	return test_host_name(acl, &facts->host_name, ACL_NEED_DST_NAME, check);
 }
@@ -355,7 +365,7 @@ enum {
 
 /* clang-format off */
 static const struct acl_type types[] = {
-	{.name = "src", ADDRESS(address_client)},
+	{.name = "src", ADDRESS(address_client), .dimension = ACL_CLIENT},
 	{.name = "dst", .kind = &acl_kind_address, .match = match_dst, .options = "n",
 	 .flags = SLOW | REQUEST},
 	{.name = "localip", ADDRESS(address_local)},
@@ -363,20 +373,23 @@ static const struct acl_type types[] = {
 	{.name = "localport", NUMBER(number_local_port)},
 	{.name = "myport", .renamed = "localport"},
 	{.name = "myportname", WORDS(text_port_name)},
-	{.name = "port", NUMBER(number_port), .flags = REQUEST},
+	{.name = "port", NUMBER(number_port), .dimension = ACL_PORT, .flags = REQUEST},
 	{.name = "dstdomain", .kind = &acl_kind_domain, .match = match_dst_host, .options = "n",
-	 .flags = REQUEST},
+	 .dimension = ACL_HOST, .flags = REQUEST},
 	{.name = "dstdom_regex", .kind = &acl_kind_regex, .match = match_dst_host,
 	 .options = "in", .flags = REQUEST},
 	{.name = "srcdomain", .kind = &acl_kind_domain, .match = match_client_name, .flags = SLOW},
 	{.name = "srcdom_regex", .kind = &acl_kind_regex, .match = match_client_name,
 	 .options = "i", .flags = SLOW},
-	{.name = "url_regex", REGEX(acl_facts_url), .flags = REQUEST},
-	{.name = "urlpath_regex", REGEX(acl_facts_path), .flags = REQUEST},
+	{.name = "url_regex", .kind = &acl_kind_regex, .match = match_url, .options = "i",
+	 .text = acl_facts_url, .flags = REQUEST},
+	{.name = "urlpath_regex", .kind = &acl_kind_regex, .match = match_url, .options = "i",
+	 .text = acl_facts_path, .flags = REQUEST},
 	{.name = "proto", .kind = &acl_kind_words, .match = match_proto, .text = text_scheme,
 	 .accepts = accepts_scheme,
 	 .flags = REQUEST | ACL_HAS_NO_CASE},
-	{.name = "method", WORDS(text_method), .flags = REQUEST | ACL_HAS_NO_CASE},
+	{.name = "method", WORDS(text_method), .dimension = ACL_METHOD,
+	 .flags = REQUEST | ACL_HAS_NO_CASE},
 	{.name = "http_status", NUMBER(number_status), .flags = REPLY},
 	{.name = "browser", REGEX(acl_facts_user_agent), .flags = REQUEST},
 	{.name = "referer_regex", REGEX(acl_facts_referer), .flags = REQUEST},

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole words: methods, schemes, names of ports, peers and users. Kept sorted once sealed; in lower
- * case where case does not matter. */
+/* Whole words: methods, schemes, names of ports, peers and users. Sorted once sealed, by their length
+ * first, so that most look-ups end without a look at a byte; in lower case where case does not matter. */
 #include <stdlib.h>
 
 #include "lib/base/heap.h"
 #include "squid-compat/acl_internal.h"
 
-enum { MAX_WORD_BYTES = 512 }; /* longer texts are no value of anyone's list */
-
 struct words_values {
-	char **at;
+	struct str *at; /* their bytes are ours */
 	size_t n, cap;
 	bool nocase;
 	bool takes_any; /* REQUIRED */
@@ -20,14 +18,8 @@ static void free_words(void *values)
 	struct words_values *words = values;
 
 	for (size_t i = 0; i < words->n; i++)
-		mem_free(words->at[i]);
+		mem_free((char *)words->at[i].at);
 	mem_free(words->at);
-}
-
-static void lower(char *text)
-{
-	for (; *text != '\0'; text++)
-		*text = ascii_lower(*text);
 }
 
 static void add_word(struct words_values *words, struct str word)
@@ -36,7 +28,7 @@ static void add_word(struct words_values *words, struct str word)
 		words->cap = words->cap > 0 ? words->cap * 2 : 4;
 		words->at = mem_realloc(words->at, words->cap * sizeof(*words->at));
 	}
-	words->at[words->n++] = str_dup(word);
+	words->at[words->n++] = (struct str){str_dup(word), word.len};
 }
 
 static void parse_words(struct acl *acl, struct acl_reader *reader)
@@ -61,9 +53,38 @@ static bool has_no_words(const void *values)
 	return words->n == 0 && !words->takes_any;
 }
 
+static int compare(struct str a, struct str b)
+{
+	if (a.len != b.len)
+		return a.len < b.len ? -1 : 1;
+	return a.len > 0 ? memcmp(a.at, b.at, a.len) : 0;
+}
+
+/* word is of any case. */
+static int compare_nocase(struct str word, struct str lower)
+{
+	if (word.len != lower.len)
+		return word.len < lower.len ? -1 : 1;
+	for (size_t i = 0; i < word.len; i++) {
+		int order = (unsigned char)ascii_lower(word.at[i]) - (unsigned char)lower.at[i];
+
+		if (order != 0)
+			return order;
+	}
+	return 0;
+}
+
+static void lower(struct str word)
+{
+	char *at = (char *)word.at;
+
+	for (size_t i = 0; i < word.len; i++)
+		at[i] = ascii_lower(at[i]);
+}
+
 static int by_text(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return compare(*(const struct str *)a, *(const struct str *)b);
 }
 
 static void seal_words(struct acl *acl, struct report *report)
@@ -77,32 +98,45 @@ static void seal_words(struct acl *acl, struct report *report)
 		qsort(words->at, words->n, sizeof(*words->at), by_text);
 }
 
+static uint64_t filter_of_words(const void *values)
+{
+	const struct words_values *words = values;
+	uint64_t bits = words->takes_any ? acl_filter_anything : 0;
+
+	for (size_t i = 0; i < words->n; i++)
+		bits |= acl_filter_word(words->at[i]);
+	return bits;
+}
+
+static bool has_word(const struct words_values *words, struct str word)
+{
+	size_t from = 0, to = words->n;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int order = words->nocase ? compare_nocase(word, words->at[middle])
+					  : compare(word, words->at[middle]);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			to = middle;
+		else
+			from = middle + 1;
+	}
+	return false;
+}
+
 static enum acl_match test_word(const void *values, struct str text)
 {
 	const struct words_values *words = values;
-	char key[MAX_WORD_BYTES], *key_at = key;
 
-	if (words->takes_any)
-		return ACL_MATCH;
-	if (words->n == 0 || text.len >= sizeof(key) || memchr(text.at, '\0', text.len) != NULL)
-		return ACL_MISMATCH;
-	str_copy(text, key, sizeof(key));
-	if (words->nocase)
-		lower(key);
-	return bsearch(&key_at, words->at, words->n, sizeof(*words->at), by_text) != NULL
-	               ? ACL_MATCH
-	               : ACL_MISMATCH;
+	return words->takes_any || has_word(words, text) ? ACL_MATCH : ACL_MISMATCH;
 }
 
 bool acl_words_has(const struct acl *acl, struct str word)
 {
-	const struct words_values *words = acl->values;
-
-	for (size_t i = 0; i < words->n; i++)
-		if (words->nocase ? str_eq_nocase(str_of(words->at[i]), word)
-		                  : str_eq(str_of(words->at[i]), word))
-			return true;
-	return false;
+	return has_word(acl->values, word);
 }
 
 const struct acl_kind acl_kind_words = {
@@ -111,5 +145,6 @@ const struct acl_kind acl_kind_words = {
 	.is_empty = has_no_words,
 	.seal = seal_words,
 	.fini = free_words,
+	.filter = filter_of_words,
 	.test = test_word,
 };

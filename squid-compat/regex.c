@@ -24,6 +24,10 @@ enum {
 struct regex {
 	pcre2_code *code;
 	bool has_jit;
+	bool is_prefix; /* `^/images/`: compared without PCRE2 */
+	bool nocase;    /* it has no letter in upper case then */
+	char *prefix;
+	size_t prefix_len;
 };
 
 /* ---- what a thread needs to match ---- */
@@ -106,10 +110,54 @@ static pcre2_code *compile_translated(struct str pattern, unsigned flags, struct
 	return code;
 }
 
-static struct regex *regex_create(pcre2_code *code)
+/* A byte as the translator writes it where it has no meaning of its own: itself, or "\x2f". Returns how
+ * many bytes of the pattern it takes; 0: it is something else. */
+static size_t read_byte(struct str pattern, char *out)
+{
+	*out = pattern.at[0];
+	if (!strchr("\\^$.[]|()?*+{}", pattern.at[0]))
+		return 1;
+	if (pattern.len < 4 || !str_starts_with(pattern, STR("\\x")))
+		return 0;
+	*out = (char)(ascii_hex(pattern.at[2]) * 16 + ascii_hex(pattern.at[3]));
+	return 4;
+}
+
+/* The bytes behind the "^" of a translated pattern that is nothing else: in out, which has room for all of
+ * it. False: it is another. */
+static bool read_prefix(struct str pattern, char *out, size_t *len)
+{
+	*len = 0;
+	if (!str_starts_with(pattern, STR("^")))
+		return false;
+	for (size_t at = 1, n; at < pattern.len; at += n) {
+		n = read_byte(str_from(pattern, at), &out[(*len)++]);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void keep_prefix(struct regex *regex, struct str translated, unsigned flags)
+{
+	char *prefix = mem_alloc(translated.len + 1);
+
+	regex->nocase = flags & REGEX_NOCASE;
+	regex->is_prefix = read_prefix(translated, prefix, &regex->prefix_len);
+	if (!regex->is_prefix) {
+		mem_free(prefix);
+		return;
+	}
+	for (size_t i = 0; regex->nocase && i < regex->prefix_len; i++)
+		prefix[i] = ascii_lower(prefix[i]);
+	regex->prefix = prefix;
+}
+
+static struct regex *regex_create(pcre2_code *code, struct str translated, unsigned flags)
 {
 	struct regex *regex = mem_zalloc(sizeof(*regex));
 
+	keep_prefix(regex, translated, flags);
 	regex->code = code;
 	regex->has_jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
 	return regex;
@@ -125,7 +173,7 @@ struct regex *regex_compile(struct str ere, unsigned flags, struct err_text *why
 	if (regex_translate(ere, flags, &pattern, why))
 		code = compile_translated(buf_str(&pattern), flags, why);
 	if (code != NULL)
-		regex = regex_create(code);
+		regex = regex_create(code, buf_str(&pattern), flags);
 	buf_fini(&pattern);
 	return regex;
 }
@@ -135,6 +183,7 @@ void regex_destroy(struct regex *regex)
 	if (regex == NULL)
 		return;
 	pcre2_code_free(regex->code);
+	mem_free(regex->prefix);
 	mem_free(regex);
 }
 
@@ -156,7 +205,15 @@ static void say_undecided(int error)
 	        error);
 }
 
-enum regex_verdict regex_match(const struct regex *regex, struct str subject)
+static bool has_prefix(const struct regex *regex, struct str subject)
+{
+	const struct str prefix = {regex->prefix, regex->prefix_len};
+
+	return regex->nocase ? str_eq_nocase(str_first(subject, prefix.len), prefix)
+			     : str_starts_with(subject, prefix);
+}
+
+static enum regex_verdict run_program(const struct regex *regex, struct str subject)
 {
 	struct scratch *scratch = scratch_get();
 	PCRE2_SPTR at = (PCRE2_SPTR)(subject.len > 0 ? subject.at : "");
@@ -176,12 +233,20 @@ enum regex_verdict regex_match(const struct regex *regex, struct str subject)
 	return REGEX_UNDECIDED;
 }
 
+enum regex_verdict regex_match(const struct regex *regex, struct str subject)
+{
+	if (regex->is_prefix)
+		return has_prefix(regex, subject) ? REGEX_YES : REGEX_NO;
+	return run_program(regex, subject);
+}
+
 /* ---- lists ---- */
 
 struct pattern {
 	struct str translated;
 	unsigned flags;
 	bool is_alone; /* has groups that are counted */
+	bool is_prefix;
 };
 
 struct regex_list {
@@ -216,6 +281,16 @@ void regex_list_destroy(struct regex_list *list)
 	mem_free(list);
 }
 
+static bool is_prefix(struct str translated)
+{
+	char *prefix = mem_alloc(translated.len + 1);
+	size_t len;
+	bool is = read_prefix(translated, prefix, &len);
+
+	mem_free(prefix);
+	return is;
+}
+
 static void push_pattern(struct regex_list *list, struct str translated, unsigned flags,
                          bool is_alone)
 {
@@ -227,7 +302,25 @@ static void push_pattern(struct regex_list *list, struct str translated, unsigne
 		.translated = {str_dup(translated), translated.len},
 		.flags = flags,
 		.is_alone = is_alone,
+		.is_prefix = is_prefix(translated),
 	};
+}
+
+void regex_list_add_all(struct regex_list *list, const struct regex_list *from)
+{
+	check(!list->is_sealed && !from->is_sealed);
+	for (size_t i = 0; i < from->npatterns; i++)
+		push_pattern(list, from->patterns[i].translated, from->patterns[i].flags,
+			     from->patterns[i].is_alone);
+}
+
+bool regex_list_has_prefixes_only(const struct regex_list *list)
+{
+	check(!list->is_sealed);
+	for (size_t i = 0; i < list->npatterns; i++)
+		if (!list->patterns[i].is_prefix)
+			return false;
+	return true;
 }
 
 bool regex_list_add(struct regex_list *list, struct str ere, unsigned flags, struct err_text *why)
@@ -287,10 +380,22 @@ static pcre2_code *compile_combined(const struct regex_list *list, size_t first,
 	return code;
 }
 
+/* Those that go into one program come together. */
+static int by_flags(const void *a, const void *b)
+{
+	const struct pattern *x = a, *y = b;
+
+	if (x->is_alone != y->is_alone)
+		return x->is_alone ? 1 : -1;
+	return (x->flags > y->flags) - (x->flags < y->flags);
+}
+
 void regex_list_seal(struct regex_list *list)
 {
 	check(!list->is_sealed);
 	list->is_sealed = true;
+	if (list->npatterns > 0)
+		qsort(list->patterns, list->npatterns, sizeof(*list->patterns), by_flags);
 	list->programs =
 		mem_array(list->npatterns > 0 ? list->npatterns : 1, sizeof(struct regex *));
 	for (size_t first = 0; first < list->npatterns;) {
@@ -303,7 +408,9 @@ void regex_list_seal(struct regex_list *list)
 			code = compile_combined(list, first, n);
 		}
 		check(code != NULL);
-		list->programs[list->nprograms++] = regex_create(code);
+		list->programs[list->nprograms++] =
+			regex_create(code, n == 1 ? list->patterns[first].translated : STR_NONE,
+				     list->patterns[first].flags);
 		first += n;
 	}
 	free_patterns(list);

@@ -48,6 +48,11 @@ void regex_list_destroy(struct regex_list *list);
 /* False, why says it and the list is as before, for a pattern that glibc refuses. */
 bool regex_list_add(struct regex_list *list, struct str ere, unsigned flags, struct err_text *why);
 
+/* Adds what from, which is not sealed, has. */
+void regex_list_add_all(struct regex_list *list, const struct regex_list *from);
+/* Each of its patterns is "^" and plain bytes. Before it is sealed. */
+bool regex_list_has_prefixes_only(const struct regex_list *list);
+
 /* Compiles what was added, as few programs as hold it. Once, before the first match. */
 void regex_list_seal(struct regex_list *list);
 enum regex_verdict regex_list_match(const struct regex_list *list, struct str subject);

@@ -124,10 +124,10 @@ def ask(sock, port, path):
         answer += data
 
 
-def load_with_wrk(port, path):
-    """Requests that were answered in SECONDS."""
+def load_with_wrk(port, path, *options):
+    """Requests that were answered in SECONDS; options are wrk's."""
     url = f"http://127.0.0.1:{port}{path}"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *options, url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         sys.exit(f"requests failed:\n{text}")
@@ -251,4 +251,5 @@ pid_filename none
         measure(proxy, port, origin, load, nconnections)
 
 
-main()
+if __name__ == "__main__":
+    main()
