@@ -3,7 +3,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
-#include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/net/resolver.h"
 #include "lib/net/tls_certificate.h"
@@ -28,13 +27,18 @@ enum state { NEW, STAPLED, STALE, BARE }; /* STALE: it failed, and the last answ
 
 /* What is to be known about one certificate. */
 struct job {
-	struct list node; /* fetcher->jobs, in the order of the ports */
 	struct tls_certificate *certificate; /* a reference */
 	char *path;
 	char url[TLS_OCSP_URL_BYTES]; /* empty: it names no responder */
 	int64_t due_ms;
 	unsigned nfailures; /* in a row */
 	enum state state;
+};
+
+/* In the order of the ports and their certificates. */
+struct jobs {
+	struct job **at;
+	size_t n;
 };
 
 struct slot {
@@ -47,7 +51,7 @@ struct ocsp_fetcher {
 	struct loop *loop;
 	struct resolver *resolver; /* NULL: not needed so far */
 	struct timer timer;
-	struct list jobs;
+	struct jobs jobs;
 	struct slot slots[SLOTS];
 };
 
@@ -167,8 +171,8 @@ static void ask_what_is_due(struct ocsp_fetcher *fetcher)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	LIST_EACH(node, &fetcher->jobs) {
-		struct job *job = CONTAINER(node, struct job, node);
+	for (size_t i = 0; i < fetcher->jobs.n; i++) {
+		struct job *job = fetcher->jobs.at[i];
 		struct slot *slot;
 
 		if (!job->url[0] || job->due_ms > now_ms || is_asking(fetcher, job))
@@ -187,7 +191,6 @@ static void drop_job(struct ocsp_fetcher *fetcher, struct job *job)
 	for (size_t i = 0; i < SLOTS; i++)
 		if (fetcher->slots[i].job == job)
 			ocsp_exchange_stop(&fetcher->slots[i].exchange);
-	list_remove(&job->node);
 	tls_certificate_unref(job->certificate);
 	mem_free(job->path);
 	mem_free(job);
@@ -210,54 +213,51 @@ static struct job *make_job(struct tls_certificate *certificate, const char *pat
 	return job;
 }
 
-/* The job at node and behind it that is certificate's; those between are of certificates that have gone.
- * NULL: there is none, and nothing was dropped. */
-static struct list *keep(struct ocsp_fetcher *fetcher, struct list *node,
-                         const struct tls_certificate *certificate)
+static void drop_jobs(struct ocsp_fetcher *fetcher, struct jobs *jobs)
 {
-	struct list *found = node;
-
-	while (found != &fetcher->jobs &&
-	       CONTAINER(found, struct job, node)->certificate != certificate)
-		found = found->next;
-	if (found == &fetcher->jobs)
-		return NULL;
-	while (node != found) {
-		struct list *next = node->next;
-
-		drop_job(fetcher, CONTAINER(node, struct job, node));
-		node = next;
-	}
-	return found->next;
+	for (size_t i = 0; i < jobs->n; i++)
+		if (jobs->at[i])
+			drop_job(fetcher, jobs->at[i]);
+	mem_free(jobs->at);
 }
 
-/* Both are in the same order, so that nothing is looked for as long as nothing changes. */
-static void look_at_ports(struct ocsp_fetcher *fetcher, const struct snapshot *snapshot)
+/* Out of old, where it is likely to be at i. NULL: it is not there. */
+static struct job *take_job(struct jobs *old, size_t i, const struct tls_certificate *certificate)
 {
-	const struct port *port = snapshot_config(snapshot)->ports->first;
-	struct list *node = fetcher->jobs.next;
+	for (size_t n = 0; n < old->n; n++, i++) {
+		struct job *job = old->at[i % old->n];
 
-	for (; port && snapshot_config(snapshot)->tls_ocsp_fetch; port = port->next) {
-		const struct tls_port *entry = snapshot->tls_ports[port->index];
-		struct tls_certificate *certificate;
-		const char *path;
-
-		for (size_t i = 0;
-		     entry && (certificate = tls_port_certificate(entry, i, &path)); i++) {
-			struct list *next = keep(fetcher, node, certificate);
-
-			if (next)
-				node = next;
-			else
-				list_insert_before(node, &make_job(certificate, path)->node);
+		if (job && job->certificate == certificate) {
+			old->at[i % old->n] = NULL;
+			return job;
 		}
 	}
-	while (node != &fetcher->jobs) {
-		struct list *next = node->next;
+	return NULL;
+}
 
-		drop_job(fetcher, CONTAINER(node, struct job, node));
-		node = next;
+static void add_port(struct jobs *jobs, struct jobs *old, const struct tls_port *entry)
+{
+	struct tls_certificate *certificate;
+	const char *path;
+
+	for (size_t i = 0; (certificate = tls_port_certificate(entry, i, &path)); i++) {
+		struct job *job = take_job(old, jobs->n, certificate);
+
+		jobs->at = mem_realloc(jobs->at, (jobs->n + 1) * sizeof(struct job *));
+		jobs->at[jobs->n++] = job ? job : make_job(certificate, path);
 	}
+}
+
+static void look_at_ports(struct ocsp_fetcher *fetcher, const struct snapshot *snapshot)
+{
+	const struct config *config = snapshot_config(snapshot);
+	struct jobs old = fetcher->jobs;
+
+	fetcher->jobs = (struct jobs){NULL, 0};
+	for (const struct port *port = config->ports->first; port; port = port->next)
+		if (config->tls_ocsp_fetch && port->is_tls)
+			add_port(&fetcher->jobs, &old, snapshot->tls_ports[port->index]);
+	drop_jobs(fetcher, &old);
 }
 
 static bool has_resolver(struct ocsp_fetcher *fetcher, const struct config *config)
@@ -280,7 +280,7 @@ static void look(struct timer *timer)
 	const struct snapshot *snapshot = fetcher->server->current;
 
 	look_at_ports(fetcher, snapshot);
-	if (!list_is_empty(&fetcher->jobs) && has_resolver(fetcher, snapshot_config(snapshot)))
+	if (fetcher->jobs.n > 0 && has_resolver(fetcher, snapshot_config(snapshot)))
 		ask_what_is_due(fetcher);
 	timer_set(fetcher->loop, timer, clock_mono_ms() + LOOK_MS);
 }
@@ -293,7 +293,6 @@ struct ocsp_fetcher *ocsp_fetcher_create(struct server *server, struct loop *loo
 
 	fetcher->server = server;
 	fetcher->loop = loop;
-	list_init(&fetcher->jobs);
 	for (size_t i = 0; i < SLOTS; i++) {
 		fetcher->slots[i].exchange.loop = loop;
 		fetcher->slots[i].exchange.done = answered;
@@ -308,8 +307,7 @@ void ocsp_fetcher_destroy(struct ocsp_fetcher *fetcher)
 	if (!fetcher)
 		return;
 	timer_cancel(&fetcher->timer);
-	LIST_EACH_SAFE(node, &fetcher->jobs)
-		drop_job(fetcher, CONTAINER(node, struct job, node));
+	drop_jobs(fetcher, &fetcher->jobs);
 	resolver_destroy(fetcher->resolver);
 	mem_free(fetcher);
 }
