@@ -27,12 +27,25 @@ static struct {
 	char program[PATH_MAX]; /* "": not known */
 } self;
 
+/* Linux marks the path of a file that has been replaced since: a new one lies there. */
+static size_t length_without_deleted(const char *path, size_t length)
+{
+	static const char deleted[] = " (deleted)";
+	size_t tail = sizeof(deleted) - 1;
+
+	if (length <= tail || strcmp(path + length - tail, deleted) != 0 || access(path, F_OK) == 0)
+		return length;
+	return length - tail;
+}
+
 void process_remember(char **arguments)
 {
 	ssize_t n = readlink("/proc/self/exe", self.program, sizeof(self.program) - 1);
 
 	self.arguments = arguments;
 	self.program[n > 0 ? n : 0] = '\0';
+	if (n > 0)
+		self.program[length_without_deleted(self.program, (size_t)n)] = '\0';
 }
 
 char **process_arguments(void)

@@ -4,6 +4,7 @@ reset and every byte that is wrong: for what must go unnoticed."""
 import http.client
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -12,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
+sys.path.insert(0, HERE)
 import bobtail  # pylint: disable=wrong-import-position
+import open_connections  # pylint: disable=wrong-import-position
 
 PROGRAM = os.path.abspath("bobtail")
 CTL = os.path.abspath("bobtailctl")
@@ -38,11 +41,15 @@ def body_of(path):
 
 
 class Origin(BaseHTTPRequestHandler):
-    """/slow/N comes in pieces, slow_s in between; all else repeats its path."""
+    """/slow/N comes in pieces, slow_s in between; a WebSocket repeats messages, all else its path."""
     protocol_version = "HTTP/1.1"
-    slow_s = 0.15
+    slow_s = 0.1
 
     def do_GET(self):
+        if self.headers["Upgrade"] == "websocket":
+            self.close_connection = True
+            self.switch()
+            return
         slow = self.path.startswith("/slow/")
         body = body_of(self.path)
         self.send_response(200)
@@ -58,6 +65,18 @@ class Origin(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
+    def switch(self):
+        key = self.headers["Sec-WebSocket-Key"].encode()
+        self.send_response(101)
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Sec-WebSocket-Accept", open_connections.websocket.accept_of(key).decode())
+        self.end_headers()
+        try:
+            open_connections.echo_messages(self)
+        except (OSError, ValueError, struct.error):  # it has gone
+            pass
+
     def log_message(self, *_):
         pass
 
@@ -70,15 +89,21 @@ class Server(ThreadingHTTPServer):
 class Clients:
     """Threads that ask until stop(); what went wrong is in `wrong`."""
 
-    def __init__(self, port, nkeeping=3, nnew=2, ndownloads=3):
+    def __init__(self, port, nkeeping=3, nnew=2, ndownloads=3, nopen=0):
         self.port = port
         self.wrong = []
         self.ndone = 0
         self.ndownloads = 0
         self._is_over = threading.Event()
+        self._talkers = [open_connections.Talker(port, i, self._is_over, self.wrong, nmessages)
+                         for i in range(nopen) for nmessages in (None, 20)]
+        self._streams = [open_connections.Streams(port, i, self._is_over, self.wrong, body_of)
+                         for i in range(nopen)]
         self._threads = [threading.Thread(target=work, args=(i,), daemon=True)
                          for work, n in ((self._keep, nkeeping), (self._new, nnew),
                                          (self._download, ndownloads)) for i in range(n)]
+        self._threads += [threading.Thread(target=each.run, daemon=True)
+                          for each in self._talkers + self._streams]
         for thread in self._threads:
             thread.start()
 
@@ -142,6 +167,14 @@ class Clients:
         wanted = self.ndone + nrequests
         until(lambda: self.ndone >= wanted, seconds)
 
+    def did(self):
+        """What was done, in words."""
+        return (f"{self.ndone} requests, {self.ndownloads} downloads, "
+                f"{sum(each.ndone for each in self._talkers)} messages over "
+                f"{sum(each.nsockets for each in self._talkers)} WebSockets, "
+                f"{sum(each.ndone for each in self._streams)} streams over "
+                f"{sum(each.nconnections for each in self._streams)} HTTP/2 connections")
+
     def stop(self):
         self._is_over.set()
         for thread in self._threads:
@@ -156,7 +189,8 @@ class Site:
         self.origin = Server(("127.0.0.1", origin_port), Origin)
         threading.Thread(target=self.origin.serve_forever, daemon=True).start()
         self.base = f"""
-http_port 127.0.0.1:{self.port} accel vhost
+http_port 127.0.0.1:{self.port} accel vhost h2c
+http_upgrade_request_protocols websocket allow all
 cache_peer 127.0.0.1 parent {origin_port} 0 no-query originserver
 http_access allow all
 cache_mem 32 MB

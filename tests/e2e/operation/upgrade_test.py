@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Upgrades of the program under load: nobody is refused or reset, no byte is wrong, downloads go on, the
-process id stays, and what the old processes had comes back. A program that cannot be used changes nothing.
+"""Upgrades of the program under load: nobody is refused or reset, no byte is wrong, downloads,
+WebSockets and HTTP/2 streams go on, the process id stays, and what the old processes had comes back. A program that cannot be used changes nothing.
 
 UPGRADES: how many (ten in `make endurance`)."""
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -26,11 +27,11 @@ def install(source, program):
 
 
 def test_upgrades(site, program):
-    clients = load.Clients(site.port)
+    clients = load.Clients(site.port, ndownloads=0, nopen=2)
     clients.run_on(300)
     clients.stop()
-    before = site.descriptors()
-    clients = load.Clients(site.port)
+    before, kilobytes = site.descriptors(), site.kilobytes()
+    clients = load.Clients(site.port, nopen=2)
     clients.run_on(50)
     for i in range(NUPGRADES):
         kid = site.kids()[-1]
@@ -44,12 +45,15 @@ def test_upgrades(site, program):
     clients.stop()
     expect("nothing refused, reset or wrong", not clients.wrong, clients.wrong[:5])
     expect("downloads went on", clients.ndownloads >= 3, clients.ndownloads)
-    print(f"   {clients.ndone} requests, {clients.ndownloads} downloads")
+    print(f"   {clients.did()}, {NUPGRADES} upgrades")
     expect("the old processes go", until(lambda: len(site.kids()) == 1), site.kids())
     # Idle connections to the origin come and go.
     expect("as many descriptors as before",
            until(lambda: site.descriptors()[0] == before[0]
                  and site.descriptors()[1] <= before[1] + 12, 20), (before, site.descriptors()))
+    after = site.kilobytes()
+    print(f"   {kilobytes} KB before, {after} KB after")
+    expect("as much memory as before", load.IS_SANITIZED or after < kilobytes + 8192, (kilobytes, after))
 
 
 def test_bad_programs(site, program):
@@ -71,6 +75,32 @@ def test_bad_programs(site, program):
     expect("with both in order it works again", code == 0, output)
 
 
+def test_kid_that_fails(site, program, real):
+    """The new program can be run and takes over, but the process that would serve does not come up: it
+    has no memory. The old one, whose file has been replaced, goes on with its kid."""
+    with open(f"/proc/{site.pid}/statm", encoding="ascii") as file:
+        kilobytes = int(file.read().split()[0]) * os.sysconf("SC_PAGESIZE") // 1024
+    with open(program + ".bad", "w", encoding="ascii") as file:
+        file.write(f"""#!/bin/sh
+[ -n "$BOBTAIL_REHEARSAL" ] || ulimit -S -v {kilobytes + 4096}
+exec {real} "$@"
+""")
+    kids = site.kids()
+    clients = load.Clients(site.port, ndownloads=0, nopen=1)
+    clients.run_on(20)
+    install(program + ".bad", program)
+    code, output = site.ctl("upgrade")
+    expect("a program that does not come up is refused", code == 1 and "come up" in output, output)
+    expect("the old one serves on", site.kids()[-1] == kids[-1], (kids, site.kids()))
+    clients.run_on(50)
+    clients.stop()
+    expect("nothing refused, reset or wrong meanwhile", not clients.wrong, clients.wrong[:5])
+    resource.prlimit(site.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    install(load.PROGRAM, program)
+    code, output = site.ctl("upgrade")
+    expect("a good one is taken then", code == 0 and site.kids()[-1] != kids[-1], output)
+
+
 def is_served(site):
     clients = load.Clients(site.port, 1, 1, 0)
     served = until(lambda: clients.ndone > 4, 20)
@@ -89,6 +119,8 @@ def main():
     try:
         test_upgrades(site, program)
         test_bad_programs(site, program)
+        if not load.IS_SANITIZED:  # which has all of the address space
+            test_kid_that_fails(site, program, load.PROGRAM)
     finally:
         site.stop()
         shutil.rmtree(folder, ignore_errors=True)
