@@ -1,34 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/base/lock.h"
 
-#include "lib/base/check.h"
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Thread_local char lock_self_;
 
 void lock_init(struct lock *lock)
 {
-	*lock = (struct lock){.mutex_ = PTHREAD_MUTEX_INITIALIZER};
+	atomic_init(&lock->state_, LOCK_FREE_);
+	lock->owner_ = NULL;
 }
 
 void lock_fini(struct lock *lock)
 {
-	check(!lock->is_held_);
-	pthread_mutex_destroy(&lock->mutex_);
+	check(!lock->owner_);
 }
 
-void lock_take(struct lock *lock)
+/* Who has waited leaves it marked as wanted, since others may wait as well: at worst one wake too many. */
+void lock_await_(struct lock *lock)
 {
-	pthread_mutex_lock(&lock->mutex_);
-	lock->owner_ = pthread_self();
-	lock->is_held_ = true;
+	int error = errno; /* the caller may be about to look at it */
+
+	while (atomic_exchange_explicit(&lock->state_, LOCK_WANTED_, memory_order_acquire) !=
+	       LOCK_FREE_)
+		/* Ends at once when it is not wanted any more; a signal only makes it look again. */
+		syscall(SYS_futex, &lock->state_, FUTEX_WAIT_PRIVATE, LOCK_WANTED_, NULL, NULL, 0);
+	errno = error;
 }
 
-void lock_drop(struct lock *lock)
+void lock_wake_(struct lock *lock)
 {
-	lock_check_held(lock);
-	lock->is_held_ = false;
-	pthread_mutex_unlock(&lock->mutex_);
-}
-
-void lock_check_held(const struct lock *lock)
-{
-	check(lock->is_held_ && pthread_equal(lock->owner_, pthread_self()));
+	syscall(SYS_futex, &lock->state_, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
