@@ -145,6 +145,14 @@ void loop_unwatch(struct loop *loop, struct loop_fd *watch)
 			loop->events[i].data.ptr = NULL;
 }
 
+bool loop_has_event(const struct loop *loop, const struct loop_fd *watch)
+{
+	for (int i = loop->event + 1; i < loop->nevents; i++)
+		if (loop->events[i].data.ptr == watch)
+			return true;
+	return false;
+}
+
 void loop_defer(struct loop *loop, struct loop_task *task)
 {
 	if (task->is_queued_)

@@ -58,6 +58,9 @@ bool loop_watch(struct loop *loop, struct loop_fd *watch); /* false: errno says 
  * EPOLL* bits only. Called again it changes them. */
 bool loop_watch_level(struct loop *loop, struct loop_fd *watch, uint32_t events);
 
+/* Is there an event of it among those that were fetched and have not been told yet? */
+bool loop_has_event(const struct loop *loop, const struct loop_fd *watch);
+
 /* Does not close fd, and comes before its close. Fine on one that is not watched. */
 void loop_unwatch(struct loop *loop, struct loop_fd *watch);
 

@@ -124,6 +124,12 @@ bool stream_is_stale(struct stream *stream)
 	return stream->has_ended_ || stream->has_hung_up_ || stream->ops->is_stale(stream);
 }
 
+bool stream_was_quiet(const struct stream *stream)
+{
+	return stream->watch_.is_watched_ && !stream->is_readable_ && !stream->has_ended_ &&
+	       !stream->has_hung_up_ && !loop_has_event(stream->loop, &stream->watch_);
+}
+
 void stream_watch(struct stream *stream)
 {
 	check(stream->ops);

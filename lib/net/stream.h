@@ -112,6 +112,9 @@ bool stream_is_writing(const struct stream *stream);
  * MSG_PEEK). */
 bool stream_is_stale(struct stream *stream);
 
+/* Without a system call: true if nothing of the kind had happened when the loop asked for events last. */
+bool stream_was_quiet(const struct stream *stream);
+
 /* Another owner for the same connection (an idle one that is taken from a pool). */
 void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *owner);
 

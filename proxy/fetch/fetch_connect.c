@@ -153,6 +153,7 @@ enum fetch_state fetch_begin_send(struct fetch *fetch)
 	fetch_store_note_removals(&fetch->order);
 	h1_parser_reset(&fetch->parser);
 	buf_clear(&fetch->head);
+	buf_reserve(&fetch->head, USUAL_HEAD_BYTES);
 	fetch_write_head(&fetch->order, fetch_candidate(fetch)->peer, &fetch->head);
 	if (fetch->head.is_full)
 		return fetch_fail_with(fetch, 431, ERROR_TOO_BIG, 0);
@@ -265,9 +266,10 @@ enum fetch_state fetch_run_queue(struct fetch *fetch)
 		return FETCH_QUEUE;
 	if (candidate->state)
 		atomic_fetch_add_explicit(&candidate->state->nfetches, 1, memory_order_relaxed);
-	fetch->conn = may_reuse(fetch)
-	                      ? origin_pool_take(fetch->order.worker->origins, conn_key(fetch))
-	                      : NULL;
+	if (may_reuse(fetch))
+		fetch->conn = origin_pool_take(fetch->order.worker->origins, conn_key(fetch),
+		                               !http_method_is_idempotent(
+						       fetch_request(fetch)->method));
 	if (!fetch->conn)
 		return FETCH_RESOLVE;
 	stream_set_owner(&fetch->conn->stream, fetch_stream_woke, fetch);

@@ -11,7 +11,7 @@
 #include "proxy/server.h"
 #include "proxy/worker.h"
 
-enum { NBUCKETS = 64 };
+enum { BUCKET_BITS = 8, NBUCKETS = 1 << BUCKET_BITS };
 
 /* One worker's. */
 struct origin_pool {
@@ -55,18 +55,25 @@ static void set_idle(struct origin_conn *conn, bool is_idle)
 
 static struct list *bucket(struct origin_pool *pool, uint64_t key)
 {
-	return &pool->idle[(key ^ key >> 17) % NBUCKETS];
+	/* Addresses, mostly: alike in their upper bits, and multiples of 16. */
+	return &pool->idle[(key * 0x9E3779B97F4A7C15U) >> (64 - BUCKET_BITS)];
 }
 
-struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key)
+/* What came with the last answer, or since, would pass for the next one. */
+static bool is_usable(struct origin_conn *conn, bool is_last_chance)
+{
+	return (!is_last_chance && stream_was_quiet(&conn->stream)) ||
+	       !stream_is_stale(&conn->stream);
+}
+
+struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key, bool is_last_chance)
 {
 	LIST_EACH_SAFE(node, bucket(pool, key)) {
 		struct origin_conn *conn = CONTAINER(node, struct origin_conn, node_);
 
 		if (conn->key != key)
 			continue;
-		/* What came with the last answer, or since, would pass for the next one. */
-		if (stream_is_stale(&conn->stream)) {
+		if (!is_usable(conn, is_last_chance)) {
 			origin_close(conn);
 			continue;
 		}

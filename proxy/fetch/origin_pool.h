@@ -34,8 +34,10 @@ struct origin_conn {
 struct origin_pool *origin_pool_create(struct worker *worker);
 void origin_pool_destroy(struct origin_pool *pool); /* closes idle ones; accepts NULL */
 
-/* The newest idle connection for key, or NULL. The taker sets the stream's owner. */
-struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key);
+/* The newest idle connection for key, or NULL. The taker sets the stream's owner. is_last_chance: what
+ * is lost on it cannot be sent again, so that the system is asked whether it is open still; for others
+ * it is enough that it was when the loop woke up. */
+struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key, bool is_last_chance);
 
 /* How many idle ones there are for key. */
 unsigned origin_pool_count(struct origin_pool *pool, uint64_t key);

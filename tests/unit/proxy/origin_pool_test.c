@@ -5,7 +5,7 @@
 #include "proxy/fetch/peer_table.h"
 #include "tests/unit/proxy/loopback.h"
 
-enum { KEY = 1, SAME_BUCKET = 65, LONG_MS = 100000, NO_LIMIT = 0, MAX_CONNS = 8 };
+enum { KEY = 1, SAME_BUCKET = KEY + 233, LONG_MS = 100000, NO_LIMIT = 0, MAX_CONNS = 8 };
 
 struct rig {
 	struct server_fixture base;
@@ -93,9 +93,9 @@ static void the_last_one_given_back_is_taken_first(void **state)
 	b = connect_one(&rig, KEY);
 	keep(a);
 	keep(b);
-	assert_ptr_equal(origin_pool_take(rig.pool, KEY), b);
-	assert_ptr_equal(origin_pool_take(rig.pool, KEY), a);
-	assert_null(origin_pool_take(rig.pool, KEY));
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, false), b);
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, false), a);
+	assert_null(origin_pool_take(rig.pool, KEY, false));
 	assert_true(a->is_reused);
 	origin_close(a);
 	origin_close(b);
@@ -112,9 +112,9 @@ static void a_connection_serves_its_own_key_only(void **state)
 	init(&rig);
 	a = connect_one(&rig, KEY);
 	keep(a);
-	assert_null(origin_pool_take(rig.pool, SAME_BUCKET));
-	assert_null(origin_pool_take(rig.pool, KEY + 1));
-	assert_ptr_equal(origin_pool_take(rig.pool, KEY), a);
+	assert_null(origin_pool_take(rig.pool, SAME_BUCKET, false));
+	assert_null(origin_pool_take(rig.pool, KEY + 1, false));
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, false), a);
 	origin_close(a);
 	fini(&rig);
 }
@@ -191,7 +191,7 @@ static void what_came_unasked_is_never_taken_for_an_answer(void **state)
 	keep(good);
 	keep(connect_one(&rig, KEY));
 	assert_int_equal(write(rig.far[1], "x", 1), 1);
-	assert_ptr_equal(origin_pool_take(rig.pool, KEY), good);
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, true), good);
 	assert_int_equal(nconns(&rig), 1);
 	origin_close(good);
 	fini(&rig);
@@ -207,11 +207,11 @@ static void an_idle_connection_ends_with_its_time(void **state)
 	init(&rig);
 	taken = connect_one(&rig, KEY);
 	origin_keep(taken, 1, NO_LIMIT);
-	assert_ptr_equal(origin_pool_take(rig.pool, KEY), taken);
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, false), taken);
 	origin_keep(connect_one(&rig, KEY), 1, NO_LIMIT);
 	turn_until(rig.base.worker, has_one, &rig); /* the one taken in time stays */
 	assert_int_equal(read(rig.far[1], &byte, 1), 0);
-	assert_null(origin_pool_take(rig.pool, KEY));
+	assert_null(origin_pool_take(rig.pool, KEY, false));
 	origin_close(taken);
 	fini(&rig);
 }
@@ -227,10 +227,10 @@ static void an_old_connection_is_not_kept(void **state)
 	conn = connect_one(&rig, KEY);
 	conn->opened_ms -= 5000;
 	origin_keep(conn, LONG_MS, 5001 + LONG_MS);
-	assert_ptr_equal(origin_pool_take(rig.pool, KEY), conn);
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, false), conn);
 	origin_keep(conn, LONG_MS, 5000);
 	assert_int_equal(nconns(&rig), 0);
-	assert_null(origin_pool_take(rig.pool, KEY));
+	assert_null(origin_pool_take(rig.pool, KEY, false));
 	fini(&rig);
 }
 
