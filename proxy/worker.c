@@ -51,6 +51,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	list_init(&worker->h2_sessions);
 	list_init(&worker->spare);
 	list_init(&worker->fetches);
+	list_init(&worker->spare_fetches);
 	list_init(&worker->backgrounds);
 	recoders_init(&worker->recoders);
 	worker->way_task.run = give_way;
@@ -79,6 +80,7 @@ void worker_destroy(struct worker *worker)
 	loop_stop(worker->loop);
 	loop_run(worker->loop);
 	transaction_free_spare(worker);
+	fetch_free_spare(worker);
 	mem_free(worker->spare_flight);
 	peer_watch_destroy(worker->watch);
 	peer_standby_destroy(worker->standby);

@@ -100,6 +100,8 @@ struct worker {
 	struct buf url_scratch;    /* an URL in the making; what lies in it means nothing to others */
 	struct buf log_scratch;    /* a log record in the making */
 	struct list fetches;
+	struct list spare_fetches; /* to use again */
+	unsigned nspare_fetches;
 	struct list backgrounds; /* background.h */
 	struct recoders recoders;
 	struct counters counters;

@@ -43,25 +43,6 @@ char *buf_reserve(struct buf *buf, size_t len)
 	return buf->at + buf->len;
 }
 
-bool buf_add(struct buf *buf, const void *bytes, size_t len)
-{
-	char *room;
-
-	if (len == 0)
-		return true;
-	room = buf_reserve(buf, len);
-	if (!room)
-		return false;
-	memcpy(room, bytes, len);
-	buf->len += len;
-	return true;
-}
-
-bool buf_add_str(struct buf *buf, struct str s)
-{
-	return buf_add(buf, s.at, s.len);
-}
-
 bool buf_add_char(struct buf *buf, char c)
 {
 	return buf_add(buf, &c, 1);

@@ -19,14 +19,28 @@ void buf_init(struct buf *buf, size_t max_bytes);
 void buf_fini(struct buf *buf); /* frees the bytes; the buffer may be used again */
 void buf_clear(struct buf *buf); /* keeps the memory */
 
-bool buf_add(struct buf *buf, const void *bytes, size_t len);
-bool buf_add_str(struct buf *buf, struct str s);
 bool buf_add_char(struct buf *buf, char c);
 bool buf_add_u64(struct buf *buf, uint64_t value); /* decimal */
 bool buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Room for len more bytes behind buf->at[buf->len], or NULL; the caller adds to buf->len. */
 char *buf_reserve(struct buf *buf, size_t len);
+
+static inline bool buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+	if (len == 0)
+		return true;
+	if (len > buf->cap_ - buf->len && !buf_reserve(buf, len))
+		return false;
+	memcpy(buf->at + buf->len, bytes, len);
+	buf->len += len;
+	return true;
+}
+
+static inline bool buf_add_str(struct buf *buf, struct str s)
+{
+	return buf_add(buf, s.at, s.len);
+}
 
 /* Puts bytes before all others. */
 bool buf_prepend(struct buf *buf, struct str s);

@@ -79,13 +79,35 @@ void addr_unmap(struct addr *addr)
 	*addr = (struct addr){.as.v4 = v4};
 }
 
+static char *put_octet(char *at, unsigned octet)
+{
+	if (octet >= 100)
+		*at++ = (char)('0' + octet / 100);
+	if (octet >= 10)
+		*at++ = (char)('0' + octet / 10 % 10);
+	*at++ = (char)('0' + octet % 10);
+	return at;
+}
+
+/* What inet_ntop does by sprintf; asked for with each request. */
+static void write_ipv4(const struct in_addr *ip, char *at)
+{
+	const uint8_t *octets = (const uint8_t *)ip;
+
+	for (int i = 0; i < 4; i++) {
+		at = put_octet(at, octets[i]);
+		*at++ = '.';
+	}
+	at[-1] = '\0';
+}
+
 char *addr_ip_text(const struct addr *addr, char out[ADDR_TEXT_BYTES])
 {
 	struct addr shown = *addr;
 
 	addr_unmap(&shown);
 	if (shown.as.any.sa_family == AF_INET)
-		inet_ntop(AF_INET, &shown.as.v4.sin_addr, out, ADDR_TEXT_BYTES);
+		write_ipv4(&shown.as.v4.sin_addr, out);
 	else if (shown.as.any.sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &shown.as.v6.sin6_addr, out, ADDR_TEXT_BYTES);
 	else

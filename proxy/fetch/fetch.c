@@ -13,6 +13,8 @@
 #include "proxy/server.h"
 #include "squid-compat/ports.h"
 
+enum { MAX_SPARE = 64 };
+
 static void fetch_run(struct fetch *fetch);
 
 /* ---- ends */
@@ -25,6 +27,36 @@ void fetch_drop_conditions(struct fetch *fetch)
 	order->stored = NULL;
 	while (order->nvariants > 0)
 		object_unref(order->variants[--order->nvariants]);
+}
+
+/* Some six kilobytes that the next request needs again. */
+static void put_aside(struct worker *worker, struct fetch *fetch)
+{
+	if (worker->nspare_fetches >= MAX_SPARE) {
+		mem_free(fetch);
+		return;
+	}
+	worker->nspare_fetches++;
+	list_push_front(&worker->spare_fetches, &fetch->node);
+}
+
+static struct fetch *spare_or_new(struct worker *worker)
+{
+	struct list *node = list_pop_front(&worker->spare_fetches);
+
+	if (!node)
+		return mem_alloc(sizeof(struct fetch));
+	worker->nspare_fetches--;
+	return CONTAINER(node, struct fetch, node);
+}
+
+void fetch_free_spare(struct worker *worker)
+{
+	struct list *node;
+
+	while ((node = list_pop_front(&worker->spare_fetches)))
+		mem_free(CONTAINER(node, struct fetch, node));
+	worker->nspare_fetches = 0;
 }
 
 static void fetch_free(struct fetch *fetch)
@@ -51,7 +83,7 @@ static void fetch_free(struct fetch *fetch)
 	mem_free(fetch->upload.bytes);
 	buf_fini(&fetch->upload.kept);
 	list_remove(&fetch->node);
-	mem_free(fetch);
+	put_aside(worker, fetch);
 	worker_session_ended(worker);
 }
 
@@ -224,7 +256,7 @@ static void timer_fired(struct timer *timer)
 
 struct fetch *fetch_start(const struct fetch_order *order)
 {
-	struct fetch *fetch = mem_alloc(sizeof(*fetch));
+	struct fetch *fetch = spare_or_new(order->worker);
 	const struct peer_request wants = {
 		.may_go_direct = order->exchange->port && order->exchange->port->may_go_direct,
 		.facts = order->facts,

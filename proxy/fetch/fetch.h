@@ -125,6 +125,8 @@ void fetch_detach(struct fetch *fetch);
 
 /* The worker stops: fetches that nobody waits for end, and their objects are cut short. */
 void fetch_stop_all(struct worker *worker);
+/* Frees a worker's spare fetches. */
+void fetch_free_spare(struct worker *worker);
 
 /* Does the request go out with conditions of ours? */
 static inline bool fetch_order_is_conditional(const struct fetch_order *order)

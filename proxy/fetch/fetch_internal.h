@@ -31,6 +31,7 @@ enum fetch_state {
 
 enum {
 	REQUEST_HEAD_MAX_BYTES = 1 << 20,
+	USUAL_HEAD_BYTES = 1000, /* for a start */
 	UPLOAD_BYTES = 32768,
 	UPLOAD_KEPT_BYTES = 65536, /* a body up to this is sent again to the next destination */
 	BROKEN_PCONN_MS = 10000, /* detect_broken_pconn */

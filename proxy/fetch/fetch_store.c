@@ -28,6 +28,8 @@
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 
+enum { USUAL_HEAD_BYTES = 1000 }; /* for a start */
+
 struct control_reader fetch_store_reader(const struct fetch_order *order)
 {
 	const struct config *config = snapshot_config(order->snapshot);
@@ -333,6 +335,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	freshness_facts_read(response, &reader, report->started_us / 1000000, response_time_s,
 	                     &head.facts);
 	buf_init(&lines, FETCH_MAX_HEAD_BYTES);
+	buf_reserve(&lines, USUAL_HEAD_BYTES);
 	buf_init(&once, FETCH_MAX_HEAD_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
 	is_stored = decide(order, response, &head.facts, report) != STORABLE_NO;
