@@ -181,17 +181,31 @@ struct object *index_find(struct index *index, uint64_t key, struct str url,
 	return index_find_told(index, key, url, request, &has_head);
 }
 
+static bool is_anything_at(struct shard *shard, uint64_t key, struct str url)
+{
+	struct object *object = first_of(shard, key);
+
+	while (object && !is_at(object, key, url))
+		object = next_of(object);
+	return object != NULL;
+}
+
 bool index_has_url(struct index *index, uint64_t key, struct str url)
 {
 	struct shard *shard = shard_of(index, key);
-	struct object *object;
+	unsigned moves = atomic_load(&shard->moves);
+	bool has_one;
 
+	if (epoch_enter()) {
+		has_one = is_anything_at(shard, key, url);
+		epoch_leave();
+		if (has_one || (moves % 2 == 0 && moves == atomic_load(&shard->moves)))
+			return has_one;
+	}
 	lock_take(&shard->lock);
-	object = first_of(shard, key);
-	while (object && !is_at(object, key, url))
-		object = next_of(object);
+	has_one = is_anything_at(shard, key, url);
 	lock_drop(&shard->lock);
-	return object != NULL;
+	return has_one;
 }
 
 /* ---- taking out */
@@ -289,6 +303,11 @@ bool index_remove(struct index *index, struct object *object)
 static atomic_uint *removals_of(struct index *index, uint64_t key)
 {
 	return &index->removals[(key >> 20) % REMOVAL_COUNTERS];
+}
+
+void index_expect_removals(struct index *index, uint64_t key)
+{
+	__builtin_prefetch(removals_of(index, key));
 }
 
 unsigned index_removals(struct index *index, uint64_t key)

@@ -79,6 +79,8 @@ unsigned index_remove_all(struct index *index, uint64_t key, struct str url);
 /* A number that changes with each index_remove_all of key (and, rarely, of another one). What was
  * asked for before such a call is out of date: put it in, compare, and take it out again. */
 unsigned index_removals(struct index *index, uint64_t key);
+/* It will be asked for soon: what takes a while (they lie far apart) begins now. */
+void index_expect_removals(struct index *index, uint64_t key);
 /* The copy of a row of the disk tier that is no more (disk.h: on_removed). */
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id);
 

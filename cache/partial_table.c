@@ -108,7 +108,7 @@ bool partial_table_takes(const struct partial_table *table, uint64_t bytes)
 	       atomic_load_explicit(&table->max_bytes, memory_order_relaxed) / PARTIAL_SHARE;
 }
 
-static bool has_none(const struct partial_table *table)
+bool partial_table_is_empty(const struct partial_table *table)
 {
 	return atomic_load_explicit(&table->npartials, memory_order_relaxed) == 0;
 }
@@ -135,7 +135,7 @@ static struct partial *find(struct partial_table *table, const struct wanted *wa
 {
 	struct partial *partial, *victims = NULL;
 
-	if (has_none(table))
+	if (partial_table_is_empty(table))
 		return NULL;
 	lock_take(&table->shared.lock);
 	partial = *bucket_of(table, wanted->key);
@@ -265,7 +265,7 @@ unsigned partial_table_forget(struct partial_table *table, uint64_t key, struct 
 {
 	struct partial *victims = NULL, *partial, *next;
 
-	if (has_none(table))
+	if (partial_table_is_empty(table))
 		return 0;
 	lock_take(&table->shared.lock);
 	for (partial = *bucket_of(table, key); partial; partial = next) {

@@ -28,6 +28,9 @@ void partial_table_set_max_bytes(struct partial_table *table, size_t max_bytes);
 /* May a stretch of that many bytes be added at all? */
 bool partial_table_takes(const struct partial_table *table, uint64_t bytes);
 
+/* Nothing is there: relaxed, for who would look for something. */
+bool partial_table_is_empty(const struct partial_table *table);
+
 /* What answers the request, with a reference that the caller drops; NULL: nothing. removals:
  * index_removals of key by now; what is of before a removal is dropped instead. */
 struct partial *partial_table_find(struct partial_table *table, uint64_t key, struct str url,

@@ -3,13 +3,16 @@
 
 #include "lib/base/heap.h"
 
-enum { NSLOTS = 1024, KEEP_S = 60 };
+/* Within a set, the one that is over first makes way. */
+enum { NSETS = 1024, NWAYS = 4, KEEP_S = 60 };
+
+struct slot {
+	uint64_t key;    /* 0: none */
+	int64_t until_s; /* 0: none */
+};
 
 struct unshared {
-	struct {
-		uint64_t key; /* 0: none */
-		int64_t until_s;
-	} slots[NSLOTS];
+	struct slot sets[NSETS][NWAYS];
 };
 
 struct unshared *unshared_create(void)
@@ -24,12 +27,25 @@ void unshared_destroy(struct unshared *unshared)
 
 void unshared_add(struct unshared *unshared, uint64_t key, int64_t now_s)
 {
-	unshared->slots[key % NSLOTS].key = key;
-	unshared->slots[key % NSLOTS].until_s = now_s + KEEP_S;
+	struct slot *set = unshared->sets[key % NSETS], *slot = set;
+
+	for (int i = 0; i < NWAYS; i++) {
+		if (set[i].key == key) {
+			slot = &set[i];
+			break;
+		}
+		if (set[i].until_s < slot->until_s)
+			slot = &set[i];
+	}
+	*slot = (struct slot){key, now_s + KEEP_S};
 }
 
 bool unshared_has(const struct unshared *unshared, uint64_t key, int64_t now_s)
 {
-	return unshared->slots[key % NSLOTS].key == key &&
-	       now_s < unshared->slots[key % NSLOTS].until_s;
+	const struct slot *set = unshared->sets[key % NSETS];
+
+	for (int i = 0; i < NWAYS; i++)
+		if (set[i].key == key)
+			return now_s < set[i].until_s;
+	return false;
 }

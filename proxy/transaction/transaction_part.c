@@ -72,7 +72,8 @@ bool transaction_find_part(struct transaction *t)
 	struct partial *partial;
 	bool is_all = false;
 
-	if (request->method != HTTP_GET || has_condition(&request->head))
+	if (request->method != HTTP_GET || partial_table_is_empty(server->parts) ||
+	    has_condition(&request->head))
 		return false;
 	partial = partial_table_find(server->parts, t->key, t->cache_url, &request->head,
 	                             index_removals(server->index, t->key));
