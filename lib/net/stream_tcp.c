@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/check.h"
@@ -19,15 +20,37 @@
 #include "lib/net/socket.h"
 #include "lib/net/stream_internal.h"
 
+/* Without the C library: its recv and sendmsg may be cancelled, which costs a program with threads two
+ * atomic operations each time; nobody cancels ours. */
+static ssize_t receive(int fd, void *into, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = syscall(SYS_recvfrom, fd, into, size, 0, NULL, NULL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static ssize_t send_pieces(int fd, const struct iovec *iov, int niov, int flags)
+{
+	const struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)niov};
+	ssize_t n;
+
+	do
+		n = niov == 1 ? syscall(SYS_sendto, fd, iov->iov_base, iov->iov_len, flags, NULL, 0)
+		              : syscall(SYS_sendmsg, fd, &message, flags);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
 {
 	ssize_t n;
 
 	if (!stream->is_readable_)
 		return stream_wait_for_edge(stream);
-	do
-		n = recv(stream->watch_.fd, into, size, 0);
-	while (n < 0 && errno == EINTR);
+	n = receive(stream->watch_.fd, into, size);
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
 	if (n == 0)
@@ -40,12 +63,8 @@ static ssize_t tcp_read(struct stream *stream, void *into, size_t size)
 /* How many bytes the kernel takes now, 0 if none; or -errno. */
 static ssize_t send_some(struct stream *stream, const struct iovec *iov, int niov, int flags)
 {
-	const struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)niov};
-	ssize_t n;
+	ssize_t n = send_pieces(stream->watch_.fd, iov, niov, MSG_NOSIGNAL | flags);
 
-	do
-		n = sendmsg(stream->watch_.fd, &message, MSG_NOSIGNAL | flags);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	return n;
