@@ -11,6 +11,8 @@
 #include "lib/base/clock.h"
 #include "tests/support/disk_fixture.h"
 
+enum { BODY_BYTES = 4 };
+
 static struct disk_fixture fx;
 static struct purge_list *purges;
 
@@ -146,6 +148,14 @@ static void all_variants_of_a_url_are_found_by_its_key(void **state)
 	purge_unref(purge);
 }
 
+static struct object *create_late(const struct object_head *head)
+{
+	char body[BODY_BYTES];
+
+	pattern_fill(body, sizeof(body), 0);
+	return object_create_whole(head, (struct str){body, sizeof(body)});
+}
+
 /* Handed over after a soft purge has ended; what it holds is of before. */
 static void what_was_asked_for_before_a_soft_purge_is_stored_stale(void **state)
 {
@@ -153,14 +163,14 @@ static void what_was_asked_for_before_a_soft_purge_is_stored_stale(void **state)
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\n"),
 		.url = STR("http://a/late"),
-		.body_bytes = 4,
+		.body_bytes = BODY_BYTES,
 		.since = purge_list_now(purges),
 	};
 	struct object *object;
 
 	(void)state;
 	assert_int_equal(purge_prefix("http://a/", true, false), 0);
-	object = object_create_whole(&head, STR("late"));
+	object = create_late(&head);
 	assert_true(disk_store(fx.disk, object, fixture_key(&fx, "http://a/late")));
 	object_unref(object);
 	fixture_settle(&fx);
@@ -177,20 +187,20 @@ static void what_was_asked_for_before_is_not_stored(void **state)
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\n"),
 		.url = STR("http://a/late"),
-		.body_bytes = 4,
+		.body_bytes = BODY_BYTES,
 		.since = purge_list_now(purges),
 	};
 	struct object *object;
 
 	(void)state;
 	assert_int_equal(purge_prefix("http://a/", false, false), 0);
-	object = object_create_whole(&head, STR("late"));
+	object = create_late(&head);
 	disk_store(fx.disk, object, fixture_key(&fx, "http://a/late"));
 	object_unref(object);
 	fixture_settle(&fx);
 	assert_int_equal(nobjects(), 0);
 	head.since = purge_list_now(purges);
-	object = object_create_whole(&head, STR("late"));
+	object = create_late(&head);
 	assert_true(disk_store(fx.disk, object, fixture_key(&fx, "http://a/late")));
 	object_unref(object);
 	fixture_settle(&fx);
@@ -218,10 +228,10 @@ static void what_is_not_stored_leaves_no_piece_to_a_crash(void **state)
 		.status = 200,
 		.head = STR("HTTP/1.1 200 OK\r\n"),
 		.url = STR("http://a/late"),
-		.body_bytes = 4,
+		.body_bytes = BODY_BYTES,
 		.since = purge_list_now(purges),
 	};
-	struct object *object = object_create_whole(&head, STR("late"));
+	struct object *object = create_late(&head);
 
 	(void)state;
 	purge_prefix("http://a/", false, false);
