@@ -309,7 +309,7 @@ static enum fetch_state resolved(struct fetch *fetch)
 	if (!candidate->peer)
 		fetch->failure = (struct fetch_failure){503, ERROR_DNS_FAIL, 0};
 	else
-		log_say(2, "cache_peer %.*s has no address: %s", STR_ARG(candidate->peer->name),
+		log_say(1, "cache_peer %.*s has no address: %s", STR_ARG(candidate->peer->name),
 		        fetch->query.why ? fetch->query.why : "none is usable");
 	return fetch_try_next(fetch);
 }
