@@ -248,7 +248,8 @@ void auth_check(const struct auth_config *config, struct report *report)
 	for (unsigned i = 0; i < AUTH_KINDS; i++) {
 		const struct auth_scheme *scheme = &config->schemes[i];
 
-		helper_check_command(&scheme->command, kinds[i].program, config->world_, report);
+		helper_check_command(&scheme->command, kinds[i].program, config->world_,
+				     config->arena_, report);
 		if (scheme->command.argc > 0 && !auth_is_usable(scheme))
 			report_say(report, REPORT_ERROR,
 				   "auth_param %s has no realm: it is not offered", kinds[i].name);

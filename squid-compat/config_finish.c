@@ -158,13 +158,23 @@ static void finish_auth(struct reading *reading)
 
 static void finish_logfile_daemon(struct reading *reading)
 {
-	const char *path = reading->config->logfile_daemon;
+	struct config *config = reading->config;
+	const char *path = config->logfile_daemon, *ours;
 	int error = path ? reading->world->may(path, X_OK) : 0;
 
-	if (error)
+	if (!error)
+		return;
+	ours = helper_find_bundled(path, reading->world, &config->arena_);
+	if (ours) {
+		report_say(reading->report, REPORT_WARNING,
+		           "logfile_daemon %s: (%d) %s; the bundled %s is run instead", path, error,
+		           strerror(error), ours);
+		config->logfile_daemon = ours;
+	} else {
 		report_say(reading->report, REPORT_ERROR,
-		           "logfile_daemon %s: (%d) %s; its logs wait until it is there",
-		           path, error, strerror(error));
+		           "logfile_daemon %s: (%d) %s; its logs wait until it is there", path,
+		           error, strerror(error));
+	}
 }
 
 static void finish_error_pages(struct reading *reading)

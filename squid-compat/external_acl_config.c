@@ -416,7 +416,8 @@ void external_acl_types_parse(struct external_acl_types *types, struct acl_set *
 void external_acl_types_check(const struct external_acl_types *types, struct report *report)
 {
 	for (const struct external_acl_type *type = types->first; type; type = type->next)
-		helper_check_command(&type->command, "external_acl_program", types->world_, report);
+		helper_check_command(&type->command, "external_acl_program", types->world_,
+				     types->arena_, report);
 }
 
 void external_acl_write_data(const struct external_acl_type *type, const struct acl_external *acl,

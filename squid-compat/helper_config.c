@@ -31,20 +31,43 @@ static struct str next_argument(const struct words *words, size_t *i, struct str
 	return word;
 }
 
-/* Where ours lies; NULL: the path is not one of Squid's. */
-static const char *bundled_path(const char *path, struct arena *arena)
+/* The file's name in one of Squid's folders; empty: the path is not one of those. */
+static struct str name_of_squids(struct str path)
 {
 	static const char *const folders[] = {"/usr/lib/squid/", "/usr/lib/squid3/",
 					      "/usr/libexec/squid/", "/usr/lib64/squid/",
 					      "/usr/local/libexec/squid/"};
-	struct str name = str_of(path);
 
 	for (size_t i = 0; i < COUNT(folders); i++) {
-		struct str folder = str_of(folders[i]), file = str_from(name, folder.len);
+		struct str folder = str_of(folders[i]), name = str_from(path, folder.len);
 
-		if (str_starts_with(name, folder) && file.len > 0 &&
-		    str_find_char(file, '/') == file.len)
-			return arena_printf(arena, "%s/%.*s", BOBTAIL_LIBEXECDIR, STR_ARG(file)).at;
+		if (str_starts_with(path, folder) && str_find_char(name, '/') == name.len)
+			return name;
+	}
+	return STR("");
+}
+
+/* The folder of this program with a slash at its end; empty: it is not known. */
+static struct str own_folder(char *out, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", out, size);
+
+	while (n > 0 && out[n - 1] != '/')
+		n--;
+	return (struct str){out, n > 0 ? (size_t)n : 0};
+}
+
+const char *helper_find_bundled(const char *path, const struct world *world, struct arena *arena)
+{
+	char self[4096];
+	const struct str folders[] = {STR(BOBTAIL_LIBEXECDIR "/"), own_folder(self, sizeof(self))};
+	struct str name = name_of_squids(str_of(path));
+
+	for (size_t i = 0; name.len > 0 && i < COUNT(folders); i++) {
+		const char *ours = arena_printf(arena, "%.*s%.*s", STR_ARG(folders[i]), STR_ARG(name)).at;
+
+		if (folders[i].len > 0 && world->may(ours, X_OK) == 0)
+			return ours;
 	}
 	return NULL;
 }
@@ -74,28 +97,24 @@ void helper_read_command(struct helper_command *command, const struct words *wor
 	command->argv = arena_zalloc(arena, (argc + 1) * sizeof(*argv));
 	memcpy(command->argv, argv, argc * sizeof(*argv));
 	command->argc = argc;
-	command->bundled = bundled_path(argv[0], arena);
 }
 
 void helper_check_command(const struct helper_command *command, const char *name,
-			  const struct world *world, struct report *report)
+			  const struct world *world, struct arena *arena, struct report *report)
 {
-	int error;
+	int error = command->argc > 0 ? world->may(command->argv[0], X_OK) : 0;
+	const char *ours = error ? helper_find_bundled(command->argv[0], world, arena) : NULL;
 
-	if (command->argc == 0)
-		return;
-	error = world->may(command->argv[0], X_OK);
-	if (error && command->bundled && world->may(command->bundled, X_OK) == 0) {
+	if (ours) {
 		report_say(report, REPORT_WARNING,
 			   "%s %s: (%d) %s; the bundled %s is run instead", name,
-			   command->argv[0], error, strerror(error), command->bundled);
-		command->argv[0] = command->bundled;
-		return;
-	}
-	if (error)
+			   command->argv[0], error, strerror(error), ours);
+		command->argv[0] = ours;
+	} else if (error) {
 		report_say(report, REPORT_ERROR,
 			   "%s %s: (%d) %s; requests that need it fail until it is there", name,
 			   command->argv[0], error, strerror(error));
+	}
 }
 
 /* ---- children */
@@ -384,5 +403,5 @@ void rewrite_parse_timeout(struct rewrite_config *config, const struct words *wo
 
 void rewrite_check(const struct rewrite_config *config, const char *name, struct report *report)
 {
-	helper_check_command(&config->command, name, config->world_, report);
+	helper_check_command(&config->command, name, config->world_, config->arena_, report);
 }

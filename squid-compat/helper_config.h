@@ -20,8 +20,11 @@
 struct helper_command {
 	const char **argv;
 	unsigned argc;
-	const char *bundled; /* ours of the same name, for a path in one of Squid's folders; or NULL */
 };
+
+/* Ours of the same name that may be run, for a path in one of Squid's folders: the installed one or, of a
+ * program that is not installed, the one beside it. NULL: there is none. */
+const char *helper_find_bundled(const char *path, const struct world *world, struct arena *arena);
 
 /* on-error=, ours: what a question comes to that no helper answers. auth_param's children know deny, 503
  * and stale; those of url_rewrite and store_id deny (403), 503 and bypass; external_acl_type deny, allow, 503

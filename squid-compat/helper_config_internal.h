@@ -11,7 +11,7 @@ void helper_read_command(struct helper_command *command, const struct words *wor
 			 struct arena *arena, struct report *report);
 /* An error if the program cannot be run; a bundled one takes its place (in argv) if there is one. */
 void helper_check_command(const struct helper_command *command, const char *name,
-			  const struct world *world, struct report *report);
+			  const struct world *world, struct arena *arena, struct report *report);
 
 /* The value of on-error=; false: none of its words, of which each directive takes some. */
 bool helper_read_on_error(struct str value, struct helper_children *children);

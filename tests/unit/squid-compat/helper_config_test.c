@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/check.h"
+#include "lib/base/heap.h"
 #include "squid-compat/helper_config.h"
 
 struct rig {
@@ -132,6 +135,39 @@ static int only_ours(const char *path, int mode)
 {
 	(void)mode;
 	return strcmp(path, BOBTAIL_LIBEXECDIR "/basic_ncsa_auth") == 0 ? 0 : ENOENT;
+}
+
+static int only_beside_the_program(const char *path, int mode)
+{
+	bool is_elsewhere = str_starts_with(str_of(path), STR("/usr/lib/squid/")) ||
+			    str_starts_with(str_of(path), STR(BOBTAIL_LIBEXECDIR));
+
+	(void)mode;
+	return is_elsewhere ? ENOENT : 0;
+}
+
+/* A program that is not installed has its helpers beside it. */
+static void the_bundled_program_may_lie_beside_ours(void **state)
+{
+	struct world world = world_system;
+	struct rig rig;
+	char *own = realpath("/proc/self/exe", NULL), *expected;
+
+	(void)state;
+	assert_non_null(own);
+	expected = mem_printf("%.*s/basic_ncsa_auth", (int)(strrchr(own, '/') - own), own);
+	init(&rig);
+	world.may = only_beside_the_program;
+	rig.rewrite.world_ = &world;
+	rewrite_parse_program(&rig.rewrite,
+			      line(&rig, "url_rewrite_program /usr/lib/squid/basic_ncsa_auth"),
+			      rig.lines.report);
+	rewrite_check(&rig.rewrite, "redirect_program", rig.lines.report);
+	assert_string_equal(rig.rewrite.command.argv[0], expected);
+	assert_true(config_lines_said(&rig.lines, REPORT_WARNING, expected));
+	fini(&rig);
+	mem_free(expected);
+	free(own);
 }
 
 static void the_bundled_program_takes_the_place_of_one_of_squids(void **state)
@@ -380,6 +416,7 @@ int main(void)
 		cmocka_unit_test(commands_are_split_without_a_shell),
 		cmocka_unit_test(a_program_that_is_not_there_stops_the_start),
 		cmocka_unit_test(the_bundled_program_takes_the_place_of_one_of_squids),
+		cmocka_unit_test(the_bundled_program_may_lie_beside_ours),
 		cmocka_unit_test(on_error_says_what_no_answer_means),
 		cmocka_unit_test(timeouts_say_what_happens_then),
 		cmocka_unit_test(extras_are_a_format),
