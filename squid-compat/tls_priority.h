@@ -19,7 +19,4 @@ struct str tls_priority(const struct tls_options *options, enum tls_line line, s
 /* options= has NO_TICKET. */
 bool tls_priority_has_no_ticket(const struct tls_options *options);
 
-/* OpenSSL's name for IANA's name of a suite of TLS 1.2 and before, or the name itself. */
-const char *tls_priority_suite_name(const char *iana);
-
 #endif

@@ -16,7 +16,7 @@
 #include "squid-compat/note_rules.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
-#include "squid-compat/tls_priority.h"
+#include "squid-compat/tls_suites.h"
 
 enum { REPLY_HEAD_MAX_BYTES = 1 << 20 };
 
@@ -194,7 +194,7 @@ static void fill_tls(struct transaction *t, struct log_facts *facts)
 	if (!exchange->ops->tls_facts || !exchange->ops->tls_facts(exchange, &tls))
 		return;
 	facts->tls_version = str_of(tls.version);
-	facts->tls_cipher = str_of(tls_priority_suite_name(tls.cipher));
+	facts->tls_cipher = str_of(tls_suites_name(tls.cipher));
 	facts->tls_sni = arena_str(&t->arena, str_of(tls.sni));
 	if (!peer)
 		return;

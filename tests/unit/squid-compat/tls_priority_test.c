@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "squid-compat/tls_priority.h"
+#include "squid-compat/tls_suites.h"
 
 /* The words of a line as the options of a port; the priorities that they make. */
 static struct str make(struct config_lines *lines, const char *line, enum tls_line kind)
@@ -160,9 +161,9 @@ static void suites_are_called_as_openssl_does(void **state)
 {
 	(void)state;
 	assert_string_equal(
-		tls_priority_suite_name("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
+		tls_suites_name("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
 		"ECDHE-RSA-AES256-GCM-SHA384");
-	assert_string_equal(tls_priority_suite_name("TLS_AES_128_GCM_SHA256"),
+	assert_string_equal(tls_suites_name("TLS_AES_128_GCM_SHA256"),
 			    "TLS_AES_128_GCM_SHA256");
 }
 
