@@ -235,6 +235,42 @@ static void sql_typed_elsewhere_takes_effect_at_once(void **state)
 	assert_true(get_now("http://www.example/p") < 0);
 }
 
+static int64_t expiry_now(const char *url)
+{
+	struct object *object;
+	int64_t expires_s = -1;
+
+	if (get_soon(url) >= 0 && ask_now(url, &object) == DISK_NOW_FOUND) {
+		expires_s = object->facts.expires_s;
+		object_unref(object);
+	}
+	return expires_s;
+}
+
+/* Each time the row lies in the database, at the same place, and no log tells of the change. */
+static void rows_that_change_under_another_log_are_seen(void **state)
+{
+	static const char url[] = "http://www.example/p";
+	char sql[128];
+
+	(void)state;
+	skip_unless_system_can();
+	fixture_wait_loaded(&fx);
+	assert_true(fixture_store(&fx, "http://www.example/o", "", 100));
+	assert_true(fixture_store(&fx, url, "", 20000));
+	for (int i = 1000; i < 1005; i++) {
+		snprintf(sql, sizeof(sql),
+			 "UPDATE object SET expires = %d; PRAGMA wal_checkpoint(TRUNCATE)", i);
+		assert_int_equal(fixture_sql(&fx, sql), 0);
+		assert_int_equal(expiry_now(url), i);
+		assert_int_equal(expiry_now(url), i);
+	}
+	assert_int_equal(fixture_sql(&fx, "DELETE FROM object WHERE url LIKE '%p';"
+					  "PRAGMA wal_checkpoint(TRUNCATE)"), 0);
+	assert_true(get_soon(url) < 0);
+	assert_int_equal(get_soon("http://www.example/o"), 100);
+}
+
 /* A lock held elsewhere does not stop hits. */
 static void serves_while_the_file_is_locked(void **state)
 {
@@ -383,6 +419,7 @@ int main(void)
 		DISK_TEST(finds_the_variants_that_are_not_known),
 		DISK_TEST(finds_each_of_many_objects),
 		DISK_TEST(sql_typed_elsewhere_takes_effect_at_once),
+		DISK_TEST(rows_that_change_under_another_log_are_seen),
 		DISK_TEST(serves_while_the_file_is_locked),
 		DISK_TEST(tables_that_move_are_found_again),
 		DISK_TEST(commits_meanwhile_never_mix_with_what_is_read),
