@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Three descriptors of a process on the loop: the socketpair (lines), the stderr pipe (notes for
  * the operator) and the pidfd (its exit). Each turn of the loop reads a bounded share of what there
- * is and defers the rest, so that a flood from one helper leaves time for the others.
+ * is, so that a flood from one helper leaves time for the others. The socketpair is watched for what can
+ * be written only while something waits for that: each read of the helper's would wake us up otherwise.
  *
  *     running → ended (told to the owner) → stopped (EOF) → SIGTERM → SIGKILL → reaped, freed
  * A stop may come first; what the process does afterwards is nobody's concern. */
@@ -48,9 +49,11 @@ struct child {
 	struct buf in;  /* the beginning of a line */
 	struct buf out; /* what it has not taken yet */
 	struct notes notes;
-	struct loop_task task; /* goes on reading, or tells failure */
+	struct loop_task task;  /* goes on reading notes, or tells failure */
+	struct loop_task flush; /* what was asked in this turn of the loop leaves in one piece */
 	struct timer timer;
 	const char *failure;
+	bool waits_to_write;
 	bool has_ended, is_stopped, was_terminated, is_reaped, was_killed;
 };
 
@@ -58,6 +61,7 @@ static void on_io(struct loop_fd *watch, uint32_t events);
 static void on_notes(struct loop_fd *watch, uint32_t events);
 static void on_exit_seen(struct loop_fd *watch, uint32_t events);
 static void on_task(struct loop_task *task);
+static void on_flush(struct loop_task *task);
 static void on_timer(struct timer *timer);
 
 /* ---- starting */
@@ -75,6 +79,7 @@ static void close_watched(struct loop *loop, struct loop_fd *watch)
 static void free_child(struct child *child)
 {
 	loop_task_cancel(&child->task);
+	loop_task_cancel(&child->flush);
 	timer_cancel(&child->timer);
 	close_watched(child->loop, &child->io);
 	close_watched(child->loop, &child->notes_fd);
@@ -94,6 +99,7 @@ static struct child *make_child(struct loop *loop, const struct child_options *o
 	child->notes_fd = (struct loop_fd){.fd = -1, .ready = on_notes};
 	child->exit_fd = (struct loop_fd){.fd = -1, .ready = on_exit_seen};
 	child->task.run = on_task;
+	child->flush.run = on_flush;
 	timer_init(&child->timer, on_timer);
 	buf_init(&child->in, options->max_line_bytes + 2);
 	buf_init(&child->out, MAX_UNSENT_BYTES);
@@ -127,7 +133,7 @@ static int watch_child(struct child *child)
 		fcntl(child->exit_fd.fd, F_SETFD, FD_CLOEXEC);
 		if (loop_watch(child->loop, &child->exit_fd) &&
 		    loop_watch(child->loop, &child->notes_fd) &&
-		    loop_watch(child->loop, &child->io))
+		    loop_watch_level(child->loop, &child->io, EPOLLIN))
 			return 0;
 	}
 	err = errno;
@@ -311,12 +317,12 @@ static void take_bytes(struct child *child, char *at, size_t len)
 	keep_part(child, at, len);
 }
 
-/* Reads a share. False at the end of its output. */
-static bool read_answers(struct child *child)
+/* Reads so many times at most. False at the end of its output. */
+static bool read_answers(struct child *child, unsigned nreads)
 {
 	size_t size;
 
-	for (unsigned i = 0; i < READS_A_TURN; i++) {
+	for (unsigned i = 0; i < nreads; i++) {
 		char *at = loop_read_buffer(child->loop, &size);
 		ssize_t n = recv(child->io.fd, at, size, 0);
 
@@ -330,8 +336,15 @@ static bool read_answers(struct child *child)
 		if (is_deaf(child))
 			return true;
 	}
-	loop_defer(child->loop, &child->task);
 	return true;
+}
+
+static void wait_to_write(struct child *child, bool waits)
+{
+	if (waits == child->waits_to_write)
+		return;
+	child->waits_to_write = waits;
+	loop_watch_level(child->loop, &child->io, waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 static void send_more(struct child *child)
@@ -344,15 +357,24 @@ static void send_more(struct child *child)
 		if (n < 0) {
 			if (errno != EAGAIN)
 				buf_clear(&child->out); /* its end is about to be seen */
-			return;
+			break;
 		}
 		buf_consume(&child->out, (size_t)n);
 	}
+	wait_to_write(child, child->out.len > 0);
 }
 
-static void go_on_reading(struct child *child)
+static void on_flush(struct loop_task *task)
 {
-	if (is_deaf(child) || child->io.fd < 0 || read_answers(child) || is_deaf(child))
+	struct child *child = CONTAINER(task, struct child, flush);
+
+	if (child->io.is_watched_)
+		send_more(child);
+}
+
+static void read_some(struct child *child)
+{
+	if (is_deaf(child) || read_answers(child, 1) || is_deaf(child))
 		return;
 	loop_unwatch(child->loop, &child->io);
 	if (child->timer.deadline_ms == 0)
@@ -365,7 +387,8 @@ static void on_io(struct loop_fd *watch, uint32_t events)
 
 	if (events & EPOLLOUT)
 		send_more(child);
-	go_on_reading(child);
+	if (events & ~(uint32_t)EPOLLOUT)
+		read_some(child);
 }
 
 static void on_task(struct loop_task *task)
@@ -376,8 +399,6 @@ static void on_task(struct loop_task *task)
 		tell_end(child, child->failure);
 	if (child->notes_fd.fd >= 0)
 		read_notes(child);
-	if (child->io.is_watched_)
-		go_on_reading(child);
 }
 
 pid_t child_pid(const struct child *child)
@@ -399,8 +420,8 @@ void child_send(struct child *child, const struct str *pieces, unsigned npieces)
 	for (unsigned i = 0; i < npieces && fits; i++)
 		fits = buf_add_str(&child->out, pieces[i]);
 	if (fits && buf_add_char(&child->out, '\n')) {
-		if (was_idle && child->io.is_watched_)
-			send_more(child);
+		if (was_idle)
+			loop_defer(child->loop, &child->flush);
 		return;
 	}
 	child->out.len = old_len;
@@ -468,7 +489,7 @@ static void on_exit_seen(struct loop_fd *watch, uint32_t events)
 	if (child->notes_fd.fd >= 0)
 		read_notes(child);
 	if (!is_deaf(child) && child->io.is_watched_)
-		read_answers(child);
+		read_answers(child, READS_A_TURN);
 	if (child->is_stopped)
 		reap(child);
 	else

@@ -14,7 +14,10 @@
 #include "lib/net/mailbox_internal.h"
 #include "lib/net/timer_internal.h"
 
-enum { BATCH = 128 };
+enum {
+	BATCH = 128,
+	MAIL_ROUNDS = 3, /* in a turn, behind its events */
+};
 
 /* One thread's, but for owner, is_stopping and mailbox. */
 struct loop {
@@ -229,12 +232,21 @@ static void run_tasks(struct loop *loop)
 	}
 }
 
+/* Mail that this turn's mail and events led to, most of it to the loop itself, without a look for events
+ * between: a question to a helper is several such steps. */
+static void deliver_consequences(struct loop *loop)
+{
+	for (unsigned i = 0; i < MAIL_ROUNDS; i++)
+		mailbox_deliver(&loop->mailbox);
+}
+
 static void turn(struct loop *loop)
 {
 	wait_for_events(loop);
 	mailbox_deliver(&loop->mailbox);
 	dispatch_events(loop);
 	timer_wheel_advance(&loop->timers, loop->timers.now_ms);
+	deliver_consequences(loop);
 	run_tasks(loop);
 }
 
