@@ -3,6 +3,7 @@
 """bobtailctl helper test: what is right passes, and each fault is named."""
 import concurrent.futures
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,7 @@ SQUIDS_OWN = (
     ("--kind store_id --concurrency 4", "storeid_file_rewrite", "/dev/null"),
     ("--kind url_rewrite", "url_fake_rewrite"),
 )
+TAUGHT = {"url_rewrite", "store_id", "external", "basic", "digest", "bearer", "ntlm"}
 WRONG_USE = ("--kind nothing", "--concurrency x", "--kind log --concurrency 3")
 
 
@@ -64,7 +66,7 @@ def expect(what, holds, report):
 def show(row):
     fault, options, status, text = row
     # Only who answers must not be given up too early.
-    patience = 1 if fault in ("hangs", "buffers", "half", "stays", "endless") else 10
+    patience = {"hangs": 1, "buffers": 1, "half": 1, "stays": 1, "endless": 5}.get(fault, 10)
     got, report, seconds = examine(f"--timeout {patience} {options}", sys.executable, BROKEN, fault)
     expect(f"{fault} {options}: exit status {got}", got == status, report)
     expect(f"{fault} {options}: no {text!r}", text in report, report)
@@ -86,6 +88,34 @@ def squids_own(options, *command):
     expect(command[0], got == 0, report)
 
 
+def transcripts():
+    """(kind, {question: answer}) of each that docs/HELPERS.md shows."""
+    kinds = {"url_rewrite_program": "url_rewrite", "store_id_program": "store_id", "external_acl_type": "external"}
+    with open(os.path.join(SRC, "docs/HELPERS.md"), encoding="utf-8") as file:
+        blocks = re.split(r"(?m)^(?:\*\*|The same)", file.read())
+    for block in blocks:
+        questions, answers = (re.findall(rf"(?m)^    {mark} (.*)", block) for mark in "<>")
+        if not questions or not answers:
+            continue
+        if questions[0][0] == "7":
+            pairs = {question.split(" ", 1)[1]: answer.split(" ", 1)[1] for question, answer in zip(questions, sorted(answers))}
+            yield "url_rewrite", pairs
+        else:
+            title = block.partition("**")[0].removeprefix("auth_param ").split(",")[0].split(" ")[0]
+            yield kinds.get(title, title), dict(zip(questions, answers))
+
+
+def as_taught(kind, pairs):
+    """A helper that says what the page says is fit."""
+    cases = "".join(f"'{question}') echo '{answer}' ;;\n" for question, answer in pairs.items())
+    other = "BH no" if kind == "ntlm" else "ERR"
+    helper = f"while IFS= read -r question; do case $question in\n{cases}*) echo '{other}' ;; esac; done"
+    questions = [word for question in pairs for word in ("--ask", question)]
+    done = subprocess.run([TOOL, "helper", "test", "--kind", kind, "--timeout", "10", *questions, "--", "sh", "-c", helper],
+                          capture_output=True, timeout=170, check=False)
+    expect(f"docs/HELPERS.md, {kind}", done.returncode == 0, done.stdout.decode("latin-1"))
+
+
 def wrong_use(options):
     got, report, _ = examine(options, "true")
     expect(options, got == 1 and "WRONG" not in report, report)
@@ -98,6 +128,9 @@ def main():
             tasks += [pool.submit(sample, options, SAMPLES + end) for end in (".py", ".sh")]
         tasks += [pool.submit(squids_own, *row) for row in SQUIDS_OWN]
         tasks += [pool.submit(wrong_use, row) for row in WRONG_USE]
+        taught = list(transcripts())
+        expect("the page shows each kind", {kind for kind, _ in taught} == TAUGHT, str(taught))
+        tasks += [pool.submit(as_taught, *row) for row in taught]
         for task in tasks:
             task.result()
 
