@@ -14,7 +14,7 @@ certificates.skip_without_openssl()
 SITES = ("shop.example", "wiki.example")
 
 origin = use.Origin("app")
-port, tls_port = use.bobtail.free_ports(2, 32000, 39999)
+port, tls_port = use.bobtail.free_ports(2)
 
 
 def handshake(site, protocols=("h2", "http/1.1")):

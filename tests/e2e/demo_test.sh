@@ -190,7 +190,7 @@ deleting_a_row_purges() {
 	soon is_missed "$alpha/page" || fail 'the row is gone, and its page still a hit'
 }
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(PYTHONPATH=$src/tests/support python3 -c 'import bobtail; print(*bobtail.free_ports(1, 19000, 19999))')
 alpha=http://alpha.localhost:$port
 beta=http://beta.localhost:$port
 choose_helper

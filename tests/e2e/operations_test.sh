@@ -83,7 +83,7 @@ free_port() {
 	python3 -c '
 import random, socket
 while True:
-    port = random.randint(20000, 32000)
+    port = random.randint(18000, 18999)
     try:
         socket.create_server(("127.0.0.1", port)).close()
         break

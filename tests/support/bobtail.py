@@ -3,6 +3,7 @@
 
 BOBTAIL is the command that serves in the foreground when a configuration file's path follows it;
 its default is the program of the build directory that `make check` runs in."""
+import fcntl
 import os
 import random
 import shlex
@@ -40,20 +41,36 @@ def finish():
     sys.exit(1 if _nfailed else 0)
 
 
-def free_ports(count, first=20000, last=31999):
-    """`count` different TCP ports of 127.0.0.1 that nobody listens on. Two calls may name one
-    port as long as nobody does: what runs side by side asks once, or for ranges of its own."""
+_claims = os.open(f"{tempfile.gettempdir()}/bobtail-ports.{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
+_claimed = set()
+
+
+def _is_claimed(port):
+    """No other test that runs side by side has taken it, nor will before this process ends."""
+    try:
+        fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+def free_ports(count, first=24000, last=31999):
+    """`count` different TCP ports of 127.0.0.1 that nobody listens on, and that no later call in this
+    process or one beside it names. Programs that end before their ports are used (run-vtc.sh:
+    20000 to 23999, operations_test.sh, demo_test.sh) ask for ranges of their own."""
     ports = []
     while len(ports) < count:
         port = random.randint(first, last)
+        if port in _claimed or not _is_claimed(port):
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in ports:
-            ports.append(port)
+        _claimed.add(port)
+        ports.append(port)
     return ports
 
 

@@ -93,7 +93,7 @@ def negotiate():
 
 def not_offered():
     """keep_alive off, connection-auth=off, and HTTP/2."""
-    plain, h2c = bobtail.free_ports(2, first=32000, last=39999)
+    plain, h2c = bobtail.free_ports(2)
     lines = f"""
 http_port 127.0.0.1:{plain} accel connection-auth=off
 http_port 127.0.0.1:{h2c} accel h2c

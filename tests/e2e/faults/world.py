@@ -138,7 +138,7 @@ class World:
 
     def __init__(self, name, megabytes=64, preload=None, options=None, text="", access_log="none", **_):
         self.name = name
-        self.port, origin_port = bobtail.free_ports(2, 32000, 45000)
+        self.port, origin_port = bobtail.free_ports(2)
         self.folder = bobtail.tempfile.mkdtemp(prefix="bobtail-faults.")
         os.chmod(self.folder, 0o777)
         self.directory = f"{self.folder}/disk"

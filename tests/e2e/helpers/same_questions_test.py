@@ -251,9 +251,9 @@ def notes_of(folder, names):
     return found
 
 
-def questions_of(command, origin, concurrency, first):
+def questions_of(command, origin, concurrency):
     """What helpers are asked about all requests: {helper: [line, ...]}."""
-    port, = bobtail.free_ports(1, first, first + 2000)
+    port, = bobtail.free_ports(1)
     folder = bobtail.tempfile.mkdtemp(prefix="bobtail-questions.")
     os.chmod(folder, 0o777)
     ports, statuses = set(), []
@@ -288,10 +288,10 @@ def main():
     if not shutil.which(shlex.split(SQUID)[0]) or not shutil.which("perl"):
         print("skipped: there is no Squid to compare with, or no perl")
         sys.exit(bobtail.SKIP)
-    origin, = bobtail.free_ports(1, 28500, 29000)
+    origin, = bobtail.free_ports(1)
     with Origin(origin), concurrent.futures.ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(questions_of, command, origin, concurrency, 20000 + 2000 * i) for i, (command, concurrency) in
-                enumerate(((SQUID, 0), (None, 0), (SQUID, 9), (None, 9)))]
+        runs = [pool.submit(questions_of, command, origin, concurrency) for command, concurrency in
+                ((SQUID, 0), (None, 0), (SQUID, 9), (None, 9))]
         results = [run.result() for run in runs]
     for what, theirs, ours in (("without ids", *results[:2]), ("with ids", *results[2:])):
         for name in sorted(theirs | ours):
