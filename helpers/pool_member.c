@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -104,15 +105,27 @@ static void program_is_there(struct helper_pool *pool)
 	say_good(pool);
 }
 
+/* 0, or the errno that says why it cannot be run. A directory may be entered, which access calls X_OK. */
+static int look_at(const char *program)
+{
+	struct stat status;
+
+	if (!strchr(program, '/'))
+		return 0;
+	if (access(program, X_OK) != 0 || stat(program, &status) != 0)
+		return errno;
+	return S_ISDIR(status.st_mode) ? EISDIR : 0;
+}
+
 void member_look_for_program(struct helper_pool *pool)
 {
-	const char *program = pool->config.argv[0];
+	int code = look_at(pool->config.argv[0]);
 
-	if (!strchr(program, '/') || access(program, X_OK) == 0) {
+	if (code == 0) {
 		program_is_there(pool);
 		return;
 	}
-	say_missing(pool, strerror(errno));
+	say_missing(pool, strerror(code));
 	pool->failed_ms = loop_now_ms(pool->home);
 	pool->retry_ms = pool->failed_ms + BACKOFF_MISSING_MS;
 	timer_set(pool->home, &pool->retry, pool->retry_ms);
