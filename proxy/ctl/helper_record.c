@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/ctl/helper.h"
@@ -45,21 +46,18 @@ const struct ctl_option ctl_helper_record_options[] = {
 };
 
 const char ctl_helper_record_help[] =
-	"Stands in squid.conf in the place of a helper, and keeps what it is asked and answers:\n"
-	"    url_rewrite_program /usr/bin/bobtailctl helper record --to /var/tmp/urls.db -- "
-        "/path/to/mine\n"
-	"PROGRAM runs as it would without: its process id, signals, stderr and exit status are its "
-        "own,\n"
-	"and what goes back and forth is carried unchanged. A file that cannot be written is "
-        "complained of\n"
-	"once, on stderr; the helper goes on. KIND is url_rewrite, store_id, external, basic, "
-        "digest,\n"
-	"bearer, ntlm or negotiate.\n"
-	"Passwords (basic), tokens (bearer, ntlm, negotiate), hashes of passwords (digest) and the "
-        "values\n"
-	"of password=, token= and ha1= are kept as salted hashes. What else is a secret, a word of "
-        "an\n"
-	"external ACL's question for example, has to be named by --secret.\n"
+	"Stands in squid.conf in the place of a helper, and keeps what it is asked and\n"
+	"answers:\n"
+	"  url_rewrite_program /usr/bin/bobtailctl helper record --to /var/tmp/urls.db -- PROGRAM\n"
+	"PROGRAM runs as it would without: its process id, signals, stderr and exit status\n"
+	"are its own, and what goes back and forth is carried unchanged. A file that cannot\n"
+	"be written is complained of once, on stderr, and the helper goes on; the file and\n"
+	"its folder have to be writable for cache_effective_user. KIND is url_rewrite,\n"
+	"store_id, external, basic, digest, bearer, ntlm or negotiate.\n"
+	"Passwords (basic), tokens (bearer, ntlm, negotiate), hashes of passwords (digest)\n"
+	"and the values of password=, token= and ha1= are kept as salted hashes. What else is\n"
+	"a secret, a word of an external ACL's question for example, has to be named by\n"
+	"--secret.\n"
 	"FILE has the table answer(id, kind, at, latency_us, secrets, question, answer).\n"
 	"`helper replay` asks another version the same.\n";
 
@@ -144,11 +142,13 @@ static void note_pair(void *user, const struct tap_pair *pair)
 /* The process beside the helper. */
 static void run_relay(int helper, bool has_ids, const struct notebook_options *options)
 {
+	static const int not_meant[] = {SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 	struct relay *relay = mem_zalloc(sizeof(*relay));
 	pthread_t thread;
 
 	setsid(); /* what ends the helper's process group does not end the recording */
-	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < COUNT(not_meant); i++)
+		signal(not_meant[i], SIG_IGN); /* it ends with the helper */
 	umask(S_IRWXG | S_IRWXO);
 	relay->helper = helper;
 	tap_init(&relay->tap, has_ids, note_pair, &relay->notebook);

@@ -43,14 +43,11 @@ const struct ctl_option ctl_helper_replay_options[] = {
 };
 
 const char ctl_helper_replay_help[] =
-	"Asks PROGRAM each question of a recording (of `helper record`) once, and shows where its "
-	"answer is\n"
-	"none of those that were recorded. Answers are the same when they say the same to the "
-	"proxy: quotes,\n"
-	"blanks and the order of pairs do not count. Questions with hashed secrets are left out "
-	"and counted,\n"
-	"unless --secrets has the secrets: of basic the passwords with their %XX, of bearer the "
-	"tokens.\n"
+	"Asks PROGRAM each question of a recording (of `helper record`) once, and shows where\n"
+	"its answer is none of those that were recorded. Answers are the same when they say\n"
+	"the same to the proxy: quotes, blanks and the order of pairs do not count. Questions\n"
+	"with hashed secrets are left out and counted, unless --secrets has the secrets: of\n"
+	"basic the passwords with their %XX, of bearer the tokens.\n"
 	"The exit status is 0 when all that was asked is answered as it was.\n";
 
 /* A question that has been sent. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/ctl/recording.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cache/schema.h"
@@ -120,6 +122,20 @@ static bool prepare_to_write(struct recording *recording, struct err_text *why)
 	       complain(recording, why);
 }
 
+/* In a folder where everybody may write, somebody may have made it before. */
+static bool is_own(const char *path, struct err_text *why)
+{
+	struct stat info;
+
+	if (stat(path, &info) != 0)
+		err_say(why, "%s", strerror(errno));
+	else if (info.st_uid != geteuid())
+		err_say(why, "the file is another user's");
+	else
+		return true;
+	return false;
+}
+
 bool recording_open(struct recording *recording, const char *path, bool may_write,
                     struct err_text *why)
 {
@@ -131,6 +147,8 @@ bool recording_open(struct recording *recording, const char *path, bool may_writ
 	if (fd >= 0)
 		close(fd); /* SQLite would make it for everybody to read */
 	*recording = (struct recording){0};
+	if (may_write && !is_own(path, why))
+		return false;
 	schema_setup_once();
 	is_open = sqlite3_open_v2(path, &recording->db, flags, NULL) == SQLITE_OK ||
 	          complain(recording, why);

@@ -35,8 +35,8 @@ struct recording_row {
 	unsigned nsecrets;
 };
 
-/* Opens the file, to write makes it (for its owner alone). False: why has the reason, and
- * there is nothing to close. */
+/* Opens the file, to write makes it (for its owner alone), and not another user's. False: why has
+ * the reason, and there is nothing to close. */
 bool recording_open(struct recording *recording, const char *path, bool may_write,
                     struct err_text *why);
 void recording_close(struct recording *recording);
