@@ -17,9 +17,11 @@
 #include "lib/net/resolver.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/limits/ban_table.h"
+#include "proxy/limits/overload.h"
 #include "proxy/limits/rate_limits.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/log/store_log.h"
+#include "proxy/process.h"
 #include "proxy/session/client_table.h"
 #include "proxy/snapshot.h"
 #include "proxy/store/promotion.h"
@@ -232,6 +234,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	server->handshakes->seed = random_u64();
 	tracer_init(&server->tracer);
 	server->clients = client_table_create();
+	server->overload = overload_create(process_max_files());
 	server->bans = ban_table_create();
 	server->rate_counters = rate_counters_create();
 	site_names_init(&server->site_names);
@@ -318,6 +321,7 @@ void server_stop(struct server *server)
 	mem_free(server->handshakes);
 	tracer_fini(&server->tracer);
 	client_table_destroy(server->clients);
+	overload_destroy(server->overload);
 	rate_counters_destroy(server->rate_counters);
 	ban_table_destroy(server->bans);
 	site_names_fini(&server->site_names);

@@ -22,6 +22,7 @@ struct disk;
 struct external_acl_tables;
 struct index;
 struct log_writer;
+struct overload; /* proxy/limits/overload.h */
 struct manager;
 struct partial_table;
 struct peer_table;
@@ -65,6 +66,8 @@ struct server {
 	struct tracer tracer; /* who looks at requests */
 	struct client_table *clients; /* how many connections each has */
 	struct ban_table *bans; /* who is shut out */
+	struct overload *overload; /* whether there is too much to do */
+	atomic_int_least64_t shed_ms; /* a worker closed idle connections; relaxed */
 	struct rate_counters *rate_counters; /* of rate_limit */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
 	int64_t started_us;

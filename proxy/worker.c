@@ -13,6 +13,7 @@
 #include "proxy/fetch/peer_standby.h"
 #include "proxy/fetch/peer_watch.h"
 #include "proxy/fetch/origin_pool.h"
+#include "proxy/limits/worker_load.h"
 #include "proxy/log/access_logger.h"
 #include "proxy/server.h"
 #include "proxy/session/clients.h"
@@ -69,6 +70,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	worker->unshared = unshared_create();
 	worker->clients = clients_create();
 	sites_init(&worker->sites, &server->site_names, random_u64());
+	worker_load_init(worker);
 	return worker;
 }
 
@@ -189,6 +191,16 @@ void worker_post_listener(struct worker *worker, const char *spec, bool is_https
 				       .fd = fd});
 }
 
+static void act_shed(struct message *message)
+{
+	worker_load_shed(message->worker);
+}
+
+void worker_post_shed(struct worker *worker)
+{
+	post(worker, &(struct message){.act = act_shed});
+}
+
 static void act_unlisten(struct message *message)
 {
 	listener_stop(message->worker, message->spec, message->is_https);
@@ -236,6 +248,7 @@ void worker_session_ended(struct worker *worker)
 	if (!worker->is_stopping || worker->nsessions > 0 || !list_is_empty(&worker->fetches))
 		return;
 	timer_cancel(&worker->stop_timer);
+	worker_load_stop(worker);
 	origin_pool_drain(worker->origins);
 	if (!worker->is_drained)
 		end_service(worker);

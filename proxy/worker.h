@@ -56,6 +56,7 @@ struct counters {
 	uint64_t client_memory_hits, client_disk_hits; /* of client_hits */
 	uint64_t client_aborts; /* replies that did not go out whole */
 	uint64_t slow_clients;  /* let go for client_minimum_rate */
+	uint64_t overload_refusals; /* requests answered 503 for overload */
 	uint64_t client_bytes_in, client_bytes_out, client_hit_bytes_out;
 	uint64_t server_requests, server_errors;
 	uint64_t server_bytes_in, server_bytes_out;
@@ -102,6 +103,9 @@ struct worker {
 	struct list fetches;
 	struct list spare_fetches; /* to use again */
 	unsigned nspare_fetches;
+	atomic_uint nfetches; /* of those; relaxed, read by others too */
+	struct timer load_timer; /* worker_load.h */
+	int64_t shed_asked_ms;   /* others were asked to close idle connections */
 	struct list backgrounds; /* background.h */
 	struct recoders recoders;
 	struct counters counters;
@@ -136,6 +140,8 @@ void worker_post_drain(struct worker *worker, int64_t wait_ms);
 /* Any thread, before the worker starts or later: it serves the listening socket of a port. The spec
  * names the port in every snapshot (as written in squid.conf). Takes over fd. */
 void worker_post_listener(struct worker *worker, const char *spec, bool is_https, int fd);
+/* Any thread: it closes some idle connections of clients, if it has any. */
+void worker_post_shed(struct worker *worker);
 /* Any thread: stop serving that port, and close its socket. */
 void worker_post_unlisten(struct worker *worker, const char *spec, bool is_https);
 

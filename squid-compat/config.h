@@ -171,6 +171,8 @@ struct config {
 	bool detect_broken_pconn;
 	int pipeline_prefetch;
 	int client_ip_max_connections; /* -1: no limit */
+	int64_t overload_delay_ms; /* ours; 0: no limit */
+	int overload_requests;     /* ours: with origins at a time; 0: any number */
 	int64_t client_minimum_rate_bytes;   /* ours: in a second; 0: no limit */
 	int64_t client_minimum_rate_time_ms; /* ours: over which it is measured */
 

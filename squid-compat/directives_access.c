@@ -93,6 +93,14 @@ const struct directive directives_access[] = {
 	{.name = "client_minimum_rate_time", .syntax = "TIME", .otherwise = "1 minute",
 	 .verdict = HONOURED, TIME_MS(client_minimum_rate_time_ms),
 	 .help = "of waiting for the client, after which client_minimum_rate is looked at (ours)"},
+	{.name = "overload_delay", .syntax = "TIME", .otherwise = "1 second",
+	 .verdict = HONOURED, TIME_MS(overload_delay_ms),
+	 .help = "requests that need an origin are answered 503 while all that comes waits longer than "
+		 "this for a worker; 0: never (ours)"},
+	{.name = "overload_requests", .syntax = "INT", .otherwise = "0",
+	 .verdict = HONOURED, NUMBER(overload_requests, 0, INT32_MAX),
+	 .help = "requests that may be with origins at a time; more are answered 503; 0: any number "
+		 "(ours)"},
 	{.name = "ban", .syntax = "NAME auth-failures|acl N WINDOW DURATION [[!]ACL...]",
 	 .verdict = HONOURED, .parse = parse_ban,
 	 .help = "whose logins are refused N times within WINDOW, or whose requests match the ACLs "

@@ -7,6 +7,7 @@
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+int64_t clock_mono_coarse_ms(void); /* some ms behind, but nearly for nothing */
 int64_t clock_wall_us(void); /* since 1970 */
 
 static inline int64_t clock_wall_s(void)

@@ -17,6 +17,15 @@
 enum {
 	BATCH = 128,
 	MAIL_ROUNDS = 3, /* in a turn, behind its events */
+	DELAY_WINDOW_MS = 500,
+	SLEEP_MS = 8, /* what takes longer than this to come was waited for: the coarse clock's tick is less */
+};
+
+/* How late the loop is. What it finds may have been ready since it last had found all there was. */
+struct delay {
+	int64_t caught_up_ms;
+	int64_t window_ms;           /* when the present window began */
+	int64_t least_ms, before_ms; /* in that, and in the one before */
 };
 
 /* One thread's, but for owner, is_stopping and mailbox. */
@@ -36,6 +45,7 @@ struct loop {
 	atomic_bool is_stopping;
 	struct mailbox mailbox;
 	struct timer_wheel timers; /* its now_ms is the loop's */
+	struct delay delay;
 };
 
 static void read_clocks(struct loop *loop)
@@ -51,6 +61,7 @@ struct loop *loop_create(size_t read_bytes, struct err_text *why)
 
 	timer_wheel_init(&loop->timers, 0);
 	read_clocks(loop);
+	loop->delay.caught_up_ms = loop->timers.now_ms;
 	list_init(&loop->tasks);
 	atomic_init(&loop->owner, pthread_self());
 	atomic_init(&loop->is_stopping, false);
@@ -189,8 +200,35 @@ void loop_stop(struct loop *loop)
 	mailbox_ring(&loop->mailbox);
 }
 
+int64_t loop_standing_delay_ms(const struct loop *loop)
+{
+	const struct delay *delay = &loop->delay;
+
+	return delay->least_ms < delay->before_ms ? delay->least_ms : delay->before_ms;
+}
+
+/* Asked for events at asked_ms, and has them now. */
+static void note_delay(struct loop *loop, int64_t asked_ms)
+{
+	struct delay *delay = &loop->delay;
+	int64_t now_ms = loop->timers.now_ms, late_ms = asked_ms - delay->caught_up_ms;
+
+	if (now_ms - asked_ms > SLEEP_MS || late_ms < 0)
+		late_ms = 0;
+	if (now_ms - delay->window_ms >= DELAY_WINDOW_MS) {
+		delay->window_ms = now_ms;
+		delay->before_ms = delay->least_ms;
+		delay->least_ms = late_ms;
+	} else if (late_ms < delay->least_ms) {
+		delay->least_ms = late_ms;
+	}
+	if (loop->nevents < BATCH)
+		delay->caught_up_ms = now_ms;
+}
+
 static void wait_for_events(struct loop *loop)
 {
+	int64_t asked_ms = clock_mono_coarse_ms();
 	int timeout_ms = list_is_empty(&loop->tasks) ? timer_wheel_wait_ms(&loop->timers) : 0;
 
 	if (timeout_ms != 0 && !mailbox_fall_asleep(&loop->mailbox))
@@ -203,6 +241,7 @@ static void wait_for_events(struct loop *loop)
 	if (timeout_ms != 0)
 		mailbox_wake_up(&loop->mailbox);
 	read_clocks(loop);
+	note_delay(loop, asked_ms);
 }
 
 static void dispatch_events(struct loop *loop)

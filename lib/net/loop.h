@@ -38,6 +38,10 @@ struct loop_counts {
 };
 struct loop_counts loop_counts(const struct loop *loop);
 
+/* How long events have had to wait for the loop at the least in the last half to whole second: 0 or a few ms
+ * unless more comes, all the time, than it gets done. The loop's own thread. */
+int64_t loop_standing_delay_ms(const struct loop *loop);
+
 /* Scratch for reads, one for all of a loop's streams: what lies in it is gone when the current
  * callback returns, or at the next read. */
 char *loop_read_buffer(struct loop *loop, size_t *size);

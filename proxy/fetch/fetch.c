@@ -10,6 +10,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "proxy/fetch/fetch_internal.h"
+#include "proxy/limits/worker_load.h"
 #include "proxy/server.h"
 #include "squid-compat/ports.h"
 
@@ -83,6 +84,7 @@ static void fetch_free(struct fetch *fetch)
 	mem_free(fetch->upload.bytes);
 	buf_fini(&fetch->upload.kept);
 	list_remove(&fetch->node);
+	worker_load_count_fetch(worker, -1);
 	put_aside(worker, fetch);
 	worker_session_ended(worker);
 }
@@ -283,6 +285,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 		loop_now_ms(fetch_loop(fetch)) + fetch_config(fetch)->forward_timeout_ms;
 	peer_selection_begin(&fetch->selection, order->worker, order->snapshot, &wants);
 	list_push_back(&order->worker->fetches, &fetch->node);
+	worker_load_count_fetch(order->worker, 1);
 	if (order->leads)
 		begin_lead(fetch);
 	fetch_run(fetch);

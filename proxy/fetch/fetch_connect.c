@@ -11,6 +11,7 @@
 #include "proxy/fetch/fetch_internal.h"
 #include "proxy/fetch/peer_queue.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/limits/worker_load.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/socket_rules.h"
 
@@ -358,6 +359,8 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
 	char text[ADDR_TEXT_BYTES];
 
+	if (worker_load_is_short(fetch->order.worker, error)) /* not the peer's fault */
+		return fetch_fail_with(fetch, 503, ERROR_TOO_BUSY, error);
 	addr_text(&fetch->query.addrs[fetch->addr], text);
 	fetch->failure = error == ETIMEDOUT
 	                         ? (struct fetch_failure){504, ERROR_READ_TIMEOUT, error}

@@ -71,6 +71,8 @@ static const struct metric metrics_table[] = {
 	 "Replies that did not go out whole."},
 	{"bobtail_slow_clients", COUNTER, TOTAL(slow_clients),
 	 "Requests and replies that were given up for client_minimum_rate."},
+	{"bobtail_overload_refusals", COUNTER, TOTAL(overload_refusals),
+	 "Requests answered 503 (or with what is stale) for overload."},
 	{"bobtail_client_received_bytes", COUNTER, TOTAL(client_bytes_in), "Bytes of requests."},
 	{"bobtail_client_sent_bytes", COUNTER, TOTAL(client_bytes_out), "Bytes of replies."},
 	{"bobtail_hit_sent_bytes", COUNTER, TOTAL(client_hit_bytes_out),

@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
 #include "proxy/limits/ban_table.h"
+#include "proxy/limits/worker_load.h"
 #include "proxy/server.h"
 #include "proxy/session/client_table.h"
 #include "proxy/session/session_h1.h"
@@ -49,10 +50,8 @@ static bool is_wildcard(const struct addr *addr)
 	}
 }
 
-static void pause_accepting(struct listener *listener, int error)
+static void pause_accepting(struct listener *listener)
 {
-	log_say(1, "WARNING: cannot accept a connection on %s: %s; trying again", listener->spec,
-		strerror(error));
 	timer_set(listener->worker->loop, &listener->pause,
 		  loop_now_ms(listener->worker->loop) + PAUSE_MS);
 }
@@ -60,18 +59,12 @@ static void pause_accepting(struct listener *listener, int error)
 /* Of the errors of accept4 most are about the one connection that was next: the others still come. */
 static bool accept_may_go_on(struct listener *listener, int error)
 {
-	switch (error) {
-	case EAGAIN:
+	if (error == EAGAIN)
 		return false;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		pause_accepting(listener, error);
-		return false;
-	default:
+	if (!worker_load_is_short(listener->worker, error))
 		return true;
-	}
+	pause_accepting(listener);
+	return false;
 }
 
 /* Squid: client_ip_max_connections: one more than it says is let in. */
@@ -107,6 +100,7 @@ static void accept_some(struct listener *listener)
 
 	for (int i = 0; i < ACCEPT_BURST; i++) {
 		socklen_t len = sizeof(client.as);
+		bool is_last;
 		int fd = accept4(listener->watch.fd, &client.as.any, &len,
 		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -121,7 +115,12 @@ static void accept_some(struct listener *listener)
 			continue;
 		}
 		listener->worker->counters.connections_accepted++;
+		is_last = worker_load_accepted(listener->worker, fd);
 		session_h1_start(listener->worker, listener, fd, &client);
+		if (is_last) {
+			pause_accepting(listener);
+			return;
+		}
 	}
 	loop_defer(listener->worker->loop, &listener->again);
 }

@@ -428,6 +428,27 @@ void session_h1_stop_all(struct worker *worker, bool now)
 	}
 }
 
+/* Those that are not idle go to the end of the list, so that the next look begins with others. */
+unsigned session_h1_shed(struct worker *worker, unsigned max)
+{
+	unsigned nlooks = SHED_MAX_LOOKS < worker->nsessions ? SHED_MAX_LOOKS : worker->nsessions;
+	unsigned n = 0;
+
+	while (nlooks-- > 0 && n < max && !list_is_empty(&worker->sessions)) {
+		struct session *session =
+			CONTAINER(worker->sessions.next, struct session, node);
+
+		if (session_idle_ms(session) >= SHED_IDLE_MS) {
+			session_destroy(session);
+			n++;
+			continue;
+		}
+		list_remove(&session->node);
+		list_push_back(&worker->sessions, &session->node);
+	}
+	return n;
+}
+
 void session_h1_view(const struct list *node, session_view_fn *see, void *owner)
 {
 	const struct session *session = CONTAINER(node, const struct session, node);

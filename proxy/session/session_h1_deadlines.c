@@ -159,6 +159,17 @@ void session_set_deadline(struct session *session)
 	set_timer(session);
 }
 
+int64_t session_idle_ms(const struct session *session)
+{
+	enum deadline deadline = (enum deadline)session->deadline;
+
+	if (session->is_running || session->transaction ||
+	    (deadline != DEADLINE_IDLE && deadline != DEADLINE_FIRST_BYTE))
+		return 0;
+	return loop_now_ms(session->worker->loop) -
+	       (session->until_ms - wait_ms(session, deadline));
+}
+
 /* Has the client taken some of the write that waits, or did that begin after the timer? */
 static bool is_being_read(const struct session *session)
 {

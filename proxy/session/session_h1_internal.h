@@ -52,6 +52,8 @@ enum {
 	HANDSHAKE_MS = 30000, /* at most; request_start_timeout may be shorter */
 	WRITE_MAX_BYTES = 262144, /* of a body in one write */
 	BODY_IOV = 8,
+	SHED_IDLE_MS = 500,    /* idle for so long it may go when descriptors run out */
+	SHED_MAX_LOOKS = 1024, /* at sessions, for each that comes */
 	SENDFILE_MIN_BYTES = 16384, /* below, a copy is cheaper */
 };
 
@@ -113,6 +115,8 @@ enum session_state session_hand_over(struct session *session, struct str already
 /* The wait that begins now, if it is another than the one that the timer bounds already. */
 void session_set_deadline(struct session *session);
 void session_timer_fired(struct timer *timer);
+/* How long it has waited for a request to begin; 0: it does not. */
+int64_t session_idle_ms(const struct session *session);
 
 /* ---- session_h1_proxy.c */
 enum session_state session_run_proxy_header(struct session *session);

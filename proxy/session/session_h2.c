@@ -266,6 +266,25 @@ void session_h2_stop_all(struct worker *worker, const struct listener *listener,
 	}
 }
 
+unsigned session_h2_shed(struct worker *worker, unsigned max)
+{
+	unsigned n = 0;
+
+	LIST_EACH_SAFE(node, &worker->h2_sessions) {
+		struct h2_session *session = CONTAINER(node, struct h2_session, node);
+
+		if (n == max)
+			break;
+		if (session->is_running || session->nstreams > 0 || session->is_sending ||
+		    session->is_leaving)
+			continue;
+		h2_session_leave(session);
+		loop_defer(worker->loop, &session->task);
+		n++;
+	}
+	return n;
+}
+
 void session_h2_view(const struct list *node, session_view_fn *see, void *owner)
 {
 	const struct h2_session *session = CONTAINER(node, const struct h2_session, node);

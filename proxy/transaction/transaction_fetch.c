@@ -3,6 +3,7 @@
 #include "cache/object.h"
 #include "cache/range.h"
 #include "lib/base/log.h"
+#include "proxy/limits/worker_load.h"
 #include "proxy/server.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
@@ -108,6 +109,24 @@ static void start_fetch(struct transaction *t)
 	transaction_drop_variants(t);
 }
 
+static enum transaction_state serve_stale(struct transaction *t)
+{
+	t->tag = LOG_TCP_REFRESH_FAIL_OLD;
+	t->is_hit = true;
+	return TRANSACTION_REPLY_ACCESS;
+}
+
+/* There is too much to do: early, and without asking anybody. */
+static enum transaction_state turn_away(struct transaction *t)
+{
+	t->worker->counters.overload_refusals++;
+	if (t->is_revalidation_due && !t->must_revalidate)
+		return serve_stale(t);
+	t->tag = t->is_revalidation_due ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_MISS;
+	t->retry_after_s = WORKER_LOAD_RETRY_AFTER_S;
+	return transaction_refuse(t, 503, ERROR_TOO_BUSY);
+}
+
 static enum transaction_state may_fetch(struct transaction *t)
 {
 	struct acl_result result = {0};
@@ -126,7 +145,8 @@ static enum transaction_state may_fetch(struct transaction *t)
 	    ACL_ALLOW)
 		return reply_denied(t, &result, LOG_TCP_MISS, ERROR_FORWARDING_DENIED);
 	t->facts.is_fast = false;
-	return TRANSACTION_FETCH;
+	return worker_load_refuses_fetch(t->worker, transaction_config(t)) ? turn_away(t)
+									    : TRANSACTION_FETCH;
 }
 
 static void take_object(struct transaction *t)
@@ -141,12 +161,11 @@ static enum transaction_state fetch_failed(struct transaction *t)
 {
 	const struct fetch_failure *failure = fetch_failure(t->fetch);
 
-	if (t->is_revalidation_due && !t->must_revalidate) {
-		t->tag = LOG_TCP_REFRESH_FAIL_OLD;
-		t->is_hit = true;
-		return TRANSACTION_REPLY_ACCESS;
-	}
+	if (t->is_revalidation_due && !t->must_revalidate)
+		return serve_stale(t);
 	t->tag = t->is_revalidation_due ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_MISS;
+	if (failure->error == ERROR_TOO_BUSY)
+		t->retry_after_s = WORKER_LOAD_RETRY_AFTER_S;
 	return reply_error(t, failure->status, failure->error, failure->error_number);
 }
 
@@ -164,11 +183,8 @@ static enum transaction_state fetch_answered(struct transaction *t)
 		take_object(t);
 		return TRANSACTION_REPLY_ACCESS;
 	}
-	if (status >= 500 && !t->must_revalidate) {
-		t->tag = LOG_TCP_REFRESH_FAIL_OLD;
-		t->is_hit = true;
-		return TRANSACTION_REPLY_ACCESS;
-	}
+	if (status >= 500 && !t->must_revalidate)
+		return serve_stale(t);
 	t->tag = status >= 500 ? LOG_TCP_REFRESH_FAIL_ERR : LOG_TCP_REFRESH_MODIFIED;
 	take_object(t);
 	return TRANSACTION_REPLY_ACCESS;

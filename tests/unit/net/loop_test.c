@@ -312,6 +312,45 @@ static void reads_share_one_buffer(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* ---- how late it is */
+
+struct toil {
+	struct loop_task task;
+	int64_t until_ms;
+	int64_t most_ms; /* of the standing delay */
+};
+
+/* 20 ms of work in each turn, and always more of it. */
+static void run_toil(struct loop_task *task)
+{
+	struct toil *toil = CONTAINER(task, struct toil, task);
+	int64_t delay_ms = loop_standing_delay_ms(loop);
+
+	if (delay_ms > toil->most_ms)
+		toil->most_ms = delay_ms;
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	if (clock_mono_ms() < toil->until_ms)
+		loop_defer(loop, task);
+	else
+		loop_stop(loop);
+}
+
+static void delay_stands_while_there_is_always_more(void **state)
+{
+	struct toil toil = {.task.run = run_toil, .until_ms = clock_mono_ms() + 1200};
+	struct timer timer;
+
+	(void)state;
+	assert_int_equal(loop_standing_delay_ms(loop), 0);
+	loop_defer(loop, &toil.task);
+	loop_run(loop);
+	assert_true(toil.most_ms >= 12);
+	timer_init(&timer, stop_by_timer);
+	timer_set(loop, &timer, loop_now_ms(loop) + 100);
+	loop_run(loop); /* it sleeps: nothing waits any more */
+	assert_int_equal(loop_standing_delay_ms(loop), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +363,7 @@ int main(void)
 		TEST(another_thread_stops_a_loop_that_sleeps),
 		TEST(a_timer_wakes_the_loop),
 		TEST(reads_share_one_buffer),
+		TEST(delay_stands_while_there_is_always_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
