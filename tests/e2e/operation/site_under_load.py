@@ -85,6 +85,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
 
+    def handle_error(self, request, client_address):
+        """Connections to an origin end as they like."""
+
 
 class Clients:
     """Threads that ask until stop(); what went wrong is in `wrong`."""
