@@ -40,6 +40,9 @@ struct member {
 struct group {
 	struct member *members;
 	uint32_t *turns; /* count / weight, by member */
+	/* A heap of members, whose turn it is first, and the place of each in it: taking turns costs
+	 * much the same whatever their number. */
+	unsigned *heap, *places;
 	double *scores;  /* by member; scratch */
 	bool *is_out;    /* by member; scratch: may not be used */
 	unsigned n;
@@ -52,6 +55,7 @@ struct balance {
 	int64_t reset_ms;
 	uint64_t random;
 	bool has_sticky;
+	unsigned selects; /* the methods that have peers */
 	struct group groups[COUNT(methods)];
 };
 
@@ -75,6 +79,8 @@ static void fill_group(struct group *group, unsigned select, const struct peers 
 		group->n += (peer->select & select) != 0;
 	group->members = mem_array(group->n, sizeof(*group->members));
 	group->turns = mem_array(group->n, sizeof(*group->turns));
+	group->heap = mem_array(group->n, sizeof(*group->heap));
+	group->places = mem_array(group->n, sizeof(*group->places));
 	group->scores = mem_array(group->n, sizeof(*group->scores));
 	group->is_out = mem_array(group->n, sizeof(*group->is_out));
 	group->n = 0;
@@ -173,6 +179,42 @@ static void set_weights(struct group *group)
 	set_multipliers(group, weights);
 }
 
+/* The smallest count/weight, a whole number; on a tie the one configured later. So peers of weight 1
+ * and 2 have the turns 2 2 2 1 2 2 1 2 2 1..., as in Squid. */
+static bool is_before(const struct group *group, unsigned a, unsigned b)
+{
+	return group->turns[a] < group->turns[b] || (group->turns[a] == group->turns[b] && a > b);
+}
+
+/* Of the one at place and the two under it, where the first lies. */
+static unsigned first_of_three(const struct group *group, unsigned place)
+{
+	unsigned first = place;
+
+	for (unsigned under = 2 * place + 1; under <= 2 * place + 2; under++)
+		if (under < group->n && is_before(group, group->heap[under], group->heap[first]))
+			first = under;
+	return first;
+}
+
+static void put_at(struct group *group, unsigned place, unsigned i)
+{
+	group->heap[place] = i;
+	group->places[i] = place;
+}
+
+/* Its turn comes later than it did. */
+static void sink(struct group *group, unsigned place)
+{
+	unsigned i = group->heap[place], next;
+
+	while ((next = first_of_three(group, place)) != place) {
+		put_at(group, place, group->heap[next]);
+		put_at(group, next, i);
+		place = next;
+	}
+}
+
 static void set_turns(struct group *group, bool is_weighed)
 {
 	for (unsigned i = 0; i < group->n; i++) {
@@ -180,7 +222,10 @@ static void set_turns(struct group *group, bool is_weighed)
 			group->members[i].weight = 1;
 		group->members[i].count = TURNS_START;
 		group->turns[i] = TURNS_START / group->members[i].weight;
+		put_at(group, i, i);
 	}
+	for (unsigned place = group->n / 2; place-- > 0;)
+		sink(group, place);
 }
 
 /* Turns begin anew now and then, and whenever a peer has come back: nobody has to catch up. */
@@ -208,8 +253,10 @@ struct balance *balance_create(const struct peers *peers, struct peer_state *con
 	balance->random = random_u64() | 1;
 	for (size_t i = 0; i < COUNT(methods); i++)
 		fill_group(&balance->groups[i], methods[i], peers, states);
-	for (const struct peer *peer = peers->first; peer; peer = peer->next)
+	for (const struct peer *peer = peers->first; peer; peer = peer->next) {
 		balance->has_sticky |= peer->sticky.at != NULL;
+		balance->selects |= peer->select;
+	}
 	return balance;
 }
 
@@ -220,6 +267,8 @@ void balance_destroy(struct balance *balance)
 	for (size_t i = 0; i < COUNT(methods); i++) {
 		mem_free(balance->groups[i].members);
 		mem_free(balance->groups[i].turns);
+		mem_free(balance->groups[i].heap);
+		mem_free(balance->groups[i].places);
 		mem_free(balance->groups[i].scores);
 		mem_free(balance->groups[i].is_out);
 	}
@@ -228,10 +277,7 @@ void balance_destroy(struct balance *balance)
 
 bool balance_has(const struct balance *balance, unsigned select)
 {
-	for (size_t i = 0; i < COUNT(methods); i++)
-		if (methods[i] == select)
-			return balance->groups[i].n > 0;
-	return false;
+	return (balance->selects & select) != 0;
 }
 
 bool balance_has_sticky(const struct balance *balance)
@@ -249,6 +295,7 @@ static void take_turn(struct group *group, unsigned i)
 	struct member *member = &group->members[i];
 
 	group->turns[i] = ++member->count / member->weight;
+	sink(group, group->places[i]);
 }
 
 static void all_are_in(struct group *group)
@@ -288,14 +335,13 @@ static unsigned best_of(struct group *group, const struct balance_judge *judge,
 
 /* ---- turns */
 
-/* The smallest count/weight, a whole number; on a tie the one configured later. So peers of weight 1
- * and 2 have the turns 2 2 2 1 2 2 1 2 2 1..., as in Squid. */
+/* When the first one may not be used. */
 static unsigned fewest_turns(const struct group *group)
 {
 	unsigned best = group->n;
 
 	for (unsigned i = 0; i < group->n; i++)
-		if (!group->is_out[i] && (best == group->n || group->turns[i] <= group->turns[best]))
+		if (!group->is_out[i] && (best == group->n || is_before(group, i, best)))
 			best = i;
 	return best;
 }
@@ -306,8 +352,12 @@ const struct peer *balance_turn(struct balance *balance, unsigned select,
 	struct group *group = group_of(balance, select);
 	unsigned i;
 
+	if (group->n == 0)
+		return NULL;
 	renew(balance, judge->now_ms);
-	i = best_of(group, judge, fewest_turns);
+	i = group->heap[0];
+	if (!may_use(judge, &group->members[i]))
+		i = best_of(group, judge, fewest_turns);
 	if (i == group->n)
 		return NULL;
 	take_turn(group, i);

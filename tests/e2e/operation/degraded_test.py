@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -17,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "support"))
 import bobtail  # pylint: disable=wrong-import-position
 import certificates  # pylint: disable=wrong-import-position
+from name_server import NameServer  # pylint: disable=wrong-import-position
 
 expect = bobtail.expect
 CTL = os.path.abspath("bobtailctl")
@@ -99,14 +101,16 @@ def write_program(path, answer):
 
 
 def configuration(folder, ports):
-    plain, tls, broken, peer, down = ports
+    plain, tls, broken, peer, down, dns = ports
     return f"""
 http_port 127.0.0.1:{plain} accel vhost
 https_port 127.0.0.1:{tls} accel vhost tls-cert={folder}/good.pem
 https_port 127.0.0.1:{broken} accel vhost tls-cert={folder}/late.pem
 cache_peer 127.0.0.1 parent {peer} 0 no-query originserver name=good
 cache_peer 127.0.0.1 parent {down} 0 no-query originserver name=down connect-timeout=2
-cache_peer no-such-name.invalid parent 80 0 no-query originserver name=nameless
+cache_peer late.example parent {peer} 0 no-query originserver name=nameless
+dns_nameservers 127.0.0.1:{dns}
+negative_dns_ttl 1 second
 acl down dstdomain down.test
 acl nameless dstdomain nameless.test
 acl rewritten dstdomain rewritten.test
@@ -130,6 +134,8 @@ url_rewrite_program {folder}/rewriter
 url_rewrite_access allow rewritten
 url_rewrite_access deny all
 cache_dir ufs {folder}/cache/store 64 16 256
+cache_dir ufs {folder}/locked 64 16 256
+cache_dir ufs {folder}/damaged 64 16 256
 cache_log {folder}/logs/cache.log
 access_log stdio:{folder}/logs/access.log
 pid_filename {folder}/pid
@@ -146,8 +152,8 @@ MISSING = ["cache_dir", "cache_log", "access_log", "redirector", "basicauthentic
            "external_acl_type", "https_port"]
 
 
-def test_missing(proxy, ports):
-    plain, tls, broken, _, _ = ports
+def test_missing(proxy, folder, ports):
+    plain, tls, broken, *_ = ports
     until("a site that needs none of it is served", lambda: status(plain, "a.test") == 200)
     expect("by TLS as well", handshake(tls) == "")
     expect("a port without its certificate ends handshakes with an alert",
@@ -163,8 +169,24 @@ def test_missing(proxy, ports):
     for name in MISSING:
         expect(f"health names {name}", any(line.startswith(name) for line in text.splitlines()),
                text)
+    expect("also the database that another program holds", f"{folder}/locked" in text, text)
+    expect("a damaged database is set aside", os.path.exists(f"{folder}/damaged/cache.db.damaged"))
     expect("and says since when", text.count("(since 20") == text.count("\n") - 1, text)
     expect("the log has the reasons", "No such file or directory" in proxy.output())
+
+
+def make_databases(folder):
+    """One is damaged, the other held by a connection, which is returned."""
+    for name in "damaged", "locked":
+        os.makedirs(os.path.join(folder, name))
+        os.chmod(os.path.join(folder, name), 0o777)
+    with open(f"{folder}/damaged/cache.db", "wb") as file:
+        file.write(b"SQLite format 3\0" + b"\x5a" * 100000)
+    os.chmod(f"{folder}/damaged/cache.db", 0o666)
+    holder = sqlite3.connect(f"{folder}/locked/cache.db", isolation_level=None, check_same_thread=False)
+    os.chmod(f"{folder}/locked/cache.db", 0o666)
+    holder.execute("BEGIN EXCLUSIVE")
+    return holder
 
 
 def supply(folder, late):
@@ -179,10 +201,11 @@ def supply(folder, late):
 
 
 def test_supplied(proxy, folder, ports):
-    plain, _, broken, _, down = ports
+    plain, _, broken, _, down, _ = ports
     origin = ThreadingHTTPServer(("127.0.0.1", down), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
     until("the peer is used", lambda: status(plain, "down.test") == 200)
+    until("the name is found", lambda: status(plain, "nameless.test") == 200)
     until("the rewriter is asked", lambda: status(plain, "rewritten.test") == 200)
     until("users are let in", lambda: status(plain, "private.test", "u") == 200)
     until("the external ACL decides", lambda: status(plain, "asked.test") == 200)
@@ -204,16 +227,20 @@ def main():
                                            f"bobtail-degraded.{os.getpid()}"))
     os.makedirs(folder)
     os.chmod(folder, 0o755)
-    ports = bobtail.free_ports(5)
+    ports = bobtail.free_ports(6)
     origin = ThreadingHTTPServer(("127.0.0.1", ports[3]), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
     good, late = os.path.join(folder, "good.pem"), os.path.join(folder, "elsewhere.pem")
     make_pem(good)
     make_pem(late)
+    holder = make_databases(folder)
     try:
-        with bobtail.Proxy(configuration(folder, ports), ports[0]) as proxy:
-            test_missing(proxy, ports)
+        with NameServer(ports[5], {}) as names, bobtail.Proxy(configuration(folder, ports), ports[0]) as proxy:
+            test_missing(proxy, folder, ports)
             supply(folder, late)
+            names.records[("late.example", "A")] = "127.0.0.1"
+            holder.execute("ROLLBACK")
+            holder.close()
             test_supplied(proxy, folder, ports)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
