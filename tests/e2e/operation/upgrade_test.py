@@ -4,11 +4,13 @@
 WebSockets and HTTP/2 streams go on, the process id stays, and what the old processes had comes back. A program that cannot be used changes nothing.
 
 UPGRADES: how many (ten in `make endurance`)."""
+import http.client
 import os
 import resource
 import shutil
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -54,6 +56,34 @@ def test_upgrades(site, program):
     after = site.kilobytes()
     print(f"   {kilobytes} KB before, {after} KB after")
     expect("as much memory as before", load.IS_SANITIZED or after < kilobytes + 8192, (kilobytes, after))
+
+
+def ask(site, path):
+    """From whence the answer came: HIT or MISS."""
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+    connection.request("GET", path, headers={"Host": "www.example"})
+    reply = connection.getresponse()
+    reply.read()
+    connection.close()
+    return reply.headers["X-Cache"].split()[0]
+
+
+def test_stored(site):
+    """What was stored a moment before, and may not have been written yet, is not lost: all of it is a hit
+    once the new process has the file, for which it has to wait a moment."""
+    probes = [f"/kept/probe/{i}" for i in range(100)]
+    paths = [f"/kept/upgraded/{i}" for i in range(50)]
+    first = [ask(site, path) for path in probes + paths]
+    expect("all are misses", set(first) == {"MISS"}, first)
+    code, text = site.ctl("upgrade")
+    expect("an upgrade with stores under way", code == 0, text)
+    nmissed = 0
+    while nmissed < len(probes) and ask(site, probes[nmissed]) == "MISS":
+        nmissed += 1
+        time.sleep(0.02)
+    print(f"   {nmissed} misses until the file was there")
+    then = [ask(site, path) for path in paths]
+    expect("what was stored before is a hit of the new process", set(then) == {"HIT"}, then)
 
 
 def test_bad_programs(site, program):
@@ -118,6 +148,7 @@ def main():
     site = load.Site(folder, f"cache_dir ufs {folder}/store 64 16 256\nupgrade_lifetime 2 minutes")
     try:
         test_upgrades(site, program)
+        test_stored(site)
         test_bad_programs(site, program)
         if not load.IS_SANITIZED:  # which has all of the address space
             test_kid_that_fails(site, program, load.PROGRAM)
