@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each method has a group of peers, with an array for what it looks at for every request: turns taken,
- * multipliers, running sums of weights. Whether a peer may be used is asked of the best one only, then
+/* Each method has a group of peers, with an array for what it looks at for every request: hashes and
+ * multipliers, running sums of weights, a heap of whose turn it is. Whether a peer may be used is asked of the best one only, then
  * of the next best. */
 #include "proxy/fetch/balance.h"
 
@@ -32,8 +32,6 @@ struct member {
 	struct peer_state *state;
 	unsigned weight;
 	uint32_t count;      /* round-robin: turns taken, from TURNS_START on */
-	uint32_t name_hash;
-	double multiplier;   /* CARP's */
 	uint64_t weights_to; /* the weights of this and all before it */
 };
 
@@ -43,6 +41,10 @@ struct group {
 	/* A heap of members, whose turn it is first, and the place of each in it: taking turns costs
 	 * much the same whatever their number. */
 	unsigned *heap, *places;
+	/* What a hash goes through, by member. */
+	uint32_t *name_hashes;
+	double *multipliers; /* CARP's */
+	bool *is_other_key;  /* than the one before it */
 	double *scores;  /* by member; scratch */
 	bool *is_out;    /* by member; scratch: may not be used */
 	unsigned n;
@@ -81,6 +83,9 @@ static void fill_group(struct group *group, unsigned select, const struct peers 
 	group->turns = mem_array(group->n, sizeof(*group->turns));
 	group->heap = mem_array(group->n, sizeof(*group->heap));
 	group->places = mem_array(group->n, sizeof(*group->places));
+	group->name_hashes = mem_array(group->n, sizeof(*group->name_hashes));
+	group->multipliers = mem_array(group->n, sizeof(*group->multipliers));
+	group->is_other_key = mem_array(group->n, sizeof(*group->is_other_key));
 	group->scores = mem_array(group->n, sizeof(*group->scores));
 	group->is_out = mem_array(group->n, sizeof(*group->is_out));
 	group->n = 0;
@@ -119,12 +124,12 @@ static uint32_t hash_key(struct str key)
 }
 
 /* ... and of both. */
-static double score(uint32_t key_hash, const struct member *member)
+static double score(uint32_t key_hash, uint32_t name_hash, double multiplier)
 {
-	uint32_t both = key_hash ^ member->name_hash;
+	uint32_t both = key_hash ^ name_hash;
 
 	both += both * 0x62531965U;
-	return rotate(both, 21) * member->multiplier;
+	return rotate(both, 21) * multiplier;
 }
 
 static int compare_weights(const void *a, const void *b)
@@ -155,7 +160,7 @@ static void set_multipliers(struct group *group, uint64_t weights)
 		if (i == 0)
 			x = left * share;
 		before = pow(x + (i == 0 ? 0 : pow(before, left)), 1 / left);
-		by_weight[i]->multiplier = before;
+		group->multipliers[by_weight[i] - group->members] = before;
 		product *= before;
 		share_before = share;
 	}
@@ -172,7 +177,9 @@ static void set_weights(struct group *group)
 			atomic_load_explicit(&member->state->weight, memory_order_relaxed);
 
 		member->weight = wanted > 0 ? wanted : member->peer->weight;
-		member->name_hash = hash_name(member->peer->name);
+		group->name_hashes[i] = hash_name(member->peer->name);
+		group->is_other_key[i] =
+			i == 0 || member->peer->carp_key != member[-1].peer->carp_key;
 		weights += member->weight;
 		member->weights_to = weights;
 	}
@@ -269,6 +276,9 @@ void balance_destroy(struct balance *balance)
 		mem_free(balance->groups[i].turns);
 		mem_free(balance->groups[i].heap);
 		mem_free(balance->groups[i].places);
+		mem_free(balance->groups[i].name_hashes);
+		mem_free(balance->groups[i].multipliers);
+		mem_free(balance->groups[i].is_other_key);
 		mem_free(balance->groups[i].scores);
 		mem_free(balance->groups[i].is_out);
 	}
@@ -386,11 +396,9 @@ const struct peer *balance_hashed(struct balance *balance, unsigned select,
 
 	renew(balance, judge->now_ms);
 	for (i = 0; i < group->n; i++) {
-		const struct peer *peer = group->members[i].peer;
-
-		if (i == 0 || peer->carp_key != group->members[i - 1].peer->carp_key)
-			hash = hash_key(key(judge->owner, peer));
-		group->scores[i] = score(hash, &group->members[i]);
+		if (group->is_other_key[i])
+			hash = hash_key(key(judge->owner, group->members[i].peer));
+		group->scores[i] = score(hash, group->name_hashes[i], group->multipliers[i]);
 	}
 	i = best_of(group, judge, highest_score);
 	return i == group->n ? NULL : group->members[i].peer;
