@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
+#include "lib/base/page_pool.h"
 #include "lib/base/random.h"
 #include "lib/http/date.h"
 #include "lib/net/resolver.h"
@@ -20,6 +21,7 @@
 #include "proxy/session/listener.h"
 #include "proxy/session/session_h1.h"
 #include "proxy/session/session_h2.h"
+#include "proxy/session/session_h2_memory.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction/background.h"
 #include "proxy/transaction/transaction.h"
@@ -62,6 +64,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 		return NULL;
 	}
 	tls_gate_init(&worker->tls_gate, worker->loop);
+	worker->h2_pages = h2_memory_make_pool();
 	buf_init(&worker->url_scratch, URL_MAX_BYTES);
 	buf_init(&worker->log_scratch, LOG_RECORD_MAX_BYTES);
 	worker->origins = origin_pool_create(worker);
@@ -84,6 +87,7 @@ void worker_destroy(struct worker *worker)
 	transaction_free_spare(worker);
 	fetch_free_spare(worker);
 	mem_free(worker->spare_flight);
+	page_pool_destroy(worker->h2_pages);
 	peer_watch_destroy(worker->watch);
 	peer_standby_destroy(worker->standby);
 	origin_pool_destroy(worker->origins);

@@ -28,6 +28,7 @@ struct peer_standby;
 struct peer_watch;
 struct listener_socket;
 struct origin_pool;
+struct page_pool; /* lib/base/page_pool.h */
 struct port;
 struct resolver;
 struct server;
@@ -95,6 +96,7 @@ struct worker {
 	struct list sessions;
 	struct list h2_sessions;
 	struct h2_flight *spare_flight; /* session_h2_flight.c */
+	struct page_pool *h2_pages; /* session_h2_memory.h */
 	unsigned nsessions;
 	struct list spare;         /* transactions to use again */
 	unsigned nspare;

@@ -85,6 +85,7 @@ static void destroy(struct h2_session *session)
 	stream_close(&session->stream);
 	drop_streams(session);
 	nghttp2_session_del(session->h2);
+	h2_memory_fini(&session->memory);
 	h2_flight_drop(session);
 	h2_request_fini(&session->request);
 	buf_fini(&session->served_host);

@@ -5,7 +5,7 @@
 #include "proxy/session/session_h2_internal.h"
 #include "squid-compat/config.h"
 
-enum { LOOK_MS = 1000, LINGER_MS = 2000 };
+enum { LOOK_MS = 1000, LINGER_MS = 2000, REST_MS = 1000 };
 
 static enum h2_wait which_wait(const struct h2_session *session)
 {
@@ -13,7 +13,7 @@ static enum h2_wait which_wait(const struct h2_session *session)
 		return H2_WAIT_LINGER;
 	if (session->nstreams > 0 || session->is_sending)
 		return H2_WAIT_STREAMS;
-	return session->nrequests == 0 ? H2_WAIT_FIRST : H2_WAIT_IDLE;
+	return session->is_resting ? H2_WAIT_IDLE : H2_WAIT_REST;
 }
 
 static int64_t at_most(int64_t ms, int64_t max_ms)
@@ -24,9 +24,13 @@ static int64_t at_most(int64_t ms, int64_t max_ms)
 void h2_session_set_timer(struct h2_session *session)
 {
 	const struct config *config = snapshot_config(session->snapshot);
+	int64_t idle_ms = at_most(session->nrequests == 0 ? config->request_start_timeout_ms
+	                                                  : config->client_idle_pconn_timeout_ms,
+	                          H2_IDLE_MS);
+	int64_t rest_ms = at_most(REST_MS, idle_ms);
 	const int64_t wait_ms[] = {
-		[H2_WAIT_FIRST] = at_most(config->request_start_timeout_ms, H2_IDLE_MS),
-		[H2_WAIT_IDLE] = at_most(config->client_idle_pconn_timeout_ms, H2_IDLE_MS),
+		[H2_WAIT_REST] = rest_ms,
+		[H2_WAIT_IDLE] = idle_ms - rest_ms,
 		[H2_WAIT_STREAMS] = LOOK_MS,
 		[H2_WAIT_LINGER] = LINGER_MS,
 	};
@@ -176,6 +180,14 @@ static void look_at_streams(struct h2_session *session)
 	}
 }
 
+/* For the rest of its idle time it holds no more than it must. */
+static void rest(struct h2_session *session)
+{
+	session->is_resting = true;
+	if (!nghttp2_session_want_write(session->h2) && !session->flight)
+		h2_memory_rest(&session->memory);
+}
+
 void h2_timer_fired(struct timer *timer)
 {
 	struct h2_session *session = CONTAINER(timer, struct h2_session, timer);
@@ -188,6 +200,8 @@ void h2_timer_fired(struct timer *timer)
 		give_up(session);
 	else if (wait == H2_WAIT_STREAMS)
 		look_at_streams(session);
+	else if (wait == H2_WAIT_REST)
+		rest(session);
 	else
 		h2_session_leave(session);
 	h2_session_run(session);

@@ -233,7 +233,9 @@ void h2_frames_start(struct h2_session *session)
 	nghttp2_session_callbacks *callbacks = make_callbacks();
 	nghttp2_option *options = make_options();
 
-	check(nghttp2_session_server_new2(&session->h2, callbacks, session, options) == 0);
+	h2_memory_init(&session->memory, session->worker->h2_pages);
+	check(nghttp2_session_server_new3(&session->h2, callbacks, session, options,
+	                                  &session->memory.calls) == 0);
 	nghttp2_option_del(options);
 	nghttp2_session_callbacks_del(callbacks);
 	h2_nuisance_start(session);

@@ -13,6 +13,7 @@
 #include "lib/net/stream.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/session_h2.h"
+#include "proxy/session/session_h2_memory.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction/transaction.h"
 #include "proxy/worker.h"
@@ -51,8 +52,8 @@ struct h2_heads {
 /* What bounds the present wait. */
 enum h2_wait {
 	H2_WAIT_NONE,
-	H2_WAIT_FIRST,   /* for the first request */
-	H2_WAIT_IDLE,    /* for another one */
+	H2_WAIT_REST,    /* as idle; its memory goes back soon */
+	H2_WAIT_IDLE,    /* for the first request, or another one */
 	H2_WAIT_STREAMS, /* a look at their deadlines now and then */
 	H2_WAIT_LINGER,
 };
@@ -68,6 +69,7 @@ struct h2_session {
 	struct snapshot *snapshot; /* a reference; renewed at each request */
 	const struct port *port;   /* of snapshot */
 	nghttp2_session *h2;
+	struct h2_memory memory; /* h2's */
 	struct list streams; /* all of them */
 	struct list due;     /* those for which something is to be done outside of nghttp2's calls */
 	struct h2_request request; /* of the list of fields that is being read */
@@ -92,6 +94,7 @@ struct h2_session {
 	bool is_leaving;          /* GOAWAY was sent, or will be */
 	bool is_failed;           /* the connection has an error: GOAWAY tells which */
 	bool is_lingering;
+	bool is_resting;          /* since the last stream its memory has gone back */
 };
 
 /* What the next DATA frame is made of. */

@@ -36,6 +36,7 @@ struct h2_stream *h2_stream_create(struct h2_session *session, int32_t id)
 	buf_init(&stream->body, H2_CONNECTION_WINDOW);
 	list_push_back(&session->streams, &stream->node);
 	session->nstreams++;
+	session->is_resting = false;
 	return stream;
 }
 
