@@ -4,15 +4,11 @@
 #include <sys/mman.h>
 
 #include "cache/key.h"
-#include "cache/vary.h"
 #include "lib/base/check.h"
 #include "lib/base/epoch.h"
 #include "lib/base/heap.h"
 
-enum {
-	NBUCKETS_AT_FIRST = 8,
-	FINDS_A_TIDYING = 4096, /* a thread's look-ups between those that tidy up as well */
-};
+enum { NBUCKETS_AT_FIRST = 8 };
 
 static void free_table(struct epoch_item *item)
 {
@@ -63,163 +59,18 @@ uint64_t index_key(const struct index *index, struct str url)
 	return cache_key_fingerprint(url, index->seed);
 }
 
-/* The shard by the high bits, the bucket in it by the low ones. */
-static struct shard *shard_of(struct index *index, uint64_t key)
-{
-	return &index->shards[(key >> 40) & (index->nshards - 1)];
-}
-
-static _Atomic(struct object *) *bucket_in(struct table *table, uint64_t key)
-{
-	return &table->buckets[key & (table->nbuckets - 1)];
-}
-
-static _Atomic(struct object *) *bucket_of(struct shard *shard, uint64_t key)
-{
-	return bucket_in(atomic_load(&shard->table), key);
-}
-
-static struct object *first_of(struct shard *shard, uint64_t key)
-{
-	return atomic_load(bucket_of(shard, key));
-}
-
-static struct object *next_of(struct object *object)
-{
-	return atomic_load(&object->index_.next);
-}
-
-static bool is_at(const struct object *object, uint64_t key, struct str url)
-{
-	return object->key == key && str_eq(object->url, url);
-}
-
-/* ---- looking up: within an epoch, or under the lock */
-
-/* The newest under the URL whose head is known and which answers the request, else one without a
- * head. */
-static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
-			      const struct http_head *request, bool *has_head)
-{
-	struct object *without_head = NULL;
-
-	*has_head = true;
-	for (struct object *object = first_of(shard, key); object; object = next_of(object)) {
-		enum object_state state;
-
-		if (!is_at(object, key, url))
-			continue;
-		state = object_state(object);
-		if (state == OBJECT_EMPTY && !without_head)
-			without_head = object;
-		else if ((state == OBJECT_FILLING || state == OBJECT_COMPLETE) &&
-			 vary_matches(object->vary, request))
-			return object;
-	}
-	*has_head = false;
-	return without_head;
-}
-
-/* The index's own reference outlives the epoch, so another one may be taken. */
-static struct object *take(struct object *object)
-{
-	if (!object)
-		return NULL;
-	index_mark(object);
-	return index_is_hot(object) ? object_ref_often(object) : object_ref(object);
-}
-
-/* False: an object may have been passed by while it moved, or there is no epoch for this thread. */
-static bool find_without_lock(struct shard *shard, uint64_t key, struct str url,
-			      const struct http_head *request, bool *has_head,
-			      struct object **out)
-{
-	unsigned moves = atomic_load(&shard->moves);
-
-	if (!epoch_enter())
-		return false;
-	*out = take(look_up(shard, key, url, request, has_head));
-	epoch_leave();
-	return *out || (moves % 2 == 0 && moves == atomic_load(&shard->moves));
-}
-
-/* What this thread has to give back does not wait for ever. */
-static void tidy_up_now_and_then(void)
-{
-	static _Thread_local unsigned nfinds;
-
-	if (++nfinds % FINDS_A_TIDYING != 0)
-		return;
-	object_tidy_held();
-	epoch_reclaim();
-}
-
-struct object *index_find_told(struct index *index, uint64_t key, struct str url,
-			       const struct http_head *request, bool *has_head)
-{
-	struct shard *shard = shard_of(index, key);
-	struct object *object;
-
-	tidy_up_now_and_then();
-	if (find_without_lock(shard, key, url, request, has_head, &object))
-		return object;
-	lock_take(&shard->lock);
-	object = look_up(shard, key, url, request, has_head);
-	if (object) {
-		index_mark(object);
-		object_ref(object);
-	}
-	lock_drop(&shard->lock);
-	return object;
-}
-
-struct object *index_find(struct index *index, uint64_t key, struct str url,
-			  const struct http_head *request)
-{
-	bool has_head;
-
-	return index_find_told(index, key, url, request, &has_head);
-}
-
-static bool is_anything_at(struct shard *shard, uint64_t key, struct str url)
-{
-	struct object *object = first_of(shard, key);
-
-	while (object && !is_at(object, key, url))
-		object = next_of(object);
-	return object != NULL;
-}
-
-bool index_has_url(struct index *index, uint64_t key, struct str url)
-{
-	struct shard *shard = shard_of(index, key);
-	unsigned moves = atomic_load(&shard->moves);
-	bool has_one;
-
-	if (epoch_enter()) {
-		has_one = is_anything_at(shard, key, url);
-		epoch_leave();
-		if (has_one || (moves % 2 == 0 && moves == atomic_load(&shard->moves)))
-			return has_one;
-	}
-	lock_take(&shard->lock);
-	has_one = is_anything_at(shard, key, url);
-	lock_drop(&shard->lock);
-	return has_one;
-}
-
 /* ---- taking out */
 
 static void unlink_locked(struct shard *shard, struct object *object)
 {
-	_Atomic(struct object *) *at = bucket_of(shard, object->key);
+	_Atomic(struct object *) *at = index_bucket_of(shard, object->key);
 	struct object *other;
 
 	lock_check_held(&shard->lock);
 	while ((other = atomic_load(at)) != object)
 		at = &other->index_.next;
 	/* Its own link stays, for who stands on it. */
-	atomic_store(at, next_of(object));
+	atomic_store(at, index_next_of(object));
 	shard->nentries--;
 	if (object->index_.place != PLACE_STORED)
 		return;
@@ -269,7 +120,7 @@ static void destroy_shard(struct shard *shard)
 		struct object *object = atomic_load(&table->buckets[i]), *next;
 
 		for (; object; object = next) {
-			next = next_of(object);
+			next = index_next_of(object);
 			object_unref(object);
 		}
 	}
@@ -290,7 +141,7 @@ void index_destroy(struct index *index)
 
 bool index_remove(struct index *index, struct object *object)
 {
-	struct shard *shard = shard_of(index, object->key);
+	struct shard *shard = index_shard_of(index, object->key);
 	struct epoch_item *victims = NULL;
 
 	lock_take(&shard->lock);
@@ -317,16 +168,16 @@ unsigned index_removals(struct index *index, uint64_t key)
 
 unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
 {
-	struct shard *shard = shard_of(index, key);
+	struct shard *shard = index_shard_of(index, key);
 	struct epoch_item *victims = NULL;
 	struct object *object, *next;
 
 	lock_take(&shard->lock);
 	/* Relaxed: whoever puts an object in after this takes the same lock. */
 	atomic_fetch_add_explicit(removals_of(index, key), 1, memory_order_relaxed);
-	for (object = first_of(shard, key); object; object = next) {
-		next = next_of(object);
-		if (is_at(object, key, url))
+	for (object = index_first_of(shard, key); object; object = next) {
+		next = index_next_of(object);
+		if (index_is_at(object, key, url))
 			index_take_out_locked(index, shard, object, &victims);
 	}
 	lock_drop(&shard->lock);
@@ -335,13 +186,13 @@ unsigned index_remove_all(struct index *index, uint64_t key, struct str url)
 
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id)
 {
-	struct shard *shard = shard_of(index, key);
+	struct shard *shard = index_shard_of(index, key);
 	struct epoch_item *victims = NULL;
 	struct object *object, *next;
 
 	lock_take(&shard->lock);
-	for (object = first_of(shard, key); object; object = next) {
-		next = next_of(object);
+	for (object = index_first_of(shard, key); object; object = next) {
+		next = index_next_of(object);
 		if (object->key == key && atomic_load(&object->disk_id) == disk_id)
 			index_take_out_locked(index, shard, object, &victims);
 	}
@@ -378,7 +229,7 @@ static void rehash_locked(struct shard *shard, struct table *fresh)
 		for (; object; object = next) {
 			unsigned side = (object->key & old->nbuckets) != 0;
 
-			next = next_of(object);
+			next = index_next_of(object);
 			atomic_store(tails[side], object);
 			tails[side] = &object->index_.next;
 		}
@@ -419,7 +270,7 @@ static void make_room(struct shard *shard)
 
 static void link_locked(struct shard *shard, struct object *object)
 {
-	_Atomic(struct object *) *bucket = bucket_of(shard, object->key);
+	_Atomic(struct object *) *bucket = index_bucket_of(shard, object->key);
 
 	atomic_store(&object->index_.next, atomic_load(bucket));
 	atomic_store(bucket, object);
@@ -430,29 +281,14 @@ static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct 
 {
 	unsigned n = 0;
 
-	for (struct object *object = first_of(shard, key); object; object = next_of(object))
-		n += is_at(object, key, url) && object->index_.place == PLACE_INFLIGHT;
-	return n;
-}
-
-unsigned index_variants(struct index *index, uint64_t key, struct str url, struct object **out,
-			unsigned max)
-{
-	struct shard *shard = shard_of(index, key);
-	unsigned n = 0;
-
-	lock_take(&shard->lock);
-	for (struct object *object = first_of(shard, key); object && n < max;
-	     object = next_of(object))
-		if (is_at(object, key, url) && object->index_.place == PLACE_STORED)
-			out[n++] = object_ref(object);
-	lock_drop(&shard->lock);
+	for (struct object *object = index_first_of(shard, key); object; object = index_next_of(object))
+		n += index_is_at(object, key, url) && object->index_.place == PLACE_INFLIGHT;
 	return n;
 }
 
 bool index_insert_inflight(struct index *index, uint64_t key, struct str url, struct object *object)
 {
-	struct shard *shard = shard_of(index, key);
+	struct shard *shard = index_shard_of(index, key);
 	bool may;
 
 	check(object->index_.place == PLACE_NONE && key != 0);
@@ -476,10 +312,10 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 	struct object *other, *next, *oldest = NULL;
 	unsigned nvariants = 0;
 
-	for (other = first_of(shard, object->key); other; other = next) {
-		next = next_of(other);
+	for (other = index_first_of(shard, object->key); other; other = next) {
+		next = index_next_of(other);
 		if (other == object || other->index_.place != PLACE_STORED ||
-		    !is_at(other, object->key, object->url))
+		    !index_is_at(other, object->key, object->url))
 			continue;
 		if (str_eq(other->vary, object->vary)) {
 			unsigned char marks = atomic_load(&other->index_.marks);
@@ -515,7 +351,7 @@ static void store_locked(struct index *index, struct shard *shard, struct object
 
 bool index_insert(struct index *index, uint64_t key, struct object *object)
 {
-	struct shard *shard = shard_of(index, key);
+	struct shard *shard = index_shard_of(index, key);
 	size_t bytes = object_memory_bytes(object);
 	struct epoch_item *victims = NULL;
 	bool was_removed;
@@ -545,7 +381,7 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 
 void index_note_growth(struct index *index, struct object *object)
 {
-	struct shard *shard = shard_of(index, object->key);
+	struct shard *shard = index_shard_of(index, object->key);
 	size_t bytes = object_memory_bytes(object);
 
 	lock_take(&shard->lock);
@@ -556,81 +392,4 @@ void index_note_growth(struct index *index, struct object *object)
 	}
 	lock_drop(&shard->lock);
 	index_evict(index);
-}
-
-/* ---- walking */
-
-/* The next of nbuckets in an order that a doubling of the table keeps: the highest bit counts first.
- * 0 at the end. */
-static uint64_t next_bucket(uint64_t bucket, size_t nbuckets)
-{
-	uint64_t bit = nbuckets >> 1;
-
-	while (bucket & bit) {
-		bucket &= ~bit;
-		bit >>= 1;
-	}
-	return bucket | bit;
-}
-
-/* Whole chains, as many as fit; *bucket is 0 at the end of the shard. */
-static unsigned visit_locked(struct shard *shard, uint64_t *bucket, struct object **out,
-			     unsigned max)
-{
-	enum { BUCKETS_A_LOCK = 512 };
-	struct table *table = atomic_load(&shard->table);
-	unsigned n = 0;
-
-	lock_check_held(&shard->lock);
-	for (int i = 0; i < BUCKETS_A_LOCK; i++) {
-		unsigned before = n;
-		struct object *object =
-			atomic_load(&table->buckets[*bucket & (table->nbuckets - 1)]);
-
-		for (; object && n < max; object = next_of(object))
-			out[n++] = object;
-		if (object && before > 0) { /* it has its turn with the next call */
-			n = before;
-			break;
-		}
-		*bucket = next_bucket(*bucket & (table->nbuckets - 1), table->nbuckets);
-		if (*bucket == 0)
-			break;
-	}
-	for (unsigned i = 0; i < n; i++)
-		object_ref(out[i]);
-	return n;
-}
-
-unsigned index_visit(struct index *index, uint64_t *cursor, struct object **out, unsigned max)
-{
-	enum { SHARD_BIT = 48 };
-	uint64_t nth = *cursor >> SHARD_BIT;
-	uint64_t bucket = *cursor & ((UINT64_C(1) << SHARD_BIT) - 1);
-	struct shard *shard = &index->shards[nth];
-	unsigned n;
-
-	lock_take(&shard->lock);
-	n = visit_locked(shard, &bucket, out, max);
-	lock_drop(&shard->lock);
-	if (bucket == 0)
-		nth = (nth + 1) % index->nshards;
-	*cursor = nth << SHARD_BIT | bucket;
-	return n;
-}
-
-void index_stats(const struct index *index, struct index_stats *out)
-{
-	*out = (struct index_stats){
-		.nobjects = atomic_load_explicit(&index->nobjects, memory_order_relaxed),
-		.bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed),
-		.max_bytes = atomic_load_explicit(&index->max_bytes, memory_order_relaxed),
-	};
-	for (unsigned i = 0; i < index->nshards; i++) {
-		struct shard *shard = (struct shard *)&index->shards[i];
-
-		lock_take(&shard->lock);
-		out->nevicted += shard->nevicted;
-		lock_drop(&shard->lock);
-	}
 }

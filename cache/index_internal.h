@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/index_internal.h: what index.c (chains and look-ups) and index_evict.c (who leaves when memory
- * is short) share. */
+/* cache/index_internal.h: what index.c (chains, and what changes them), index_find.c (look-ups and
+ * walks) and index_evict.c (who leaves when memory is short) share. */
 #ifndef CACHE_INDEX_INTERNAL_H
 #define CACHE_INDEX_INTERNAL_H
 #include "cache/index.h"
@@ -50,6 +50,37 @@ struct index {
 	atomic_uint *removals; /* REMOVAL_COUNTERS; raised under the lock of the key's shard */
 	struct shard shards[];
 };
+
+/* The shard by the high bits, the bucket in it by the low ones. */
+static inline struct shard *index_shard_of(struct index *index, uint64_t key)
+{
+	return &index->shards[(key >> 40) & (index->nshards - 1)];
+}
+
+static inline _Atomic(struct object *) *index_bucket_in(struct table *table, uint64_t key)
+{
+	return &table->buckets[key & (table->nbuckets - 1)];
+}
+
+static inline _Atomic(struct object *) *index_bucket_of(struct shard *shard, uint64_t key)
+{
+	return index_bucket_in(atomic_load(&shard->table), key);
+}
+
+static inline struct object *index_first_of(struct shard *shard, uint64_t key)
+{
+	return atomic_load(index_bucket_of(shard, key));
+}
+
+static inline struct object *index_next_of(struct object *object)
+{
+	return atomic_load(&object->index_.next);
+}
+
+static inline bool index_is_at(const struct object *object, uint64_t key, struct str url)
+{
+	return object->key == key && str_eq(object->url, url);
+}
 
 /* Onto a chain of victims, which are let go without the lock: once nobody stands on them any more.
  * Returns how many. */
