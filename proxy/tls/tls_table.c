@@ -237,15 +237,19 @@ static void tell_health(struct tls_port *entry, const struct tls_files *files)
 	int error = pair && pair->cert.error ? pair->cert.error : pair ? pair->key.error : 0;
 	char *what;
 
-	if (!pair) {
+	if (!pair && entry->loads.n > 0) {
 		health_good(&entry->health);
 		return;
 	}
 	what = mem_printf("%s_port %s", entry->is_https ? "https" : "http", entry->spec);
-	health_bad(&entry->health, what, "certificate '%s': %s; %s", pair->cert.path.at,
-	           error ? strerror(error) : "not one that can be used",
-	           entry->loads.n > 0 ? "the others, or an older one, are in use"
-	                              : "each handshake ends with an alert");
+	if (pair)
+		health_bad(&entry->health, what, "certificate '%s': %s; %s", pair->cert.path.at,
+			   error ? strerror(error) : "not one that can be used",
+			   entry->loads.n > 0 ? "the others, or an older one, are in use"
+					      : "each handshake ends with an alert");
+	else
+		health_bad(&entry->health, what,
+			   "no certificate yet; each handshake ends with an alert");
 	mem_free(what);
 }
 

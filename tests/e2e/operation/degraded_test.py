@@ -101,11 +101,12 @@ def write_program(path, answer):
 
 
 def configuration(folder, ports):
-    plain, tls, broken, peer, down, dns = ports
+    plain, tls, broken, peer, down, dns, empty = ports
     return f"""
 http_port 127.0.0.1:{plain} accel vhost
 https_port 127.0.0.1:{tls} accel vhost tls-cert={folder}/good.pem
 https_port 127.0.0.1:{broken} accel vhost tls-cert={folder}/late.pem
+https_port 127.0.0.1:{empty} accel vhost tls-cert-dir={folder}/live
 cache_peer 127.0.0.1 parent {peer} 0 no-query originserver name=good
 cache_peer 127.0.0.1 parent {down} 0 no-query originserver name=down connect-timeout=2
 cache_peer late.example parent {peer} 0 no-query originserver name=nameless
@@ -171,6 +172,7 @@ def test_missing(proxy, folder, ports):
                text)
     expect("also the database that another program holds", f"{folder}/locked" in text, text)
     expect("a damaged database is set aside", os.path.exists(f"{folder}/damaged/cache.db.damaged"))
+    expect("a folder without certificates too", "no certificate yet" in text, text)
     expect("and says since when", text.count("(since 20") == text.count("\n") - 1, text)
     expect("the log has the reasons", "No such file or directory" in proxy.output())
 
@@ -198,10 +200,12 @@ def supply(folder, late):
     write_program(os.path.join(folder, "users"), "OK")
     write_program(os.path.join(folder, "asker"), "OK")
     shutil.copy(late, os.path.join(folder, "late.pem"))
+    os.makedirs(os.path.join(folder, "live"))
+    shutil.copy(late, os.path.join(folder, "live", "late.pem"))
 
 
 def test_supplied(proxy, folder, ports):
-    plain, _, broken, _, down, _ = ports
+    plain, _, broken, _, down, _, empty = ports
     origin = ThreadingHTTPServer(("127.0.0.1", down), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
     until("the peer is used", lambda: status(plain, "down.test") == 200)
@@ -209,7 +213,7 @@ def test_supplied(proxy, folder, ports):
     until("the rewriter is asked", lambda: status(plain, "rewritten.test") == 200)
     until("users are let in", lambda: status(plain, "private.test", "u") == 200)
     until("the external ACL decides", lambda: status(plain, "asked.test") == 200)
-    until("handshakes succeed", lambda: handshake(broken) == "")
+    until("handshakes succeed", lambda: handshake(broken) == "" and handshake(empty) == "")
     until("the access log is written", lambda: status(plain, "a.test") == 200 and
           os.path.exists(os.path.join(folder, "logs", "access.log")))
     until("cache.log is there", lambda: os.path.exists(os.path.join(folder, "logs", "cache.log")))
@@ -227,7 +231,7 @@ def main():
                                            f"bobtail-degraded.{os.getpid()}"))
     os.makedirs(folder)
     os.chmod(folder, 0o755)
-    ports = bobtail.free_ports(6)
+    ports = bobtail.free_ports(7)
     origin = ThreadingHTTPServer(("127.0.0.1", ports[3]), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
     good, late = os.path.join(folder, "good.pem"), os.path.join(folder, "elsewhere.pem")
