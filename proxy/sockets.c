@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -180,7 +181,8 @@ static bool choose_address(const struct sockets *sockets, const struct port *por
 		addr_parse(STR("0.0.0.0"), number, bound);
 		error = probe(bound);
 	}
-	if (error == 0 || (error == EADDRINUSE && has_number(sockets, number)))
+	if (error == 0 ||
+	    (error == EADDRINUSE && (sockets->is_beside || has_number(sockets, number))))
 		return true;
 	err_say(why, "commBind: Cannot bind socket to %s: (%d) %s", addr_text(bound, text), error,
 	        strerror(error));
@@ -321,7 +323,11 @@ static void open_all(struct sockets *sockets, const struct ports *ports, struct 
 void sockets_open(struct sockets *sockets, const struct ports *ports)
 {
 	buf_clear(&sockets->missing);
+	sockets->is_beside = getenv(SOCKETS_BESIDE) != NULL;
 	open_all(sockets, ports, STR_NONE);
+	if (sockets->is_beside) /* the start: there is no other thread yet */
+		unsetenv(SOCKETS_BESIDE);
+	sockets->is_beside = false;
 }
 
 void sockets_retry(struct sockets *sockets, const struct ports *ports)

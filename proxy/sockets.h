@@ -41,6 +41,7 @@ struct sockets {
 	int *inherited;    /* open already, for the ports whose addresses they have */
 	unsigned ninherited;
 	unsigned nworkers;
+	bool is_beside; /* another program that listens there is no hindrance */
 	struct buf missing; /* by the last sockets_open or sockets_retry: lines for missing_ports.h */
 };
 
@@ -52,6 +53,9 @@ void sockets_fini(struct sockets *sockets); /* closes what was not given away */
 void sockets_inherit(struct sockets *sockets, const int *fds, unsigned nfds);
 /* Closes those that no port wanted; how many. */
 unsigned sockets_drop_inherited(struct sockets *sockets);
+
+/* Set in the environment: the first sockets_open may listen beside a program that allows it (bobtailctl takeover). */
+#define SOCKETS_BESIDE "BOBTAIL_LISTENS_BESIDE"
 
 /* Opens what ports name and is not open, and marks what they do not name. What cannot be opened is
  * logged, left out, and stands in missing: the next call tries again. Then one of the two below. */

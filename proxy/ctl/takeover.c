@@ -18,6 +18,8 @@
 #include "proxy/ctl/client.h"
 #include "proxy/ctl/commands.h"
 #include "proxy/ctl/takeover_beside.h"
+#include "proxy/ctl/takeover_run.h"
+#include "proxy/ctl/takeover_services.h"
 #include "proxy/ctl/takeover_sockets.h"
 #include "proxy/pid_file.h"
 #include "squid-compat/config.h"
@@ -29,6 +31,7 @@ enum {
 	OPTION_FROM,
 	OPTION_PROGRAM,
 	OPTION_STATE,
+	OPTION_TO,
 	OPTIONS,
 	START_MS = 60000,  /* for a program to come up */
 	SETTLE_MS = 1000,  /* for Squid to read what it has accepted */
@@ -45,6 +48,7 @@ const struct ctl_option ctl_takeover_options[] = {
 	[OPTION_FROM] = {"from", 0, "FILE", "Squid's configuration (/etc/squid/squid.conf)"},
 	[OPTION_PROGRAM] = {"program", 0, "PATH", "bobtail itself (/usr/sbin/bobtail)"},
 	[OPTION_STATE] = {"state", 0, "DIR", "what --back needs is kept there (/var/lib/bobtail)"},
+	[OPTION_TO] = {"to", 0, "FILE", "with systemd: what Bobtail's service reads (/etc/bobtail/bobtail.conf)"},
 	[OPTIONS] = {0},
 };
 
@@ -60,15 +64,16 @@ const char ctl_takeover_help[] =
 	"--back starts Squid with its old command line, and traces it (ptrace) until it listens beside Bobtail;\n"
 	"then new connections go to Squid, and Bobtail finishes and ends. Where tracing is forbidden, Bobtail\n"
 	"ends first: until Squid has the ports (mostly some 100 ms; it is said) connections are refused.\n"
-	"Where systemd runs, and Squid is its service, the services are stopped, started, disabled and enabled\n"
-	"instead, and connections are refused for a moment in both directions; /etc/bobtail/bobtail.conf then\n"
-	"has to say \"include FILE\".\n"
+	"Where systemd runs, and Squid is its service, Bobtail's service is enabled and started beside Squid\n"
+	"instead, and Squid's stopped and disabled once new connections are Bobtail's. Its configuration has to\n"
+	"say \"include FILE\", and behind that a pid_filename of its own. On the way back one service ends\n"
+	"before the other starts, and connections are refused for a moment.\n"
 	"What is in Squid's cache is not taken over; Squid's files are left as they are.\n";
 
 struct takeover {
 	struct ctl squid; /* its configuration */
 	const struct config *config;
-	const char *from, *program, *state;
+	const char *from, *program, *state, *to;
 	char *conf, *cmdline, *pid_path; /* files in state */
 	bool is_dry;
 };
@@ -78,31 +83,6 @@ struct takeover {
 static void wait_a_little(void)
 {
 	usleep(LOOK_US);
-}
-
-static int run_program(char *const *argv, bool is_silent)
-{
-	pid_t pid = fork();
-	int status = -1;
-
-	if (pid == 0) {
-		int null = is_silent ? open("/dev/null", O_WRONLY) : -1;
-
-		if (null >= 0)
-			dup2(null, STDERR_FILENO);
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static bool has_systemd(void)
-{
-	char *argv[] = {"systemctl", "is-active", "--quiet", "squid.service", NULL};
-
-	return access("/run/systemd/system", F_OK) == 0 && run_program(argv, true) == 0;
 }
 
 static bool write_file(const char *path, const char *bytes, size_t len)
@@ -122,11 +102,13 @@ static void init(struct takeover *takeover, const struct ctl_args *args)
 	const char *from = ctl_given(args, OPTION_FROM);
 	const char *program = ctl_given(args, OPTION_PROGRAM);
 	const char *state = ctl_given(args, OPTION_STATE);
+	const char *to = ctl_given(args, OPTION_TO);
 
 	*takeover = (struct takeover){
 		.from = from ? from : "/etc/squid/squid.conf",
 		.program = program ? program : "/usr/sbin/bobtail",
 		.state = state ? state : "/var/lib/bobtail",
+		.to = to ? to : "/etc/bobtail/bobtail.conf",
 		.is_dry = ctl_given(args, OPTION_DRY_RUN) != NULL,
 	};
 	takeover->conf = mem_printf("%s/takeover.conf", takeover->state);
@@ -287,20 +269,6 @@ static int take_over(struct takeover *takeover, pid_t pid, struct takeover_socke
 	return end_squid(takeover, pid, sockets);
 }
 
-static int by_systemd(const struct takeover *takeover, const char *from, const char *to)
-{
-	char *stop[] = {"systemctl", "disable", "--now", (char *)from, NULL};
-	char *start[] = {"systemctl", "enable", "--now", (char *)to, NULL};
-
-	printf("systemctl disable --now %s; systemctl enable --now %s\n", from, to);
-	if (takeover->is_dry)
-		return CTL_OK;
-	fflush(stdout);
-	if (run_program(stop, false) != 0)
-		return ctl_fail("%s was not stopped", from);
-	return run_program(start, false) == 0 ? CTL_OK : ctl_fail("%s did not start", to);
-}
-
 static int run_forth(struct takeover *takeover)
 {
 	struct takeover_sockets sockets;
@@ -310,8 +278,8 @@ static int run_forth(struct takeover *takeover)
 
 	if (status != CTL_OK)
 		return status;
-	if (has_systemd())
-		return by_systemd(takeover, "squid.service", "bobtail.service");
+	if (takeover_is_service())
+		return takeover_services_forth(takeover->config, takeover->to, takeover->is_dry);
 	if (!takeover->config->pid_filename)
 		return ctl_fail("pid_filename none: the running Squid cannot be found");
 	if (pid_file_read(takeover->config->pid_filename, &pid, &why) != ERR_OK || kill(pid, 0) != 0)
@@ -407,7 +375,7 @@ static bool rehearse(char **argv)
 	words[n++] = "-k";
 	words[n++] = "parse";
 	words[n] = NULL;
-	return run_program(words, true) == 0;
+	return takeover_run(words, true) == 0;
 }
 
 static int end_bobtail(const struct takeover *takeover)
@@ -490,7 +458,7 @@ static int run_back(struct takeover *takeover)
 	if (!takeover->config)
 		return CTL_FAILED;
 	if (access("/run/systemd/system", F_OK) == 0 && access(takeover->cmdline, F_OK) != 0)
-		return by_systemd(takeover, "bobtail.service", "squid.service");
+		return takeover_services_back(takeover->is_dry);
 	if (!read_cmdline(takeover, text, argv))
 		return ctl_fail("%s: there was no takeover", takeover->cmdline);
 	printf("Bobtail %s, and then it starts:", takeover->is_dry ? "would end" : "ends");

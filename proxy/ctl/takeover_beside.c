@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/net/addr.h"
 #include "proxy/ctl/takeover_sockets.h"
@@ -42,56 +40,15 @@ struct watch {
 	pid_t listens; /* is in listen(), as the next stop of it tells */
 };
 
-/* ---- sockets */
-
-static bool address_of(int fd, struct addr *addr)
-{
-	socklen_t len = sizeof(addr->as);
-
-	*addr = (struct addr){0};
-	return getsockname(fd, &addr->as.any, &len) == 0;
-}
-
-static bool is_same(const struct addr *a, const struct addr *b)
-{
-	return addr_eq_ip(a, b) && addr_port(a) == addr_port(b);
-}
-
-static unsigned count_at(const struct takeover_sockets *sockets, unsigned n, const struct addr *addr)
-{
-	unsigned nsame = 0;
-	struct addr other;
-
-	for (unsigned i = 0; i < n; i++)
-		nsame += address_of(sockets->at[i].fd, &other) && is_same(&other, addr);
-	return nsame;
-}
-
 static unsigned count_addresses(const struct takeover_sockets *sockets)
 {
 	unsigned n = 0;
 	struct addr addr;
 
 	for (unsigned i = 0; i < sockets->n; i++)
-		n += address_of(sockets->at[i].fd, &addr) && count_at(sockets, i, &addr) == 0;
+		n += takeover_address(sockets->at[i].fd, &addr) &&
+		     takeover_sockets_at(sockets, i, &addr) == 0;
 	return n;
-}
-
-static void share_port(int fd)
-{
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-}
-
-/* New connections go to the socket that joined the group behind nothers; once these are closed the program's answer
- * means nothing, and the kernel takes who is left. */
-static void steer(const struct listener *listener)
-{
-	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, listener->nothers)};
-	struct sock_fprog program = {.len = COUNT(code), .filter = code};
-
-	setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
 /* ---- what the traced ones do */
@@ -112,12 +69,12 @@ static void before_bind(struct watch *watch, pid_t pid, const uint64_t args[6])
 	struct listener *listener = &watch->listeners[watch->nlisteners];
 	int type = 0;
 	socklen_t len = sizeof(type);
-	struct addr addr, other;
+	struct addr addr;
 
 	if (watch->nlisteners == MAX_LISTENERS || !read_address(pid, args[1], args[2], &addr))
 		return;
 	*listener = (struct listener){.pid = pid, .their_fd = (int)args[0],
-				      .nothers = count_at(sockets, sockets->n, &addr)};
+				      .nothers = takeover_sockets_at(sockets, sockets->n, &addr)};
 	if (listener->nothers == 0)
 		return;
 	listener->fd = takeover_copy_fd(pid, listener->their_fd);
@@ -127,10 +84,9 @@ static void before_bind(struct watch *watch, pid_t pid, const uint64_t args[6])
 		close(listener->fd);
 		return;
 	}
-	share_port(listener->fd);
+	takeover_share_port(listener->fd);
 	for (unsigned i = 0; i < sockets->n; i++)
-		if (address_of(sockets->at[i].fd, &other) && is_same(&other, &addr))
-			share_port(sockets->at[i].fd);
+		takeover_share_port(sockets->at[i].fd);
 	watch->nlisteners++;
 }
 
@@ -146,7 +102,7 @@ static void has_listened(struct watch *watch)
 
 		if (getsockopt(listener->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens)
 			continue;
-		steer(listener);
+		takeover_steer(listener->fd, listener->nothers);
 		nlistening++;
 	}
 	watch->nlistening = nlistening;

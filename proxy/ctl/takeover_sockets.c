@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "lib/base/check.h"
 
 enum { FIRST_OWN_FD = 600, PATH_BYTES = 64 }; /* below it, their numbers can be ours for a moment */
 
@@ -200,4 +203,48 @@ unsigned takeover_sockets_silence(const struct takeover_sockets *sockets, bool i
 		n += silencing.is_done;
 	}
 	return n;
+}
+
+/* ---- two on one address */
+
+bool takeover_address(int fd, struct addr *addr)
+{
+	socklen_t len = sizeof(addr->as);
+
+	*addr = (struct addr){0};
+	return getsockname(fd, &addr->as.any, &len) == 0;
+}
+
+unsigned takeover_sockets_at(const struct takeover_sockets *sockets, unsigned n,
+			     const struct addr *addr)
+{
+	unsigned nsame = 0;
+	struct addr other;
+
+	for (unsigned i = 0; i < n; i++)
+		nsame += takeover_address(sockets->at[i].fd, &other) &&
+			 addr_eq_ip(&other, addr) && addr_port(&other) == addr_port(addr);
+	return nsame;
+}
+
+void takeover_share_port(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+void takeover_steer(int fd, unsigned index)
+{
+	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, index)};
+	struct sock_fprog program = {.len = COUNT(code), .filter = code};
+
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+}
+
+void takeover_unsteer(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
 }

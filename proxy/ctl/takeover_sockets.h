@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "lib/base/err.h"
+#include "lib/net/addr.h"
 
 enum { TAKEOVER_MAX_SOCKETS = 64, TAKEOVER_MAX_PROCESSES = 64 };
 
@@ -34,5 +35,17 @@ unsigned takeover_sockets_silence(const struct takeover_sockets *sockets, bool i
 
 /* A descriptor of another process; ours, close-on-exec, with a number above those that it has. -1: errno tells. */
 int takeover_copy_fd(pid_t pid, int their_fd);
+
+/* ---- two that listen on one address: Linux's groups of SO_REUSEPORT */
+
+bool takeover_address(int fd, struct addr *addr); /* where fd listens */
+/* How many of the first n listen there. */
+unsigned takeover_sockets_at(const struct takeover_sockets *sockets, unsigned n, const struct addr *addr);
+/* From now on others of the same user that ask for it may listen there too. */
+void takeover_share_port(int fd);
+/* All new connections for the address go to the member of its group that came as number index, from 0 on; when
+ * there is none, and after unsteer, to any. */
+void takeover_steer(int fd, unsigned index);
+void takeover_unsteer(int fd);
 
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""bobtailctl takeover with the Squid that is installed here, under load: no request fails; and back."""
+"""bobtailctl takeover with the Squid that is installed here, under load: no request fails; and back. Then the same
+as services, by a systemctl that stands in for systemd's."""
 import http.server
 import os
 import shutil
@@ -85,8 +86,8 @@ class Load:
             thread.join()
 
 
-def takeover(*options):
-    done = subprocess.run([CTL, "takeover", "--from", CONF, "--state", STATE, "--program", PROGRAM, *options],
+def takeover(*options, before=()):
+    done = subprocess.run([*before, CTL, "takeover", "--from", CONF, "--state", STATE, "--program", PROGRAM, *options],
                           capture_output=True, timeout=100)
     print(done.stdout.decode()[-1500:], done.stderr.decode()[-1500:])
     return done
@@ -113,6 +114,72 @@ def wait_until(holds, seconds=40):
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.05)
     return holds()
+
+
+# What systemd would do, and in which order it was asked to.
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >>{folder}/asked
+wait_for_end() {{
+    pid=$(cat "$1")
+    shift
+    "$@"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}}
+case "$*" in
+"is-active --quiet squid.service") kill -0 "$(cat {squid_pid})" ;;
+"set-environment "*) echo "${{2:?}}" >{folder}/environment ;;
+"unset-environment "*) rm {folder}/environment ;;
+"enable --now bobtail.service") env $(cat {folder}/environment) {bobtail} -f {service} ;;
+"enable --now squid.service") {squid} -f {conf} -n {name} ;;
+"disable --now bobtail.service") wait_for_end {folder}/service.pid {ctl} -f {service} shutdown ;;
+"disable --now squid.service") wait_for_end {squid_pid} {squid} -f {conf} -n {name} -k shutdown ;;
+*) exit 9 ;;
+esac
+"""
+AS_ON_SYSTEMD = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec "$@"', "-"]
+
+
+def test_services():
+    global load
+    service = f"{folder}/service.conf"
+    os.mkdir(f"{folder}/bin")
+    with open(f"{folder}/bin/systemctl", "w") as file:
+        file.write(SYSTEMCTL.format(folder=folder, squid_pid=SQUID_PID, bobtail=PROGRAM, ctl=CTL, squid=SQUID,
+                                    conf=CONF, service=service, name=f"t{os.getpid()}"))
+    os.chmod(f"{folder}/bin/systemctl", 0o755)
+    os.environ["PATH"] = f"{folder}/bin:" + os.environ["PATH"]
+    with open(service, "w") as file:
+        file.write("http_port 127.0.0.1:1 accel\n")
+    done = takeover("--to", service, before=AS_ON_SYSTEMD)
+    expect("a service without Squid's ports: nothing is done",
+           done.returncode == 1 and b"has no port" in done.stderr and get("/a") == "squid", done)
+    with open(service, "w") as file:
+        file.write(f"include {CONF}\n")
+    done = takeover("--to", service, before=AS_ON_SYSTEMD)
+    expect("nor with Squid's pid file", done.returncode == 1 and b"pid_filename of its own" in done.stderr, done)
+    with open(service, "w") as file:
+        file.write(f"include {CONF}\npid_filename {folder}/service.pid\nworkers 2\n")
+    load = Load()
+    time.sleep(0.5)
+    forth = takeover("--to", service, before=AS_ON_SYSTEMD)
+    time.sleep(0.5)
+    load.stop()
+    print("services: requests:", load.servers, "failed:", len(load.failures))
+    expect("taken over as a service", forth.returncode == 0 and get("/a") == "bobtail", forth)
+    expect("without a failed request", not load.failures, load.failures[:20])
+    back = takeover("--back", before=AS_ON_SYSTEMD)
+    expect("back as a service", back.returncode == 0 and wait_until(is_squids), back)
+    with open(f"{folder}/asked") as file:
+        asked = [line.strip() for line in file if "environment" not in line and "is-active" not in line]
+    expect("in the right order", asked == ["enable --now bobtail.service", "disable --now squid.service",
+                                           "disable --now bobtail.service", "enable --now squid.service"], asked)
+
+
+def is_squids():
+    try:
+        return get("/a") == "squid"
+    except OSError:
+        return False
 
 
 folder = tempfile.mkdtemp(prefix="bobtail-takeover.")
@@ -168,10 +235,11 @@ try:
     expect("and no request failed", not load.failures, load.failures[:20])
     expect("Bobtail has ended", wait_until(lambda: not is_alive(bobtail_pid)))
     expect("it is over then", takeover("--back").returncode == 1)
+    test_services()
 finally:
     if load:
         load.is_over = True
-    pids = [read_pid(SQUID_PID), read_pid(f"{STATE}/bobtail.pid")]
+    pids = [read_pid(SQUID_PID), read_pid(f"{STATE}/bobtail.pid"), read_pid(f"{folder}/service.pid")]
     for pid in pids:
         if is_alive(pid):
             os.kill(pid, signal.SIGTERM)
