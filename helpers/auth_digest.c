@@ -247,7 +247,7 @@ static enum auth_verdict judge(struct auth_query *query)
 		rules.checks_count = rules.is_strict = true;
 	query->is_stale = !digest_nonce_use(config->nonces, &rules, fields->nonce,
 	                                    fields->nc > 0 ? fields->nc : 1,
-	                                    loop_now_ms(query->loop));
+	                                    loop_now_ms(query->loop), &query->is_nonce_ending);
 	return query->is_stale ? AUTH_FAILED : AUTH_OK;
 }
 
@@ -366,4 +366,14 @@ void auth_digest_add_challenge(struct auth_digest *auth, struct str name, bool i
 		if (auth->config.algorithms >> i & 1)
 			add_line(auth, name, (enum digest_algorithm)i,
 			         (struct str){nonce, sizeof(nonce)}, is_stale, out);
+}
+
+void auth_digest_add_next_nonce(struct auth_digest *auth, int64_t now_ms, struct buf *out)
+{
+	char nonce[DIGEST_NONCE_CHARS];
+
+	digest_nonce_make(auth->config.nonces, now_ms, nonce);
+	buf_add_str(out, STR("Authentication-Info: nextnonce=\""));
+	buf_add(out, nonce, sizeof(nonce));
+	buf_add_str(out, STR("\"\r\n"));
 }

@@ -54,4 +54,8 @@ enum auth_verdict auth_digest_check(struct auth_digest *auth,
 void auth_digest_add_challenge(struct auth_digest *auth, struct str name, bool is_stale,
                                int64_t now_ms, struct buf *out);
 
+/* Adds the line `Authentication-Info: nextnonce="..."` with CRLF, for the reply to who used a nonce for one of
+ * the last times that it is good for (query->is_nonce_ending). RFC 7616 §3.5; Squid sends no more of it. */
+void auth_digest_add_next_nonce(struct auth_digest *auth, int64_t now_ms, struct buf *out);
+
 #endif

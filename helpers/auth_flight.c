@@ -311,5 +311,5 @@ void auth_query_fini(struct auth_query *query)
 	query->judge_ = NULL;
 	query->drop_state_ = NULL;
 	query->state_ = NULL;
-	query->is_stale = false;
+	query->is_stale = query->is_nonce_ending = false;
 }

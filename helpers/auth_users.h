@@ -60,6 +60,7 @@ struct auth_query {
 	enum auth_verdict verdict;
 	struct auth_answer *answer; /* until auth_query_fini or the next check */
 	bool is_stale; /* failed, but only as the nonce is too old (digest) */
+	bool is_nonce_ending; /* good, and the client should have another nonce (digest) */
 	/* private: of auth_users */
 	struct auth_wait *wait_;
 	/* private: of the scheme. judge_ sees an answer that has come, and says what it means; it

@@ -239,7 +239,7 @@ static bool use_locked(struct nonce *nonce, const struct digest_nonce_rules *rul
 }
 
 bool digest_nonce_use(struct digest_nonces *nonces, const struct digest_nonce_rules *rules,
-                      struct str text, uint32_t count, int64_t now_ms)
+                      struct str text, uint32_t count, int64_t now_ms, bool *is_ending)
 {
 	struct nonce *fresh, *nonce;
 	struct shard *shard;
@@ -248,6 +248,7 @@ bool digest_nonce_use(struct digest_nonces *nonces, const struct digest_nonce_ru
 	uint64_t chance;
 	bool is_good = false;
 
+	*is_ending = false;
 	if (!read_nonce(nonces, text, &made_ms, &chance) ||
 	    now_ms - made_ms >= rules->max_duration_ms)
 		return false;
@@ -264,8 +265,10 @@ bool digest_nonce_use(struct digest_nonces *nonces, const struct digest_nonce_ru
 		nonce = fresh;
 		insert_locked(shard, nonce);
 	}
-	if (nonce)
+	if (nonce) {
 		is_good = use_locked(nonce, rules, count);
+		*is_ending = rules->max_count > 0 && nonce->nuses + 1 >= rules->max_count;
+	}
 	lock_drop(&shard->lock);
 	if (nonce != fresh)
 		mem_free(fresh);

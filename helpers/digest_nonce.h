@@ -36,9 +36,9 @@ void digest_nonce_make(struct digest_nonces *nonces, int64_t now_ms, char out[DI
 
 /* Uses it up by one, with that count (nc). False: it is not ours, too old, used too often, or the
  * count has been there: the client is to take a new one. Call it for whoever proved to know the
- * password. */
+ * password. *is_ending: there is one more use at most, of a number that is limited. */
 bool digest_nonce_use(struct digest_nonces *nonces, const struct digest_nonce_rules *rules,
-                      struct str nonce, uint32_t count, int64_t now_ms);
+                      struct str nonce, uint32_t count, int64_t now_ms, bool *is_ending);
 
 /* How many are in the table. */
 unsigned digest_nonces_count(struct digest_nonces *nonces);

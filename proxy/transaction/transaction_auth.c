@@ -217,6 +217,17 @@ static void take_proof(struct transaction *t)
 	buf_fini(&line);
 }
 
+/* Squid: who uses a nonce for one of the last times gets the next one with the reply. */
+static void give_next_nonce(struct transaction *t)
+{
+	struct buf line;
+
+	buf_init(&line, PROOF_MAX_BYTES);
+	auth_digest_add_next_nonce(t->snapshot->auth.digest, loop_now_ms(t->worker->loop), &line);
+	t->auth_line = arena_str(&t->arena, buf_str(&line));
+	buf_fini(&line);
+}
+
 static void take_auth(struct transaction *t)
 {
 	struct auth_query *query = &t->auth;
@@ -231,6 +242,8 @@ static void take_auth(struct transaction *t)
 	t->facts.user = query->verdict == AUTH_OK ? t->user : STR_NONE;
 	if (query->verdict == AUTH_OK && schemes[t->auth_scheme].is_bound)
 		take_proof(t);
+	if (query->verdict == AUTH_OK && query->is_nonce_ending)
+		give_next_nonce(t);
 	auth_query_fini(query);
 }
 

@@ -77,6 +77,7 @@ static const struct digest_nonce_rules usual = {
 struct rig {
 	struct digest_nonces *nonces;
 	char text[DIGEST_NONCE_CHARS];
+	bool is_ending;
 };
 
 static struct str make(struct rig *rig, int64_t now_ms)
@@ -89,12 +90,12 @@ static bool use(struct rig *rig, const struct digest_nonce_rules *rules, uint32_
 		int64_t now_ms)
 {
 	return digest_nonce_use(rig->nonces, rules, (struct str){rig->text, sizeof(rig->text)},
-				count, now_ms);
+				count, now_ms, &rig->is_ending);
 }
 
 static void a_count_comes_once_in_any_order(void **state)
 {
-	struct rig rig = {digest_nonces_create(), {0}};
+	struct rig rig = {.nonces = digest_nonces_create()};
 
 	(void)state;
 	make(&rig, 0);
@@ -103,7 +104,9 @@ static void a_count_comes_once_in_any_order(void **state)
 	assert_true(use(&rig, &usual, 4, 1));
 	assert_true(use(&rig, &usual, 3, 1));
 	assert_false(use(&rig, &usual, 3, 1));
+	assert_false(rig.is_ending);
 	assert_true(use(&rig, &usual, 1000, 1));
+	assert_true(rig.is_ending); /* one more use */
 	assert_false(use(&rig, &usual, 2, 1)); /* too far behind to tell */
 	assert_true(use(&rig, &usual, 0xffffffff, 1));
 	assert_false(use(&rig, &usual, 0xfffffffe, 1)); /* five uses were allowed */
@@ -113,7 +116,7 @@ static void a_count_comes_once_in_any_order(void **state)
 static void strictness_wants_each_count_in_turn(void **state)
 {
 	struct digest_nonce_rules strict = usual, lax = usual;
-	struct rig rig = {digest_nonces_create(), {0}};
+	struct rig rig = {.nonces = digest_nonces_create()};
 
 	(void)state;
 	strict.is_strict = true;
@@ -129,7 +132,7 @@ static void strictness_wants_each_count_in_turn(void **state)
 
 static void a_nonce_ages(void **state)
 {
-	struct rig rig = {digest_nonces_create(), {0}};
+	struct rig rig = {.nonces = digest_nonces_create()};
 
 	(void)state;
 	make(&rig, 5000);
@@ -140,7 +143,7 @@ static void a_nonce_ages(void **state)
 
 static void nobody_else_makes_nonces(void **state)
 {
-	struct rig rig = {digest_nonces_create(), {0}}, other = {digest_nonces_create(), {0}};
+	struct rig rig = {.nonces = digest_nonces_create()}, other = {.nonces = digest_nonces_create()};
 
 	(void)state;
 	make(&rig, 0);
@@ -148,7 +151,7 @@ static void nobody_else_makes_nonces(void **state)
 	assert_false(use(&other, &usual, 1, 1));
 	rig.text[3] = rig.text[3] == '0' ? '1' : '0'; /* as if it were younger */
 	assert_false(use(&rig, &usual, 1, 1));
-	assert_false(digest_nonce_use(rig.nonces, &usual, STR(""), 1, 1));
+	assert_false(digest_nonce_use(rig.nonces, &usual, STR(""), 1, 1, &rig.is_ending));
 	assert_int_equal(digest_nonces_count(rig.nonces), 0);
 	digest_nonces_unref(rig.nonces);
 	digest_nonces_unref(other.nonces);
@@ -158,7 +161,7 @@ static void nobody_else_makes_nonces(void **state)
 static void the_table_is_bounded(void **state)
 {
 	enum { MANY = 70000 };
-	struct rig rig = {digest_nonces_create(), {0}}, first;
+	struct rig rig = {.nonces = digest_nonces_create()}, first;
 
 	(void)state;
 	make(&rig, 1);
