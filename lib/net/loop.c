@@ -18,7 +18,7 @@ enum {
 	BATCH = 128,
 	MAIL_ROUNDS = 3, /* in a turn, behind its events */
 	DELAY_WINDOW_MS = 500,
-	SLEEP_MS = 8, /* what takes longer than this to come was waited for: the coarse clock's tick is less */
+	SLEEP_MS = 16, /* what comes later than this was waited for: the coarse clock ticks every 10 ms at least */
 };
 
 /* How late the loop is. What it finds may have been ready since it last had found all there was. */

@@ -32,6 +32,7 @@ struct peer_table *peer_table_create(void)
 
 static void state_destroy(struct peer_state *state)
 {
+	health_good(&state->note_);
 	lock_fini(&state->shared.lock);
 	mem_free(state->name);
 	mem_free(state);
@@ -113,24 +114,54 @@ static void set_reason(struct peer_state *state, const char *why)
 	atomic_store_explicit(&state->since_s, clock_wall_s(), memory_order_relaxed);
 }
 
+static bool is_bad(const struct peer_state *state)
+{
+	return atomic_load(&state->is_listed) && atomic_load(&state->down) != 0;
+}
+
+/* Whoever changes something says what holds then. Of two at a time the one that is last sees what the other
+ * changed, all of it being sequentially consistent, and says so once more. */
+static void note_health(struct peer_state *state)
+{
+	char what[HEALTH_WHAT_BYTES], why[PEER_REASON_BYTES];
+	bool said;
+
+	do {
+		said = is_bad(state);
+		snprintf(what, sizeof(what), "cache_peer %s", state->name);
+		if (said)
+			health_bad(&state->note_, what, "%s", peer_state_reason(state, why));
+		else
+			health_good(&state->note_);
+	} while (is_bad(state) != said);
+}
+
+void peer_state_list(struct peer_state *state, bool is_listed)
+{
+	if (atomic_exchange(&state->is_listed, is_listed) != is_listed)
+		note_health(state);
+}
+
 static void go_down(struct peer_state *state, enum peer_fault fault, const char *why)
 {
-	unsigned was = atomic_fetch_or_explicit(&state->down, fault, memory_order_relaxed);
+	unsigned was = atomic_fetch_or(&state->down, fault);
 
 	if (was != 0)
 		return;
 	set_reason(state, why);
+	note_health(state);
 	log_say(1, "Detected DEAD Parent: %s", state->name);
 	log_say(1, "cache_peer %s is down and gets no requests: %s", state->name, why);
 }
 
 static void come_up(struct peer_state *state, unsigned faults, const char *why, int64_t now_ms)
 {
-	unsigned was = atomic_fetch_and_explicit(&state->down, ~faults, memory_order_relaxed);
+	unsigned was = atomic_fetch_and(&state->down, ~faults);
 
 	if (was == 0 || (was & ~faults) != 0)
 		return;
 	set_reason(state, why);
+	note_health(state);
 	atomic_store_explicit(&state->revived_ms, now_ms, memory_order_relaxed);
 	note_change(state);
 	log_say(1, "Detected REVIVED Parent: %s", state->name);

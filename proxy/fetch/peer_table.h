@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/health.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/base/str.h"
@@ -44,6 +45,8 @@ struct peer_state {
 	atomic_uint nfetches;
 	atomic_uint weight;      /* what the operator said; 0: nothing, the configuration's counts */
 	atomic_bool is_drained;  /* by the operator: no new requests */
+	atomic_bool is_listed;   /* bobtailctl health says when it is down */
+	struct health_note note_;
 	atomic_ullong bytes_in, bytes_out; /* of fetches, with heads */
 	atomic_uint answer_us, answer_at_s; /* peer_note_answer */
 	struct retry_budget budget; /* of retries that would come here */
@@ -87,6 +90,9 @@ bool peer_state_is_up(const struct peer_state *state);
 /* Of a peer that is down for not answering alone: may this request try whether it answers again? A
  * single one each second, then each two, four ... 30 while it does not. */
 bool peer_state_may_try(struct peer_state *state, int64_t now_ms);
+
+/* Whether bobtailctl health is to say when it is down, from now on. The home loop's. */
+void peer_state_list(struct peer_state *state, bool is_listed);
 
 /* What the operator wants. Weight 0: as configured. */
 void peer_state_drain(struct peer_state *state, bool is_drained);

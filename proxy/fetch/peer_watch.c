@@ -9,7 +9,6 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "lib/base/health.h"
 #include "lib/base/log.h"
 #include "proxy/fetch/check_answer.h"
 #include "proxy/fetch/origin_pool.h"
@@ -44,7 +43,6 @@ struct probe {
 	struct buf request;
 	struct check_answer answer;
 	unsigned ngood, nbad; /* in a row */
-	struct health_note note;
 };
 
 /* One worker's. */
@@ -87,22 +85,8 @@ static int64_t pause_ms(const struct probe *probe)
 	return peer_state_is_up(probe->of) || interval_ms < MAX_DOWN_MS ? interval_ms : MAX_DOWN_MS;
 }
 
-/* For bobtailctl health. */
-static void note_state(struct probe *probe)
-{
-	char why[PEER_REASON_BYTES], name[HEALTH_WHAT_BYTES];
-
-	if (peer_state_is_up(probe->of)) {
-		health_good(&probe->note);
-		return;
-	}
-	snprintf(name, sizeof(name), "cache_peer %s", probe->of->name);
-	health_bad(&probe->note, name, "%s", peer_state_reason(probe->of, why));
-}
-
 static void wait_for_next(struct probe *probe)
 {
-	note_state(probe);
 	timer_set(loop_of(probe), &probe->timer, loop_now_ms(loop_of(probe)) + pause_ms(probe));
 }
 
@@ -281,17 +265,34 @@ struct peer_watch *peer_watch_create(struct worker *worker)
 	return watch;
 }
 
-void peer_watch_stop(struct peer_watch *watch)
+static bool has_peer(const struct snapshot *snapshot, const struct peer_state *state)
+{
+	unsigned n = snapshot ? snapshot_config(snapshot)->peers->n : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (snapshot->peers[i] == state)
+			return true;
+	return false;
+}
+
+/* next: the snapshot whose peers are watched from then on; NULL: none are. */
+static void stop(struct peer_watch *watch, const struct snapshot *next)
 {
 	for (unsigned i = 0; i < watch->n; i++) {
 		clear(&watch->probes[i]);
-		health_good(&watch->probes[i].note);
+		if (!has_peer(next, watch->probes[i].of))
+			peer_state_list(watch->probes[i].of, false);
 	}
 	mem_free(watch->probes);
 	watch->probes = NULL;
 	watch->n = 0;
 	snapshot_unref(watch->snapshot);
 	watch->snapshot = NULL;
+}
+
+void peer_watch_stop(struct peer_watch *watch)
+{
+	stop(watch, NULL);
 }
 
 void peer_watch_destroy(struct peer_watch *watch)
@@ -307,7 +308,7 @@ void peer_watch_take(struct peer_watch *watch, struct snapshot *snapshot)
 	const struct peers *peers = snapshot_config(snapshot)->peers;
 	int64_t now_ms = loop_now_ms(watch->worker->loop);
 
-	peer_watch_stop(watch);
+	stop(watch, snapshot);
 	watch->snapshot = snapshot_ref(snapshot);
 	watch->n = peers->n;
 	watch->probes = mem_array(peers->n, sizeof(*watch->probes));
@@ -317,6 +318,7 @@ void peer_watch_take(struct peer_watch *watch, struct snapshot *snapshot)
 		probe->watch = watch;
 		probe->peer = peer;
 		probe->of = snapshot->peers[peer->index];
+		peer_state_list(probe->of, true);
 		probe->dial = (struct peer_dial){
 			.worker = watch->worker,
 			.snapshot = snapshot,

@@ -256,6 +256,34 @@ static void what_is_known_of_a_peer_outlives_its_configuration(void **state)
 	server_fixture_fini(&fixture);
 }
 
+/* The first thing that is not well; NULL: all is. */
+static const char *ill(struct health_entry *entry)
+{
+	return health_list(entry, 1) > 0 ? entry->reason : NULL;
+}
+
+static void health_knows_at_once_of_peers_that_are_used(void **state)
+{
+	struct rig rig = make();
+	struct health_entry entry;
+
+	(void)state;
+	fail_times(&rig, LIMIT);
+	assert_null(ill(&entry));
+	peer_state_list(rig.peer, true);
+	assert_string_equal(ill(&entry), "3 connects in a row failed: refused");
+	assert_string_equal(entry.what, "cache_peer app");
+	peer_state_succeeded(rig.peer, NOW_MS);
+	assert_null(ill(&entry));
+	fail_times(&rig, LIMIT);
+	assert_non_null(ill(&entry));
+	peer_state_list(rig.peer, false);
+	assert_null(ill(&entry));
+	peer_state_list(rig.peer, true);
+	end(&rig);
+	assert_null(ill(&entry));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +298,7 @@ int main(void)
 		cmocka_unit_test(a_place_that_is_not_wanted_any_more_is_passed_on),
 		cmocka_unit_test(retries_are_bounded_by_what_was_asked_of_late),
 		cmocka_unit_test(what_is_known_of_a_peer_outlives_its_configuration),
+		cmocka_unit_test(health_knows_at_once_of_peers_that_are_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
