@@ -148,7 +148,7 @@ void cache_dirs_parse(struct cache_dirs *dirs, const struct words *words,
 	struct str path = words_text(words, 2);
 	uint64_t megabytes;
 
-	if (words->n >= 2 && !is_known_type(words_text(words, 1), report))
+	if (words->n >= 3 && !is_known_type(words_text(words, 1), report))
 		return;
 	if (words->n < 4 || path.len == 0) {
 		report_say(report, REPORT_FATAL, "cache_dir needs a type, a directory and a size");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Handlers of directives that other modules read: they join those with the snapshot. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/net/tls_certificate.h"
@@ -128,11 +129,35 @@ static void check_condition(struct reading *reading, const struct words *words, 
 		acl_condition_create(reading->config->acls, words, first_word, reading->report));
 }
 
-void parse_value_if(struct reading *reading, const struct directive *directive,
-                    const struct words *words)
+/* NUMBER or NUMBER/MASK, decimal or 0x of base 16. */
+static bool is_mark(struct str text)
 {
-	if (has_name(reading, directive, words))
+	struct str part;
+	unsigned nparts = 0;
+
+	while (str_split(&text, '/', &part)) {
+		char digits[16], *end;
+
+		if (++nparts > 2 || part.len == 0 || part.len >= sizeof(digits) ||
+		    ascii_hex(part.at[0]) < 0)
+			return false;
+		if (strtoull(str_copy(part, digits, sizeof(digits)), &end, 0) > UINT32_MAX || *end)
+			return false;
+	}
+	return nparts > 0;
+}
+
+void parse_mark(struct reading *reading, const struct directive *directive,
+                const struct words *words)
+{
+	if (!has_name(reading, directive, words))
+		return;
+	if (is_mark(words->at[1].text))
 		check_condition(reading, words, 2);
+	else
+		report_say(reading->report, REPORT_FATAL,
+		           "configuration error: NfMarkConfig: invalid value '%.*s' in '%.*s'",
+		           STR_ARG(words->at[1].text), STR_ARG(words->at[1].text));
 }
 
 void parse_unsupported_protocol(struct reading *reading, const struct directive *directive,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Handlers of directives whose value is a plain one: the value goes into the row's slot. */
 #include "lib/base/arena.h"
+#include "lib/base/heap.h"
 #include "lib/net/addr.h"
 #include "squid-compat/reading.h"
 #include "squid-compat/values.h"
@@ -377,4 +378,45 @@ void refuse_allow(struct reading *reading, const struct directive *directive,
 {
 	if (str_eq(words_text(words, 2), STR("allow")))
 		refuse_line(reading, directive);
+}
+
+void parse_address(struct reading *reading, const struct directive *directive,
+                   const struct words *words)
+{
+	struct str text = words_text(words, 1);
+	char *name = str_dup(text);
+	struct addr addr;
+
+	(void)directive;
+	if (!addr_parse(text, 0, &addr) &&
+	    (text.len == 0 || reading->world->resolve(name, 0, &addr, 1) == 0))
+		report_say(reading->report, REPORT_FATAL, "invalid IP address or domain name '%s'",
+		           name);
+	mem_free(name);
+}
+
+/* NAME=N,N... */
+static bool is_list_of_numbers(struct str word, struct str name)
+{
+	struct str rest, part;
+	uint64_t number;
+
+	if (!str_starts_with(word, name))
+		return false;
+	rest = str_from(word, name.len);
+	while (str_split(&rest, ',', &part))
+		if (!str_to_u64(part, &number) || number == 0)
+			return false;
+	return word.len > name.len;
+}
+
+void parse_cpu_affinity(struct reading *reading, const struct directive *directive,
+                        const struct words *words)
+{
+	if (!is_list_of_numbers(words_text(words, 1), STR("process_numbers=")))
+		report_say(reading->report, REPORT_FATAL, "bad 'process_numbers' parameter in '%s'",
+		           directive->name);
+	else if (!is_list_of_numbers(words_text(words, 2), STR("cores=")))
+		report_say(reading->report, REPORT_FATAL, "bad 'cores' parameter in '%s'",
+		           directive->name);
 }

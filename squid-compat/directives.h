@@ -23,6 +23,13 @@ enum verdict {
 	VERDICTS
 };
 
+/* What a line that is the directive's name alone comes to. */
+enum bare {
+	BARE_IS_PARSED, /* parse says */
+	BARE_IS_FATAL,  /* Squid: bungled */
+	BARE_IS_IGNORED,
+};
+
 struct reading; /* reading.h: a configuration that is being read */
 struct words;   /* words.h */
 struct directive;
@@ -38,6 +45,7 @@ struct directive {
 	/* The value it has without a line, as one would write it: read by parse before the file. */
 	const char *otherwise;
 	enum verdict verdict;
+	enum bare bare;
 	directive_fn *parse; /* NULL: any words will do */
 	size_t slot;         /* where in struct config; 0: nowhere */
 	int64_t min, max;    /* of integers, when not both 0 */

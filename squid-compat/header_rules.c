@@ -100,7 +100,7 @@ static struct str parse_name(const struct words *words, size_t min_words, const 
 void header_rules_parse_access(struct header_rules *rules, struct acl_set *set,
                                const struct words *words, struct report *report)
 {
-	struct str name = parse_name(words, 3, "HEADER allow|deny ACL...", report);
+	struct str name = parse_name(words, 2, "HEADER allow|deny ACL...", report);
 	struct mangler *mangler;
 
 	if (name.at == NULL)

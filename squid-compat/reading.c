@@ -101,6 +101,22 @@ static void say_unrecognized(struct reading *reading, const struct directive *di
 		report_say(reading->report, REPORT_NOTE, "is '%.*s' meant?", STR_ARG(nearest));
 }
 
+static enum bare bare_of(const struct directive *directive)
+{
+	return directive->bare == BARE_IS_PARSED && directive->verdict == TRANSLATED
+	               ? BARE_IS_IGNORED
+	               : directive->bare;
+}
+
+static void take_bare(struct reading *reading, const struct directive *directive)
+{
+	if (bare_of(directive) == BARE_IS_FATAL)
+		report_say(reading->report, REPORT_FATAL, "%s needs a value", directive->name);
+	else
+		report_say(reading->report, REPORT_ERROR, "'%s' without a value is ignored",
+		           directive->name);
+}
+
 void reading_take_line(void *user, const struct words *words)
 {
 	struct reading *reading = user;
@@ -123,9 +139,8 @@ void reading_take_line(void *user, const struct words *words)
 	if (!*has_seen)
 		tell_verdict(reading, directive);
 	*has_seen = true;
-	if (directive->verdict == TRANSLATED && words->n < 2)
-		report_say(reading->report, REPORT_ERROR, "'%s' without a value is ignored",
-		           directive->name);
+	if (words->n < 2 && bare_of(directive) != BARE_IS_PARSED)
+		take_bare(reading, directive);
 	else if (directive->parse)
 		directive->parse(reading, directive, words);
 }

@@ -61,6 +61,8 @@ directive_fn parse_count_or_on_off; /* int; on is 1 */
 directive_fn parse_debug_options;
 directive_fn parse_cache_log;
 directive_fn parse_bungled;     /* no value is any good */
+directive_fn parse_address;     /* of a host, checked only */
+directive_fn parse_cpu_affinity; /* process_numbers=N,... cores=N,...: checked only */
 directive_fn parse_unused_port; /* a warning unless 0 */
 directive_fn parse_ignore_ims_on_miss;
 directive_fn parse_client_netmask;
@@ -72,7 +74,7 @@ directive_fn parse_access;        /* struct access_list *; may wait for slow ACL
 directive_fn parse_fast_access;   /* the same, may not wait */
 directive_fn parse_upgrade_rule;  /* PROTOCOL allow|deny ACL... */
 directive_fn parse_unsupported_protocol; /* tunnel|respond [ACL...]: checked only */
-directive_fn parse_value_if;      /* WORD ACL...: checked only */
+directive_fn parse_mark;          /* MARK[/MASK] ACL...: checked only */
 directive_fn parse_size_rule;     /* SIZE|none [ACL...] */
 directive_fn parse_outgoing_address; /* struct socket_rules * */
 directive_fn parse_tos;              /* struct socket_rules * */

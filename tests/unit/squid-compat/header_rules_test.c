@@ -150,7 +150,6 @@ static void lines_that_cannot_be_used_are_refused(void **state)
 	static const struct {
 		const char *line, *said;
 	} cases[] = {
-		{"request_header_access Cookie", "needs HEADER allow|deny"},
 		{"request_header_access", "needs HEADER allow|deny"},
 		{"request_header_replace Cookie", "needs HEADER TEXT"},
 		{"request_header_replace Cookie a\x01z", "control characters"},
