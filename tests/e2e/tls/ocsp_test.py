@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""tls_ocsp_fetch: a responder's answer is stapled if it is a good one; whatever else it sends is kept out."""
+"""tls_ocsp_fetch: a responder's answer is stapled if it is a good one; whatever else it sends is kept out.
+tls_handshake_limit: who begins too many handshakes in a second is refused, others are not."""
 import http.server
 import os
+import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -112,11 +115,32 @@ def config(log):
 http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
 https_port 127.0.0.1:{HTTPS} accel defaultsite=a.example{options} tls-cert={silent[0]} tls-key={silent[1]}
 tls_ocsp_fetch on
+tls_handshake_limit 100
 http_access deny all
 access_log none
 cache_log {log}
 pid_filename none
 """
+
+
+def refuses_who_begins_too_many():
+    opened, greedy = [], "127.0.0.88"
+    try:
+        while len(opened) < 2000 and not is_any_closed(opened):
+            opened.append(socket.create_connection(("127.0.0.1", HTTPS), 20,
+                                                   source_address=(greedy, 0)))
+        assert 100 < len(opened) < 2000, len(opened)
+        assert is_stapled("good"), "another client gets in"
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def is_any_closed(connections):
+    poll = select.poll()
+    for connection in connections:
+        poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def has_said(log, name, what):
@@ -140,6 +164,7 @@ def main():
         assert all(kind == "application/ocsp-request" for _, kind in ASKED), ASKED
         names = [name for name, _ in ASKED]
         assert len(names) == len(set(names)), f"each was asked about once so far: {names}"
+        refuses_who_begins_too_many()
         assert proxy.is_alive(), proxy.output()
     STOP.set()
     server.shutdown()
