@@ -2,6 +2,7 @@
 #include "proxy/server.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "cache/disk.h"
 #include "cache/index.h"
@@ -10,6 +11,7 @@
 #include "helpers/auth_users.h"
 #include "helpers/digest_nonce.h"
 #include "helpers/external_acl.h"
+#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
@@ -78,6 +80,21 @@ static uint64_t queue_limit(const struct config *config)
 	return bytes > QUEUE_MIN_BYTES ? bytes : QUEUE_MIN_BYTES;
 }
 
+/* What Squid has stored there, by the name of its index (rock: of its file), takes room on the disk and is no use. */
+static void say_squids_files(const char *directory)
+{
+	static const char *const names[] = {"swap.state", "rock"};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char *path = mem_printf("%s/%s", directory, names[i]);
+
+		if (access(path, F_OK) == 0)
+			log_say(1, "cache_dir %s: Squid's files there (%s) are left alone, and not used",
+				directory, names[i]);
+		mem_free(path);
+	}
+}
+
 static void open_disk(struct server *server, const struct cache_dir *dir, uint64_t seed,
 		      uint64_t queue_bytes)
 {
@@ -109,6 +126,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir, uint64
 		return;
 	}
 	server->ndisks++;
+	say_squids_files(disk.directory);
 }
 
 /* What is not whole gets a small share beside cache_mem. */

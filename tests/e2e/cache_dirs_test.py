@@ -61,6 +61,7 @@ cache_mem 0
 maximum_object_size 1 MB
 {lines}{more}workers 1
 access_log none
+cache_log {folder("cache.log")}
 shutdown_lifetime 1 second
 """
 
@@ -186,10 +187,17 @@ def turns_are_taken():
 def main():
     origin = Server(("127.0.0.1", ORIGIN_PORT), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
+    os.mkdir(folder("small"))
+    os.chmod(folder("small"), 0o777)
+    with open(folder("small") + "/swap.state", "w", encoding="ascii") as file:
+        file.write("Squid's")
     try:
         with bobtail.Proxy(config(BY_SIZE), PORT):
             each_takes_its_sizes()
             a_purge_reaches_each()
+            with open(folder("cache.log"), encoding="utf-8") as file:
+                if "small: Squid's files there (swap.state) are left alone" not in file.read():
+                    sys.exit("Squid's files were not spoken of")
         with bobtail.Proxy(config(BY_SIZE), PORT):
             before = dict(asked)
             expect_hits("after a restart", urls())
