@@ -303,4 +303,5 @@ def main():
     bobtail.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()
