@@ -301,6 +301,7 @@ struct config {
 struct config_options {
 	const char *service_name; /* -n; NULL: "squid" */
 	bool is_parse_only;       /* -k parse: what only a start needs is told, not insisted on */
+	bool may_lack_certificates; /* they are only warned of, as by a start */
 	bool keep_lines;          /* "Processing: LINE" for each line in the report */
 	const struct source *source; /* where files come from; NULL: the disk */
 	const struct world *world;   /* names and files of the system; NULL: the real one */

@@ -266,7 +266,8 @@ static enum err try_pair(const struct tls_pair_files *pair, struct err_text *why
 }
 
 /* Squid does not start without the certificate. Here it may come later: one that an ACME client has
- * still to fetch, by way of this very program. -k parse says what Squid's does. */
+ * still to fetch, by way of this very program. -k parse says what Squid's does, but of tls-cert-dir,
+ * which Squid does not know. */
 static void miss_certificate(struct reading *reading, const struct port *port)
 {
 	char place[ADDR_TEXT_BYTES + UNIX_SOCKET_MAX_PATH];
@@ -279,7 +280,8 @@ static void miss_certificate(struct reading *reading, const struct port *port)
 		report_say(reading->report, REPORT_WARNING,
 		           "'HTTPS_port %s' missing certificate in '%s'", place,
 		           port->tls.pairs->cert.at);
-	if (reading->options->is_parse_only)
+	if (reading->options->is_parse_only && !reading->options->may_lack_certificates &&
+	    !port->tls.cert_dir.at)
 		report_say(reading->report, REPORT_FATAL,
 		           "No valid signing certificate configured for HTTPS_port %s", place);
 	else

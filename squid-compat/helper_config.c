@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "squid-compat/helper_config.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -114,6 +115,9 @@ void helper_check_command(const struct helper_command *command, const char *name
 		report_say(report, REPORT_ERROR,
 			   "%s %s: (%d) %s; requests that need it fail until it is there", name,
 			   command->argv[0], error, strerror(error));
+	} else if (command->argc > 0 && world->may(command->argv[0], WORLD_IS_GUARDED) == EPERM) {
+		report_say(report, REPORT_WARNING, "%s %s: anybody may write to this program", name,
+			   command->argv[0]);
 	}
 }
 

@@ -18,7 +18,13 @@
 
 static int system_may(const char *path, int mode)
 {
-	return access(path, mode) == 0 ? 0 : errno;
+	struct stat st;
+
+	if (mode == WORLD_IS_GUARDED)
+		return stat(path, &st) == 0 && (st.st_mode & S_IWOTH) ? EPERM : 0;
+	if (access(path, mode) != 0)
+		return errno;
+	return mode == X_OK && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
 }
 
 static int read_all(int fd, struct buf *out)

@@ -33,6 +33,7 @@ static void show_line(void *user, const char *line)
 static const struct config *read_config(struct ctl *ctl, bool is_silent)
 {
 	const struct config_options options = {.is_parse_only = true,
+					       .may_lack_certificates = true,
 					       .service_name = ctl->service_name};
 	struct report *report;
 

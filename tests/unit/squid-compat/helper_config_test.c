@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,6 +207,26 @@ static void the_bundled_program_takes_the_place_of_one_of_squids(void **state)
 					      cases[i].path));
 		fini(&rig);
 	}
+}
+
+static void a_program_that_anybody_may_change_is_warned_of(void **state)
+{
+	char path[] = "/tmp/helper-XXXXXX", text[64];
+	int fd = mkstemp(path);
+	struct rig rig;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0777), 0);
+	close(fd);
+	init(&rig);
+	rig.rewrite.world_ = &world_system;
+	snprintf(text, sizeof(text), "url_rewrite_program %s", path);
+	rewrite_parse_program(&rig.rewrite, line(&rig, text), rig.lines.report);
+	rewrite_check(&rig.rewrite, "redirect_program", rig.lines.report);
+	assert_true(config_lines_said(&rig.lines, REPORT_WARNING, "anybody may write"));
+	fini(&rig);
+	unlink(path);
 }
 
 static void on_error_says_what_no_answer_means(void **state)
@@ -417,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_program_that_is_not_there_stops_the_start),
 		cmocka_unit_test(the_bundled_program_takes_the_place_of_one_of_squids),
 		cmocka_unit_test(the_bundled_program_may_lie_beside_ours),
+		cmocka_unit_test(a_program_that_anybody_may_change_is_warned_of),
 		cmocka_unit_test(on_error_says_what_no_answer_means),
 		cmocka_unit_test(timeouts_say_what_happens_then),
 		cmocka_unit_test(extras_are_a_format),

@@ -70,6 +70,12 @@ static void each_fault_is_told_with_place_and_reason(void **state)
 		{"a file of values that is missing", GOOD "acl a src \"/nonexistent\"\n", 0,
 		 {"ERROR: Can not open file /nonexistent for reading: No such file or directory "
 		  "(squid.conf line 3)"}},
+		{"a folder for a program", GOOD "url_rewrite_program /tmp\n", 0,
+		 {"ERROR: redirect_program /tmp: (21) Is a directory; requests that need it fail"}},
+		{"certificates in no folder", GOOD "https_port 443 accel tls-cert-dir=/nonexistent\n", 0,
+		 {"ERROR: unable to list tls-cert-dir=/nonexistent: No such file or directory "
+		  "(squid.conf line 3)",
+		  "WARNING: No valid signing certificate configured for HTTPS_port [::]:443"}},
 		{"a group within itself", GOOD "acl a any-of all\nacl a any-of a\n", 1,
 		 {"ACL 'a' contains itself", "Bungled squid.conf line 4: acl a any-of a"}},
 		{"a unit that is none", GOOD "cache_mem 10 GBB\n", 1,
