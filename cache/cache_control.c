@@ -44,9 +44,14 @@ static const struct directive {
 
 static const struct directive *find_directive(struct str name)
 {
-	for (size_t i = 0; i < COUNT(directives); i++)
-		if (str_eq_nocase(directives[i].name, name))
+	for (size_t i = 0; i < COUNT(directives); i++) {
+		struct str known = directives[i].name;
+
+		/* Length and first letter tell most of them apart. */
+		if (known.len == name.len && known.at[0] == (name.at[0] | 0x20) &&
+		    str_eq_nocase(known, name))
 			return &directives[i];
+	}
 	return NULL;
 }
 

@@ -40,6 +40,11 @@ void unshared_add(struct unshared *unshared, uint64_t key, int64_t now_s)
 	*slot = (struct slot){key, now_s + KEEP_S};
 }
 
+void unshared_expect(const struct unshared *unshared, uint64_t key)
+{
+	__builtin_prefetch(unshared->sets[key % NSETS]);
+}
+
 bool unshared_has(const struct unshared *unshared, uint64_t key, int64_t now_s)
 {
 	const struct slot *set = unshared->sets[key % NSETS];

@@ -14,6 +14,8 @@ void unshared_destroy(struct unshared *unshared); /* accepts NULL */
 
 /* key: index_key of the URL. */
 void unshared_add(struct unshared *unshared, uint64_t key, int64_t now_s);
+/* It will be asked for soon: what takes a while begins now. */
+void unshared_expect(const struct unshared *unshared, uint64_t key);
 bool unshared_has(const struct unshared *unshared, uint64_t key, int64_t now_s);
 
 #endif

@@ -168,7 +168,7 @@ static bool read_form(const struct form *form, struct str text, int64_t now_s, i
 	return true;
 }
 
-bool date_parse(struct str text, int64_t now_s, int64_t *out_s)
+static bool parse(struct str text, int64_t now_s, int64_t *out_s)
 {
 	size_t name_len = 0;
 
@@ -179,6 +179,27 @@ bool date_parse(struct str text, int64_t now_s, int64_t *out_s)
 			return is_weekday(str_first(text, name_len), forms[i].is_long) &&
 			       read_form(&forms[i], str_from(text, name_len), now_s, out_s);
 	return false;
+}
+
+/* The same Date comes with every answer of a second. Of another form, the century depends on now_s. */
+bool date_parse(struct str text, int64_t now_s, int64_t *out_s)
+{
+	static _Thread_local struct {
+		char text[DATE_SIZE - 1]; /* an IMF-fixdate, or zeros */
+		int64_t time_s;
+	} last;
+
+	if (text.len == sizeof(last.text) && memcmp(text.at, last.text, sizeof(last.text)) == 0) {
+		*out_s = last.time_s;
+		return true;
+	}
+	if (!parse(text, now_s, out_s))
+		return false;
+	if (text.len == sizeof(last.text) && text.at[3] == ',') {
+		memcpy(last.text, text.at, sizeof(last.text));
+		last.time_s = *out_s;
+	}
+	return true;
 }
 
 static char *put_two(char *at, int number)

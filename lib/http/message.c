@@ -132,32 +132,24 @@ bool http_method_is_idempotent(enum http_method method)
 	return http_method_is_safe(method) || method == HTTP_PUT || method == HTTP_DELETE;
 }
 
-static bool is_always_hop_by_hop(enum http_field_id id)
-{
-	static const uint8_t ids[] = {
-		FIELD_CONNECTION,
-		FIELD_HTTP2_SETTINGS,
-		FIELD_KEEP_ALIVE,
-		FIELD_PROXY_AUTHENTICATE,
-		FIELD_PROXY_AUTHORIZATION,
-		FIELD_PROXY_CONNECTION,
-		FIELD_TE,
-		FIELD_TRAILER,
-		FIELD_TRANSFER_ENCODING,
-		FIELD_UPGRADE,
-	};
-
-	for (size_t i = 0; i < COUNT(ids); i++)
-		if (ids[i] == id)
-			return true;
-	return false;
-}
+static const bool is_always_hop_by_hop[FIELD_ID_COUNT] = {
+	[FIELD_CONNECTION] = true,
+	[FIELD_HTTP2_SETTINGS] = true,
+	[FIELD_KEEP_ALIVE] = true,
+	[FIELD_PROXY_AUTHENTICATE] = true,
+	[FIELD_PROXY_AUTHORIZATION] = true,
+	[FIELD_PROXY_CONNECTION] = true,
+	[FIELD_TE] = true,
+	[FIELD_TRAILER] = true,
+	[FIELD_TRANSFER_ENCODING] = true,
+	[FIELD_UPGRADE] = true,
+};
 
 bool http_is_hop_by_hop(const struct http_head *head, const struct http_field *field)
 {
 	/* The fields that we know by name are the protected ones. */
 	if (field->id != FIELD_OTHER)
-		return is_always_hop_by_hop(field->id);
+		return is_always_hop_by_hop[field->id];
 	return http_has(head, FIELD_CONNECTION) &&
 	       http_list_has(head, FIELD_CONNECTION, http_field_name(head, field));
 }

@@ -7,6 +7,12 @@
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
+/* Most of what is looked at is a name. */
+static bool may_be_address(struct str text)
+{
+	return (text.at[0] >= '0' && text.at[0] <= '9') || memchr(text.at, ':', text.len);
+}
+
 bool addr_parse(struct str text, uint16_t port, struct addr *out)
 {
 	char copy[INET6_ADDRSTRLEN + 1];
@@ -16,7 +22,8 @@ bool addr_parse(struct str text, uint16_t port, struct addr *out)
 
 	if (is_bracketed)
 		text = (struct str){text.at + 1, text.len - 2};
-	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, '\0', text.len))
+	if (text.len == 0 || text.len >= sizeof(copy) || !may_be_address(text) ||
+	    memchr(text.at, '\0', text.len))
 		return false;
 	str_copy(text, copy, sizeof(copy));
 	if (!is_bracketed && inet_pton(AF_INET, copy, &v4) == 1) {

@@ -323,7 +323,9 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 	if (!t->object && ask_disks(t))
 		return TRANSACTION_LOOKUP;
 	if (!t->object) {
-		index_expect_removals(t->worker->server->index, t->key); /* by the fetch */
+		/* By the fetch. */
+		index_expect_removals(t->worker->server->index, t->key);
+		unshared_expect(t->worker->unshared, t->key);
 		if (transaction_find_part(t))
 			return TRANSACTION_DECIDE;
 		t->may_lead = !t->has_joined;
