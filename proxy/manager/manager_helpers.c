@@ -208,8 +208,9 @@ static void write_pool(struct buf *out, const struct helper_pool_row *row)
 	if (row->external)
 		buf_printf(out, "  answers   %zu are kept\n", external_acl_count(row->external));
 	write_state(out, &view);
-	buf_printf(out, "  %6s %8s %9s %10s %10s %8s %7s %9s %9s %9s\n", "child", "pid", "age", "requests",
-		   "replies", "too late", "flight", "p50 ms", "p90 ms", "p99 ms");
+	if (stats->nrunning > 0 || stats->nin_flight > 0)
+		buf_printf(out, "  %6s %8s %9s %10s %10s %8s %7s %9s %9s %9s\n", "child", "pid", "age", "requests",
+			   "replies", "too late", "flight", "p50 ms", "p90 ms", "p99 ms");
 	helper_pool_each_child(row->pool, write_child, out);
 	helper_pool_each_note(row->pool, write_note, out);
 }
