@@ -58,6 +58,8 @@ static void remove_directory(const char *path)
 void fixture_close(struct disk_fixture *fixture)
 {
 	disk_close(fixture->disk);
+	loop_stop(fixture->loop); /* answers that nobody waits for any more are still on their way */
+	loop_run(fixture->loop);
 	loop_destroy(fixture->loop);
 	remove_directory(fixture->directory);
 }
