@@ -77,19 +77,21 @@ enum err users_refresh(struct users *users, struct err_text *why)
 	return ERR_OK;
 }
 
-struct users *users_open(const char *path, struct err_text *why)
+bool users_are_known(const struct users *users)
+{
+	return users->file.is_known;
+}
+
+struct users *users_create(const char *path)
 {
 	struct users *users = mem_zalloc(sizeof(*users));
 
 	users->path = mem_strdup(path);
 	watched_file_init(&users->file, "basic_ncsa_auth", users->path);
-	if (users_refresh(users, why) == ERR_OK)
-		return users;
-	users_close(users);
-	return NULL;
+	return users;
 }
 
-void users_close(struct users *users)
+void users_destroy(struct users *users)
 {
 	if (!users)
 		return;

@@ -4,16 +4,22 @@
  * Threads: one. */
 #ifndef BASIC_NCSA_AUTH_USERS_H
 #define BASIC_NCSA_AUTH_USERS_H
+#include <stdbool.h>
+
 #include "lib/base/err.h"
 
 struct users; /* opaque */
 
-/* NULL and why if the file cannot be read. */
-struct users *users_open(const char *path, struct err_text *why);
-void users_close(struct users *users);
+/* Nothing is read yet. */
+struct users *users_create(const char *path);
+void users_destroy(struct users *users);
 
-/* Reads the file again if it has changed. On failure the old users stay; why, and once standard error, say so. */
+/* Reads the file if it has not been read or has changed. On failure the old users stay; why, and once
+ * standard error, say so. */
 enum err users_refresh(struct users *users, struct err_text *why);
+
+/* Has the file been read at least once? */
+bool users_are_known(const struct users *users);
 
 /* What is stored for name (of several, the first); NULL: no such user. Good until the next refresh.
  */

@@ -2,104 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The helper programs that ship with Bobtail, each over its pipes; and side by side with Squid's of the
 same name, where those are installed. What is not built or installed is skipped, and said."""
-import base64
 import hashlib
-import hmac
-import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
-from bobtail import SKIP, expect, finish, free_ports
-
-SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
-PATIENCE = 30
-
-
-def run(command, lines):
-    """What it says to these lines, without blanks at the ends of lines, and its messages."""
-    text = lines if isinstance(lines, bytes) else "".join(f"{line}\n" for line in lines).encode()
-    done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, check=False)
-    said = [line.rstrip(" ") for line in done.stdout.decode("latin-1").split("\n")]
-    return said[:-1], done.stderr.decode("latin-1")
-
-
-class Folder:
-    """Files for the programs."""
-
-    def __init__(self):
-        self.path = tempfile.mkdtemp(prefix="bobtail-bundled.")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *details):
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def file(self, name, text=None):
-        path = os.path.join(self.path, name)
-        if text is not None:
-            with open(path + ".new", "w", encoding="latin-1") as file:
-                file.write(text)
-            os.rename(path + ".new", path)
-        return path
-
-
-class Talk:
-    """A program that is asked one question after the other."""
-
-    def __init__(self, *command):
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *details):
-        self.process.stdin.close()
-        self.process.wait(PATIENCE)
-        self.process.stdout.close()
-
-    def ask(self, question):
-        self.process.stdin.write(question.encode("latin-1") + b"\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().decode("latin-1").rstrip()
-
-
-def same_as_squids(name, options, questions):
-    """Our program's answers are those of Squid's."""
-    squids = os.path.join(SQUIDS, name)
-    if not os.access(squids, os.X_OK):
-        print(f"skipped: {squids} is not there", file=sys.stderr)
-        return
-    ours, theirs = run([f"./{name}", *options], questions)[0], run([squids, *options], questions)[0]
-    for question, our, their in zip(questions, ours, theirs):
-        if our != their:
-            expect(f"{name}: {question!r}", False, (our, their))
-    expect(f"{name} answers as Squid's", len(ours) == len(theirs) == len(questions), (ours, theirs))
-
-
-def survives(name, command, question, answer):
-    """Hostile lines get an answer each, and the next question its own."""
-    lines = b"7 " + b"a" * 1000000 + b"\n" + b"x\0y\n" + b"%zz%\xff\n" + question.encode()
-    said, _ = run(command, lines)
-    expect(f"{name}: a line too long", "BH message=" in said[0], said)
-    expect(f"{name}: a NUL", "BH message=" in said[1], said)
-    expect(f"{name}: one answer a line, the last without its end", len(said) == 4, said)
-    expect(f"{name}: the one after", said[-1] == answer, said)
-
-
-def names_the_missing_file(name, command, path, question):
-    said, messages = run(command, [question] * 2)
-    expect(f"{name}: BH while {path} is missing", len(said) == 2 and "BH message=" in said[0], said)
-    expect(f"{name}: the answer names the file", path in said[0], said)
-    expect(f"{name}: it is said once", messages.count(path) == 1, messages)
+from bundled_programs import PATIENCE, SQUIDS, Folder, Talk, expect, names_the_missing_file, run, same_as_squids, survives
+from json_web_tokens import json_web_tokens
+from bobtail import SKIP, finish, free_ports
 
 
 def store_ids():
@@ -311,6 +224,18 @@ def database(path, text=DATABASE):
     return path
 
 
+def passwords():
+    """What is in htpasswd's files is tests/unit/helpers/password_test.c's."""
+    lines = "joe:$apr1$P8usp7pN$6yMJQ8Cb5wGbShVsAQVy..\n"
+    questions = ["joe s3cret", "joe s3%63ret", "joe x", "jim x", "joe", "", " x", "joe ", "1 joe s3cret"]
+    with Folder() as folder:
+        path = folder.file("passwd", lines)
+        same_as_squids("basic_ncsa_auth", [path], questions)
+        survives("basic_ncsa_auth", ["./basic_ncsa_auth", path], "joe s3cret", "OK")
+        missing = folder.file("none")
+        names_the_missing_file("basic_ncsa_auth", ["./basic_ncsa_auth", missing], missing, "joe x")
+
+
 def sqlite_passwords():
     program = "./basic_sqlite_auth"
     wrong, nobody = 'ERR message="Wrong password"', 'ERR message="No such user"'
@@ -358,143 +283,6 @@ def sqlite_acl():
         survives("ext_sqlite_acl", command, "192.0.2.2 joe", "ERR")
         missing = folder.file("none")
         names_the_missing_file("ext_sqlite_acl", [program, missing, *query], missing, "a b")
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def openssl(*arguments, text=b""):
-    return subprocess.run(["openssl", *arguments], input=text, capture_output=True, check=True).stdout
-
-
-class Key:
-    """A private key of openssl's, its JWK, and what it signs."""
-
-    def __init__(self, folder, name, kind, *options):
-        self.path, self.name, self.is_ec = folder.file(name), name, kind == "EC"
-        openssl("genpkey", "-algorithm", kind, *options, "-out", self.path)
-        der = openssl("pkey", "-in", self.path, "-pubout", "-outform", "DER")
-        if kind == "RSA":
-            modulus = openssl("rsa", "-in", self.path, "-noout", "-modulus").split(b"=")[1].strip()
-            self.jwk = {"kty": "RSA", "n": base64url(bytes.fromhex(modulus.decode())), "e": "AQAB"}
-        elif kind == "EC":
-            x, y = der[-64:-32], der[-32:]
-            self.jwk = {"kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y)}
-        else:
-            self.jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64url(der[-32:])}
-        self.jwk["kid"] = name
-
-    def sign(self, text):
-        if self.jwk["kty"] == "OKP":
-            with open(self.path + ".in", "wb") as file:
-                file.write(text)
-            return openssl("pkeyutl", "-sign", "-inkey", self.path, "-rawin", "-in", self.path + ".in")
-        signature = openssl("dgst", "-sha256", "-sign", self.path, text=text)
-        if not self.is_ec:
-            return signature
-        numbers, at = b"", 2  # DER: 30 LEN 02 LEN r 02 LEN s
-        for _ in range(2):
-            end = at + 2 + signature[at + 1]
-            numbers += signature[at + 2 : end].lstrip(b"\0").rjust(32, b"\0")
-            at = end
-        return numbers
-
-
-def token_of(sign, header, claims):
-    """claims: a dict, or JSON as it is."""
-    text = claims if isinstance(claims, str) else json.dumps(claims)
-    parts = base64url(json.dumps(header).encode()) + "." + base64url(text.encode())
-    return parts + "." + base64url(sign(parts.encode()))
-
-
-def hs256(secret):
-    return lambda text: hmac.new(secret, text, hashlib.sha256).digest()
-
-
-def json_web_tokens():
-    now = int(time.time())
-    claims = {"sub": "joe", "exp": now + 600, "iss": "https://id.example", "aud": ["a", "w"], "scope": "r w"}
-    secret = b"s" * 32
-    with Folder() as folder:
-        rsa = Key(folder, "rsa", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
-        small = Key(folder, "small", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")
-        curve = Key(folder, "ec", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
-        edwards = Key(folder, "ed", "ED25519")
-        keys = [rsa.jwk, small.jwk, curve.jwk, edwards.jwk, {"kty": "oct", "kid": "h", "k": base64url(secret)}]
-        keys += [{"kty": "oct", "kid": "short", "k": base64url(b"short")}, {"kty": "new"}, 7]
-        keys += [{"kty": "oct", "use": "enc", "kid": "enc", "k": base64url(b"e" * 32)}]
-        path = folder.file("keys", json.dumps({"keys": keys}))
-        command = ["./bearer_jwt_auth", "-k", path, "-i", "https://id.example", "-a", "w", "-s", "r"]
-
-        def good(name, header, sign):
-            said, _ = run(command, [token_of(sign, header, claims)])
-            expect(f"JWT: {name}", said[0].startswith('OK user="joe" ttl='), said)
-
-        def bad(name, token, why, error="invalid_token"):
-            said, _ = run(command, ["5 " + token + " 192.0.2.1"])
-            expect(f"JWT: {name}", said == [f'5 ERR error={error} message="{why}"'], said)
-
-        good("HS256", {"alg": "HS256", "kid": "h"}, hs256(secret))
-        good("no kid", {"alg": "HS256"}, hs256(secret))
-        good("RS256", {"alg": "RS256", "kid": "rsa"}, rsa.sign)
-        good("ES256", {"alg": "ES256", "kid": "ec"}, curve.sign)
-        good("EdDSA", {"alg": "EdDSA", "kid": "ed"}, edwards.sign)
-        header, sign = {"alg": "HS256"}, hs256(secret)
-        forged = "bad signature"
-        for alg in ("none", "None", "", "HS257"):
-            bad(f"alg {alg}", token_of(lambda _: b"", {"alg": alg}, claims), forged)
-        modulus = base64.urlsafe_b64decode(rsa.jwk["n"] + "==")
-        public = openssl("pkey", "-in", rsa.path, "-pubout")
-        for guess in (public, modulus, rsa.jwk["n"].encode()):
-            bad("a public key as a secret", token_of(hs256(guess), {"alg": "HS256", "kid": "rsa"}, claims), forged)
-        bad("another's kid", token_of(sign, {"alg": "HS256", "kid": "rsa"}, claims), forged)
-        bad("an RSA key that is too small", token_of(small.sign, {"alg": "RS256", "kid": "small"}, claims), forged)
-        bad("a secret that is too short", token_of(hs256(b"short"), {"alg": "HS256", "kid": "short"}, claims), forged)
-        bad("a key for encryption", token_of(hs256(b"e" * 32), {"alg": "HS256", "kid": "enc"}, claims), forged)
-        bad("crit", token_of(sign, {"alg": "HS256", "crit": ["x"]}, claims), forged)
-        bad("alg as a number", token_of(sign, {"alg": 256}, claims), forged)
-        for change, why in (
-            ({"exp": now - 3600}, "expired"), ({"exp": str(now + 600)}, "bad claims"),
-            ({"nbf": now + 600}, "not valid yet"), ({"iss": "https://evil.example"}, "another issuer"),
-            ({"iss": ["https://id.example"]}, "another issuer"), ({"aud": "x"}, "another audience"),
-            ({"sub": ""}, "no user"), ({"sub": 7}, "bad claims"), ({"sub": "a\nOK user=b"}, "bad claims"),
-            ({"sub": "a\0b"}, "bad claims"), ({"sub": "a" * 1000}, "bad claims"),
-        ):
-            bad(f"{change}"[:60], token_of(sign, header, {**claims, **change}), why)
-        for absent, why in (("exp", "exp is missing"), ("iss", "another issuer"), ("aud", "another audience"),
-                            ("sub", "no user")):
-            less = {name: value for name, value in claims.items() if name != absent}
-            bad(f"no {absent}", token_of(sign, header, less), why)
-        bad("no scope", token_of(sign, header, {**claims, "scope": "x"}), "a scope is missing", "insufficient_scope")
-        bad("a claim twice", token_of(sign, header, json.dumps(claims)[:-1] + ', "sub": "ann"}'), "bad claims")
-        bad("no JSON", token_of(sign, header, "{"), "bad claims")
-        bad("deep JSON", token_of(sign, header, '{"a":' * 3000 + "1" + "}" * 3000), "bad claims")
-        whole = token_of(sign, header, claims)
-        head, payload, signature = whole.split(".")
-        bad("another payload", f"{head}.{payload[:-4]}AAAA.{signature}", forged)
-        bad("half a signature", f"{head}.{payload}.{signature[:32]}", forged)
-        for text in ("x", "a.b", "...", f"{whole}.x", f"{whole}=", f"{head}.{payload}", "!.!.!", "a" * 40000):
-            bad(text[:20], text, "no JWT")
-        more = ["-u", "email", "-n", "scope", "-n", "aud"]
-        token = token_of(sign, header, {**claims, "email": 'j"oe@example'})
-        said, messages = run([*command, *more], [token])
-        passed_on = 'user="j\\"oe@example"', 'scope="r w"', 'aud="[\\"a\\",\\"w\\"]"'
-        expect("claims that are passed on", all(text in said[0] for text in passed_on), said)
-        expect("keys that are of no use are named", messages.count("left out") == 4, messages)
-        survives("bearer_jwt_auth", command, "a.b", 'ERR error=invalid_token message="no JWT"')
-        with Talk(*command) as talk:
-            expect("before the change of keys", talk.ask(whole).startswith("OK"))
-            folder.file("keys", '{"keys": []}')
-            expect("keys that are taken away", talk.ask(whole).startswith("ERR"))
-            folder.file("keys", json.dumps({"keys": keys}))
-            expect("and given back", talk.ask(whole).startswith("OK"))
-            folder.file("keys", "{")
-            expect("a broken file changes nothing", talk.ask(whole).startswith("OK"))
-        said, _ = run(command, [whole])
-        expect("BH while the file is broken", path in said[0] and "BH" in said[0], said)
-        missing = folder.file("none")
-        names_the_missing_file("bearer_jwt_auth", ["./bearer_jwt_auth", "-k", missing], missing, whole)
 
 
 def is_built(name):
@@ -612,7 +400,7 @@ def main():
         print("skipped: the programs are not built here")
         sys.exit(SKIP)
     for test in (
-        store_ids, url_rewrites, users_and_addresses, sessions, digests, daemon_log, sqlite_passwords,
+        store_ids, url_rewrites, users_and_addresses, sessions, digests, daemon_log, passwords, sqlite_passwords,
         sqlite_acl, json_web_tokens, pam, ldap,
     ):
         test()

@@ -47,6 +47,17 @@ SQUIDS_OWN = (
     ("--kind store_id --concurrency 4", "storeid_file_rewrite", "/dev/null"),
     ("--kind url_rewrite", "url_fake_rewrite"),
 )
+OURS = (
+    ("--kind basic", "basic_ncsa_auth", "/dev/null"),
+    ("--kind digest --concurrency 9", "digest_file_auth", "/dev/null"),
+    ("--kind external --concurrency 9", "ext_session_acl"),
+    ("--kind external", "ext_file_userip_acl", "-f", "/dev/null"),
+    ("--kind external --concurrency 9", "ext_sqlite_acl", "-c", ":memory:", "SELECT", "1"),
+    ("--kind bearer --concurrency 9", "bearer_jwt_auth", "-k", "/dev/null"),
+    ("--concurrency 9", "url_rewrite_rules", "/dev/null"),
+    ("--kind store_id", "storeid_file_rewrite", "/dev/null"),
+    ("--kind log", "log_file_daemon"),
+)
 TAUGHT = {"url_rewrite", "store_id", "external", "basic", "digest", "bearer", "ntlm"}
 WRONG_USE = ("--kind nothing", "--concurrency x", "--kind log --concurrency 3")
 
@@ -88,6 +99,12 @@ def squids_own(options, *command):
     expect(command[0], got == 0, report)
 
 
+def ours(options, name, *words):
+    """Each bundled program is fit, whatever it finds in its files."""
+    got, report, _ = examine(options, f"./{name}", *words)
+    expect(f"{name} {options}", got == 0, report)
+
+
 def transcripts():
     """(kind, {question: answer}) of each that docs/HELPERS.md shows."""
     kinds = {"url_rewrite_program": "url_rewrite", "store_id_program": "store_id", "external_acl_type": "external"}
@@ -127,6 +144,7 @@ def main():
         for options in ("", "--concurrency 20"):
             tasks += [pool.submit(sample, options, SAMPLES + end) for end in (".py", ".sh")]
         tasks += [pool.submit(squids_own, *row) for row in SQUIDS_OWN]
+        tasks += [pool.submit(ours, *row) for row in OURS]
         tasks += [pool.submit(wrong_use, row) for row in WRONG_USE]
         taught = list(transcripts())
         expect("the page shows each kind", {kind for kind, _ in taught} == TAUGHT, str(taught))

@@ -95,8 +95,10 @@ static void file_is_read_again_when_it_changes(void **state)
 	close(fd);
 	write_file(path, "# comment:x\njoe:first:Joe\njoe:second\r\nempty:\nno colon\n:x\n"
 			 "ann:a \nlast:l");
-	users = users_open(path, &why);
-	assert_non_null(users);
+	users = users_create(path);
+	assert_false(users_are_known(users));
+	assert_int_equal(users_refresh(users, &why), ERR_OK);
+	assert_true(users_are_known(users));
 	assert_string_equal(users_find(users, "joe"), "first");
 	assert_string_equal(users_find(users, "ann"), "a");
 	assert_string_equal(users_find(users, "last"), "l");
@@ -111,8 +113,11 @@ static void file_is_read_again_when_it_changes(void **state)
 	unlink(path);
 	assert_int_equal(users_refresh(users, &why), ERR_IO);
 	assert_string_equal(users_find(users, "joe"), "another");
-	users_close(users);
-	assert_null(users_open("/nonexistent/passwd", &why));
+	users_destroy(users);
+	users = users_create("/nonexistent/passwd");
+	assert_int_equal(users_refresh(users, &why), ERR_IO);
+	assert_false(users_are_known(users));
+	users_destroy(users);
 }
 
 int main(void)
