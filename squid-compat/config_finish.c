@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "squid-compat/config_internal.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "lib/base/check.h"
 #include "squid-compat/access_log.h"
 #include "squid-compat/acl.h"
+#include "squid-compat/config_show.h"
 #include "squid-compat/deny_info.h"
 #include "squid-compat/error_page.h"
 #include "squid-compat/external_acl_config.h"
@@ -223,6 +225,39 @@ static void finish_tls_outgoing(struct reading *reading)
 	tls_outgoing_finish(config->tls_outgoing, reading->world, &config->arena_, reading->report);
 }
 
+static bool line_has_secret(const struct directive *directive, const struct config_line *line)
+{
+	struct str text = str_of(line->text), word;
+
+	for (unsigned i = 0; str_word(&text, &word); i++)
+		if (config_has_secret(directive, i, word))
+			return true;
+	return false;
+}
+
+/* Once for each file, at the first such line of a directive. */
+static void warn_of_open_secrets(struct reading *reading)
+{
+	static const char *const names[] = {"cachemgr_passwd", "cache_peer", "https_port",
+	                                    "tls_outgoing_options"};
+	const char *told = NULL;
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const struct directive *directive = directive_find(str_of(names[i]));
+		const struct config_line *line = reading->config->lines[directive_number(directive)];
+
+		for (; line; line = line->next) {
+			if (!line->file || line->file == told || !line_has_secret(directive, line) ||
+			    reading->world->may(line->file, WORLD_IS_PRIVATE) != EPERM)
+				continue;
+			report_say(reading->report, REPORT_WARNING,
+			           "anybody may read %s, which has a password in line %d",
+			           line->file, line->number);
+			told = line->file;
+		}
+	}
+}
+
 void config_finish(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -244,4 +279,5 @@ void config_finish(struct reading *reading)
 	finish_error_pages(reading);
 	acl_set_seal(config->acls, reading->report);
 	finish_ports(reading);
+	warn_of_open_secrets(reading);
 }

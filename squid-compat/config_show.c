@@ -57,24 +57,28 @@ static bool show_default(const struct config *config, const struct directive *di
 
 static const char mask[] = "********";
 
-/* login=USER:PASSWORD and sslpassword=… of a word; others as they are. */
-static void show_word(struct str word, struct buf *out)
-{
-	static const struct str secrets[] = {STR("login="), STR("sslpassword=")};
-
-	for (size_t i = 0; i < COUNT(secrets); i++)
-		if (str_starts_with(word, secrets[i]) &&
-		    (i > 0 || str_find_char(word, ':') < word.len)) {
-			buf_printf(out, "%.*s%s", STR_ARG(secrets[i]), mask);
-			return;
-		}
-	buf_add_str(out, word);
-}
-
 static bool is_password(const struct directive *directive, unsigned i, struct str word)
 {
 	return i == 1 && str_eq(str_of(directive->name), STR("cachemgr_passwd")) &&
 	       !str_eq(word, STR("none")) && !str_eq(word, STR("disable"));
+}
+
+bool config_has_secret(const struct directive *directive, unsigned i, struct str word)
+{
+	return is_password(directive, i, word) || str_starts_with(word, STR("sslpassword=")) ||
+	       (str_starts_with(word, STR("login=")) && str_find_char(word, ':') < word.len);
+}
+
+static void show_word(const struct directive *directive, unsigned i, struct str word,
+		      struct buf *out)
+{
+	if (!config_has_secret(directive, i, word)) {
+		buf_add_str(out, word);
+		return;
+	}
+	if (!is_password(directive, i, word))
+		buf_add_str(out, str_first(word, str_find_char(word, '=') + 1));
+	buf_add_str(out, STR(mask));
 }
 
 static void show_masked(const struct directive *directive, struct str text, struct buf *out)
@@ -89,10 +93,7 @@ static void show_masked(const struct directive *directive, struct str text, stru
 		}
 		if (i > 0)
 			buf_add_char(out, ' ');
-		if (is_password(directive, i, word))
-			buf_add_str(out, STR(mask));
-		else
-			show_word(word, out);
+		show_word(directive, i, word, out);
 	}
 }
 

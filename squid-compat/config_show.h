@@ -8,6 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "squid-compat/config.h"
+#include "squid-compat/directives.h"
 
 /* Line i of what is shown, from 0 on: `DIRECTIVE VALUE` and, apart by a tab, "# FILE:LINE" or
  * "# default". Lines that a later one replaced are left out, and so are directives that have no effect
@@ -21,5 +22,8 @@ struct config_cursor {
 };
 bool config_show_next(const struct config *config, struct config_cursor *cursor,
 		      bool hides_secrets, struct buf *out);
+
+/* Word i of a line of the directive (0: its name) is or holds a password. */
+bool config_has_secret(const struct directive *directive, unsigned i, struct str word);
 
 #endif

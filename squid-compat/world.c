@@ -20,8 +20,11 @@ static int system_may(const char *path, int mode)
 {
 	struct stat st;
 
-	if (mode == WORLD_IS_GUARDED)
-		return stat(path, &st) == 0 && (st.st_mode & S_IWOTH) ? EPERM : 0;
+	if (mode == WORLD_IS_GUARDED || mode == WORLD_IS_PRIVATE)
+		return stat(path, &st) == 0 &&
+				       (st.st_mode & (mode == WORLD_IS_GUARDED ? S_IWOTH : S_IROTH))
+			       ? EPERM
+			       : 0;
 	if (access(path, mode) != 0)
 		return errno;
 	return mode == X_OK && stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;

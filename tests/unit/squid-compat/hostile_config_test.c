@@ -208,6 +208,39 @@ static void only_regular_files_are_read(void **state)
 	mem_free(fifo);
 }
 
+static void passwords_that_anybody_may_read_are_warned_of(void **state)
+{
+	static const struct {
+		const char *text;
+		mode_t mode;
+		bool is_warned_of;
+	} cases[] = {
+		{"cachemgr_passwd x all\n", 0644, true},
+		{"cachemgr_passwd x all\n", 0640, false},
+		{"cachemgr_passwd none all\ncache_peer h parent 80 0 login=PASS\n", 0644, false},
+		{"cache_peer h parent 80 0 login=a:b\n", 0644, true},
+	};
+	char path[] = "/tmp/bobtail-test.XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *printed;
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, cases[i].text, strlen(cases[i].text), 0),
+				 strlen(cases[i].text));
+		assert_int_equal(fchmod(fd, cases[i].mode), 0);
+		parse(NULL, path, &printed);
+		if (!!strstr(printed, "anybody may read /tmp/bobtail-test") != cases[i].is_warned_of)
+			fail_msg("%s%s", cases[i].text, printed);
+		mem_free(printed);
+	}
+	close(fd);
+	unlink(path);
+}
+
 /* 3,000 sites of ten lines each. */
 static void many_sites_are_read_soon(void **state)
 {
@@ -241,6 +274,7 @@ int main(void)
 		cmocka_unit_test(each_fault_is_told_with_place_and_reason),
 		cmocka_unit_test(bytes_of_any_kind_are_read_or_refused),
 		cmocka_unit_test(only_regular_files_are_read),
+		cmocka_unit_test(passwords_that_anybody_may_read_are_warned_of),
 		cmocka_unit_test(many_sites_are_read_soon),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
