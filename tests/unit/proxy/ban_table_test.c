@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "lib/base/check.h"
 #include "proxy/limits/ban_table.h"
@@ -129,6 +131,58 @@ static void the_table_is_bounded(void **state)
 	ban_table_destroy(table);
 }
 
+enum { NREADERS = 2, NCHANGES = 20000, NNEIGHBOURS = 64 };
+
+struct crowd {
+	struct ban_table *table;
+	atomic_bool is_over;
+	atomic_uint nmissed;
+};
+
+static void *look_up(void *user)
+{
+	struct crowd *crowd = user;
+
+	while (!atomic_load(&crowd->is_over))
+		if (!has(crowd->table, "192.0.2.7", NOW_S) || has(crowd->table, "192.0.2.8", NOW_S))
+			atomic_fetch_add(&crowd->nmissed, 1);
+	return NULL;
+}
+
+/* Neighbours come and go, and the ban itself is written again and again. */
+static void change(struct ban_table *table)
+{
+	struct ban ban = {.until_s = NOW_S + 10, .prefix.nbits = 128};
+
+	for (unsigned i = 0; i < NCHANGES; i++) {
+		uint32_t n = i % NNEIGHBOURS;
+
+		memcpy(ban.prefix.ip + 12, &n, sizeof(n));
+		if (i / NNEIGHBOURS % 2 == 0)
+			ban_table_add(table, &ban);
+		else
+			ban_table_remove(table, &ban.prefix);
+		add(table, "192.0.2.7", NOW_S + 10 + i);
+	}
+}
+
+static void look_ups_never_miss_what_is_there(void **state)
+{
+	struct crowd crowd = {.table = ban_table_create()};
+	pthread_t readers[NREADERS];
+
+	(void)state;
+	add(crowd.table, "192.0.2.7", NOW_S + 10);
+	for (unsigned i = 0; i < NREADERS; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, look_up, &crowd), 0);
+	change(crowd.table);
+	atomic_store(&crowd.is_over, true);
+	for (unsigned i = 0; i < NREADERS; i++)
+		pthread_join(readers[i], NULL);
+	assert_int_equal(atomic_load(&crowd.nmissed), 0);
+	ban_table_destroy(crowd.table);
+}
+
 static void events_count_within_their_window(void **state)
 {
 	struct event_table *table = event_table_create();
@@ -149,6 +203,7 @@ int main(void)
 		cmocka_unit_test(a_ban_holds_for_its_prefix_and_its_time),
 		cmocka_unit_test(what_is_taken_back_is_forgotten),
 		cmocka_unit_test(the_table_is_bounded),
+		cmocka_unit_test(look_ups_never_miss_what_is_there),
 		cmocka_unit_test(events_count_within_their_window),
 	};
 
