@@ -233,11 +233,15 @@ static void write_rest(const struct wishes *wishes, struct buf *out)
 
 /* ---- */
 
+/* path NULL or "-": to stdout. */
 static int put(struct str text, const char *path)
 {
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : STDOUT_FILENO;
+	int fd;
 	int error = 0;
 
+	if (path && strcmp(path, "-") == 0)
+		path = NULL;
+	fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : STDOUT_FILENO;
 	if (fd < 0)
 		return ctl_fail("%s: %s", path, strerror(errno));
 	while (text.len > 0 && error == 0) {
