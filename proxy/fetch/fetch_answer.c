@@ -136,6 +136,15 @@ static bool is_unasked_304(const struct fetch *fetch)
 	       !http_has(asked, FIELD_IF_NONE_MATCH) && !http_has(asked, FIELD_IF_MODIFIED_SINCE);
 }
 
+/* A part, and the whole was asked for: whoever takes it for the whole is deceived. RFC 9110 §15.3.7. */
+static bool is_unasked_206(const struct fetch *fetch)
+{
+	const struct fetch_order *order = &fetch->order;
+
+	return fetch->response.status == 206 && !order->fill.partial &&
+	       (order->withholds_range || !http_has(&fetch_request(fetch)->head, FIELD_RANGE));
+}
+
 /* RFC 9110 §15.2: to the client that this fetch is for. */
 static void pass_interim(struct fetch *fetch)
 {
@@ -228,7 +237,7 @@ static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 
 	if (response->status == 101 && is_switch(fetch))
 		return switched(fetch, rest);
-	if (response->status == 101 || is_unasked_304(fetch))
+	if (response->status == 101 || is_unasked_304(fetch) || is_unasked_206(fetch))
 		return head_broken(fetch, ERROR_INVALID_RESP);
 	if (response->status >= 200) {
 		enum fetch_state next;

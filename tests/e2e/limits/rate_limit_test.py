@@ -5,6 +5,7 @@ reload that leaves their line alone. SECONDS (4) is how long the abuser goes on.
 import os
 import signal
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -71,19 +72,21 @@ def abuse(result):
     client.close()
 
 
-def behave(number, statuses):
+def behave(number, statuses, times):
     client = Client(f"127.0.1.{number + 1}")
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
+        began = time.monotonic()
         statuses.append(client.get()[0])
+        times.append(time.monotonic() - began)
         time.sleep(0.5)
     client.close()
 
 
 def check_abuser(proxy):
-    result, statuses = {}, []
+    result, statuses, times = {}, [], []
     threads = [threading.Thread(target=abuse, args=(result,))]
-    threads += [threading.Thread(target=behave, args=(i, statuses)) for i in range(NOTHERS)]
+    threads += [threading.Thread(target=behave, args=(i, statuses, times)) for i in range(NOTHERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -95,6 +98,7 @@ def check_abuser(proxy):
         bobtail.expect("and not less", result["served"] >= entitled * 0.95 - 1, result)
     bobtail.expect("all else is 429", result["served"] + result["refused"] == result["asked"], result)
     bobtail.expect("the others get all", set(statuses) == {200}, statuses)
+    bobtail.expect("and wait for nobody", statistics.median(times) < 0.2, sorted(times))
     nlines = proxy.output().count("rate_limit each")
     bobtail.expect("refusals are told of, not each", 1 <= nlines <= 2 + SECONDS / 10, nlines)
 
