@@ -296,10 +296,23 @@ static void translate(struct str word, struct buf *out)
 }
 
 /* Certificates: %USER_CERT_CN and %USER_CA_CERT_CN say what a client's certificate says. */
-static bool is_certificate(struct str word)
+static bool translate_certificate(struct str word, struct buf *out)
 {
-	return str_starts_with(word, STR("%USER_CERT_")) ||
-	       str_starts_with(word, STR("%USER_CA_CERT_"));
+	static const struct {
+		struct str old, code;
+	} prefixes[] = {
+		{STR("%USER_CERT_"), STR("%_user_cert{")},
+		{STR("%USER_CA_CERT_"), STR("%_ca_cert{")},
+	};
+
+	for (size_t i = 0; i < COUNT(prefixes); i++)
+		if (str_starts_with(word, prefixes[i].old)) {
+			buf_add_str(out, prefixes[i].code);
+			buf_add_str(out, str_from(word, prefixes[i].old.len));
+			buf_add_char(out, '}');
+			return true;
+		}
+	return false;
 }
 
 /* All words that begin with %, a blank behind each, and %DATA at the end unless it is among them (then
@@ -317,9 +330,7 @@ static void join_format(struct external_line *line, struct buf *out)
 		has_data |= str_starts_with(word, STR("%DATA"));
 		line->type->wants_user |= str_starts_with(word, STR("%LOGIN")) ||
 					  str_eq(word, STR("%ul"));
-		if (is_certificate(word))
-			buf_add_str(out, STR("%_certificate"));
-		else
+		if (!translate_certificate(word, out))
 			translate(word, out);
 		buf_add_char(out, ' ');
 	}

@@ -12,6 +12,8 @@
 #include "lib/net/addr.h"
 #include "squid-compat/log_tags.h"
 
+struct tls_peer; /* lib/net/tls_identity.h */
+
 /* A request line at one point of its way: as the client sent it (after the URL was rebuilt), as it
  * stands after rewriting, as it went to the server. */
 struct log_request {
@@ -84,6 +86,7 @@ struct log_facts {
 	uint64_t transaction;   /* %master_xaction */
 	struct str tls_version, tls_cipher, tls_sni; /* %tls::>negotiated_version ... */
 	struct str tls_subject, tls_issuer; /* of the client's certificate */
+	const struct tls_peer *tls_peer;    /* likewise, its attributes; NULL: it has shown none */
 };
 
 #endif

@@ -25,7 +25,8 @@ enum { LOGFORMAT_MAX_VALUE = 8192, LOGFORMAT_MAX_ASKED_VALUE = 65536 };
 const struct logformat *logformat_compile(struct str text, struct arena *arena,
 					  struct report *report);
 
-/* A question to a helper of external ACLs: the codes _acl, _data and _certificate are known too. What
+/* A question to a helper of external ACLs: the codes _acl, _data,
+ * _user_cert{ATTRIBUTE}, _ca_cert{ATTRIBUTE} and _certificate are known too. What
  * has no encoding of its own is quoted by %XX, so that it stays one word; what is escaped already stays.
  * (So it is in Squid with quote=shell, too.) */
 const struct logformat *logformat_compile_question(struct str text, struct arena *arena,

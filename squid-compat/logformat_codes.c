@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/base/check.h"
+#include "lib/net/tls_identity.h"
 
 /* ---- getters that read one field, which the row names */
 
@@ -440,6 +441,31 @@ GETTER(get_server_body_bytes)
 		set_number(value, (int64_t)facts->server_body_bytes);
 }
 
+/* ---- certificates: an attribute by its name, "DN" for all of it */
+
+static void set_attribute(const struct tls_identity *identity, const struct log_item *item,
+			  struct log_value *value)
+{
+	const struct str *text = tls_identity_next(identity, item->text, NULL);
+
+	if (text)
+		set_text(value, *text);
+}
+
+GETTER(get_user_attribute)
+{
+	(void)code;
+	if (facts->tls_peer)
+		set_attribute(&facts->tls_peer->subject, item, value);
+}
+
+GETTER(get_ca_attribute)
+{
+	(void)code;
+	if (facts->tls_peer)
+		set_attribute(&facts->tls_peer->issuer, item, value);
+}
+
 /* ---- annotations */
 
 GETTER(get_notes)
@@ -577,6 +603,8 @@ static const struct log_code codes[] = {
 	ROW("note", get_notes, 0, NOTE, BLOCK, LOG_CODE_MIME, NULL),
 	ROW("_acl", get_text, FACT(acl_name), NONE, RAW, LOG_CODE_INTERNAL, NULL),
 	ROW("_data", get_text, FACT(acl_data), NONE, RAW, LOG_CODE_INTERNAL, NULL),
+	ROW("_user_cert", get_user_attribute, 0, MAY, URL_KEEP, LOG_CODE_INTERNAL, NULL),
+	ROW("_ca_cert", get_ca_attribute, 0, MAY, URL_KEEP, LOG_CODE_INTERNAL, NULL),
 	ROW("_certificate", NULL, 0, NONE, RAW, LOG_CODE_INTERNAL | LOG_CODE_UNFILLED, NULL),
 	/* TLS; "ssl::" is read as "tls::" */
 	TEXT("tls::>sni", tls_sni),

@@ -198,6 +198,7 @@ static void fill_tls(struct transaction *t, struct log_facts *facts)
 	facts->tls_sni = arena_str(&t->arena, str_of(tls.sni));
 	if (!peer)
 		return;
+	facts->tls_peer = peer;
 	facts->tls_subject = peer->subject.dn;
 	facts->tls_issuer = peer->issuer.dn;
 	user = tls_identity_next(&peer->subject, STR("CN"), NULL);

@@ -27,6 +27,10 @@ BOB = CA.issue("bob", ["bob.example"], subject="/C=FI/O=Example/CN=Bob")
 REVOKED = CA.issue("revoked", ["revoked.example"])
 MALLORY = STRANGER.issue("mallory", ["mallory.example"], subject="/C=FI/O=Example/CN=Alice")
 CRL = CA.revoke("revoked")
+with open(f"{FOLDER}/asked", "w", encoding="utf-8") as helper:
+    helper.write('#!/bin/sh\nwhile read -r line; do echo "$line" >>"$0.notes"; case $line in -*) echo ERR ;;'
+                 ' *) echo OK ;; esac; done\n')
+os.chmod(f"{FOLDER}/asked", 0o755)
 MUST, MAY, DELAYED, OPEN, HTTP, ORIGIN = bobtail.free_ports(6)
 
 CONFIG = f"""
@@ -42,6 +46,10 @@ acl finns urlpath_regex ^/2$
 acl finnish user_cert C FI
 http_access deny private !alice
 http_access deny finns !finnish
+external_acl_type asked children-max=1 %USER_CERT_CN %USER_CERT_C %USER_CA_CERT_CN %USER_CERT_ST {FOLDER}/asked
+acl asked external asked
+acl third urlpath_regex ^/3$
+http_access deny third !asked
 http_access allow all
 cache_mem 16 MB
 logformat who %ssl::>negotiated_version %ssl::>negotiated_cipher %ssl::>sni %us %ssl::>cert_subject %ssl::>cert_issuer
@@ -87,6 +95,13 @@ def acls_see_the_names():
     assert status(DELAYED, ALICE, "/1") == 403
 
 
+def helpers_are_told_the_names():
+    assert status(MUST, ALICE, "/3") == 200
+    assert status(MAY, None, "/3") == 403
+    with open(f"{FOLDER}/asked.notes", encoding="utf-8") as file:
+        assert file.read().splitlines() == ["Alice FI ca%20of%20the%20test - -", "- - - - -"]
+
+
 def sessions_keep_the_names_and_their_port():
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         made = context(CA, version, ALICE)
@@ -121,7 +136,7 @@ def logs_name_the_client():
     eventually("the access log names who asked", is_there, 10)
 
 
-TESTS = [lets_in_whom_the_ca_vouches_for, acls_see_the_names,
+TESTS = [lets_in_whom_the_ca_vouches_for, acls_see_the_names, helpers_are_told_the_names,
          sessions_keep_the_names_and_their_port, logs_name_the_client]
 
 
