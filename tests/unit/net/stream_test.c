@@ -364,6 +364,23 @@ static void an_idle_stream_is_stale_once_the_peer_acts(void **state)
 	assert_true(stream_is_stale(&pair.stream));
 }
 
+/* Only what has been read until it was empty, and is watched since, can be known to be quiet. */
+static void a_stream_was_quiet_until_the_loop_hears_of_it(void **state)
+{
+	char byte;
+
+	(void)state;
+	assert_false(stream_was_quiet(&pair.stream));
+	assert_int_equal(stream_read(&pair.stream, &byte, 1), STREAM_WAIT);
+	run_for(1);
+	assert_true(stream_was_quiet(&pair.stream));
+	peer_sends("x");
+	assert_true(stream_is_stale(&pair.stream)); /* the system knows already */
+	assert_true(stream_was_quiet(&pair.stream));
+	await_wake(0);
+	assert_false(stream_was_quiet(&pair.stream));
+}
+
 static void an_idle_stream_is_stale_once_the_peer_closes(void **state)
 {
 	(void)state;
@@ -509,6 +526,7 @@ int main(void)
 		TEST(several_completions_give_one_wake),
 		TEST(a_wake_may_close_its_own_stream),
 		TEST(an_idle_stream_is_stale_once_the_peer_acts),
+		TEST(a_stream_was_quiet_until_the_loop_hears_of_it),
 		TEST(an_idle_stream_is_stale_once_the_peer_closes),
 		TEST(wakes_go_to_the_new_owner),
 		TEST(connecting_reaches_a_listener),
