@@ -77,6 +77,8 @@ struct service_times {
 	struct histogram of[SERVICE_KINDS];
 };
 
+enum { WORKER_WRITE_GROUP = 4 };
+
 struct worker {
 	unsigned index;
 	struct server *server;
@@ -91,6 +93,11 @@ struct worker {
 	struct tls_gate tls_gate;
 	struct loop_task way_task; /* gives way to a disk's writer, in a turn */
 	unsigned ways;             /* so many times */
+	struct {
+		struct session *session[WORKER_WRITE_GROUP]; /* NULL: it has left */
+		unsigned n;
+		struct loop_task task;
+	} write_group; /* session_h1_write.c */
 	struct list listeners;
 	struct clients *clients; /* client_db */
 	struct list sessions;

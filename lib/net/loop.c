@@ -37,6 +37,7 @@ struct loop {
 	struct loop_counts counts;
 	struct epoll_event events[BATCH];
 	struct list tasks;
+	struct loop_task *hurried; /* NULL: none. Perhaps not queued any more, or gone */
 	int64_t wall_us;
 	char *read_buffer;
 	size_t read_bytes;
@@ -175,6 +176,16 @@ void loop_defer(struct loop *loop, struct loop_task *task)
 	list_push_back(&loop->tasks, &task->node_);
 }
 
+void loop_hurry(struct loop *loop, struct loop_task *task)
+{
+	loop->hurried = task;
+}
+
+bool loop_has_more(const struct loop *loop)
+{
+	return loop->event + 1 < loop->nevents;
+}
+
 void loop_task_cancel(struct loop_task *task)
 {
 	if (!task->is_queued_)
@@ -244,6 +255,23 @@ static void wait_for_events(struct loop *loop)
 	note_delay(loop, asked_ms);
 }
 
+/* It is in the queue, if it still wants to run: looked for there, since its owner may be gone. */
+static void run_hurried(struct loop *loop)
+{
+	struct loop_task *hurried = loop->hurried;
+
+	loop->hurried = NULL;
+	LIST_EACH_SAFE(node, &loop->tasks) {
+		struct loop_task *task = CONTAINER(node, struct loop_task, node_);
+
+		if (task != hurried)
+			continue;
+		loop_task_cancel(task);
+		task->run(task);
+		return;
+	}
+}
+
 static void dispatch_events(struct loop *loop)
 {
 	for (loop->event = 0; loop->event < loop->nevents; loop->event++) {
@@ -252,6 +280,8 @@ static void dispatch_events(struct loop *loop)
 
 		if (watch)
 			watch->ready(watch, event->events);
+		if (loop->hurried)
+			run_hurried(loop);
 	}
 	loop->nevents = 0;
 }

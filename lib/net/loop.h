@@ -77,7 +77,12 @@ struct loop_task {
 	bool is_queued_;
 };
 void loop_defer(struct loop *loop, struct loop_task *task); /* no effect when queued already */
+/* One that is queued runs before the next of the batch's events, once the one at hand has been dealt with. One
+ * task at a time: of several, the last one asked for. */
+void loop_hurry(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
+/* Are there events to come in the batch at hand? */
+bool loop_has_more(const struct loop *loop);
 
 /* A message to a loop, given away by the sender: deliver runs once, on the loop's thread, in the
  * order of posting by each sender. An eventfd is written only when the queue was empty and the loop

@@ -48,6 +48,7 @@ struct reply {
 	bool close_after;  /* the connection ends with this reply */
 	bool is_tunnel;    /* reader's bytes have no frame, and the client's go the other way: read_body */
 	bool is_tunnel_over; /* nothing of the client's is taken any more: the stream ends with reader */
+	bool was_dear;     /* to make: it may wait for others of this turn of the loop */
 	bool reset;        /* send nothing: reset the connection (deny_info TCP_RESET) */
 	struct pace *pace;  /* bandwidth.h: how fast; NULL: as fast as it goes */
 	uint64_t cut_at;    /* a body of unknown length may have these bytes, then it is cut; 0: all */

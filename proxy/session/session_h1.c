@@ -338,6 +338,7 @@ void session_end_transaction(struct session *session)
 void session_destroy(struct session *session)
 {
 	timer_cancel(&session->timer);
+	session_leave_write_group(session);
 	if (session->transaction && session->state == SESSION_READ_HEAD)
 		drop_head(session);
 	else if (session->transaction)

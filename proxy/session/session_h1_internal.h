@@ -86,6 +86,7 @@ struct session {
 	size_t unsent;          /* stream_unsent as the timer was set */
 	uint32_t nrequests;
 	uint8_t state, deadline; /* enum session_state, enum deadline */
+	uint8_t write_place;     /* in the worker's write_group, from 1 on; 0: not there */
 	bool is_keep_alive, is_head_sent, is_end_sent, is_continue_due, is_body_broken;
 	bool is_running, is_stopping, is_lingering, has_shut_down;
 	char chunk_head[24];
@@ -94,6 +95,8 @@ struct session {
 /* ---- session_h1.c */
 void session_run(struct session *session);
 void session_destroy(struct session *session); /* the only end of a session */
+/* session_h1_write.c: it does not wait for others to be written together with. */
+void session_leave_write_group(struct session *session);
 /* Logs the request and lets go of it; is_end_sent tells whether the reply went out whole. */
 void session_end_transaction(struct session *session);
 

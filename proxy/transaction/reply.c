@@ -284,6 +284,7 @@ void reply_open_reader(struct transaction *t, uint64_t offset)
 	object_reader_open(&t->exchange.reply.reader, t->object, offset, t->worker->loop,
 			   reply_woke, t);
 	object_reader_close(&t->hold);
+	t->exchange.reply.was_dear = t->is_hit && t->is_from_disk;
 }
 
 static enum transaction_state reply_whole(struct transaction *t)

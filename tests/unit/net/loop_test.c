@@ -351,6 +351,61 @@ static void delay_stands_while_there_is_always_more(void **state)
 	assert_int_equal(loop_standing_delay_ms(loop), 0);
 }
 
+/* ---- a task that is in a hurry */
+
+struct pair {
+	struct loop_fd watches[3];
+	int ends[3][2];
+	struct loop_task task;
+	unsigned nready, nready_before_task;
+	bool has_more[3];
+};
+
+static struct pair *pair;
+
+static void task_in_a_hurry(struct loop_task *task)
+{
+	(void)task;
+	pair->nready_before_task = pair->nready;
+}
+
+static void ready_in_turn(struct loop_fd *watch, uint32_t events)
+{
+	char byte;
+
+	(void)events;
+	assert_int_equal(read(watch->fd, &byte, 1), 1);
+	pair->has_more[pair->nready++] = loop_has_more(loop);
+	if (pair->nready == 1) {
+		loop_defer(loop, &pair->task);
+		loop_hurry(loop, &pair->task);
+	}
+	if (pair->nready == 3)
+		loop_stop(loop);
+}
+
+static void a_task_in_a_hurry_runs_before_the_next_event(void **state)
+{
+	struct pair own = {.task.run = task_in_a_hurry};
+
+	(void)state;
+	pair = &own;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, own.ends[i]), 0);
+		own.watches[i] = (struct loop_fd){.fd = own.ends[i][0], .ready = ready_in_turn};
+		assert_true(loop_watch(loop, &own.watches[i]));
+		assert_int_equal(write(own.ends[i][1], "x", 1), 1);
+	}
+	loop_run(loop);
+	assert_int_equal(own.nready_before_task, 1);
+	assert_true(own.has_more[0] && own.has_more[1] && !own.has_more[2]);
+	for (int i = 0; i < 3; i++) {
+		loop_unwatch(loop, &own.watches[i]);
+		close(own.ends[i][0]);
+		close(own.ends[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +417,7 @@ int main(void)
 		TEST(mail_posted_before_the_stop_is_delivered),
 		TEST(another_thread_stops_a_loop_that_sleeps),
 		TEST(a_timer_wakes_the_loop),
+		TEST(a_task_in_a_hurry_runs_before_the_next_event),
 		TEST(reads_share_one_buffer),
 		TEST(delay_stands_while_there_is_always_more),
 	};
