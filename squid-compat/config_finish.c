@@ -242,7 +242,7 @@ static void warn_of_open_secrets(struct reading *reading)
 	                                    "tls_outgoing_options"};
 	const char *told = NULL;
 
-	for (size_t i = 0; i < COUNT(names); i++) {
+	for (size_t i = 0; !reading->options->source && i < COUNT(names); i++) {
 		const struct directive *directive = directive_find(str_of(names[i]));
 		const struct config_line *line = reading->config->lines[directive_number(directive)];
 
@@ -250,9 +250,9 @@ static void warn_of_open_secrets(struct reading *reading)
 			if (!line->file || line->file == told || !line_has_secret(directive, line) ||
 			    reading->world->may(line->file, WORLD_IS_PRIVATE) != EPERM)
 				continue;
+			report_at(reading->report, line->file, line->number, line->text);
 			report_say(reading->report, REPORT_WARNING,
-			           "anybody may read %s, which has a password in line %d",
-			           line->file, line->number);
+			           "the line has a password, and anybody may read the file");
 			told = line->file;
 		}
 	}
@@ -279,5 +279,5 @@ void config_finish(struct reading *reading)
 	finish_error_pages(reading);
 	acl_set_seal(config->acls, reading->report);
 	finish_ports(reading);
-	warn_of_open_secrets(reading);
+	warn_of_open_secrets(reading); /* the last: it moves the report's place */
 }

@@ -281,8 +281,8 @@ static void take_message(struct explanation *explanation, struct explain_line *l
 	explain_remark(explanation, line, effects[message->what].is_warning, "%s", text);
 }
 
-/* The line that a message is about: the last one, or an include further up; a new one for what has
- * no line, such as a missing endif. */
+/* The line that a message is about, most often the last one; a new one for what has no line, such as a
+ * missing endif. */
 static struct explain_line *line_of(struct explanation *explanation,
 				    const struct report_message *message)
 {
@@ -296,8 +296,6 @@ static struct explain_line *line_of(struct explanation *explanation,
 				   : line->file && line->number == message->line &&
 					     strcmp(line->file, message->file) == 0)
 			return line;
-		if (line->depth == 0 && message->file)
-			break;
 	}
 	line = add_line(explanation);
 	line->file = keep(explanation, message->file);
@@ -339,8 +337,6 @@ void explain_read(struct explanation *explanation, const char *path, const struc
 	take_messages(explanation, report);
 	report_destroy(report);
 	explain_rules(explanation);
-	if (!source)
-		explain_secrets(explanation);
 }
 
 void explain_fini(struct explanation *explanation)

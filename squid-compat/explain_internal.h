@@ -13,9 +13,6 @@ struct str explain_word(const struct explain_line *line, size_t i);
 /* explain_rules.c: warns of what nobody can have meant. */
 void explain_rules(struct explanation *explanation);
 
-/* The same of files on the disk: warns of passwords that others may read. */
-void explain_secrets(struct explanation *explanation);
-
 /* ---- explain_acls.c: the ACLs of the file, as sets of values ---- */
 
 struct explain_acl {

@@ -2,7 +2,6 @@
 /* Looks at the rules of a file as a whole for what nobody can have meant. A warning tells a fact: where
  * an ACL cannot be judged (a pattern, a file, a helper), nothing is said. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
@@ -550,43 +549,6 @@ static void look_for_unused(struct looking *looking)
 			continue;
 		explain_remark(looking->explanation, &looking->explanation->lines[acl->first_line],
 			       true, "the ACL '%.*s' is never used", STR_ARG(acl->name));
-	}
-}
-
-/* ---- passwords that all may read */
-
-static bool has_secret(const struct explain_line *line)
-{
-	static const struct str login = {"login=", 6};
-
-	if (!line->directive)
-		return false;
-	if (line->directive->parse == parse_cachemgr_passwd)
-		return !str_eq(explain_word(line, 1), STR("none")) &&
-		       !str_eq(explain_word(line, 1), STR("disable"));
-	if (line->directive->parse != parse_cache_peer)
-		return false;
-	for (size_t i = 5; i < line->nwords; i++) {
-		struct str word = explain_word(line, i);
-
-		if (str_starts_with(word, login) && str_find_char(word, ':') < word.len)
-			return true;
-	}
-	return false;
-}
-
-void explain_secrets(struct explanation *explanation)
-{
-	for (size_t i = 0; i < explanation->nlines; i++) {
-		struct explain_line *line = &explanation->lines[i];
-		struct stat status;
-
-		if (!line->is_file && line->file && has_secret(line) &&
-		    stat(line->file, &status) == 0 && (status.st_mode & S_IROTH))
-			explain_remark(explanation, line, true,
-				       "the line has a password, and every user of this machine may "
-				       "read %s",
-				       line->file);
 	}
 }
 

@@ -233,7 +233,7 @@ static void passwords_that_anybody_may_read_are_warned_of(void **state)
 				 strlen(cases[i].text));
 		assert_int_equal(fchmod(fd, cases[i].mode), 0);
 		parse(NULL, path, &printed);
-		if (!!strstr(printed, "anybody may read /tmp/bobtail-test") != cases[i].is_warned_of)
+		if (!!strstr(printed, "anybody may read the file (/tmp/bobtail-test") != cases[i].is_warned_of)
 			fail_msg("%s%s", cases[i].text, printed);
 		mem_free(printed);
 	}
