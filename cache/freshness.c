@@ -147,13 +147,17 @@ enum basis {
 	BY_MAX,
 	BY_LASTMOD,
 	BY_MIN,
+	BY_CLOCK,
 };
+
+enum { CLOCK_SLACK_S = 60 }; /* that the clock may be set back without consequences */
 
 static const char *const fresh_reasons[] = {
 	[BY_EXPIRES] = "its explicit expiry lies ahead",
 	[BY_MAX] = "",
 	[BY_LASTMOD] = "a fraction of its age when it was made (Last-Modified)",
 	[BY_MIN] = "younger than the rule's MIN",
+	[BY_CLOCK] = "",
 };
 
 static const char *const stale_reasons[] = {
@@ -161,6 +165,7 @@ static const char *const stale_reasons[] = {
 	[BY_MAX] = "older than the rule's MAX",
 	[BY_LASTMOD] = "older than a fraction of its age when it was made (Last-Modified)",
 	[BY_MIN] = "no expiry, and not younger than the rule's MIN",
+	[BY_CLOCK] = "from the future: the clock was set back",
 };
 
 struct staleness {
@@ -176,6 +181,9 @@ static struct staleness find_staleness(const struct freshness_facts *facts,
 	int64_t age_s = max64(0, now_s - facts->date_s) + extra_s;
 	int64_t lifetime_s;
 
+	/* How old it is nobody knows: until the clock has caught up, the origin is asked. */
+	if (facts->date_s > now_s + CLOCK_SLACK_S)
+		return (struct staleness){BY_CLOCK, age_s, 0};
 	if (facts->expires_s != 0)
 		return (struct staleness){BY_EXPIRES, age_s, facts->expires_s - now_s - extra_s};
 	if (age_s > rule->max_s)
