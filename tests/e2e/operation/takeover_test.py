@@ -197,7 +197,7 @@ cache_log {folder}/cache.log
 coredump_dir {folder}
 pid_filename {SQUID_PID}
 visible_hostname takeover.example
-shutdown_lifetime 3 seconds
+shutdown_lifetime 1 second
 """)
 load = None
 try:
@@ -215,9 +215,9 @@ try:
            bad.returncode == 1 and get("/a") == "squid" and is_alive(read_pid(SQUID_PID)), bad)
 
     load = Load()
-    time.sleep(1)
+    time.sleep(0.5)
     forth = takeover()
-    time.sleep(1)
+    time.sleep(0.5)
     load.stop()
     expect("taken over", forth.returncode == 0 and get("/a") == "bobtail", forth)
     print("requests:", load.servers, "failed:", len(load.failures))
@@ -226,9 +226,9 @@ try:
 
     bobtail_pid = read_pid(f"{STATE}/bobtail.pid")
     load = Load()
-    time.sleep(1)
+    time.sleep(0.5)
     back = takeover("--back")
-    time.sleep(2)
+    time.sleep(0.5)
     load.stop()
     print("back: requests:", load.servers, "failed:", len(load.failures))
     expect("back", back.returncode == 0 and get("/a") == "squid", back)
@@ -242,7 +242,7 @@ finally:
     pids = [read_pid(SQUID_PID), read_pid(f"{STATE}/bobtail.pid"), read_pid(f"{folder}/service.pid")]
     for pid in pids:
         if is_alive(pid):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)  # without waiting for what has begun
     wait_until(lambda: not any(is_alive(pid) for pid in pids), 20)
     shutil.rmtree(folder, ignore_errors=True)
 finish()
