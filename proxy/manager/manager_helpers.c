@@ -124,11 +124,6 @@ SCHEME_CHECK(ntlm, AUTH_NTLM)
 SCHEME_CHECK(negotiate, AUTH_NEGOTIATE)
 SCHEME_CHECK(bearer, AUTH_BEARER)
 
-bool manager_has_external_acl(const struct config *config)
-{
-	return config->external_acls->n > 0;
-}
-
 /* ---- all of them, ours */
 
 static void write_times(struct buf *out, const struct histogram *times)

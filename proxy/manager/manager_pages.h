@@ -52,7 +52,6 @@ bool manager_has_digest(const struct config *config);
 bool manager_has_ntlm(const struct config *config);
 bool manager_has_negotiate(const struct config *config);
 bool manager_has_bearer(const struct config *config);
-bool manager_has_external_acl(const struct config *config);
 
 /* ---- manager_health.c */
 bool manager_write_health(struct manager_page *page);
