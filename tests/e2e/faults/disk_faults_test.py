@@ -502,16 +502,18 @@ def clock_forward(w):
 
 
 def clock_back(w):
-    """P16: to 1970, as on a board without a clock. No age is below nothing, and nothing that waits
-    for a time waits for years."""
+    """P16: to 1970, as on a board without a clock. What was stored before is of no known age, so the origin is
+    asked whether it holds; nothing that waits for a time waits for years."""
     paths = w.warm()
     w.shift_clock(-int(time.time()))
-    w.serves_hits(paths)
+    for path in paths:
+        w.expect(w.is_confirmed(path), f"{path} was not validated")
     w.serves_for(1)
     log_flows(w)
     w.stores()
     w.shift_clock(0)
-    w.serves_hits(paths)
+    for path in paths:
+        w.expect(w.is_confirmed(path) or w.is_hit(path), f"{path} was fetched anew")
     w.stores()
     log_flows(w)
     w.said()
