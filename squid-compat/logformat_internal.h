@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/logformat_internal.h: what logformat.c (compiling, rendering), logformat_codes.c
- * (the table of codes) and logformat_quote.c (encodings) share. */
+ * (the table of codes), logformat_fields.c (fields of heads) and logformat_quote.c (encodings) share. */
 #ifndef SQUID_COMPAT_LOGFORMAT_INTERNAL_H
 #define SQUID_COMPAT_LOGFORMAT_INTERNAL_H
 #include "squid-compat/logformat.h"
@@ -79,5 +79,8 @@ const struct log_code *log_code_find(struct str text, bool is_internal, size_t *
 
 /* All fields of a head as "Name: value\r\n". */
 void log_head_text(const struct http_head *head, struct buf *out);
+/* The item's field of the head, or its element, or all fields if it names none; NULL: nothing. */
+void log_take_field(struct log_value *value, const struct log_item *item,
+		    const struct http_head *head);
 
 #endif
