@@ -2,7 +2,6 @@
 #include "proxy/log/log_writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,35 +11,17 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/clock.h"
 #include "lib/base/health.h"
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
 #include "lib/base/log.h"
+#include "proxy/log/log_file_internal.h"
 #include "proxy/log/log_target.h"
 
 enum {
 	FLUSH_MS = 100,
 	MAX_FILES = 64,
 	WRITE_MAX_BYTES = LOG_WRITER_MAX_BATCH_BYTES,
-	REOPEN_MS = 1000,
-	SAY_MS = 60000, /* between two lines about the same trouble */
-};
-
-/* path, target: immutable; keep: relaxed; nusers: guarded by the writer's mutex; the rest is the
- * thread's. */
-struct log_file {
-	char *path;                /* or what stands for a target */
-	struct log_target *target; /* NULL: it is a file */
-	atomic_int keep;
-	unsigned nusers;
-	int fd;
-	struct buf out;
-	bool is_torn; /* a record was cut short: the next one begins on a line of its own */
-	uint64_t nlost, ncounted; /* ever; of these, those that the writer has counted */
-	int64_t said_ms; /* when that was said last; 0: not yet */
-	int64_t tried_ms;          /* to open it */
-	struct health_note health; /* while it cannot be opened */
 };
 
 struct record {
@@ -131,90 +112,6 @@ static uint64_t take_batch(struct batch *batch)
 	return ndropped;
 }
 
-/* ---- files */
-
-static int open_log(const char *path)
-{
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-}
-
-static void tell_unopened(struct log_file *file, int error)
-{
-	char *what = mem_printf("access_log %s", file->path);
-
-	health_bad(&file->health, what, "%s; its records are lost", strerror(error));
-	mem_free(what);
-}
-
-static void reopen_if_due(struct log_file *file)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	if (file->fd >= 0 || now_ms - file->tried_ms < REOPEN_MS)
-		return;
-	file->tried_ms = now_ms;
-	file->fd = open_log(file->path);
-	if (file->fd < 0)
-		tell_unopened(file, errno);
-	else
-		health_good(&file->health);
-}
-
-/* Once a minute is enough. */
-static bool may_say(int64_t *said_ms)
-{
-	int64_t now_ms = clock_mono_ms();
-
-	if (*said_ms != 0 && now_ms - *said_ms < SAY_MS)
-		return false;
-	*said_ms = now_ms;
-	return true;
-}
-
-static void count_lost(struct log_file *file, struct str records)
-{
-	for (size_t i = 0; i < records.len; i++)
-		file->nlost += records.at[i] == '\n';
-}
-
-/* A full disk, mostly; cache.log may lie on the same one. */
-static void lose(struct log_file *file, struct str rest, int error)
-{
-	file->is_torn = file->is_torn || rest.at != file->out.at;
-	count_lost(file, rest);
-	if (may_say(&file->said_ms))
-		fprintf(stderr, "ERROR: cannot write to %s: %s; %llu records are lost so far\n",
-			file->path, strerror(error), (unsigned long long)file->nlost);
-}
-
-static void write_file(struct log_file *file)
-{
-	struct str rest = buf_str(&file->out);
-
-	if (file->target) {
-		log_target_flush(file->target);
-		return;
-	}
-	if (rest.len > 0)
-		reopen_if_due(file);
-	if (rest.len > 0 && file->fd >= 0 && file->is_torn)
-		file->is_torn = write(file->fd, "\n", 1) != 1;
-	while (rest.len > 0 && file->fd >= 0) {
-		ssize_t n = write(file->fd, rest.at, rest.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			lose(file, rest, errno);
-			break;
-		}
-		rest = str_from(rest, (size_t)n);
-	}
-	if (file->fd < 0)
-		count_lost(file, rest);
-	buf_clear(&file->out);
-}
-
 static struct record *front(struct batch *batch)
 {
 	return batch->at < batch->taken.len ? (struct record *)(void *)(batch->taken.at + batch->at)
@@ -233,27 +130,6 @@ static struct batch *oldest(struct log_writer *writer)
 			best = batch;
 	}
 	return best;
-}
-
-static void add_record(struct log_file *file, struct str text)
-{
-	if (file->target) {
-		log_target_add(file->target, text);
-	} else if (!buf_add_str(&file->out, text)) {
-		write_file(file);
-		buf_add_str(&file->out, text);
-	}
-}
-
-static void free_file(struct log_file *file)
-{
-	log_target_destroy(file->target);
-	if (file->fd >= 0)
-		close(file->fd);
-	health_good(&file->health);
-	buf_fini(&file->out);
-	mem_free(file->path);
-	mem_free(file);
 }
 
 /* Takes those that nobody writes to any more out of the list, into *files. Their last records are in
@@ -326,52 +202,25 @@ static void flush(struct log_writer *writer)
 	while ((batch = oldest(writer))) {
 		const struct record *record = front(batch);
 
-		add_record(record->file,
+		log_file_add(record->file,
 			   (struct str){(const char *)(record + 1), record->len});
 		batch->at += sizeof(*record) + padded(record->len);
 	}
 	for (unsigned i = 0; i < nfiles; i++) {
-		write_file(files[i]);
+		log_file_write(files[i]);
 		add_lost(writer, files[i]);
 	}
 	for (unsigned i = 0; i < nunused; i++) {
-		write_file(unused[i]);
+		log_file_write(unused[i]);
 		add_lost(writer, unused[i]);
-		free_file(unused[i]);
+		log_file_destroy(unused[i]);
 	}
 	writer->is_pending = is_any_pending(files, nfiles);
-	if (writer->ndropped > 0 && may_say(&writer->said_ms)) {
+	if (writer->ndropped > 0 && log_file_may_say(&writer->said_ms)) {
 		fprintf(stderr, "WARNING: %llu log records were dropped: the log could not keep up\n",
 			(unsigned long long)writer->ndropped);
 		writer->ndropped = 0;
 	}
-}
-
-/* X.(N-2) → X.(N-1) ... X → X.0, then a new X. */
-static void rotate_file(struct log_file *file)
-{
-	if (file->target) {
-		log_target_rotate(file->target);
-		return;
-	}
-	for (int i = atomic_load_explicit(&file->keep, memory_order_relaxed) - 1; i >= 0; i--) {
-		char *to = mem_printf("%s.%d", file->path, i);
-		char *from = i > 0 ? mem_printf("%s.%d", file->path, i - 1)
-				   : mem_strdup(file->path);
-
-		rename(from, to);
-		mem_free(from);
-		mem_free(to);
-	}
-	if (file->fd >= 0)
-		close(file->fd);
-	file->fd = open_log(file->path);
-	if (file->fd < 0)
-		fprintf(stderr, "ERROR: cannot open %s: %s\n", file->path, strerror(errno));
-	if (file->fd < 0)
-		tell_unopened(file, errno);
-	else
-		health_good(&file->health);
 }
 
 static void rotate_all(struct log_writer *writer)
@@ -380,8 +229,8 @@ static void rotate_all(struct log_writer *writer)
 	unsigned n = snapshot_files(writer, files);
 
 	for (unsigned i = 0; i < n; i++) {
-		rotate_file(files[i]);
-		write_file(files[i]);
+		log_file_rotate(files[i]);
+		log_file_write(files[i]);
 	}
 }
 
@@ -530,7 +379,7 @@ void log_writer_destroy(struct log_writer *writer)
 		return;
 	stop_thread(writer);
 	for (unsigned i = 0; i < writer->shared.nfiles; i++)
-		free_file(writer->shared.files[i]);
+		log_file_destroy(writer->shared.files[i]);
 	for (unsigned i = 0; i < writer->nbatches; i++) {
 		buf_fini(&writer->batches[i].shared.records);
 		buf_fini(&writer->batches[i].taken);
@@ -600,7 +449,7 @@ static enum err enter_file(struct log_writer *writer, struct log_file *file, str
 	err = add_file(writer, file, out, why);
 	pthread_mutex_unlock(&writer->shared.mutex);
 	if (err != ERR_OK)
-		free_file(file);
+		log_file_destroy(file);
 	return err;
 }
 
@@ -612,14 +461,14 @@ static enum err open_file(struct log_writer *writer, const char *path, int keep,
 	if (use_file(writer, path, keep, out))
 		return ERR_OK;
 	file = make_file(path, keep);
-	file->fd = open_log(path);
+	file->fd = log_file_open(path);
 	if (file->fd < 0) {
 		err_say(why, "Cannot open %s: (%d) %s", path, errno, strerror(errno));
 		if (!may_wait) {
-			free_file(file);
+			log_file_destroy(file);
 			return ERR_IO;
 		}
-		tell_unopened(file, errno);
+		log_file_tell_unopened(file, errno);
 	}
 	return enter_file(writer, file, out, why);
 }
@@ -652,7 +501,7 @@ enum err log_writer_target(struct log_writer *writer, const struct log_target_op
 		if (err == ERR_OK)
 			err = enter_file(writer, file, out, why);
 		else
-			free_file(file);
+			log_file_destroy(file);
 	}
 	mem_free(key);
 	return err;
