@@ -35,6 +35,7 @@ struct stream {
 	int connect_error_;        /* -errno */
 	bool is_readable_;         /* a read may find something: false once one came up short */
 	bool has_ended_, has_hung_up_;
+	bool ends_after_write_;
 	bool is_connecting_;
 };
 
@@ -83,6 +84,17 @@ ssize_t stream_read(struct stream *stream, void *into, size_t size);
  * must stay until then; the iov array itself is copied. At most STREAM_MAX_IOV pieces; one write at
  * a time. */
 ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
+
+/* Nothing is written behind the next write: what the transport has to say at the end goes with it (TLS:
+ * close_notify). The connection is closed by stream_close all the same. */
+static inline void stream_end_after_write(struct stream *stream)
+{
+	stream->ends_after_write_ = true;
+}
+static inline bool stream_ends_after_write(const struct stream *stream)
+{
+	return stream->ends_after_write_;
+}
 
 /* How many bytes the peer has not taken yet, the kernel's queue included, while a write waits; 0 when
  * none does. It falls as the peer reads, without a wake: compare it when a write times out. */

@@ -191,6 +191,16 @@ static ssize_t hear_last_words(struct stream_tls *tls)
 	return tls->error;
 }
 
+/* Says that no more will come, where that can still be said. */
+static void say_bye(struct stream_tls *tls)
+{
+	if (!tls->is_shaken || tls->has_said_bye || tls->error)
+		return;
+	tls->has_said_bye = true;
+	gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+	tls_wire_flush(tls);
+}
+
 /* Encrypts and sends what the socket takes, and a little more, which is in out then. How many of
  * the bytes were taken; or -errno. */
 static ssize_t encrypt(struct stream_tls *tls, const struct iovec *iov, size_t left)
@@ -202,11 +212,14 @@ static ssize_t encrypt(struct stream_tls *tls, const struct iovec *iov, size_t l
 	while (left > 0) {
 		size_t len = left < RECORD_BYTES ? left : RECORD_BYTES;
 		bool is_last = len == left || tls->out.len + len >= GATHER_BYTES;
+		bool is_end = len == left && tls->stream->ends_after_write_;
 		const char *piece = next_piece(&cursor, len, scratch);
 		ssize_t n;
 
-		tls->is_gathering = !is_last;
+		tls->is_gathering = !is_last || is_end;
 		n = gnutls_record_send(tls->session, piece, len);
+		if (n >= 0 && is_end)
+			say_bye(tls);
 		tls->is_gathering = false;
 		if (n < 0)
 			return stream_tls_fail(tls, (int)n);
@@ -268,19 +281,10 @@ static bool rest_continue(struct stream *stream)
 
 /* ---- the end */
 
-/* Says that no more will come, where that can still be said. */
-static void say_bye(struct stream_tls *tls)
-{
-	if (!tls->is_shaken || tls->has_said_bye || tls->error || tls->stream->rest_)
-		return;
-	tls->has_said_bye = true;
-	gnutls_bye(tls->session, GNUTLS_SHUT_WR);
-	tls_wire_flush(tls);
-}
-
 static void tls_shutdown_write(struct stream *stream)
 {
-	say_bye(stream->tls_);
+	if (!stream->rest_)
+		say_bye(stream->tls_);
 	/* Fails only on a connection that is gone already, as the next read tells. */
 	shutdown(stream->watch_.fd, SHUT_WR);
 }
@@ -299,7 +303,7 @@ static void tls_free(struct stream_tls *tls)
 
 static void tls_close(struct stream *stream)
 {
-	if (!stream->has_ended_ && !stream->has_hung_up_)
+	if (!stream->has_ended_ && !stream->has_hung_up_ && !stream->rest_)
 		say_bye(stream->tls_);
 	tls_free(stream->tls_);
 	stream->tls_ = NULL;

@@ -14,13 +14,19 @@ static enum session_state end_of_tunnel(struct session *session)
 	return SESSION_WRITE_REPLY;
 }
 
+static bool may_be_kept(const struct session *session)
+{
+	bool is_over = session->is_stopping && !session->worker->is_patient;
+
+	return session->is_keep_alive && !session->exchange->reply.close_after && !is_over &&
+	       !session->is_body_broken;
+}
+
 /* Keep the connection, read the rest of the request's body first, or end it. */
 static enum session_state after_reply(struct session *session)
 {
 	struct exchange *exchange = session->exchange;
-	bool is_over = session->is_stopping && !session->worker->is_patient;
-	bool keep = session->is_keep_alive && !exchange->reply.close_after && !is_over &&
-	            !session->is_body_broken;
+	bool keep = may_be_kept(session) && !stream_ends_after_write(&session->stream);
 	bool is_read = exchange->is_body_read && !session->is_body_broken;
 
 	session->discarded = 0;
@@ -252,6 +258,8 @@ static bool write_once(struct session *session, struct reply *reply, enum sessio
 		return false;
 	}
 	*next = SESSION_WRITE_REPLY;
+	if (session->is_end_sent && !reply->is_tunnel && !may_be_kept(session))
+		stream_end_after_write(&session->stream);
 	if (out.file.len > 0) {
 		n = stream_send_file(&session->stream, out.iov, out.niov, &out.file);
 	} else if (out.niov > 0) {
