@@ -97,7 +97,7 @@ static void begin_lead(struct fetch *fetch)
 	const struct fetch_order *order = &fetch->order;
 	struct object *placeholder = object_create(fetch_loop(fetch), NULL, NULL, 0);
 
-	if (index_insert_inflight(order->worker->server->index, order->key, order->cache_url,
+	if (index_insert_inflight(order->worker->server->index, order->lead_key, order->cache_url,
 	                          placeholder))
 		fetch->placeholder = placeholder;
 	else
@@ -137,6 +137,7 @@ enum fetch_state fetch_finish(struct fetch *fetch)
 
 void fetch_tell_owner(struct fetch *fetch, enum fetch_outcome outcome)
 {
+	fetch_end_lead(fetch);
 	fetch->outcome = outcome;
 	if (fetch->order.owner)
 		loop_defer(fetch_loop(fetch), &fetch->wake_task);
@@ -286,7 +287,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	peer_selection_begin(&fetch->selection, order->worker, order->snapshot, &wants);
 	list_push_back(&order->worker->fetches, &fetch->node);
 	worker_load_count_fetch(order->worker, 1);
-	if (order->leads)
+	if (order->lead_key != 0)
 		begin_lead(fetch);
 	fetch_run(fetch);
 	return fetch;

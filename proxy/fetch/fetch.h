@@ -58,7 +58,7 @@ struct fetch_order {
 	struct str websocket_key; /* ours, of a handshake that the client does not make; STR_NONE: its own */
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
-	bool leads;        /* others that ask for the same wait for this answer's head */
+	uint64_t lead_key; /* under it others wait for this answer's head; 0: nobody does */
 	unsigned removals; /* index_removals(key) as the request left; the fetch's */
 	uint64_t since;    /* purge_list_now by then */
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */

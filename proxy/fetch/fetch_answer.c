@@ -122,7 +122,6 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 		             worker_now_s(fetch->order.worker));
 	if (fetch->order.fill.partial)
 		fetch_part_append_before(&fetch->order.fill, fetch->object);
-	fetch_end_lead(fetch);
 	fetch_tell_owner(fetch, FETCH_ANSWERED);
 	return take_body(fetch, rest);
 }

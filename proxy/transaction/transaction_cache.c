@@ -100,6 +100,8 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	return TRANSACTION_LOOKUP;
 }
 
+#define RENEWAL UINT64_C(0x9e3779b97f4a7c15)
+
 enum {
 	FILE_MIN_BYTES = 32768,  /* of a body for which sendfile pays */
 	DISK_PATIENCE_MS = 1000, /* then its answer is not worth the wait */
@@ -355,7 +357,8 @@ enum transaction_state transaction_run_join(struct transaction *t)
 		return TRANSACTION_JOIN;
 	object_reader_close(reader);
 	t->has_joined = true;
-	t->forward = FORWARD_URI_MISS;
+	if (t->forward == FORWARD_NONE)
+		t->forward = FORWARD_URI_MISS;
 	if (object_state(t->object) != OBJECT_ABORTED &&
 	    vary_matches(t->object->vary, &transaction_request(t)->head))
 		return TRANSACTION_DECIDE;
@@ -419,6 +422,42 @@ static bool hold(struct transaction *t)
 	return object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
 }
 
+/* ---- one request to the origin for all that find the same response stale */
+
+uint64_t transaction_renewal_key(const struct transaction *t)
+{
+	return t->key ^ RENEWAL;
+}
+
+/* What is never fresh is asked about for each request. */
+static bool may_share_renewal(struct transaction *t)
+{
+	return t->forward == FORWARD_STALE && t->freshness.age_s + t->freshness.left_s > 0 &&
+	       !(t->object->facts.flags & FACT_REVALIDATE_ALWAYS) && may_join(t);
+}
+
+static struct object *find_renewal(struct transaction *t)
+{
+	bool has_head;
+
+	return index_find_told(t->worker->server->index, transaction_renewal_key(t), t->cache_url,
+	                       &transaction_request(t)->head, &has_head);
+}
+
+/* True: somebody renews it. What is stored then is looked up when the origin has answered. */
+static bool join_renewal(struct transaction *t)
+{
+	struct object *placeholder = find_renewal(t);
+
+	if (!placeholder)
+		return false;
+	object_unref(t->object);
+	t->object = placeholder;
+	t->is_promotion_due = t->is_from_disk = false;
+	t->ndisks_asked = 0;
+	return true;
+}
+
 /* A part is not renewed as it is: the answer to a new request joins it. */
 static bool is_stale_part(const struct transaction *t)
 {
@@ -456,6 +495,9 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		t->forward = forward_reason(t);
 		if (!(object_is_whole(t->object) || t->is_from_disk) || t->object->status != 200)
 			break;
+		t->may_lead = may_share_renewal(t);
+		if (t->may_lead && join_renewal(t))
+			return TRANSACTION_JOIN;
 		t->is_revalidation_due = true;
 		t->must_revalidate = t->freshness.verdict == FRESHNESS_MUST_REVALIDATE;
 		return TRANSACTION_FETCH;

@@ -45,6 +45,16 @@ bool transaction_withholds_range(struct transaction *t)
 	       http_has(&request->head, FIELD_RANGE) && is_within_offset_limit(t);
 }
 
+/* The client's own condition goes to the origin, whose answer then depends on it; not so when we ask about
+ * what is stored. */
+static bool asks_on_condition(const struct transaction *t)
+{
+	const struct http_head *head = &transaction_request(t)->head;
+
+	return !t->is_revalidation_due &&
+	       (http_has(head, FIELD_IF_NONE_MATCH) || http_has(head, FIELD_IF_MODIFIED_SINCE));
+}
+
 /* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their own. */
 static bool may_lead(struct transaction *t)
 {
@@ -55,9 +65,15 @@ static bool may_lead(struct transaction *t)
 	       request->body == HTTP_BODY_NONE &&
 	       transaction_config(t)->collapsed_forwarding &&
 	       !http_has(head, FIELD_AUTHORIZATION) && !http_has(head, FIELD_RANGE) &&
-	       !http_has(head, FIELD_IF_NONE_MATCH) && !http_has(head, FIELD_IF_MODIFIED_SINCE) &&
-	       transaction_may_collapse(t) &&
+	       !asks_on_condition(t) && transaction_may_collapse(t) &&
 	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
+}
+
+static uint64_t lead_key(struct transaction *t)
+{
+	if (!may_lead(t))
+		return 0;
+	return t->is_revalidation_due ? transaction_renewal_key(t) : t->key;
 }
 
 /* Squid: force_request_body_continuation: the client need not wait for the origin to want it. */
@@ -95,7 +111,7 @@ static void start_fetch(struct transaction *t)
 		.websocket_key = t->websocket_key,
 		.key = t->key,
 		.may_store = t->may_cache,
-		.leads = may_lead(t),
+		.lead_key = lead_key(t),
 		.woke = fetch_woke,
 		.tell = t->trace ? transaction_trace_fetch : NULL,
 		.owner = t,

@@ -177,6 +177,61 @@ def a_slow_head_is_waited_for(port):
     assert len(thing.requests) == 1, len(thing.requests)
 
 
+STALE = b'ETag: "1"\r\nAge: 400\r\n' + FRESH  # at once; but what renews it keeps it fresh
+
+
+def renewed_for_all(port, path, renewal, wanted):
+    """What all find stale is asked about once. With conditions of their own too."""
+
+    def answer(origin, thing, head, number):
+        if number == 1:
+            return origin.send(reply(b"old", STALE))
+        thing.note(sent=head.get(b"if-none-match") == b'"1"')
+        thing.wait_at_gate()
+        origin.send(renewal)
+
+    thing = THINGS[path] = Thing(answer)
+    assert Client(port, path).result() == (200, b"old", True)
+    clients = crowd(port, path, lambda n: b'If-None-Match: "other"\r\n' if n % 2 else b"")
+    thing.wait_until(lambda t: len(t.requests) == 2, "a validation")
+    time.sleep(LULL)
+    assert len(thing.requests) == 2 and thing.sent == 1, thing.requests
+    thing.gate.set()
+    got = [client.result() for client in clients]
+    assert all(one == wanted for one in got), got
+    assert len(thing.requests) == 2, len(thing.requests)
+
+
+def a_validation_serves_all(port):
+    renewal = b'HTTP/1.1 304 Not Modified\r\nAge: 0\r\nETag: "1"\r\n%s\r\n' % FRESH
+    renewed_for_all(port, "/renewed", renewal, (200, b"old", True))
+
+
+def what_replaces_the_stale_serves_all(port):
+    renewed_for_all(port, "/replaced", reply(b"new", FRESH), (200, b"new", True))
+
+
+def who_validates_leaves(port):
+    """The next one does."""
+
+    def answer(origin, thing, _head, number):
+        if number == 1:
+            return origin.send(reply(b"old", STALE))
+        if number > 2:
+            return origin.send(reply(b"new", FRESH))
+        return "close" if origin.is_closed() else None
+
+    thing = THINGS["/validates-and-leaves"] = Thing(answer)
+    assert Client(port, "/validates-and-leaves").result() == (200, b"old", True)
+    first = Client(port, "/validates-and-leaves")
+    thing.wait_until(lambda t: len(t.requests) == 2, "a validation")
+    second = Client(port, "/validates-and-leaves")
+    time.sleep(LULL)
+    assert len(thing.requests) == 2, len(thing.requests)
+    first.leave()
+    assert second.result() == (200, b"new", True)
+
+
 # ---- answers that are not for all
 
 
@@ -433,7 +488,8 @@ collapsed_forwarding on
 """
 
 SCENARIOS = [
-    ("", [all_get_one_answer, a_slow_head_is_waited_for, a_private_answer_releases_the_others,
+    ("", [all_get_one_answer, a_slow_head_is_waited_for, a_validation_serves_all,
+          what_replaces_the_stale_serves_all, who_validates_leaves, a_private_answer_releases_the_others,
           an_answer_not_to_be_stored_releases_the_others, an_error_releases_the_others,
           an_answer_for_another_variant_releases_the_others,
           a_connection_that_breaks_before_the_head_is_not_everybodys_error,

@@ -78,20 +78,6 @@ has_another_kid() { # PARENT OLD-KID
 
 # ---- the parts
 
-# Below those that the system gives to clients.
-free_port() {
-	python3 -c '
-import random, socket
-while True:
-    port = random.randint(18000, 18999)
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-        break
-    except OSError:
-        pass
-print(port)'
-}
-
 start_origin() {
 	cat >"$dir/origin.py" <<-'EOF'
 	import http.server, sys, time
@@ -444,9 +430,8 @@ test_orphan() {
 	check "a kid whose parent died ends by itself" $?
 }
 
-port=$(free_port)
-other_port=$(free_port)
-origin_port=$(free_port)
+read -r port other_port origin_port <<<"$(PYTHONPATH=$(dirname "$0")/../support python3 -c \
+	'import bobtail; print(*bobtail.free_ports(3, 18000, 18999))')"
 conf=$dir/squid.conf
 echo 'via on' >"$dir/secret.conf"
 write_config "$conf" "$port"
