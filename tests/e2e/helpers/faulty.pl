@@ -50,6 +50,21 @@ my %ends = (
 	closes_output => sub { close STDOUT; wait_long() },
 	spins     => sub { 1 while 1 },
 	forks     => sub { fork ? exit : wait_long() },
+	deaf      => \&wait_long, # to all that comes behind
+);
+
+# What a rewriter says to the URL of that name.
+my %rewrites = (
+	script    => "rewrite-url=javascript:alert(1)",
+	file      => "rewrite-url=file:///etc/passwd",
+	blanks    => "rewrite-url=\"http://w.example/2 HTTP/1.1\"",
+	breaks    => "rewrite-url=\"http://w.example/2\\r\\nX-Evil: 1\"",
+	long      => "rewrite-url=http://w.example/" . "x" x 60000,
+	elsewhere => "rewrite-url=http://nobody.example/2",
+	status    => "status=200 url=http://w.example/2",
+	nostatus  => "status=-1 url=http://w.example/2",
+	huge      => "rewrite-url=http://w.example/" . "x" x (1 << 20),
+	good      => "rewrite-url=http://w.example/2?good",
 );
 
 my ($fault, $ids) = (@ARGV, "");
@@ -67,7 +82,17 @@ for (my $n = 1; defined(my $question = <STDIN>); $n++) {
 	select undef, undef, undef, 0.2 if $fault eq "slow";
 	print STDERR "x" x 100, "\n", ("noise" x 2000 . "\n") x 200 if $fault eq "shouts";
 	print "1 OK\n" if $fault eq "again" && $n == 2;
-	if ($fault eq "pieces") {
+	if ($fault eq "disorder") { # the second one first; every other question is refused
+		my @both = map { my ($id) = split / /; $id . (m{disorder/[13579]} ? " ERR\n" : " OK\n") } $question, scalar <STDIN>;
+		print reverse @both;
+	} elsif ($fault eq "ahead") { # is there one more already?
+		vec(my $input = "", fileno(STDIN), 1) = 1;
+		print select($input, undef, undef, 0.1) ? "ERR\n" : "OK\n";
+	} elsif ($fault eq "turns") {
+		print $n % 2 ? "ERR\n" : "OK\n";
+	} elsif ($fault eq "rewrites") {
+		print "OK $rewrites{$question =~ m{\?rewrite-(\w+)} ? $1 : 'good'}\n";
+	} elsif ($fault eq "pieces") {
 		syswrite(STDOUT, $_) for split //, $prefix . "OK\n";
 	} elsif ($fault eq "descriptors") {
 		opendir my $folder, "/proc/self/fd";

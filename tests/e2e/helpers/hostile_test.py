@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Helpers with every fault there is (that do not read: pool_test.c), all of them behind one proxy at a time:
+"""Helpers with every fault there is, all of them behind one proxy at a time:
 each costs the requests that need it, in bounded time, while others are served as ever; and `bobtailctl
 helpers` says what each of them did."""
 import concurrent.futures
@@ -32,6 +32,8 @@ ROWS = (
     ("huge", "concurrency=9", (NO,), 1),  # 9
     ("letters", "concurrency=9", (NO,), 1),  # 9
     ("again", "concurrency=9", (OK, OK, OK), 1),  # 10
+    ("disorder", "concurrency=9", (OK, NO) * 4, 0),  # 11
+    ("ahead", "", (OK,) * 8, 0),  # 12: without ids each is asked one thing at a time
     ("long_line", "", (NO,), 1),  # 13
     ("no_line", "", (NO,), 1),  # 14
     ("lines", "", (OK, OK), 1),  # 14: in lines
@@ -58,6 +60,7 @@ ROWS = (
     ("killed", "", (NO,), 2),  # 32
     ("killed", "children-max=3 children-startup=3", (DOWN,) * 5, 3),  # 33
     ("shouts", "", (OK, OK), 0),  # 34
+    ("deaf", "timeout=1 concurrency=9" + " %URI" * 15, (NO,) * 8, 0),  # 35
     ("closes", "", (NO,), 2),  # 36
     ("closes_output", "timeout=1", (NO,), 1),  # 36: standard input is the same socket, so that its time has to be over
     ("forks", "", (NO,), 2),  # 37
@@ -66,9 +69,20 @@ ROWS = (
     ("slow", "queue-size=1", None, 0),  # 40: some of both
     ("descriptors", "", (OK,), 0),  # 41
     ("trouble", "", (NO, NO), 0),  # 42
+    ("trouble", "ttl=60", (NO, NO), 0),  # 42: none of it is kept
+    ("turns", "negative_ttl=0", (NO, OK, NO, OK), 0),  # 42
     ("nonsense", "", (NO,), 0),
 )
+AT_ONCE = ("disorder", "ahead", "deaf", "slow")  # its requests
+# 24, 25: to what URL it says that; what the client gets, and what the origin is asked for
+REWRITES = (
+    *((kind, 200, [f"/1?rewrite-{kind}"]) for kind in ("script", "file", "blanks", "breaks", "long", "status", "nostatus")),
+    ("elsewhere", 200, ["/2"]),  # the peer's affair
+    ("huge", 503, []),
+    ("good", 200, ["/2?good"]),
+)
 MISSING = (("missing", "/nonexistent/helper"), ("folder", "/tmp"), ("text", "/etc/passwd"))
+LONG = "x" * 4000
 NEIGHBOURS = 3
 ABREAST = 12  # rows at a time
 LONGEST_S = float(os.environ.get("HELPERS_LONGEST_S", "10"))  # that a neighbour may take
@@ -79,7 +93,9 @@ def named(i):
 
 
 def configuration():
-    lines = ["logformat who %rp [%ue] [%et]", "access_log stdio:ACCESS_LOG who"]
+    lines = ["logformat who %rp [%ue] [%et]", "access_log stdio:ACCESS_LOG who",
+             f"url_rewrite_program {FAULTY} rewrites", "url_rewrite_children 1",
+             "acl rewritten urlpath_regex ^/1\\?rewrite-", "url_rewrite_access allow rewritten"]
     programs = [(named(i), f"{options} %URI {FAULTY} {fault}{' ids' if 'conc' in options else ''}")
                 for i, (fault, options, _, _) in enumerate(ROWS)]
     programs += [(name, f"%URI {path}") for name, path in MISSING]
@@ -124,10 +140,10 @@ class Neighbours:
 def ask(site, i):
     """What the requests of a row get."""
     name, wanted = named(i), ROWS[i][2]
-    if wanted:
+    if ROWS[i][0] not in AT_ONCE:
         return tuple(site.get(f"/1?{name}/{n}")[0] for n in range(len(wanted)))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        return tuple(pool.map(lambda n: site.get(f"/1?{name}/{n}")[0], range(8)))
+        return tuple(pool.map(lambda n: site.get(f"/1?{name}/{LONG if ROWS[i][0] == 'deaf' else ''}{n}")[0], range(8)))
 
 
 def is_as_wanted(i, got):
@@ -135,6 +151,17 @@ def is_as_wanted(i, got):
     if not wanted:
         return OK in got and NO in got
     return all(status == want or want == DOWN and status in (403, 503) for status, want in zip(got, wanted))
+
+
+def check_rewrites(site):
+    """A URL that makes no sense is not used, and who asked is served."""
+    for kind, *wanted in REWRITES:
+        before = len(site.origin.requests)
+        status = site.get(f"/1?rewrite-{kind}")[0]
+        asked = [path for path, _, _ in site.origin.requests[before:] if "?free" not in path]
+        expect([status, asked], wanted, kind)
+    unchanged = [kind for kind, _, paths in REWRITES if f"/1?rewrite-{kind}" in paths]
+    expect(site.proxy.output().count("ERROR: URL-rewrite produces invalid"), len(unchanged), "lines about them")
 
 
 def check_values(site):
@@ -149,7 +176,7 @@ def check_values(site):
 def check_report(site):
     """bobtailctl helpers, for programs and for people."""
     pools = {pool["name"]: pool for pool in map(json.loads, site.ctl("helpers", "--json").splitlines())}
-    expect(len(pools), len(ROWS) + len(MISSING), "pools")
+    expect(len(pools), len(ROWS) + len(MISSING) + 1, "pools, with the rewriter")
     for i, (fault, _, wanted, ndead) in enumerate(ROWS):
         pool = pools[named(i)]
         assert pool["died"] >= ndead, f"{named(i)}: {pool}"
@@ -179,6 +206,7 @@ def main():
         wrong = [(named(i), got) for i, got in enumerate(answers) if not is_as_wanted(i, got)]
         expect(wrong, [], "what requests got")
         assert site.proxy.is_alive(), "the proxy died of its helpers"
+        check_rewrites(site)
         check_values(site)
         check_report(site)
     expect(neighbours.bad, [], "neighbours")
