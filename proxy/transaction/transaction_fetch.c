@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is not in the cache, or must be validated: asks the origin, and takes what comes. */
+#include "cache/index.h"
 #include "cache/object.h"
 #include "cache/range.h"
 #include "lib/base/log.h"
@@ -74,6 +75,17 @@ static uint64_t lead_key(struct transaction *t)
 	if (!may_lead(t))
 		return 0;
 	return t->is_revalidation_due ? transaction_renewal_key(t) : t->key;
+}
+
+/* Between the look-up and now another worker may have begun to fetch the same. */
+static bool was_overtaken(struct transaction *t)
+{
+	if (t->has_looked_again || t->forward != FORWARD_URI_MISS || !may_lead(t) ||
+	    !index_has_url(t->worker->server->index, t->key, t->cache_url))
+		return false;
+	t->has_looked_again = true;
+	t->forward = FORWARD_NONE;
+	return true;
 }
 
 /* Squid: force_request_body_continuation: the client need not wait for the origin to want it. */
@@ -213,6 +225,8 @@ enum transaction_state transaction_run_fetch(struct transaction *t)
 
 		if (next != TRANSACTION_FETCH || !transaction_collect_variants(t))
 			return next;
+		if (was_overtaken(t))
+			return TRANSACTION_LOOKUP;
 		start_fetch(t);
 	}
 	t->report = *fetch_report(t->fetch);

@@ -78,6 +78,7 @@ struct transaction {
 	uint64_t purges_seen;      /* purge_list_now when the disk was asked, */
 	unsigned removals_seen;    /* and index_removals */
 	unsigned ndisks_asked;
+	bool has_looked_again;
 	bool was_guarded; /* what rate_limit and ban say is known */
 	bool was_disk_asked, was_auth_asked, was_dst_asked;
 	int64_t retry_after_s; /* for Retry-After of a page made here; 0: none */
