@@ -7,6 +7,7 @@
 #include "cache/partial_table.h"
 #include "cache/purge.h"
 #include "cache/vary.h"
+#include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "proxy/server.h"
 #include "proxy/store/disks.h"
@@ -100,7 +101,7 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	return TRANSACTION_LOOKUP;
 }
 
-#define RENEWAL UINT64_C(0x9e3779b97f4a7c15)
+#define RENEWAL UINT64_C(0x9e3779b97f4a7c15) /* apart from where the answers are kept */
 
 enum {
 	FILE_MIN_BYTES = 32768,  /* of a body for which sendfile pays */
@@ -426,7 +427,7 @@ static bool hold(struct transaction *t)
 
 uint64_t transaction_renewal_key(const struct transaction *t)
 {
-	return t->key ^ RENEWAL;
+	return t->key ^ hash_str(t->object->vary, RENEWAL);
 }
 
 /* What is never fresh is asked about for each request. */

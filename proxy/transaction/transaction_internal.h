@@ -219,7 +219,7 @@ enum transaction_state transaction_run_cache_access(struct transaction *transact
 enum transaction_state transaction_run_lookup(struct transaction *transaction);
 enum transaction_state transaction_run_join(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
-/* Under which a fetch that renews what is stored is led and joined, beside what is stored. */
+/* Under which a fetch that renews transaction->object, this variant, is led and joined, beside what is stored. */
 uint64_t transaction_renewal_key(const struct transaction *transaction);
 /* collapsed_forwarding_access: may it share a fetch, its own or another's? */
 bool transaction_may_collapse(struct transaction *transaction);

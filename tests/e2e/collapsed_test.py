@@ -211,6 +211,29 @@ def what_replaces_the_stale_serves_all(port):
     renewed_for_all(port, "/replaced", reply(b"new", FRESH), (200, b"new", True))
 
 
+def each_variant_is_validated_once(port):
+    """Side by side: none waits for another's."""
+
+    def answer(origin, thing, head, number):
+        lines = FRESH + b'Vary: X-A\r\nETag: "%s"\r\n' % head[b"x-a"]
+        if number <= 2:
+            return origin.send(reply(head[b"x-a"], lines, b"Age: 400\r\n"))
+        thing.wait_until(lambda t: len(t.requests) >= 4, "the other variant's validation")
+        thing.wait_at_gate()
+        origin.send(b"HTTP/1.1 304 Not Modified\r\nAge: 0\r\n%s\r\n" % lines)
+
+    thing = THINGS["/validated-variants"] = Thing(answer)
+    for n in range(2):
+        assert Client(port, "/validated-variants", b"X-A: %d\r\n" % n).result()[0] == 200
+    clients = crowd(port, "/validated-variants", lambda n: b"X-A: %d\r\n" % (n % 2))
+    thing.wait_until(lambda t: len(t.requests) == 4, "two validations")
+    time.sleep(LULL)
+    thing.gate.set()
+    for n, client in enumerate(clients):
+        assert client.result() == (200, b"%d" % (n % 2), True), n
+    assert len(thing.requests) == 4, len(thing.requests)
+
+
 def who_validates_leaves(port):
     """The next one does."""
 
@@ -489,7 +512,8 @@ collapsed_forwarding on
 
 SCENARIOS = [
     ("", [all_get_one_answer, a_slow_head_is_waited_for, a_validation_serves_all,
-          what_replaces_the_stale_serves_all, who_validates_leaves, a_private_answer_releases_the_others,
+          what_replaces_the_stale_serves_all, each_variant_is_validated_once, who_validates_leaves,
+          a_private_answer_releases_the_others,
           an_answer_not_to_be_stored_releases_the_others, an_error_releases_the_others,
           an_answer_for_another_variant_releases_the_others,
           a_connection_that_breaks_before_the_head_is_not_everybodys_error,
