@@ -17,6 +17,7 @@ import time
 
 import same_questions_test as same
 from same_questions_test import Client, Origin, basic, bobtail, get
+from session_database import make_sessions, sessions_can_be_made
 
 SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
 TOOL = os.path.abspath(os.environ.get("BOBTAILCTL", "./bobtailctl"))
@@ -29,6 +30,7 @@ PROGRAMS = {
     "url_rewrite": ("/usr/bin/squidGuard", "-c FOLDER/guard"),
     "store_id": (f"{SQUIDS}/storeid_file_rewrite", "FOLDER/stores"),
     "external": (f"{SQUIDS}/ext_file_userip_acl", "-f FOLDER/userip"),
+    "external-session": (f"{SQUIDS}/ext_session_acl", "-a -T 3600 -b FOLDER/sessions"),
 }
 FILES = {
     "passwd": f"joe:{PASSWORD}\nann:{PASSWORD}\n",
@@ -52,6 +54,8 @@ shutdown_lifetime 1 second
 workers 1
 acl asks_user urlpath_regex ^/user
 acl asks_address urlpath_regex ^/address
+acl asks_session urlpath_regex ^/session
+acl asks_login urlpath_regex ^/login
 {lines}
 acl users proxy_auth REQUIRED
 http_access deny asks_user !users
@@ -64,19 +68,28 @@ LINES = {
     "store_id": "store_id_program {}\nstore_id_children 1",
     "external": "external_acl_type known ipv4 ttl=0 children-max=1 %SRC %LOGIN {}\nacl known external known\n"
                 "http_access deny asks_address !known",
+    "external-session": "external_acl_type session ttl=0 negative_ttl=0 children-max=1 concurrency=9 %>{{X-User}} {}\n"
+                        "acl session external session\nacl login external session LOGIN\n"
+                        "http_access deny asks_login !login\nhttp_access deny asks_session !session",
 }
 REQUESTS = (
     get("/user/2", basic("joe", "wrong")), get("/user/1", basic("joe", "s3cret")), get("/user/3", basic("nobody", "s3cret")),
+    get("/session", "X-User: joe\r\n"), get("/session", "X-User: ann\r\n"), get("/login", "X-User: ann\r\n"),
     get("/address/1", basic("joe", "s3cret")), get("/address/2", basic("ann", "s3cret")),
     get("/x?y=z", host="cdn7.example"), get("/x", host="www.example"), get("/p%20q", host="bad.example"),
 )
 
 
 def installed():
-    found = {kind: row for kind, row in PROGRAMS.items() if os.access(row[0], os.X_OK)}
+    found = {kind: row for kind, row in PROGRAMS.items()
+             if os.access(row[0], os.X_OK) and (kind != "external-session" or sessions_can_be_made())}
     for kind in PROGRAMS.keys() - found.keys():
         print(f"skipped: there is no {PROGRAMS[kind][0]}", file=sys.stderr)
     return found
+
+
+def options_of(kind):
+    return "--kind external --concurrency 9" if kind == "external-session" else f"--kind {kind}"
 
 
 def write_files(folder):
@@ -84,12 +97,14 @@ def write_files(folder):
     for name, text in FILES.items():
         with open(os.path.join(folder, name), "w", encoding="ascii") as file:
             file.write(text.replace("FOLDER", folder))
+    if "external-session" in installed():
+        make_sessions(f"{folder}/sessions", {"joe": 0})
 
 
 def record(command, origin, folder, port):
     """Drives the requests; returns {kind: [(question, how many secrets, answer), ...]}."""
     write_files(folder)
-    lines = [LINES[kind].format(f"{TOOL} helper record --kind {kind} --to {folder}/{kind}.db -- {program} {words}")
+    lines = [LINES[kind].format(f"{TOOL} helper record {options_of(kind)} --to {folder}/{kind}.db -- {program} {words}")
              for kind, (program, words) in installed().items()]
     text = CONFIG.format(port=port, origin=origin, folder=folder, lines="\n".join(lines).replace("FOLDER", folder))
     with bobtail.Proxy(text, port, command):
@@ -156,7 +171,9 @@ def main():
         name = os.path.basename(program)
         left, right = as_ours(by_squid[kind], kind, str(theirs), str(ours)), by_us[kind]
         bobtail.expect(f"{name} behind both: {len(left)} questions", left and left == right, (left, right))
-        if os.access(f"./{name}", os.X_OK):
+        if kind == "external-session":
+            bobtail.expect("sessions begun before, and none", [answer[:3] for _, _, answer in right] == ["OK", "ERR", "OK "], right)
+        elif os.access(f"./{name}", os.X_OK):  # ours has another database
             status, said = replay(kind, folders[0], f"./{name}", *words.replace("FOLDER", folders[0]).split())
             bobtail.expect(f"{name}: the bundled one answers as Squid's", status == 0 and " 0 left out" in said, said)
     for folder in folders:
