@@ -17,7 +17,8 @@ const char ctl_helpers_help[] =
 	"answers take, from the sending of a question on (half of them, nine of ten, 99 of 100 took\n"
 	"no longer); the breaker: closed, open (no child can be kept alive, and requests do without),\n"
 	"or probing (one was started to see). Then the same for each child, and what was last written\n"
-	"to stderr, with control characters as \\xNN. What helpers are asked is never shown.\n";
+	"to stderr, with control characters as \\xNN. What helpers are asked is never shown. Log daemons\n"
+	"come last, each with how many records came, as of the last one.\n";
 
 int ctl_run_helpers(struct ctl *ctl, const struct ctl_args *args)
 {

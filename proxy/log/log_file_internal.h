@@ -11,16 +11,17 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/health.h"
+#include "proxy/log/log_target.h"
 
-struct log_target; /* proxy/log/log_target.h */
-
-/* path, target: immutable; keep: relaxed; nusers: guarded by the writer's mutex; the rest is the
- * thread's. */
+/* path, target: immutable; keep: relaxed; nusers, is_daemon, view: guarded by the writer's mutex; the
+ * rest is the thread's. */
 struct log_file {
 	char *path;                /* or what stands for a target */
 	struct log_target *target; /* NULL: it is a file */
 	atomic_int keep;
 	unsigned nusers;
+	bool is_daemon; /* and what it does is known: */
+	struct log_daemon_view view;
 	int fd;
 	struct buf out;
 	bool is_torn; /* a record was cut short: the next one begins on a line of its own */

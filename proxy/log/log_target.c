@@ -140,6 +140,7 @@ void log_target_add(struct log_target *target, struct str record)
 {
 	size_t before = target->out.len;
 
+	target->nrecords++;
 	target->ops->add(target, record);
 	if (target->out.is_full) {
 		target->out.len = before;

@@ -11,13 +11,17 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
 struct log_target; /* opaque */
 
-enum { LOG_TARGET_MAX_BYTES = 4 << 20 };
+enum {
+	LOG_TARGET_MAX_BYTES = 4 << 20,
+	LOG_VIEW_BYTES = 200,
+};
 
 enum log_target_kind {
 	LOG_TARGET_DAEMON, /* place: argv[1] of program */
@@ -52,5 +56,19 @@ bool log_target_is_pending(const struct log_target *target, struct pollfd *fd);
 void log_target_rotate(struct log_target *target);
 /* How many records it has not taken, ever. */
 uint64_t log_target_lost(const struct log_target *target);
+
+/* What a log daemon does, as of the last flush. Texts that are longer are cut. */
+struct log_daemon_view {
+	char place[LOG_VIEW_BYTES], program[LOG_VIEW_BYTES];
+	pid_t pid;             /* 0: none runs */
+	uint64_t nstarts, nrecords, nlost;
+	size_t nwaiting;       /* bytes that it has not taken */
+	unsigned nfailures;    /* in a row */
+	int64_t retry_ms;      /* clock_mono_ms() of the next start; 0: it runs, or none is needed yet */
+	char note[LOG_VIEW_BYTES]; /* the last line of its stderr: any bytes; "": none */
+	int64_t note_s;        /* when, since 1970 */
+};
+/* False: it is no daemon. */
+bool log_target_view(const struct log_target *target, struct log_daemon_view *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "helpers/spawn.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "proxy/log/log_target_internal.h"
 
@@ -52,6 +53,7 @@ static int open_daemon(struct log_target *target)
 	}
 	target->fd = io[0];
 	target->notes = notes[0];
+	target->nstarts++;
 	snprintf(first, sizeof(first), "r%d\nb%d\n", target->keep, target->is_buffered);
 	log_target_send(target, str_of(first));
 	return 0;
@@ -85,8 +87,31 @@ static void tell_notes(struct log_target *target)
 	ssize_t n = target->notes >= 0 ? read(target->notes, bytes, sizeof(bytes)) : 0;
 	struct str left = {bytes, n > 0 ? (size_t)n : 0}, line;
 
-	while (left.len > 0 && str_split(&left, '\n', &line))
+	while (left.len > 0 && str_split(&left, '\n', &line)) {
 		log_say(0, "%.*s", STR_ARG(line));
+		snprintf(target->note, sizeof(target->note), "%.*s", STR_ARG(line));
+		target->note_s = clock_wall_s();
+	}
+}
+
+bool log_target_view(const struct log_target *target, struct log_daemon_view *out)
+{
+	if (target->ops != &log_target_daemon)
+		return false;
+	*out = (struct log_daemon_view){
+		.pid = target->pid,
+		.nstarts = target->nstarts,
+		.nrecords = target->nrecords,
+		.nlost = target->nlost,
+		.nwaiting = target->out.len - target->sent,
+		.nfailures = target->nfailures,
+		.retry_ms = target->fd < 0 ? target->retry_ms : 0,
+		.note_s = target->note_s,
+	};
+	snprintf(out->place, sizeof(out->place), "%s", target->place);
+	snprintf(out->program, sizeof(out->program), "%s", target->program);
+	snprintf(out->note, sizeof(out->note), "%s", target->note);
+	return true;
 }
 
 static bool read_daemon(struct log_target *target)

@@ -41,11 +41,14 @@ struct log_target {
 	int64_t opened_ms, retry_ms;
 	unsigned nfailures; /* in a row */
 	uint64_t ndropped; /* since that was said */
-	uint64_t nlost;    /* ever */
+	uint64_t nlost, nrecords; /* ever */
 	int64_t said_ms;
 	/* of a daemon */
 	pid_t pid;
 	int notes; /* its stderr; -1: none */
+	uint64_t nstarts;
+	char note[LOG_VIEW_BYTES]; /* what it wrote there last, */
+	int64_t note_s;            /* and when */
 };
 
 extern const struct log_target_ops log_target_daemon, log_target_tcp, log_target_udp,

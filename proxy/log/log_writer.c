@@ -187,6 +187,33 @@ static unsigned snapshot_files(struct log_writer *writer, struct log_file **file
 	return n;
 }
 
+/* For those who look at daemons. */
+static void show(struct log_writer *writer, struct log_file *const *files, unsigned nfiles)
+{
+	pthread_mutex_lock(&writer->shared.mutex);
+	for (unsigned i = 0; i < nfiles; i++)
+		if (files[i]->target)
+			files[i]->is_daemon = log_target_view(files[i]->target, &files[i]->view);
+	pthread_mutex_unlock(&writer->shared.mutex);
+}
+
+bool log_writer_daemon(struct log_writer *writer, unsigned i, struct log_daemon_view *out)
+{
+	unsigned ndaemons = 0;
+	bool is_there = false;
+
+	pthread_mutex_lock(&writer->shared.mutex);
+	for (unsigned n = 0; n < writer->shared.nfiles && !is_there; n++) {
+		const struct log_file *file = writer->shared.files[n];
+
+		is_there = file->is_daemon && ndaemons++ == i;
+		if (is_there)
+			*out = file->view;
+	}
+	pthread_mutex_unlock(&writer->shared.mutex);
+	return is_there;
+}
+
 static void flush(struct log_writer *writer)
 {
 	struct log_file *files[MAX_FILES], *unused[MAX_FILES];
@@ -210,6 +237,7 @@ static void flush(struct log_writer *writer)
 		log_file_write(files[i]);
 		add_lost(writer, files[i]);
 	}
+	show(writer, files, nfiles);
 	for (unsigned i = 0; i < nunused; i++) {
 		log_file_write(unused[i]);
 		add_lost(writer, unused[i]);
@@ -498,6 +526,8 @@ enum err log_writer_target(struct log_writer *writer, const struct log_target_op
 		struct log_file *file = make_file(key, options->keep);
 
 		err = log_target_create(options, &file->target, why);
+		if (err == ERR_OK)
+			file->is_daemon = log_target_view(file->target, &file->view);
 		if (err == ERR_OK)
 			err = enter_file(writer, file, out, why);
 		else

@@ -7,12 +7,14 @@
  * Threads: log_writer_add from any; each batch has a lock of its own, held for a copy. */
 #ifndef PROXY_LOG_WRITER_H
 #define PROXY_LOG_WRITER_H
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
 struct log_file;   /* opaque: a file, or a target that is none */
+struct log_daemon_view; /* log_target.h */
 struct log_target_options;
 struct log_writer; /* opaque */
 
@@ -56,6 +58,9 @@ void log_writer_post(struct log_writer *writer, struct log_job *job);
 
 /* How many records were lost since the start, of whatever file or target. Any thread. */
 uint64_t log_writer_lost(const struct log_writer *writer);
+
+/* What the log daemon number i does, of those that there are: false when there are no more. Any thread. */
+bool log_writer_daemon(struct log_writer *writer, unsigned i, struct log_daemon_view *out);
 
 /* Renames and reopens all files, soon. Any thread. */
 void log_writer_rotate(struct log_writer *writer);

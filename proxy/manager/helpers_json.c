@@ -7,7 +7,9 @@
 #include "lib/base/histogram.h"
 #include "lib/base/json.h"
 #include "proxy/manager/helper_pools.h"
+#include "proxy/manager/log_daemons.h"
 #include "proxy/manager/manager_pages.h"
+#include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "squid-compat/helper_config.h"
@@ -136,8 +138,13 @@ bool manager_survey_helpers_json(struct worker *worker, uint64_t *cursor, struct
 	const struct snapshot *snapshot = worker->index == 0 ? worker_snapshot(worker) : NULL;
 	struct helper_pool_row row;
 
-	if (!snapshot || !helper_pools_get(snapshot, (unsigned)*cursor, &row))
+	if (!snapshot)
 		return false;
+	if (!helper_pools_get(snapshot, (unsigned)*cursor, &row)) {
+		for (unsigned i = 0; log_daemon_write_json(worker->server->log, i, out); i++)
+			;
+		return false;
+	}
 	(*cursor)++;
 	write_pool(out, &row);
 	return true;

@@ -8,7 +8,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/histogram.h"
 #include "proxy/manager/helper_pools.h"
+#include "proxy/manager/log_daemons.h"
 #include "proxy/manager/manager_pages.h"
+#include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
@@ -147,8 +149,7 @@ static void write_child(void *owner, const struct helper_child_view *child)
 	buf_printf(out, "%s%s\n", child->is_kept ? " kept" : "", child->is_leaving ? " leaving" : "");
 }
 
-/* Bytes of the helper's: shown so that they cannot be taken for something else. */
-static void write_printable(struct buf *out, struct str text)
+void manager_add_printable(struct buf *out, struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.at[i];
@@ -165,7 +166,7 @@ static void write_note(void *owner, uint64_t number, int64_t at_s, struct str te
 	struct buf *out = owner;
 
 	buf_printf(out, "  stderr  #%" PRIu64 ", %" PRId64 " s ago: ", number, clock_wall_s() - at_s);
-	write_printable(out, text);
+	manager_add_printable(out, text);
 	buf_add_char(out, '\n');
 }
 
@@ -210,6 +211,17 @@ static void write_pool(struct buf *out, const struct helper_pool_row *row)
 	helper_pool_each_note(row->pool, write_note, out);
 }
 
+/* Daemons are few: all of them at once. */
+static void write_daemons(struct worker *worker, bool is_alone, struct buf *out)
+{
+	unsigned n = 0;
+
+	while (log_daemon_write(worker->server->log, n, is_alone && n == 0, out))
+		n++;
+	if (is_alone && n == 0)
+		buf_add_str(out, STR("No helper programs are configured.\n"));
+}
+
 /* A pool is a piece; the cursor counts them. */
 bool manager_survey_helpers(struct worker *worker, uint64_t *cursor, struct buf *out)
 {
@@ -219,8 +231,7 @@ bool manager_survey_helpers(struct worker *worker, uint64_t *cursor, struct buf 
 	if (!snapshot)
 		return false;
 	if (!helper_pools_get(snapshot, (unsigned)*cursor, &row)) {
-		if (*cursor == 0)
-			buf_add_str(out, STR("No helper programs are configured.\n"));
+		write_daemons(worker, *cursor == 0, out);
 		return false;
 	}
 	if ((*cursor)++ > 0)

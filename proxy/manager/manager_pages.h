@@ -47,6 +47,8 @@ survey_fn manager_survey_bearer;
 survey_fn manager_survey_external_acl;
 survey_fn manager_survey_helpers;
 survey_fn manager_survey_helpers_json;
+/* Bytes of a helper's, so that they cannot be taken for something else. */
+void manager_add_printable(struct buf *out, struct str text);
 bool manager_has_basic(const struct config *config);
 bool manager_has_digest(const struct config *config);
 bool manager_has_ntlm(const struct config *config);

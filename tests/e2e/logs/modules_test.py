@@ -3,10 +3,12 @@
 """access_log to daemons and collectors: what they get, and that those that die, hang or go away hold up
 no request."""
 import http.client
+import json
 import os
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -17,6 +19,7 @@ import bobtail  # noqa: E402
 import small_origin  # noqa: E402
 
 PATIENCE_S = 20
+CTL = os.environ.get("BOBTAILCTL", "./bobtailctl")
 SQUIDS_DAEMON = "/usr/lib/squid/log_file_daemon"
 
 # Writes each line that it gets; one that says DIE ends it, one that says HANG stops it.
@@ -154,14 +157,33 @@ def a_daemon_gets_squids_commands():
         wait_for("EOF at the end", lambda: lines_of(site.path("got"))[-1] == "ended")
 
 
+def report(site):
+    """What `bobtailctl helpers` says of the only daemon."""
+    done = subprocess.run([CTL, "-s", site.path("pid.ctl"), "helpers", "--json"], capture_output=True, text=True,
+                          timeout=PATIENCE_S, check=True)
+    daemon, = map(json.loads, done.stdout.splitlines())
+    return daemon
+
+
 def a_daemon_that_dies_is_started_again():
     with Site(LOGFORMAT + "logfile_daemon DAEMON\naccess_log daemon:FOLDER/got short") as site:
+        daemon = report(site)
+        assert (daemon["kind"], daemon["name"]) == ("logfile_daemon", site.path("got")), daemon
         site.get("/1?DIE")
         wait_for("its last record", lambda: "LGET /1?DIE" in lines_of(site.path("got")))
         site.get("/2")
         wait_for("a second one", lambda: lines_of(site.path("got")).count("r10") >= 2)
         site.get("/3")
         wait_for("records again", lambda: "LGET /3" in lines_of(site.path("got")))
+        wait_for("the last one is shown", lambda: report(site)["requests"] >= 3)
+        daemon = report(site)
+        assert (daemon["running"], daemon["breaker"], daemon["refused"]) == (1, "closed", 0), daemon
+        assert daemon["died"] == daemon["started"] - 1 >= 1, daemon
+        assert [note["text"] for note in daemon["stderr"]] == ["started"], daemon
+        os.kill(daemon["children"][0]["pid"], 0)
+        text = subprocess.run([CTL, "-s", site.path("pid.ctl"), "helpers"], capture_output=True, text=True,
+                              timeout=PATIENCE_S, check=True).stdout
+        assert f"logfile_daemon {site.path('got')}: {site.daemon}\n" in text and " came, 0 are lost" in text, text
 
 
 def a_daemon_that_hangs_holds_up_nobody():
