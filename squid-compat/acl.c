@@ -303,10 +303,11 @@ static bool say_of_type(const struct acl *acl, struct report *report)
 		report_say(report, REPORT_IGNORED,
 		           "ACL '%s': type %s is of what no accelerator does: it never matches",
 		           acl->name, acl->type->name);
-	else if (acl->type->flags & ACL_NEVER_YET)
-		report_say(report, REPORT_UNMET,
-		           "ACL '%s': type %s is accepted, but never matches yet", acl->name,
-		           acl->type->name);
+	else if (acl->type->flags & ACL_OF_CERT_ERROR)
+		report_say(report, REPORT_IGNORED,
+		           "ACL '%s': type %s is for sslproxy_cert_error, which is ignored: it never "
+		           "matches",
+		           acl->name, acl->type->name);
 	return !(acl->type->flags & ACL_REFUSED);
 }
 

@@ -73,7 +73,7 @@ enum acl_type_flag {
 	ACL_HAS_FIELD = 1 << 4,      /* its first value is the name of a header field */
 	ACL_HAS_NO_CASE = 1 << 5,    /* values compare without case */
 	ACL_TAKES_REQUIRED = 1 << 6, /* the value REQUIRED stands for anyone */
-	ACL_NEVER_YET = 1 << 7,      /* known, not honoured */
+	ACL_OF_CERT_ERROR = 1 << 7,  /* of sslproxy_cert_error, which is ignored: it never matches */
 	ACL_REFUSED = 1 << 9,        /* known, and fatal: what it guards would be open */
 	ACL_NEVER_HERE = 1 << 10,    /* of what an accelerator does not do: it never matches */
 	ACL_NEEDS_VALUE = 1 << 8,    /* without one the line is fatal */

@@ -458,9 +458,8 @@ static const struct acl_type types[] = {
 	{.name = "ssl::server_name", NEVER, .flags = ACL_NEVER_HERE},
 	{.name = "ssl::server_name_regex", NEVER, .flags = ACL_NEVER_HERE},
 	{.name = "urllogin", NEVER, .flags = ACL_NEVER_HERE},
-	/* known, and never matching yet */
-	{.name = "server_cert_fingerprint", NEVER, .flags = ACL_NEVER_YET},
-	{.name = "ssl_error", NEVER, .flags = ACL_NEVER_YET},
+	{.name = "server_cert_fingerprint", NEVER, .flags = ACL_OF_CERT_ERROR},
+	{.name = "ssl_error", NEVER, .flags = ACL_OF_CERT_ERROR},
 };
 /* clang-format on */
 

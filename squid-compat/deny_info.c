@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "squid-compat/deny_info.h"
 
+#include <limits.h>
+
 enum { LOCATION_VALUE_BYTES = 8192 };
 
 void deny_infos_init(struct deny_infos *infos, struct arena *arena)
@@ -8,15 +10,16 @@ void deny_infos_init(struct deny_infos *infos, struct arena *arena)
 	*infos = (struct deny_infos){.last_ = &infos->first, .arena_ = arena};
 }
 
-/* Cuts "NNN:" off spec; 0: there is none. */
-static int cut_status(struct str *spec)
+/* Cuts "NUMBER:" off spec, if there is one. */
+static void cut_status(struct str *spec, int *status)
 {
-	uint64_t status;
+	size_t colon = str_find_char(*spec, ':');
+	uint64_t number;
 
-	if (spec->len < 4 || spec->at[3] != ':' || !str_to_u64(str_first(*spec, 3), &status))
-		return 0;
-	*spec = str_from(*spec, 4);
-	return (int)status;
+	if (colon == spec->len || !str_to_u64(str_first(*spec, colon), &number))
+		return;
+	*spec = str_from(*spec, colon + 1);
+	*status = number < INT_MAX ? (int)number : INT_MAX;
 }
 
 static const char url_codes[] = "aAbBeEhHiIMoOpPRstTuUwx%";
@@ -78,7 +81,7 @@ static bool read_spec(struct deny_infos *infos, struct deny_info *info, struct s
 		info->kind = DENY_RESET;
 		return true;
 	}
-	info->status = cut_status(&spec);
+	cut_status(&spec, &info->status);
 	if (str_find_char(spec, ':') < spec.len) {
 		info->kind = DENY_REDIRECT;
 		info->url = spec;

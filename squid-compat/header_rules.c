@@ -3,6 +3,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/heap.h"
+#include "squid-compat/logformat.h"
 
 enum { MAX_FORMAT_BYTES = 8192 };
 
@@ -190,6 +191,18 @@ static void add_addition(struct header_rules *rules, struct str name, struct str
 	};
 }
 
+/* Said, if it is none. */
+static bool is_format(struct str text, struct report *report)
+{
+	struct arena arena;
+	bool is_one;
+
+	arena_init(&arena, NULL, 0);
+	is_one = logformat_compile(text, &arena, report) != NULL;
+	arena_fini(&arena);
+	return is_one;
+}
+
 void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
                             const struct words *words, struct report *report)
 {
@@ -206,7 +219,7 @@ void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
 			"the format for %.*s lacks its closing quote, is too long or has control "
 			"characters",
 			STR_ARG(name));
-	else
+	else if (is_format(buf_str(&format), report))
 		add_addition(rules, name, buf_str(&format),
 		             acl_condition_create(set, words, next, report));
 	buf_fini(&format);

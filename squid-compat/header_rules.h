@@ -27,7 +27,7 @@ void header_rules_parse_access(struct header_rules *rules, struct acl_set *set,
 /* `X_header_replace NAME TEXT`: what a denied field becomes. */
 void header_rules_parse_replace(struct header_rules *rules, const struct words *words,
                                 struct report *report);
-/* `X_header_add NAME "FORMAT" [[!]ACL...]` */
+/* `X_header_add NAME "FORMAT" [[!]ACL...]`; a FORMAT that logformat_compile refuses is fatal. */
 void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
                             const struct words *words, struct report *report);
 

@@ -2,8 +2,8 @@
 #include "proxy/transaction/header_additions.h"
 
 #include "lib/base/arena.h"
+#include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "lib/base/log.h"
 #include "squid-compat/logformat.h"
 #include "squid-compat/report.h"
 
@@ -14,7 +14,7 @@ struct header_additions {
 	size_t n;
 	struct {
 		const struct header_addition *what;
-		const struct logformat *format; /* NULL: not to be compiled */
+		const struct logformat *format;
 	} at[];
 };
 
@@ -35,9 +35,7 @@ struct header_additions *header_additions_create(const struct header_rules *rule
 
 		additions->at[i].what = what;
 		additions->at[i].format = logformat_compile(what->format, &additions->arena, report);
-		if (!additions->at[i].format)
-			log_say(0, "ERROR: header field %.*s is not added: its format is unknown",
-				STR_ARG(what->name));
+		check(additions->at[i].format); /* header_rules_parse_add takes no other */
 	}
 	report_destroy(report);
 	return additions;
@@ -68,7 +66,7 @@ void header_additions_write(const struct header_additions *additions, struct acl
 	for (size_t i = 0; additions && i < additions->n; i++) {
 		const struct header_addition *what = additions->at[i].what;
 
-		if (!additions->at[i].format || !acl_condition_holds(what->condition, acl_facts))
+		if (!acl_condition_holds(what->condition, acl_facts))
 			continue;
 		buf_clear(&value);
 		logformat_render(additions->at[i].format, facts, &value);

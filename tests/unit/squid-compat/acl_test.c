@@ -424,6 +424,8 @@ static void lines_are_answered_as_squid_answers_them(void **state)
 		{"acl a maxconn", REPORT_FATAL, "Invalid ACL: acl a maxconn"},
 		{"acl a random", REPORT_FATAL, "Invalid ACL: acl a random"},
 		{"acl a ssl_error", REPORT_WARNING, "empty ACL: acl a ssl_error"},
+		{"acl a ssl_error X", REPORT_WARNING, "it never matches"},
+		{"acl a server_cert_fingerprint AA", REPORT_WARNING, "it never matches"},
 		{"http_access allow all", REPORT_NOTE, NULL},
 		{"acl A src 10.0.0.1\nhttp_access allow a", REPORT_NOTE, NULL},
 		{"http_access allow nobody", REPORT_FATAL, "ACL not found: nobody"},

@@ -51,6 +51,8 @@ static void lines_are_judged_as_squid_does(void **state)
 		{"deny_info 404:http://x/ a", false, REPORT_FATAL, "needs an error page"},
 		{"deny_info 100:ERR_X a", false, REPORT_FATAL, "not valid"},
 		{"deny_info 600:ERR_X a", false, REPORT_FATAL, "not valid"},
+		{"deny_info 99:ERR_X a", false, REPORT_FATAL, "status 99 is not valid"},
+		{"deny_info 4294967698:ERR_X a", false, REPORT_FATAL, "not valid"},
 		{"deny_info http://x/%q a", false, REPORT_FATAL, "unsupported code '%q'"},
 		{"deny_info http://x/% a", false, REPORT_FATAL, "unsupported code '%'"},
 		{"deny_info http://x/%s a", true, REPORT_WARNING, "deprecated"},

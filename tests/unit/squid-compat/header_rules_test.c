@@ -156,6 +156,8 @@ static void lines_that_cannot_be_used_are_refused(void **state)
 		{"request_header_add X-A", "needs HEADER"},
 		{"request_header_add X-A \"open", "lacks its closing quote"},
 		{"request_header_add X-A \"x\" nobody", "ACL not found: nobody"},
+		{"request_header_add X-A \"%>a %zz\"", "Unsupported %code: '%zz'"},
+		{"reply_header_add X-A \"a%\" all", "%code"},
 		{"request_header_access Cookie deny nobody", "ACL not found: nobody"},
 	};
 	(void)state;
