@@ -430,11 +430,19 @@ uint64_t transaction_renewal_key(const struct transaction *t)
 	return t->key ^ hash_str(t->object->vary, RENEWAL);
 }
 
+/* What a 304 says of a body that is on disk alone is found when it has been written: too late for who waits. */
+static bool is_renewed_in_memory(const struct transaction *t)
+{
+	return object_is_whole(t->object) &&
+	       object_memory_bytes(t->object) <= (uint64_t)transaction_config(t)->cache_mem_bytes;
+}
+
 /* What is never fresh is asked about for each request. */
 static bool may_share_renewal(struct transaction *t)
 {
 	return t->forward == FORWARD_STALE && t->freshness.age_s + t->freshness.left_s > 0 &&
-	       !(t->object->facts.flags & FACT_REVALIDATE_ALWAYS) && may_join(t);
+	       !(t->object->facts.flags & FACT_REVALIDATE_ALWAYS) && is_renewed_in_memory(t) &&
+	       may_join(t);
 }
 
 static struct object *find_renewal(struct transaction *t)

@@ -7,6 +7,7 @@ import os
 import socket
 import socketserver
 import sys
+import tempfile
 import threading
 import time
 
@@ -209,6 +210,28 @@ def a_validation_serves_all(port):
 
 def what_replaces_the_stale_serves_all(port):
     renewed_for_all(port, "/replaced", reply(b"new", FRESH), (200, b"new", True))
+
+
+def nobody_waits_for_what_is_on_disk_alone(port):
+    """What renews it is not found before it is written. Who asks on a condition leads nobody: it is no
+    URL whose answers were seen not to be shared."""
+
+    def answer(origin, thing, head, number):
+        if thing.gate.is_set():
+            thing.wait_until(lambda t: len(t.requests) >= thing.nbefore + CROWD, "the others' requests")
+        if b'"1"' in head.get(b"if-none-match", b""):
+            return origin.send(b"HTTP/1.1 304 Not Modified\r\n", STALE, b"\r\n")
+        return origin.send(reply(b"x" * 800_000, STALE))
+
+    thing = THINGS["/on-disk"] = Thing(answer)
+    deadline = time.monotonic() + PATIENCE
+    while b'"1"' not in (thing.requests or [{}])[-1].get(b"if-none-match", b""):
+        assert time.monotonic() < deadline, "it never was on disk"
+        assert Client(port, "/on-disk", b'If-None-Match: "other"\r\n').result()[0] == 200
+    thing.nbefore = len(thing.requests)
+    thing.gate.set()
+    assert all(client.result()[::2] == (200, True) for client in crowd(port, "/on-disk"))
+    assert len(thing.requests) == thing.nbefore + CROWD, len(thing.requests)
 
 
 def each_variant_is_validated_once(port):
@@ -521,7 +544,8 @@ SCENARIOS = [
           who_asked_first_leaves_in_the_midst, little_is_left_and_fetched, much_is_left_and_given_up,
           most_is_there_but_much_is_left, what_was_given_up_is_resumed,
           who_leaves_before_the_head_ends_the_fetch, private_is_given_up_whatever_is_left]),
-    ("quick_abort_min -1 KB", [always_goes_on]),
+    ("quick_abort_min -1 KB\ncache_dir ufs {folder} 100 16 256",
+     [always_goes_on, nobody_waits_for_what_is_on_disk_alone]),
     ("quick_abort_min 0 KB\nquick_abort_max 0 KB", [never_goes_on]),
     ("quick_abort_min 0 KB\nquick_abort_max 200 KB\nquick_abort_pct 50", [by_percentage]),
 ]
@@ -530,13 +554,15 @@ SCENARIOS = [
 def main():
     chosen = sys.argv[1:]
     port, origin_port = bobtail.free_ports(2)
-    with Server(("127.0.0.1", origin_port), Origin) as server:
+    with Server(("127.0.0.1", origin_port), Origin) as server, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)  # started as root, the proxy becomes another user
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for more, scenarios in SCENARIOS:
             scenarios = [s for s in scenarios if not chosen or s.__name__ in chosen]
             if not scenarios:
                 continue
-            with bobtail.Proxy(CONFIG.format(port=port, origin_port=origin_port, more=more), port) as proxy:
+            config = CONFIG.format(port=port, origin_port=origin_port, more=more.format(folder=folder))
+            with bobtail.Proxy(config, port) as proxy:
                 for scenario in scenarios:
                     scenario(port)
                     assert proxy.is_alive(), proxy.output()[-3000:]
