@@ -319,6 +319,11 @@ static void parse_values(struct acl *acl, struct acl_reader *reader)
 		return;
 	if (!say_of_type(acl, reader->report))
 		return;
+	if ((type->flags & ACL_TAKES_ONE) && reader->words->n > 4) {
+		report_say(reader->report, REPORT_FATAL,
+		           "multiple components not supported for \"%s\" acl", type->name);
+		return;
+	}
 	if (type->kind != NULL) {
 		if (!parse_options(acl, reader))
 			return;

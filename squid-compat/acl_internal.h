@@ -78,6 +78,7 @@ enum acl_type_flag {
 	ACL_NEVER_HERE = 1 << 10,    /* of what an accelerator does not do: it never matches */
 	ACL_NEEDS_VALUE = 1 << 8,    /* without one the line is fatal */
 	ACL_NEEDS_NONE = 1 << 11,    /* a line without one says enough */
+	ACL_TAKES_ONE = 1 << 12,     /* more than one on a line are fatal */
 };
 
 struct acl_type {
