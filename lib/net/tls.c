@@ -71,9 +71,11 @@ static enum err add_ca(struct tls_common *common, struct str pem, struct err_tex
 static enum err add_crl(struct tls_common *common, struct str pem, struct err_text *why)
 {
 	gnutls_datum_t text = datum(pem);
-	int n = gnutls_certificate_set_x509_crl_mem(common->credentials, &text,
-	                                            GNUTLS_X509_FMT_PEM);
+	int n = 0;
 
+	if (pem.len > 0)
+		n = gnutls_certificate_set_x509_crl_mem(common->credentials, &text,
+		                                        GNUTLS_X509_FMT_PEM);
 	if (n > 0)
 		return ERR_OK;
 	err_say(why, "the CRL cannot be read: %s", n < 0 ? gnutls_strerror(n) : "there is none");
@@ -87,7 +89,7 @@ static enum err trust(struct tls_common *common, const struct tls_trust *trust,
 
 	for (size_t i = 0; i < trust->ncas && err == ERR_OK; i++)
 		err = add_ca(common, trust->cas[i], why);
-	if (err == ERR_OK && trust->crl.len > 0)
+	if (err == ERR_OK && trust->crl.at)
 		err = add_crl(common, trust->crl, why);
 	/* Without CAs the verification fails, and says so. */
 	if (trust->ca_dir)

@@ -25,7 +25,7 @@ struct tls_trust {
 	const struct str *cas; /* PEM texts */
 	size_t ncas;
 	const char *ca_dir; /* hashed or not; NULL: none */
-	struct str crl;     /* PEM; empty: none */
+	struct str crl;     /* PEM; at NULL: none; with none in it nobody is believed (ERR_INPUT) */
 	bool has_system;    /* the system's CAs too */
 };
 

@@ -133,6 +133,15 @@ static void make_ticket_key(const struct tls_table *table, const struct port *po
 	buf_fini(&facts);
 }
 
+/* A file of which nothing can be read is an empty text: no list of the revoked, as whoever believes
+ * it finds out. */
+static struct str crl_of(const struct tls_files *files)
+{
+	if (!files->crl.path.at)
+		return STR_NONE;
+	return files->crl.error == 0 && files->crl.bytes.len > 0 ? files->crl.bytes : STR("");
+}
+
 static struct tls_server *make_server(const struct tls_table *table, const struct port *port,
                                       const struct tls_files *files,
                                       struct tls_certificate *const *certificates,
@@ -152,7 +161,7 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
 		.ticket_s = port->session_ttl_s,
 		.trust = {.cas = cas,
 	                  .ca_dir = options->ca_path.at,
-	                  .crl = files->crl.bytes,
+	                  .crl = crl_of(files),
 	                  .has_system = options->default_ca},
 		.alpn = alpn + no_http2,
 		.nalpn = options->no_npn ? 0 : COUNT(alpn) - no_http2,
@@ -322,7 +331,7 @@ static struct tls_client *make_client(const struct tls_outgoing *outgoing,
 		.certificate = certificate,
 		.trust = {.cas = cas,
 	                  .ca_dir = options->ca_path.at,
-	                  .crl = files->crl.bytes,
+	                  .crl = crl_of(files),
 	                  .has_system = options->default_ca},
 		.is_trusting = options->flags & TLS_DONT_VERIFY_PEER,
 		.is_any_name = options->flags & TLS_DONT_VERIFY_DOMAIN,

@@ -31,13 +31,14 @@ with open(f"{FOLDER}/asked", "w", encoding="utf-8") as helper:
     helper.write('#!/bin/sh\nwhile read -r line; do echo "$line" >>"$0.notes"; case $line in -*) echo ERR ;;'
                  ' *) echo OK ;; esac; done\n')
 os.chmod(f"{FOLDER}/asked", 0o755)
-MUST, MAY, DELAYED, OPEN, HTTP, ORIGIN = bobtail.free_ports(6)
+MUST, MAY, DELAYED, OPEN, NO_CRL, HTTP, ORIGIN = bobtail.free_ports(7)
 
 CONFIG = f"""
 http_port 127.0.0.1:{HTTP} accel defaultsite=a.example
 https_port 127.0.0.1:{MUST} accel defaultsite=a.example tls-cert={SERVER[0]} tls-key={SERVER[1]} clientca={CA.pem} crlfile={CRL}
 https_port 127.0.0.1:{MAY} accel defaultsite=a.example tls-cert={SERVER[0]} tls-key={SERVER[1]} clientca={CA.pem} sslflags=CONDITIONAL_AUTH
 https_port 127.0.0.1:{DELAYED} accel defaultsite=a.example tls-cert={SERVER[0]} tls-key={SERVER[1]} clientca={CA.pem} sslflags=DELAYED_AUTH
+https_port 127.0.0.1:{NO_CRL} accel defaultsite=a.example tls-cert={SERVER[0]} tls-key={SERVER[1]} clientca={CA.pem} crlfile={FOLDER}/none.crl
 https_port 127.0.0.1:{OPEN} accel defaultsite=a.example tls-cert={SERVER[0]} tls-key={SERVER[1]}
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver
 acl alice user_cert CN Alice
@@ -136,8 +137,29 @@ def logs_name_the_client():
     eventually("the access log names who asked", is_there, 10)
 
 
+def log_has(text):
+    with open(f"{FOLDER}/cache.log", encoding="utf-8") as log:
+        return text in log.read()
+
+
+def revoked_stay_out_without_a_crl():
+    with open(CRL, "rb") as file:
+        good = file.read()
+    with open(CRL, "wb"):
+        pass  # as while it is written anew
+    eventually("an empty CRL is told", lambda: log_has("the CRL cannot be read: there is none; going on as before"),
+               20)
+    assert is_let_in(MUST, ALICE) and not is_let_in(MUST, REVOKED)
+    os.unlink(CRL)
+    assert is_let_in(MUST, ALICE) and not is_let_in(MUST, REVOKED)
+    with open(CRL, "wb") as file:
+        file.write(good)
+    assert not is_let_in(NO_CRL, ALICE) and not is_let_in(NO_CRL, REVOKED)
+
+
 TESTS = [lets_in_whom_the_ca_vouches_for, acls_see_the_names, helpers_are_told_the_names,
-         sessions_keep_the_names_and_their_port, logs_name_the_client]
+         sessions_keep_the_names_and_their_port, logs_name_the_client,
+         revoked_stay_out_without_a_crl]
 
 
 def main():
