@@ -43,7 +43,7 @@ class Site:
         for name, text in (files or {}).items():
             with open(os.path.join(self.folder, name), "w", encoding="latin-1") as file:
                 file.write(text.replace("FOLDER", self.folder))
-            if name == executable:
+            if name in executable.split():
                 os.chmod(os.path.join(self.folder, name), 0o755)
         text = lines.replace("HELPER", f"{HERE}/scripted.py {self.notes}")
         text = text.replace("ACCESS_LOG", self.notes + ".log").replace("FOLDER", self.folder)
