@@ -180,6 +180,8 @@ void acl_parse(struct acl_set *set, const struct words *words, const struct worl
 /* Behind the last line, once: sorts, merges and compiles. Nothing may be checked before. */
 void acl_set_seal(struct acl_set *set, struct report *report);
 
+/* A type that Squid has, and that is fatal here (arp). */
+bool acl_type_is_refused(struct str name);
 bool acl_set_has(const struct acl_set *set, struct str name);
 /* Some ACL asks for a user: without an auth_param scheme the configuration is fatal. */
 bool acl_set_uses_auth(const struct acl_set *set);

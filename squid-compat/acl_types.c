@@ -464,6 +464,13 @@ static const struct acl_type types[] = {
 };
 /* clang-format on */
 
+bool acl_type_is_refused(struct str name)
+{
+	const struct acl_type *type = acl_type_find(name);
+
+	return type && (type->flags & ACL_REFUSED);
+}
+
 const struct acl_type *acl_type_find(struct str name)
 {
 	for (size_t i = 0; i < COUNT(types); i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/check.h"
+#include "squid-compat/acl.h"
 #include "squid-compat/directives.h"
 #include "squid-compat/explain_internal.h"
 #include "squid-compat/explain_upgrade_internal.h"
@@ -74,6 +75,20 @@ static const char *refusal(const struct explain_line *line)
 	return text;
 }
 
+/* An acl line that is refused here, and is written all the same: as Squid takes it, or with other words. */
+static bool is_kept_acl(const struct explanation *explanation, const struct explain_line *line)
+{
+	struct buf scratch;
+	struct upgrading upgrading = {explanation, line, &scratch, NULL};
+	bool is_kept;
+
+	buf_init(&scratch, MAX_LINE_BYTES);
+	is_kept = line->has_file_fault || acl_type_is_refused(explain_word(line, 2)) ||
+		  upgrade_acl(&upgrading);
+	buf_fini(&scratch);
+	return is_kept;
+}
+
 /* An ACL that some line defines, and each that does is refused. */
 static bool is_lost_acl(const struct explanation *explanation, struct str name)
 {
@@ -85,7 +100,7 @@ static bool is_lost_acl(const struct explanation *explanation, struct str name)
 		if (!line->directive || line->directive->parse != parse_acl ||
 		    !str_eq_nocase(explain_word(line, 1), name))
 			continue;
-		if (line->what != EXPLAIN_REFUSED || line->has_file_fault)
+		if (line->what != EXPLAIN_REFUSED || is_kept_acl(explanation, line))
 			return false;
 		is_refused = true;
 	}
@@ -119,7 +134,9 @@ static const char *why_to_go(const struct explanation *explanation, const struct
 	if (is_ours(directive))
 		return "Bobtail's own: Squid does not know it";
 	/* Squid may do what is refused here. */
-	if (line->what == EXPLAIN_REFUSED && directive->verdict != REFUSED && !line->has_file_fault)
+	if (line->what == EXPLAIN_REFUSED && directive->verdict != REFUSED &&
+	    !line->has_file_fault &&
+	    !(directive->parse == parse_acl && acl_type_is_refused(explain_word(line, 2))))
 		return refusal(line);
 	if (names_lost_acl(explanation, line))
 		return "it names an ACL that is refused";

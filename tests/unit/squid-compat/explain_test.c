@@ -229,6 +229,10 @@ static void old_lines_are_written_anew(void **state)
 		{"acl a src 10.0.0.0/255.0.0.0 192.0.2.1\n",
 		 "# acl a src 10.0.0.0/255.0.0.0 192.0.2.1\nacl a src 10.0.0.0/8 192.0.2.1\n"},
 		{"acl a myport 80\n", "# acl a myport 80\nacl a localport 80\n"},
+		{"acl a dstdomain b.c .b.c\nhttp_access deny a\n",
+		 "# acl a dstdomain b.c .b.c\nacl a dstdomain .b.c\nhttp_access deny a\n"},
+		{"acl a arp 00:11:22:33:44:55\nhttp_access deny !a\n",
+		 "acl a arp 00:11:22:33:44:55\nhttp_access deny !a\n"},
 		{"acl a dstdomain www.b.c .b.c\n", "# acl a dstdomain www.b.c .b.c\nacl a dstdomain .b.c\n"},
 		{"acl all src 0.0.0.0/0\n", "# Not for Squid 7: the ACL is built in, with these values\n"
 					    "# acl all src 0.0.0.0/0\n"},
