@@ -90,7 +90,8 @@ static void fetch_free(struct fetch *fetch)
 }
 
 /* ---- collapsed forwarding: one fetch for those who ask at the same time. An empty object stands
- * for it in the index until the head is there, and is aborted then: who waited looks again. */
+ * for it in the index until the head is there, and is aborted then: who waited looks again. ECONNABORTED: its
+ * client left before, which says nothing of the origin. */
 
 static void begin_lead(struct fetch *fetch)
 {
@@ -112,7 +113,7 @@ void fetch_end_lead(struct fetch *fetch)
 		return;
 	fetch->placeholder = NULL;
 	index_remove(fetch->order.worker->server->index, placeholder);
-	object_abort(placeholder, ECANCELED);
+	object_abort(placeholder, fetch->order.owner ? ECANCELED : ECONNABORTED);
 	object_unref(placeholder);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the cache has for a request: the look-up in memory, on disk, among fetches under way; and
  * whether what was found may serve. */
+#include <errno.h>
+
 #include "cache/index.h"
 #include "cache/key.h"
 #include "cache/object.h"
@@ -341,7 +343,8 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 
 /* ---- JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the
  * placeholder of that fetch, aborted when the head has come: then the look-up finds the answer, if
- * it may be shared and fits; if not, everybody fetches for himself, without waiting again. */
+ * it may be shared and fits; if not, everybody fetches for himself, without waiting again. When its
+ * client left, the first of those who waited fetches for the others. */
 
 static void joined_woke(void *owner)
 {
@@ -357,8 +360,10 @@ enum transaction_state transaction_run_join(struct transaction *t)
 	if (object_reader_head(reader) == OBJECT_READ_WAIT)
 		return TRANSACTION_JOIN;
 	object_reader_close(reader);
-	t->has_joined = true;
-	if (t->forward == FORWARD_NONE)
+	t->has_joined = object_abort_error(t->object) != ECONNABORTED;
+	if (!t->has_joined)
+		t->forward = FORWARD_NONE;
+	else if (t->forward == FORWARD_NONE)
 		t->forward = FORWARD_URI_MISS;
 	if (object_state(t->object) != OBJECT_ABORTED &&
 	    vary_matches(t->object->vary, &transaction_request(t)->head))
