@@ -133,13 +133,12 @@ static void make_ticket_key(const struct tls_table *table, const struct port *po
 	buf_fini(&facts);
 }
 
-/* A file of which nothing can be read is an empty text: no list of the revoked, as whoever believes
- * it finds out. */
-static struct str crl_of(const struct tls_files *files)
+/* A file that cannot be read is an empty text: whoever is to believe it finds nothing there, and fails. */
+static struct str text_of(const struct tls_file *file)
 {
-	if (!files->crl.path.at)
+	if (!file->path.at)
 		return STR_NONE;
-	return files->crl.error == 0 && files->crl.bytes.len > 0 ? files->crl.bytes : STR("");
+	return file->error == 0 && file->bytes.len > 0 ? file->bytes : STR("");
 }
 
 static struct tls_server *make_server(const struct tls_table *table, const struct port *port,
@@ -161,15 +160,14 @@ static struct tls_server *make_server(const struct tls_table *table, const struc
 		.ticket_s = port->session_ttl_s,
 		.trust = {.cas = cas,
 	                  .ca_dir = options->ca_path.at,
-	                  .crl = crl_of(files),
+	                  .crl = text_of(&files->crl),
 	                  .has_system = options->default_ca},
 		.alpn = alpn + no_http2,
 		.nalpn = options->no_npn ? 0 : COUNT(alpn) - no_http2,
 	};
 
 	for (size_t i = 0; i < files->ncas; i++)
-		if (files->cas[i].error == 0)
-			cas[config.trust.ncas++] = files->cas[i].bytes;
+		cas[config.trust.ncas++] = text_of(&files->cas[i]);
 	if (config.ask == TLS_ASK_NONE)
 		config.trust = (struct tls_trust){.cas = cas};
 	make_ticket_key(table, port, files, ticket_key);
@@ -331,7 +329,7 @@ static struct tls_client *make_client(const struct tls_outgoing *outgoing,
 		.certificate = certificate,
 		.trust = {.cas = cas,
 	                  .ca_dir = options->ca_path.at,
-	                  .crl = crl_of(files),
+	                  .crl = text_of(&files->crl),
 	                  .has_system = options->default_ca},
 		.is_trusting = options->flags & TLS_DONT_VERIFY_PEER,
 		.is_any_name = options->flags & TLS_DONT_VERIFY_DOMAIN,

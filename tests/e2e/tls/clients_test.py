@@ -142,7 +142,7 @@ def log_has(text):
         return text in log.read()
 
 
-def revoked_stay_out_without_a_crl():
+def files_that_are_gone_keep_what_was_read():
     with open(CRL, "rb") as file:
         good = file.read()
     with open(CRL, "wb"):
@@ -154,12 +154,17 @@ def revoked_stay_out_without_a_crl():
     assert is_let_in(MUST, ALICE) and not is_let_in(MUST, REVOKED)
     with open(CRL, "wb") as file:
         file.write(good)
+    os.rename(CA.pem, f"{CA.pem}.away")
+    eventually("CAs that are gone are told",
+               lambda: log_has("the CA certificates cannot be read: there is none; going on as before"), 20)
+    os.rename(f"{CA.pem}.away", CA.pem)
+    assert is_let_in(MUST, ALICE) and not is_let_in(MUST, MALLORY)
     assert not is_let_in(NO_CRL, ALICE) and not is_let_in(NO_CRL, REVOKED)
 
 
 TESTS = [lets_in_whom_the_ca_vouches_for, acls_see_the_names, helpers_are_told_the_names,
          sessions_keep_the_names_and_their_port, logs_name_the_client,
-         revoked_stay_out_without_a_crl]
+         files_that_are_gone_keep_what_was_read]
 
 
 def main():
