@@ -37,7 +37,8 @@ struct helper_pool {
 	int64_t failed_ms, retry_ms; /* the last such death; no start before */
 	struct timer retry;
 	struct health_note health; /* while no child can be kept alive */
-	bool is_missing;           /* the program cannot be started at all */
+	bool is_missing;           /* the program cannot be started at all, */
+	bool is_unfit;             /* though it is there: only a start shows that it can again */
 	atomic_bool is_down;       /* the home's to set; relaxed: it stands for itself */
 	/* overload; 0: not */
 	int64_t overload_ms, warned_ms, refused_ms;

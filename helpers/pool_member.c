@@ -100,7 +100,7 @@ static void program_is_there(struct helper_pool *pool)
 	if (!pool->is_missing)
 		return;
 	log_say(1, "%s %s can be started again", pool->config.kind, pool->config.argv[0]);
-	pool->is_missing = false;
+	pool->is_missing = pool->is_unfit = false;
 	pool->retry_ms = 0;
 	say_good(pool);
 }
@@ -122,9 +122,11 @@ void member_look_for_program(struct helper_pool *pool)
 	int code = look_at(pool->config.argv[0]);
 
 	if (code == 0) {
-		program_is_there(pool);
+		if (!pool->is_unfit)
+			program_is_there(pool);
 		return;
 	}
+	pool->is_unfit = false;
 	say_missing(pool, strerror(code));
 	pool->failed_ms = loop_now_ms(pool->home);
 	pool->retry_ms = pool->failed_ms + BACKOFF_MISSING_MS;
@@ -150,6 +152,7 @@ static bool start_one(struct helper_pool *pool)
 	member->child = child_start(pool->home, &options, &why);
 	if (!member->child) {
 		say_missing(pool, why.at);
+		pool->is_unfit = true;
 		mem_free(member);
 		return false;
 	}
