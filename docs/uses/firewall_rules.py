@@ -18,14 +18,14 @@ REQUESTS = (
     ("the admin's pages, from elsewhere", "GET", "/admin/", {"X_Forwarded_For": "198.51.100.7"}, None, 403),
     ("a scanner by its name", "GET", "/", {"User_Agent": "sqlmap/1.7"}, None, 403),
     ("a method of editors", "PROPFIND", "/", {}, None, 403),
-    ("a body of 2 MB", "POST", "/contact", {}, b"x" * 2_000_000, 413),
+    ("a body of 800 KB", "POST", "/contact", {}, b"x" * 800_000, 413),
 )
 
 with use.Proxy(port, f"""
 http_port 127.0.0.1:{port} accel defaultsite=www.example
 cache_peer 127.0.0.1 parent {origin.port} 0 no-query originserver name=app
 follow_x_forwarded_for allow localhost
-request_body_max_size 1 MB
+request_body_max_size 512 KB
 acl office src 192.0.2.0/24
 acl usual method GET HEAD POST OPTIONS
 acl wellknown urlpath_regex ^/\\.well-known/
