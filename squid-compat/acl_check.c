@@ -271,7 +271,7 @@ static enum acl_verdict answer(const struct access_list *list, struct acl_check 
 		match = acl_terms_match(rule->terms, rule->nterms, check);
 		if (listener->tell)
 			listener->tell(listener->user, rule->text, match == ACL_MATCH,
-			               check->last->name);
+			               check->last ? check->last->name : "none");
 		if (match != ACL_MISMATCH)
 			check->result->line = rule->text;
 		switch (match) {
