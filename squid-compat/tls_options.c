@@ -199,6 +199,10 @@ static void take_ops(const struct taking *taking, const struct row *row)
 	take_text(taking, row);
 }
 
+static const char crl_flag_warning[] =
+	"The VERIFY_CRL flags change nothing here: certificates are looked for in the lists that crlfile= "
+	"(tls-crlfile=) names, and without one in none.";
+
 static const struct {
 	const char *name;
 	unsigned flag;
@@ -213,8 +217,8 @@ static const struct {
 	 "deprecated. Remove the clientca= option to disable client certificates."},
 	{"DONT_VERIFY_DOMAIN", TLS_DONT_VERIFY_DOMAIN, NULL},
 	{"NO_SESSION_REUSE", TLS_NO_SESSION_REUSE, NULL},
-	{"VERIFY_CRL", TLS_VERIFY_CRL, NULL},
-	{"VERIFY_CRL_ALL", TLS_VERIFY_CRL_ALL, NULL},
+	{"VERIFY_CRL", TLS_VERIFY_CRL, crl_flag_warning},
+	{"VERIFY_CRL_ALL", TLS_VERIFY_CRL_ALL, crl_flag_warning},
 };
 
 static void take_flag(const struct taking *taking, struct str name)

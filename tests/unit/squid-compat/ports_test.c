@@ -105,6 +105,8 @@ static void lines_are_judged_as_squid_does(void **state)
 		 "Unknown TLS flag 'BOGUS'"},
 		{"https_port 443 cert=/ok/c sslflags=NO_DEFAULT_CA:VERIFY_CRL", true,
 		 REPORT_WARNING, "Use tls-default-ca=off instead."},
+		{"https_port 443 cert=/ok/c sslflags=VERIFY_CRL_ALL", true, REPORT_WARNING,
+		 "VERIFY_CRL flags change nothing"},
 		{"https_port 443 cert=/ok/c sslversion=1", false, REPORT_FATAL,
 		 "Unknown https_port option 'sslversion=1'."},
 		{"https_port 443 cert=/ok/c version=3", true, REPORT_WARNING,
