@@ -88,7 +88,7 @@ const struct directive directives_access[] = {
 	 .help = "which replies it slows down"},
 	{.name = "client_ip_max_connections", .syntax = "INT", .otherwise = "-1",
 	 .verdict = HONOURED, NUMBER(client_ip_max_connections, -1, INT32_MAX),
-	 .help = "connections of one client address, besides the newest"},
+	 .help = "connections of one client address (of IPv6: of one /64), besides the newest"},
 	{.name = "client_minimum_rate", .syntax = "SIZE", .otherwise = "100 bytes",
 	 .verdict = HONOURED, BOUNDED_BYTES(client_minimum_rate_bytes),
 	 .help = "bytes a second that a client has to send of what it began, and to take of its reply, "
@@ -115,7 +115,7 @@ const struct directive directives_access[] = {
 	{.name = "rate_limit", .syntax = "NAME RATE BURST KEY...", .verdict = HONOURED,
 	 .parse = parse_rate_limit,
 	 .help = "how many requests one KEY may make (10/s, 600/m, 50/h, 9/d), BURST at once; KEY is "
-		 "address, user, host, path[=N] or header=NAME; others are answered 429 (ours)"},
+		 "address, network, user, host, path[=N] or header=NAME; others are answered 429 (ours)"},
 	{.name = "rate_limit_access", .syntax = "NAME allow|deny [!]ACL...", .verdict = HONOURED,
 	 .parse = parse_rate_limit_access,
 	 .help = "which requests a rate_limit counts; without a line, all (ours)"},

@@ -87,9 +87,9 @@ static bool parse_path_key(struct str value, struct rate_key *key)
 static bool parse_key(struct str word, struct arena *arena, struct rate_key *key)
 {
 	static const char *const names[] = {
-		[RATE_KEY_ADDRESS] = "address", [RATE_KEY_USER] = "user",
-		[RATE_KEY_HOST] = "host",       [RATE_KEY_PATH] = "path",
-		[RATE_KEY_HEADER] = "header",
+		[RATE_KEY_ADDRESS] = "address", [RATE_KEY_NETWORK] = "network",
+		[RATE_KEY_USER] = "user",       [RATE_KEY_HOST] = "host",
+		[RATE_KEY_PATH] = "path",       [RATE_KEY_HEADER] = "header",
 	};
 	size_t equals = str_find_char(word, '=');
 	struct str value = equals < word.len ? str_from(word, equals + 1) : STR_NONE;
@@ -117,8 +117,8 @@ static bool parse_keys(struct rate_limit_line *line, struct arena *arena,
 		if (line->nkeys == RATE_LIMIT_MAX_KEYS ||
 		    !parse_key(word, arena, &line->keys[line->nkeys])) {
 			report_say(report, REPORT_FATAL,
-			           "rate_limit: '%.*s' is no key: address, user, host, path[=N] or "
-			           "header=NAME, up to %d of them",
+			           "rate_limit: '%.*s' is no key: address, network, user, host, "
+			           "path[=N] or header=NAME, up to %d of them",
 			           STR_ARG(word), RATE_LIMIT_MAX_KEYS);
 			return false;
 		}

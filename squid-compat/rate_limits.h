@@ -29,6 +29,7 @@ enum {
 
 enum rate_key_kind {
 	RATE_KEY_ADDRESS, /* the client's, as ACLs see it; of IPv6 the /64 */
+	RATE_KEY_NETWORK, /* the same, the /24; of IPv6 the /48 */
 	RATE_KEY_USER,    /* without one: the address */
 	RATE_KEY_HOST,    /* of the URL */
 	RATE_KEY_PATH,    /* its first segments */

@@ -144,6 +144,26 @@ void addr_ip_bytes(const struct addr *addr, uint8_t out[16])
 	}
 }
 
+/* The first bytes of an address that is no IPv4 one, and of one that is. */
+static void prefix_bytes(const struct addr *addr, size_t v6_bytes, size_t v4_bytes, uint8_t out[16])
+{
+	bool is_v4 = addr->as.any.sa_family == AF_INET || is_mapped(addr);
+	size_t nkept = is_v4 ? sizeof(mapped_prefix) + v4_bytes : v6_bytes;
+
+	addr_ip_bytes(addr, out);
+	memset(out + nkept, 0, 16 - nkept);
+}
+
+void addr_client_bytes(const struct addr *addr, uint8_t out[16])
+{
+	prefix_bytes(addr, 8, 4, out);
+}
+
+void addr_network_bytes(const struct addr *addr, uint8_t out[16])
+{
+	prefix_bytes(addr, 6, 3, out);
+}
+
 bool addr_eq_ip(const struct addr *a, const struct addr *b)
 {
 	uint8_t a_bytes[16], b_bytes[16];

@@ -2,7 +2,6 @@
 #include "proxy/limits/rate_limits.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 
 #include "lib/base/hash.h"
@@ -15,7 +14,7 @@
 #include "squid-compat/acl.h"
 #include "squid-compat/rate_limits.h"
 
-enum { SAY_EVERY_MS = 10000, IPV6_PREFIX_BYTES = 8 };
+enum { SAY_EVERY_MS = 10000 };
 
 /* What is counted for one line. */
 struct counter {
@@ -153,18 +152,17 @@ void rate_limits_destroy(struct rate_limits *limits)
 
 /* ---- keys */
 
-static uint64_t hash_address(const struct acl_facts *facts, uint64_t seed)
+/* bytes: of the address, what counts. */
+static uint64_t hash_address(const struct acl_facts *facts, uint64_t seed,
+                             void (*bytes)(const struct addr *, uint8_t[16]))
 {
 	const struct addr *addr = facts->indirect ? facts->indirect : facts->client;
-	uint8_t ip[16] = {0};
-	bool is_v6;
+	uint8_t ip[16];
 
 	if (!addr)
 		return seed;
-	addr_ip_bytes(addr, ip);
-	is_v6 = addr->as.any.sa_family == AF_INET6;
-	return hash_str((struct str){(const char *)ip, is_v6 ? IPV6_PREFIX_BYTES : sizeof(ip)},
-			seed);
+	bytes(addr, ip);
+	return hash_str((struct str){(const char *)ip, sizeof(ip)}, seed);
 }
 
 /* "/a/b/c?q" with two segments: "/a/b". */
@@ -199,7 +197,9 @@ static uint64_t hash_key(const struct rate_key *key, const struct acl_facts *fac
 
 	switch (key->kind) {
 	case RATE_KEY_ADDRESS:
-		return hash_address(facts, seed);
+		return hash_address(facts, seed, addr_client_bytes);
+	case RATE_KEY_NETWORK:
+		return hash_address(facts, seed, addr_network_bytes);
 	case RATE_KEY_HOST:
 		return hash_str(facts->host, seed);
 	case RATE_KEY_PATH:
@@ -211,7 +211,8 @@ static uint64_t hash_key(const struct rate_key *key, const struct acl_facts *fac
 		text = header_value(facts, key);
 	}
 	/* No name may stand for an address. */
-	return text.len > 0 ? hash_str(text, ~seed) : hash_address(facts, seed);
+	return text.len > 0 ? hash_str(text, ~seed)
+	                    : hash_address(facts, seed, addr_client_bytes);
 }
 
 /* ---- requests */

@@ -93,7 +93,7 @@ unsigned client_table_connections(struct client_table *table, const struct addr 
 
 	if (!is_address(addr))
 		return 0;
-	addr_ip_bytes(addr, ip);
+	addr_client_bytes(addr, ip);
 	hash = hash_ip(table, ip);
 	shard = &table->shards[hash % NSHARDS];
 	lock_take(&shard->lock);
@@ -112,7 +112,7 @@ struct client_count *client_table_enter(struct client_table *table, const struct
 	if (!is_address(addr))
 		return NULL;
 	fresh = mem_zalloc(sizeof(*fresh)); /* not under the lock; dropped if it is not needed */
-	addr_ip_bytes(addr, fresh->ip);
+	addr_client_bytes(addr, fresh->ip);
 	hash = hash_ip(table, fresh->ip);
 	fresh->shard = (unsigned)(hash % NSHARDS);
 	shard = &table->shards[fresh->shard];

@@ -6,9 +6,9 @@
 static atomic_uint_least64_t *slot_of(struct handshake_rate *rate, const struct addr *client)
 {
 	uint8_t ip[16];
-	struct str who = {(const char *)ip, client->as.any.sa_family == AF_INET ? 16 : 8};
+	struct str who = {(const char *)ip, sizeof(ip)};
 
-	addr_ip_bytes(client, ip);
+	addr_client_bytes(client, ip);
 	return &rate->slots[hash_str(who, rate->seed) % HANDSHAKE_RATE_SLOTS];
 }
 

@@ -33,6 +33,9 @@ acl few urlpath_regex ^/1
 rate_limit each {RATE}/s {BURST} address
 rate_limit hourly 1/h 3 header=X-Key path
 rate_limit_access hourly allow few
+acl near urlpath_regex ^/2
+rate_limit neighbours 1/h 2 network
+rate_limit_access neighbours allow near
 """
 
 
@@ -118,6 +121,14 @@ def check_keys():
     client.close()
 
 
+def check_networks():
+    clients = [Client(f"127.0.5.{i}") for i in (1, 2, 3)] + [Client("127.0.6.1")]
+    statuses = [client.get("/2")[0] for client in clients]
+    bobtail.expect("neighbours share what a network has", statuses == [200, 200, 429, 200], statuses)
+    for client in clients:
+        client.close()
+
+
 def status_after_reload(proxy, wanted):
     """Of a request that was refused before; waits for wanted."""
     proxy.process.send_signal(signal.SIGHUP)
@@ -145,5 +156,6 @@ def check_reload(proxy):
 with Origin(origin_port), bobtail.Proxy(CONFIG, port) as proxy_under_test:
     check_abuser(proxy_under_test)
     check_keys()
+    check_networks()
     check_reload(proxy_under_test)
 bobtail.finish()

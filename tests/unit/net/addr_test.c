@@ -97,6 +97,34 @@ static void a_mapped_address_equals_what_it_maps(void **state)
 	assert_int_equal(v6.as.any.sa_family, AF_INET6);
 }
 
+static void who_is_one_client_and_its_network(void **state)
+{
+	static const struct {
+		const char *text, *client, *network;
+	} cases[] = {
+		{"192.0.2.77", "192.0.2.77", "192.0.2.0"},
+		{"::ffff:192.0.2.77", "192.0.2.77", "192.0.2.0"},
+		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::", "2001:db8:1::"},
+		{"::1", "::", "::"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct addr addr = {0}, client = {0}, network = {0};
+		uint8_t got[16], wanted[16];
+
+		assert_true(addr_parse(str_of(cases[i].text), 0, &addr));
+		assert_true(addr_parse(str_of(cases[i].client), 0, &client));
+		assert_true(addr_parse(str_of(cases[i].network), 0, &network));
+		addr_client_bytes(&addr, got);
+		addr_ip_bytes(&client, wanted);
+		assert_memory_equal(got, wanted, 16);
+		addr_network_bytes(&addr, got);
+		addr_ip_bytes(&network, wanted);
+		assert_memory_equal(got, wanted, 16);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +132,7 @@ int main(void)
 		cmocka_unit_test(bytes_behind_a_nul_are_not_overlooked),
 		cmocka_unit_test(an_address_of_no_family_has_a_text),
 		cmocka_unit_test(a_mapped_address_equals_what_it_maps),
+		cmocka_unit_test(who_is_one_client_and_its_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

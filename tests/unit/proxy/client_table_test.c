@@ -37,6 +37,23 @@ static void each_address_has_its_count(void **state)
 	client_table_destroy(table);
 }
 
+static void a_64_of_ipv6_is_one_client(void **state)
+{
+	struct client_table *table = client_table_create();
+	struct addr one = address("2001:db8:1:2::1"), near = address("2001:db8:1:2:f000::9");
+	struct addr far = address("2001:db8:1:3::1");
+	struct client_count *first = client_table_enter(table, &one);
+	struct client_count *second = client_table_enter(table, &near);
+
+	(void)state;
+	assert_ptr_equal(first, second);
+	assert_int_equal(client_table_connections(table, &one), 2);
+	assert_int_equal(client_table_connections(table, &far), 0);
+	client_table_leave(table, first);
+	client_table_leave(table, second);
+	client_table_destroy(table);
+}
+
 static void what_has_no_address_is_not_counted(void **state)
 {
 	struct client_table *table = client_table_create();
@@ -84,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_address_has_its_count),
+		cmocka_unit_test(a_64_of_ipv6_is_one_client),
 		cmocka_unit_test(what_has_no_address_is_not_counted),
 		cmocka_unit_test(threads_that_come_and_go_leave_nothing),
 	};

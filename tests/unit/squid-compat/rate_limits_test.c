@@ -46,7 +46,7 @@ static void rates_are_per_second_minute_hour_and_day(void **state)
 		{"rate_limit x 10/s 5 address", 10 * RATE_LIMIT_UNITS},
 		{"rate_limit x 10/m 5 address", 10 * RATE_LIMIT_UNITS / 60},
 		{"rate_limit x 10/h 5 address", 10 * RATE_LIMIT_UNITS / 3600},
-		{"rate_limit x 10/d 5 address", 10},
+		{"rate_limit x 10/d 5 network", 10},
 	};
 
 	(void)state;
