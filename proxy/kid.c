@@ -112,7 +112,11 @@ static void on_stop(struct kid *kid, struct channel_message *message)
 
 static void on_upgraded(struct kid *kid, struct channel_message *message)
 {
-	control_upgrade_done(kid->control, message->value != 0, message->text);
+	bool is_ok = message->value != 0;
+
+	if (is_ok) /* who hears of it may ask at once, and the successor is to hear that */
+		control_close_door(kid->control);
+	control_upgrade_done(kid->control, is_ok, message->text);
 }
 
 static void on_drain(struct kid *kid, struct channel_message *message)

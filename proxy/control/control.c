@@ -34,6 +34,8 @@ struct control {
 
 enum { ROOM_BYTES = 64 << 10 }; /* of an answer that may wait while more is made */
 
+static const char LEAVING[] = "this process is leaving; ask again";
+
 struct control_call {
 	struct list node;
 	struct control *control;
@@ -448,6 +450,10 @@ static void run_line(struct control_call *call, struct str line)
 	set_timer(call);
 	/* Nothing more is read: an unread byte would wake the loop for ever. */
 	loop_watch_level(loop_of(call), &call->watch, 0);
+	if (call->control->listener.fd < 0) {
+		control_fail(call, "%s", LEAVING);
+		return;
+	}
 	if (!read_words(call, line)) {
 		control_fail(call, "a line that is not understood");
 		return;
@@ -547,12 +553,21 @@ void control_close_door(struct control *control)
 	control->listener.fd = -1;
 }
 
+/* What was said and not sent yet goes first: the process may end sooner than its loop comes round. */
+static void finish_call(struct control_call *call)
+{
+	if (!call->is_ended)
+		control_fail(call, "%s", call->is_asked ? "the process has ended" : LEAVING);
+	(void)!send_some(call);
+	destroy_call(call);
+}
+
 void control_destroy(struct control *control)
 {
 	if (!control)
 		return;
 	LIST_EACH_SAFE(node, &control->calls)
-		destroy_call(CONTAINER(node, struct control_call, node));
+		finish_call(CONTAINER(node, struct control_call, node));
 	control_close_door(control);
 	mem_free(control);
 }

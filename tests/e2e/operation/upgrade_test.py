@@ -4,10 +4,12 @@
 WebSockets and HTTP/2 streams go on, the process id stays, and what the old processes had comes back. A program that cannot be used changes nothing.
 
 UPGRADES: how many (ten in `make endurance`)."""
+import contextlib
 import http.client
 import os
 import resource
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -101,8 +103,15 @@ def test_bad_programs(site, program):
     expect("a squid.conf that cannot be used is a reason, too", code == 1, output)
     expect("and the old one serves on", site.kids() == kids and is_served(site))
     site.rewrite()
+    early = socket.socket(socket.AF_UNIX)
+    early.connect(site.pid_file + ".ctl")
     code, output = site.ctl("upgrade")
     expect("with both in order it works again", code == 0, output)
+    with contextlib.suppress(BrokenPipeError):  # it has gone already
+        early.sendall(b"upgrade\n")
+    answer = early.makefile().read()
+    expect("who was let in by the old one is told to ask again", "ask again" in answer, answer)
+    early.close()
 
 
 def test_kid_that_fails(site, program, real):
