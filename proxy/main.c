@@ -4,13 +4,13 @@
 #include <stdlib.h>
 
 #include "lib/base/log.h"
-#include "proxy/broker.h"
-#include "proxy/handover.h"
 #include "proxy/operator.h"
-#include "proxy/process.h"
-#include "proxy/solo.h"
-#include "proxy/startup.h"
-#include "proxy/transcript.h"
+#include "proxy/process/broker.h"
+#include "proxy/process/handover.h"
+#include "proxy/process/process.h"
+#include "proxy/process/solo.h"
+#include "proxy/process/startup.h"
+#include "proxy/process/transcript.h"
 #include "squid-compat/command_line.h"
 #include "squid-compat/config.h"
 

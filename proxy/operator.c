@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "lib/base/log.h"
-#include "proxy/pid_file.h"
-#include "proxy/process.h"
-#include "proxy/startup.h"
+#include "proxy/process/pid_file.h"
+#include "proxy/process/process.h"
+#include "proxy/process/startup.h"
 #include "proxy/version.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/command_line.h"

@@ -16,7 +16,7 @@ struct config;
 struct loop;
 struct server;
 struct statistics;
-struct transcript; /* proxy/transcript.h */
+struct transcript; /* proxy/process/transcript.h */
 
 struct serve; /* opaque */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "cache/partial_table.h"
 #include "cache/purge.h"
@@ -23,7 +23,7 @@
 #include "proxy/limits/rate_limits.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/log/store_log.h"
-#include "proxy/process.h"
+#include "proxy/process/process.h"
 #include "proxy/session/client_table.h"
 #include "proxy/snapshot.h"
 #include "proxy/store/promotion.h"

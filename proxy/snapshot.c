@@ -20,7 +20,7 @@
 #include "proxy/transaction/header_additions.h"
 #include "proxy/transaction/security_headers.h"
 #include "proxy/worker.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
 #include "squid-compat/external_acl_config.h"
@@ -29,7 +29,7 @@
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
-#include "squid-compat/tls_outgoing.h"
+#include "squid-compat/tls/tls_outgoing.h"
 
 enum { TARGET_MAX_BYTES = 65536 };
 

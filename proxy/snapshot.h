@@ -12,7 +12,7 @@
 #include "lib/http/h1.h"
 #include "lib/net/loop.h"
 #include "proxy/transaction/authenticators.h"
-#include "squid-compat/error_page.h"
+#include "squid-compat/pages/error_page.h"
 
 struct access_logger;
 struct balance;

@@ -25,9 +25,9 @@
 #include "proxy/snapshot.h"
 #include "proxy/transaction/background.h"
 #include "proxy/transaction/transaction.h"
-#include "proxy/unshared.h"
-#include "squid-compat/acl.h"
-#include "squid-compat/log_facts.h"
+#include "proxy/store/unshared.h"
+#include "squid-compat/acl/acl.h"
+#include "squid-compat/log/log_facts.h"
 #include "squid-compat/ports.h"
 
 enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20,

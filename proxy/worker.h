@@ -20,7 +20,7 @@
 #include "proxy/manager/recent.h"
 #include "proxy/manager/sites.h"
 #include "proxy/transaction/recoder.h"
-#include "squid-compat/log_tags.h"
+#include "squid-compat/log/log_tags.h"
 
 struct clients;
 struct h2_flight;

@@ -4,7 +4,7 @@
  * Threads: built by one thread, immutable afterwards. */
 #ifndef SQUID_COMPAT_AUTH_SCHEMES_H
 #define SQUID_COMPAT_AUTH_SCHEMES_H
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/helper_config.h"
 
 struct auth_schemes; /* opaque */

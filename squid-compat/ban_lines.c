@@ -2,7 +2,7 @@
 #include "squid-compat/ban_lines.h"
 
 #include "lib/base/heap.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/values.h"
 
 enum { MAX_EVENTS = 1000000, FIRST_VALUE_WORD = 3 };

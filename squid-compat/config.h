@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "lib/base/arena.h"
-#include "squid-compat/error_language.h"
+#include "squid-compat/pages/error_language.h"
 #include "squid-compat/report.h"
 #include "squid-compat/uri_whitespace.h"
 

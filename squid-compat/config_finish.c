@@ -8,17 +8,17 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
-#include "squid-compat/access_log.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config_show.h"
-#include "squid-compat/deny_info.h"
-#include "squid-compat/error_page.h"
 #include "squid-compat/external_acl_config.h"
 #include "squid-compat/helper_config.h"
+#include "squid-compat/log/access_log.h"
 #include "squid-compat/machine.h"
+#include "squid-compat/pages/deny_info.h"
+#include "squid-compat/pages/error_page.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/ports_url.h"
-#include "squid-compat/tls_outgoing.h"
+#include "squid-compat/tls/tls_outgoing.h"
 #include "squid-compat/word_cutter.h"
 
 #define DEFAULT_CACHE_MEM_BYTES (INT64_C(256) << 20)

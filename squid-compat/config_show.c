@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/directives.h"
+#include "squid-compat/directives/directives.h"
 #include "squid-compat/reading.h"
 
 enum { VALUE_BYTES = 4096, MASKED_MAX_BYTES = 65536 };

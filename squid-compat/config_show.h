@@ -8,7 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "squid-compat/config.h"
-#include "squid-compat/directives.h"
+#include "squid-compat/directives/directives.h"
 
 /* Line i of what is shown, from 0 on: `DIRECTIVE VALUE` and, apart by a tab, "# FILE:LINE" or
  * "# default". Lines that a later one replaced are left out, and so are directives that have no effect

@@ -3,7 +3,7 @@
 #include "squid-compat/delay_pools.h"
 
 #include "lib/base/heap.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/values.h"
 
 enum { MAX_CLASS = 3, SQUID_MAX_CLASS = 5, DEFAULT_LEVEL = 50, FULL_LEVEL = 100 };

@@ -8,7 +8,7 @@
  * Memory: everything lies in the arena given. One thread's while parsing, immutable afterwards. */
 #ifndef SQUID_COMPAT_EXTERNAL_ACL_CONFIG_H
 #define SQUID_COMPAT_EXTERNAL_ACL_CONFIG_H
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/helper_config.h"
 
 struct external_acl_type {

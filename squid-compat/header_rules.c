@@ -3,7 +3,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/heap.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
 
 enum { MAX_FORMAT_BYTES = 8192 };
 

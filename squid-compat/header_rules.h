@@ -12,7 +12,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/http/message.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "lib/base/arena.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"

@@ -4,7 +4,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "squid-compat/header_rules.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
 
 enum { MAX_VALUE_BYTES = 65536 };
 

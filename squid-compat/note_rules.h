@@ -4,8 +4,8 @@
  * Threads: built by one, immutable and shared after that. Points into the ACL set. */
 #ifndef SQUID_COMPAT_NOTE_RULES_H
 #define SQUID_COMPAT_NOTE_RULES_H
-#include "squid-compat/acl.h"
-#include "squid-compat/log_facts.h"
+#include "squid-compat/acl/acl.h"
+#include "squid-compat/log/log_facts.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
 

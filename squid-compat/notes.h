@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "lib/base/arena.h"
-#include "squid-compat/log_facts.h"
+#include "squid-compat/log/log_facts.h"
 
 enum { NOTES_MAX = 1000 }; /* further ones are dropped */
 

@@ -4,7 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/net/unix_socket.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/peers_internal.h"
 #include "squid-compat/translate.h"
 

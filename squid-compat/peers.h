@@ -14,12 +14,12 @@
 
 #include "lib/base/arena.h"
 #include "squid-compat/report.h"
-#include "squid-compat/tls_outgoing.h"
+#include "squid-compat/tls/tls_outgoing.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
 
-struct access_list; /* squid-compat/acl.h */
-struct acl_set;     /* squid-compat/acl.h */
+struct access_list; /* squid-compat/acl/acl.h */
+struct acl_set;     /* squid-compat/acl/acl.h */
 struct peer_domain; /* squid-compat/translate.h */
 
 enum peer_type {

@@ -9,7 +9,7 @@
 #include "lib/base/check.h"
 #include "lib/net/unix_socket.h"
 #include "squid-compat/ports_url.h"
-#include "squid-compat/tls_priority.h"
+#include "squid-compat/tls/tls_priority.h"
 #include "squid-compat/translate.h"
 
 enum { UNIX_MODE = 0666 }; /* as open as a port of 127.0.0.1 */

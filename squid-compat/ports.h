@@ -15,8 +15,8 @@
 #include "lib/base/arena.h"
 #include "lib/net/addr.h"
 #include "squid-compat/report.h"
-#include "squid-compat/tls_files.h"
-#include "squid-compat/tls_options.h"
+#include "squid-compat/tls/tls_files.h"
+#include "squid-compat/tls/tls_options.h"
 #include "squid-compat/words.h"
 #include "squid-compat/world.h"
 

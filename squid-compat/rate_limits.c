@@ -3,7 +3,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/values.h"
 
 enum { MAX_COUNT = 1000000, FIRST_KEY_WORD = 4 };

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "squid-compat/config.h"
-#include "squid-compat/directives.h"
+#include "squid-compat/directives/directives.h"
 #include "squid-compat/report.h"
 #include "squid-compat/translate.h"
 #include "squid-compat/words.h"

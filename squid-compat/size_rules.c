@@ -3,7 +3,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/values.h"
 
 struct size_rule {

@@ -5,7 +5,7 @@
 
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/world.h"
 
 enum { TOS_MAX = 255, TOS_MASK = 0xfc /* the other two bits are ECN's, RFC 3168 */ };

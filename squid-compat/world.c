@@ -13,8 +13,8 @@
 
 #include "lib/base/heap.h"
 #include "lib/net/resolver.h"
-#include "squid-compat/password_program.h"
 #include "squid-compat/source.h"
+#include "squid-compat/tls/password_program.h"
 
 static int system_may(const char *path, int mode)
 {

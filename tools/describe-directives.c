@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/directives.h"
+#include "squid-compat/directives/directives.h"
 #include "squid-compat/reading.h"
 
 enum weight { OURS, CORE, USEFUL, ACCEPT, FORWARD_ONLY, GONE, STRANGE, WEIGHTS };
@@ -127,7 +127,7 @@ static void put_code(const char *text)
 
 static void put_origin(void)
 {
-	puts("<!-- Written by `make docs` from squid-compat/directives*.c: change the rows there. "
+	puts("<!-- Written by `make docs` from squid-compat/directives/directives*.c: change the rows there. "
 	     "-->");
 }
 
@@ -334,7 +334,7 @@ static void put_roff_directive(const struct directive *directive)
 static void put_manual(void)
 {
 	puts(".\\\" SPDX-License-Identifier: BSD-2-Clause\n"
-	     ".\\\" Written by `make docs` from squid-compat/directives*.c: change the rows "
+	     ".\\\" Written by `make docs` from squid-compat/directives/directives*.c: change the rows "
 	     "there.\n"
 	     ".TH BOBTAIL.CONF 5 \"\" Bobtail \"File formats\"\n"
 	     ".SH NAME\nbobtail.conf \\- the directives of squid.conf that Bobtail honours\n"

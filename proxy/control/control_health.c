@@ -2,7 +2,7 @@
 /* The verb health: what does not work as configured. It fails when there is something. */
 #include "lib/base/heap.h"
 #include "proxy/control/control_verbs.h"
-#include "proxy/health.h"
+#include "proxy/manager/health.h"
 
 void control_run_health(struct control_call *call)
 {

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "cache/disk.h"
-#include "cache/disk_import.h"
+#include "cache/disk/disk.h"
+#include "cache/disk/disk_import.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/control/control_verbs.h"

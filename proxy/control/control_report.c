@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"

@@ -7,7 +7,7 @@
 #include "proxy/control/control_verbs.h"
 #include "proxy/serve.h"
 #include "proxy/server.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/regex.h"
 

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "cache/cache_control.h"
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/freshness.h"
 #include "cache/index.h"
 #include "cache/object.h"
@@ -20,7 +20,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/transaction/compression.h"
 #include "proxy/transaction/refresh_values.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports_url.h"
 #include "squid-compat/refresh_pattern.h"

@@ -11,7 +11,7 @@
 #include "lib/http/h1.h"
 #include "lib/net/resolver.h"
 #include "proxy/ctl/commands.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"

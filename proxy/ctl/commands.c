@@ -5,8 +5,8 @@
 
 #include "lib/base/check.h"
 #include "lib/base/str.h"
-#include "proxy/ctl/cache.h"
-#include "proxy/ctl/helper.h"
+#include "proxy/ctl/cache/cache.h"
+#include "proxy/ctl/helper/helper.h"
 #include "proxy/ctl/purge.h"
 
 /* In the order of the overview. */

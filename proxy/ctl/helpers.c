@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #include "proxy/ctl/client.h"
-#include "proxy/ctl/helper.h"
+#include "proxy/ctl/helper/helper.h"
 
 enum option { JSON };
 

@@ -12,8 +12,8 @@
 #include "lib/base/heap.h"
 #include "proxy/ctl/commands.h"
 #include "proxy/ctl/log_line.h"
-#include "squid-compat/access_log.h"
 #include "squid-compat/config.h"
+#include "squid-compat/log/access_log.h"
 
 enum {
 	OPTION_FOLLOW,

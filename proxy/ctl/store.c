@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cache/schema.h"
+#include "cache/disk/schema.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"

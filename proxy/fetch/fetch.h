@@ -15,9 +15,9 @@
 #include "lib/http/message.h"
 #include "lib/net/addr.h"
 #include "proxy/fetch/fetch_part.h"
-#include "squid-compat/acl.h"
-#include "squid-compat/error_page.h"
-#include "squid-compat/log_tags.h"
+#include "squid-compat/acl/acl.h"
+#include "squid-compat/log/log_tags.h"
+#include "squid-compat/pages/error_page.h"
 #include "squid-compat/ports_url.h"
 
 struct exchange;

@@ -9,8 +9,8 @@
 #include "proxy/fetch/fetch_internal.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/server.h"
+#include "proxy/store/unshared.h"
 #include "proxy/tunnel/upgrade.h"
-#include "proxy/unshared.h"
 
 /* ---- HEAD */
 

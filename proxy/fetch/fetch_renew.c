@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What an origin's answer says of responses that are stored already: a 304 to our conditions, a 200 to HEAD. */
 #include "cache/coding.h"
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "cache/object.h"
 #include "cache/purge.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/fetch/fetch_store.h"
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "cache/invalidate.h"
 #include "cache/key.h"

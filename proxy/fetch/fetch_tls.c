@@ -10,7 +10,7 @@
 #include "proxy/log/key_log.h"
 #include "proxy/tls/tls_table.h"
 #include "squid-compat/peers.h"
-#include "squid-compat/tls_outgoing.h"
+#include "squid-compat/tls/tls_outgoing.h"
 
 bool fetch_is_tls(const struct fetch *fetch)
 {

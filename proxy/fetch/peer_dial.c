@@ -13,7 +13,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/tls/tls_table.h"
 #include "proxy/worker.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "squid-compat/acl.h"
-#include "squid-compat/log_tags.h"
+#include "squid-compat/acl/acl.h"
+#include "squid-compat/log/log_tags.h"
 
 struct balance;
 struct peer;

@@ -8,7 +8,7 @@
 #include "lib/base/log.h"
 #include "proxy/limits/ban_table.h"
 #include "proxy/limits/event_table.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/ban_lines.h"
 
 struct bans {

@@ -11,7 +11,7 @@
 #include "lib/base/log.h"
 #include "proxy/limits/rate_table.h"
 #include "proxy/session/rate_bucket.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/rate_limits.h"
 
 enum { SAY_EVERY_MS = 10000 };

@@ -11,9 +11,9 @@
 #include "proxy/log/log_place.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/worker.h"
-#include "squid-compat/access_log.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
+#include "squid-compat/log/access_log.h"
 
 enum { RECORD_KEPT_BYTES = 16384 };
 

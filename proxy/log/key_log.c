@@ -8,9 +8,9 @@
 #include "lib/net/stream_tls.h"
 #include "proxy/log/log_place.h"
 #include "proxy/log/log_writer.h"
-#include "squid-compat/access_log.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
+#include "squid-compat/log/access_log.h"
 
 struct key_log {
 	struct log_writer *writer;

@@ -4,8 +4,8 @@
 #include "lib/base/heap.h"
 #include "proxy/log/log_target.h"
 #include "proxy/log/log_writer.h"
-#include "squid-compat/access_log.h"
 #include "squid-compat/config.h"
+#include "squid-compat/log/access_log.h"
 
 static const struct {
 	const char *name;

@@ -5,7 +5,7 @@
 #define PROXY_LOG_PLACE_H
 #include "lib/base/err.h"
 
-struct access_log; /* squid-compat/access_log.h */
+struct access_log; /* squid-compat/log/access_log.h */
 struct config;
 struct log_file;   /* proxy/log/log_writer.h */
 struct log_writer;

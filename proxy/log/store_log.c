@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/object.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"

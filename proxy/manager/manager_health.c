@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What does not work as configured (ours: Squid has no such page). */
 #include "lib/base/heap.h"
-#include "proxy/health.h"
+#include "proxy/manager/health.h"
 #include "proxy/manager/manager_pages.h"
 
 bool manager_write_health(struct manager_page *page)

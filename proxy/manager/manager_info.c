@@ -3,13 +3,13 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "lib/base/check.h"
 #include "lib/http/date.h"
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/statistics.h"
-#include "proxy/process.h"
+#include "proxy/process/process.h"
 #include "proxy/serve.h"
 #include "proxy/server.h"
 #include "proxy/version.h"

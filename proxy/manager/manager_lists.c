@@ -16,7 +16,7 @@
 #include "proxy/manager/manager_pages.h"
 #include "proxy/server.h"
 #include "squid-compat/config_show.h"
-#include "squid-compat/directives.h"
+#include "squid-compat/directives/directives.h"
 
 enum {
 	STRETCH_BYTES = 64 << 10, /* what a step writes, about */

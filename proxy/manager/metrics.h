@@ -6,7 +6,7 @@
  * Threads: the main thread's. */
 #ifndef PROXY_METRICS_H
 #define PROXY_METRICS_H
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "lib/base/buf.h"
 #include "proxy/manager/census.h"
 

@@ -16,7 +16,7 @@
 #include "proxy/log/log_writer.h"
 #include "proxy/manager/manager_page.h"
 #include "proxy/manager/metrics.h"
-#include "proxy/process.h"
+#include "proxy/process/process.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/tls/tls_table.h"

@@ -3,7 +3,7 @@
 
 #include <sys/resource.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/server.h"

@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/health.h"
 #include "lib/base/heap.h"
-#include "proxy/health.h"
+#include "proxy/manager/health.h"
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/status_html.h"
 #include "proxy/serve.h"

@@ -2,7 +2,7 @@
 /* The tables of the status page. */
 #include <stdlib.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "cache/object.h"
 #include "lib/base/check.h"
@@ -11,7 +11,7 @@
 #include "lib/http/date.h"
 #include "lib/net/tls_certificate.h"
 #include "proxy/fetch/peer_table.h"
-#include "proxy/health.h"
+#include "proxy/manager/health.h"
 #include "proxy/manager/status_html.h"
 #include "proxy/manager/status_page.h"
 #include "proxy/server.h"

@@ -7,7 +7,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
 #include "lib/net/addr.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/delay_pools.h"
 
 enum {

@@ -12,7 +12,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
-#include "squid-compat/log_tags.h"
+#include "squid-compat/log/log_tags.h"
 
 enum { CLIENTS_MAX = 1024 };
 

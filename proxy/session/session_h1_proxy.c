@@ -10,7 +10,7 @@
 #include "proxy/session/client_table.h"
 #include "proxy/session/listener.h"
 #include "proxy/session/session_h1_internal.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
 

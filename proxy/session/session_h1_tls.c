@@ -9,7 +9,7 @@
 #include "proxy/session/session_h1_internal.h"
 #include "proxy/tls/handshake_rate.h"
 #include "proxy/tls/tls_table.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/store/disks.h"
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/object.h"
 #include "proxy/server.h"
 

@@ -7,7 +7,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/net/tls_certificate.h"
-#include "squid-compat/tls_files.h"
+#include "squid-compat/tls/tls_files.h"
 
 void tls_loads_fini(struct tls_loads *loads)
 {

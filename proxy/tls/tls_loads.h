@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct tls_certificate; /* lib/net/tls_certificate.h */
-struct tls_files;       /* squid-compat/tls_files.h */
+struct tls_files;       /* squid-compat/tls/tls_files.h */
 
 /* A certificate in use, and what it was made of. */
 struct tls_loaded {

@@ -15,8 +15,8 @@
 #include "lib/net/tls.h"
 #include "proxy/tls/tls_loads.h"
 #include "squid-compat/ports.h"
-#include "squid-compat/tls_outgoing.h"
-#include "squid-compat/tls_priority.h"
+#include "squid-compat/tls/tls_outgoing.h"
+#include "squid-compat/tls/tls_priority.h"
 
 enum { SECRET_BYTES = 64, MAX_CONTEXT_BYTES = 64 << 20 };
 

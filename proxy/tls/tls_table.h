@@ -13,10 +13,10 @@
 #include "lib/base/str.h"
 
 struct port;       /* squid-compat/ports.h */
-struct tls_files;  /* squid-compat/tls_files.h */
+struct tls_files;  /* squid-compat/tls/tls_files.h */
 struct tls_certificate; /* lib/net/tls_certificate.h */
 struct tls_client; /* lib/net/tls.h */
-struct tls_outgoing; /* squid-compat/tls_outgoing.h */
+struct tls_outgoing; /* squid-compat/tls/tls_outgoing.h */
 struct tls_server;
 
 struct tls_peer;  /* opaque: an entry */

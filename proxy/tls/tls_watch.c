@@ -4,12 +4,12 @@
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "proxy/process/transcript.h"
 #include "proxy/tls/tls_table.h"
-#include "proxy/transcript.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
-#include "squid-compat/tls_outgoing.h"
+#include "squid-compat/tls/tls_outgoing.h"
 
 /* A look at thousands of files takes some milliseconds: it may be a hundredth of the time. */
 enum { INTERVAL_MS = 1000, MAX_INTERVAL_MS = 3000, SHARE = 100 };

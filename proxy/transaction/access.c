@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asks access lists on behalf of a transaction. Evaluation is pure (squid-compat/acl.h): when it
- * lacks a fact, the fact is fetched here, and the state that asked runs again from the top. */
+/* Asks access lists on behalf of a transaction. Evaluation is pure (squid-compat/acl/acl.h): when
+ * it lacks a fact, the fact is fetched here, and the state that asked runs again from the top. */
 #include "lib/base/check.h"
 #include "lib/http/message.h"
 #include "proxy/transaction/transaction_internal.h"

@@ -4,7 +4,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
 #include "squid-compat/report.h"
 
 enum { VALUE_MAX_BYTES = 65536 };

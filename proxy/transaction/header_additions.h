@@ -4,9 +4,9 @@
 #ifndef PROXY_HEADER_ADDITIONS_H
 #define PROXY_HEADER_ADDITIONS_H
 #include "lib/base/buf.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/header_rules.h"
-#include "squid-compat/log_facts.h"
+#include "squid-compat/log/log_facts.h"
 
 struct header_additions; /* opaque */
 

@@ -14,7 +14,7 @@
 #include "proxy/transaction/security_headers.h"
 #include "proxy/transaction/transaction_log.h"
 #include "proxy/worker.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/header_rules.h"
 #include "squid-compat/ports.h"

@@ -9,9 +9,9 @@
 #include "proxy/transaction/reply_internal.h"
 #include "proxy/transaction/transaction_log.h"
 #include "proxy/worker.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
-#include "squid-compat/deny_info.h"
+#include "squid-compat/pages/deny_info.h"
 
 enum {
 	PAGE_MAX_BYTES = ERROR_PAGE_MAX_BYTES,

@@ -9,7 +9,7 @@
 #include "proxy/transaction/recoder.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/worker.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 
 /* ---- on the way to the origin */

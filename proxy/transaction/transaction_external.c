@@ -9,7 +9,7 @@
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
 #include "squid-compat/external_acl_config.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
 
 enum { DATA_MAX_BYTES = 65536, VALUE_MAX_BYTES = 8192 };
 

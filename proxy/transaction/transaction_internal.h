@@ -4,7 +4,7 @@
 #ifndef PROXY_TRANSACTION_INTERNAL_H
 #define PROXY_TRANSACTION_INTERNAL_H
 #include "cache/cache_control.h"
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/freshness.h"
 #include "helpers/auth_users.h"
 #include "helpers/external_acl.h"
@@ -18,9 +18,9 @@
 #include "proxy/snapshot.h"
 #include "proxy/transaction/cache_status.h"
 #include "proxy/transaction/transaction.h"
-#include "squid-compat/acl.h"
-#include "squid-compat/error_page.h"
-#include "squid-compat/log_tags.h"
+#include "squid-compat/acl/acl.h"
+#include "squid-compat/log/log_tags.h"
+#include "squid-compat/pages/error_page.h"
 #include "squid-compat/ports_url.h"
 
 enum transaction_state {

@@ -4,7 +4,7 @@
 #ifndef PROXY_TRANSACTION_LOG_H
 #define PROXY_TRANSACTION_LOG_H
 #include "lib/base/buf.h"
-#include "squid-compat/log_facts.h"
+#include "squid-compat/log/log_facts.h"
 
 struct logformat;
 struct transaction;

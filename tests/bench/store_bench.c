@@ -3,7 +3,7 @@
  * byte stored. Objects are offered as fast as the queue takes them.
  *
  *     store_bench [BYTES [COUNT [CAP_MIB [FOLDER]]]]     (32768 20000 4096 /var/tmp) */
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 
 #include <dirent.h>
 #include <stdio.h>

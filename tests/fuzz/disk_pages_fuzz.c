@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages of a hostile cache.db, as cache/disk_pages.h reads them: whatever stands there, a row is one
- * that lies in its page. The bytes are a page (1: root, then leaves), where in it (2), and what to
- * put there. */
+/* Pages of a hostile cache.db, as cache/disk/disk_pages.h reads them: whatever stands there, a row
+ * is one that lies in its page. The bytes are a page (1: root, then leaves), where in it (2), and
+ * what to put there. */
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cache/disk_pages.h"
+#include "cache/disk/disk_pages.h"
 #include "lib/base/check.h"
 
 enum { NROWS = 600, NPAGES = 24, ROW_BYTES = 300, LARGE_ROW = 7, LARGE_BYTES = 40000 };

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "cache/disk_stream.h"
+#include "cache/disk/disk_stream.h"
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "lib/base/check.h"
-#include "proxy/ctl/helper_difference.h"
-#include "proxy/ctl/helper_secrets.h"
-#include "proxy/ctl/helper_tap.h"
+#include "proxy/ctl/helper/helper_difference.h"
+#include "proxy/ctl/helper/helper_secrets.h"
+#include "proxy/ctl/helper/helper_tap.h"
 
 static const char *find_none(void *user, struct str hex)
 {

@@ -4,8 +4,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "lib/base/check.h"
-#include "squid-compat/error_page.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
+#include "squid-compat/pages/error_page.h"
 
 enum { MAX_OUT = 1 << 22 };
 

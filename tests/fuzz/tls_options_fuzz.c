@@ -7,7 +7,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
-#include "squid-compat/tls_priority.h"
+#include "squid-compat/tls/tls_priority.h"
 
 static void try_priorities(const char *made)
 {

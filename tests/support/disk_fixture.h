@@ -5,7 +5,7 @@
 #define TESTS_DISK_FIXTURE_H
 #include <sys/types.h>
 
-#include "cache/disk.h"
+#include "cache/disk/disk.h"
 #include "cache/object.h"
 #include "lib/http/message.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cache/disk_admission.h"
+#include "cache/disk/disk_admission.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "cache/disk_index.h"
+#include "cache/disk/disk_index.h"
 #include "lib/base/check.h"
 #include "lib/base/hash.h"
 

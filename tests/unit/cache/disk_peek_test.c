@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers without a reader thread: cache/disk_peek.h, cache/disk_pages.h. */
+/* Answers without a reader thread: cache/disk/disk_peek.h, cache/disk/disk_pages.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "cache/disk_pages.h"
+#include "cache/disk/disk_pages.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"

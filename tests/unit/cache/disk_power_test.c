@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cache/schema.h"
+#include "cache/disk/schema.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "tests/support/cut_vfs.h"

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "cache/disk_internal.h"
+#include "cache/disk/disk_internal.h"
 #include "cache/purge.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"

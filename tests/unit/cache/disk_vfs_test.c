@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Gathered writes to the log: cache/disk_vfs.h. The other connection has the system's own VFS, as
- * another program would. */
-#include "cache/disk_vfs.h"
+/* Gathered writes to the log: cache/disk/disk_vfs.h. The other connection has the system's own VFS,
+ * as another program would. */
+#include "cache/disk/disk_vfs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/schema.h"
+#include "cache/disk/schema.h"
 
 static char directory[] = "/tmp/bobtail-test-vfs-XXXXXX";
 static char path[128];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cache/schema.h"
+#include "cache/disk/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "tests/unit/proxy/order_fixture.h"
 
 #include "proxy/log/access_logger.h"
-#include "squid-compat/log_facts.h"
+#include "squid-compat/log/log_facts.h"
 #include "tests/support/scratch.h"
 
 struct rig {

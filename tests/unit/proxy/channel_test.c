@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "proxy/channel.h"
+#include "proxy/process/channel.h"
 
 struct rig {
 	int ends[2];

@@ -6,7 +6,7 @@
 #include "cache/object.h"
 #include "lib/base/buf.h"
 #include "proxy/fetch/fetch.h"
-#include "squid-compat/log_facts.h"
+#include "squid-compat/log/log_facts.h"
 
 #define ORIGIN "cache_peer 127.0.0.1 parent 1 0 no-query originserver name=app "
 #define PROXY "cache_peer 127.0.0.1 parent 1 0 no-query name=app "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a recording keeps of questions and answers: no secret, and enough to compare. */
-#include "proxy/ctl/helper_secrets.h"
+#include "proxy/ctl/helper/helper_secrets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/base/check.h"
-#include "proxy/ctl/helper_difference.h"
+#include "proxy/ctl/helper/helper_difference.h"
 
 /* kept: each hash as `#`. */
 static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which answer belongs to which question, whatever pieces they come in. */
-#include "proxy/ctl/helper_tap.h"
+#include "proxy/ctl/helper/helper_tap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

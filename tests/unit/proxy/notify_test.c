@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "proxy/notify.h"
+#include "proxy/process/notify.h"
 #include "tests/support/scratch.h"
 
 struct rig {

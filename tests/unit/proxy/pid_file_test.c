@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "proxy/pid_file.h"
+#include "proxy/process/pid_file.h"
 #include "tests/support/scratch.h"
 
 static void only_a_number_is_a_pid(void **state)

@@ -2,7 +2,7 @@
 #include "tests/unit/proxy/server_fixture.h"
 
 #include "lib/base/list.h"
-#include "proxy/sockets.h"
+#include "proxy/process/sockets.h"
 #include "tests/unit/proxy/loopback.h"
 
 enum { NWORKERS = 2 };

@@ -11,7 +11,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/heap.h"
-#include "proxy/transcript.h"
+#include "proxy/process/transcript.h"
 #include "squid-compat/config.h"
 #include "squid-compat/source.h"
 #include "squid-compat/world.h"

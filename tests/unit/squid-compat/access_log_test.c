@@ -4,8 +4,8 @@
 #include <syslog.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/access_log.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
+#include "squid-compat/log/access_log.h"
 
 struct rig {
 	struct config_lines lines;

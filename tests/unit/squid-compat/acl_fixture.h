@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_ACL_FIXTURE_H
 #define TESTS_UNIT_ACL_FIXTURE_H
 #include "lib/base/check.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "tests/support/config_lines.h"
 #include "tests/support/heads.h"
 

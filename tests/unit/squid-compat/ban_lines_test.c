@@ -2,7 +2,7 @@
 #include "tests/support/config_lines.h"
 
 #include "lib/base/check.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/ban_lines.h"
 
 struct fixture {

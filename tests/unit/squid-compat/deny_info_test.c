@@ -2,7 +2,7 @@
 #include "tests/support/config_lines.h"
 
 #include "lib/base/check.h"
-#include "squid-compat/deny_info.h"
+#include "squid-compat/pages/deny_info.h"
 
 struct rig {
 	struct config_lines lines;

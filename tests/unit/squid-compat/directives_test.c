@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/directives.h"
+#include "squid-compat/directives/directives.h"
 #include "squid-compat/reading.h"
 #include "tests/support/data_file.h"
 

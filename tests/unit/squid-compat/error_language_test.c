@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/error_language.h"
+#include "squid-compat/pages/error_language.h"
 
 static void tags_are_known_by_their_first_part(void **state)
 {

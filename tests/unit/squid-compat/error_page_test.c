@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/error_page_internal.h"
+#include "squid-compat/pages/error_page_internal.h"
 
 struct rig {
 	struct config_lines lines;

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/directives.h"
-#include "squid-compat/explain.h"
+#include "squid-compat/directives/directives.h"
+#include "squid-compat/explain/explain.h"
 #include "tests/support/config_files.h"
 #include "tests/support/data_file.h"
 

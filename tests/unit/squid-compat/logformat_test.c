@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/logformat.h"
+#include "squid-compat/log/logformat.h"
 #include "tests/support/heads.h"
 
 enum { MAX_LINE = 65536 };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/peers.h"
 
 struct rig {

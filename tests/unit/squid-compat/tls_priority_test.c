@@ -4,8 +4,8 @@
 #include <gnutls/gnutls.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/tls_priority.h"
-#include "squid-compat/tls_suites.h"
+#include "squid-compat/tls/tls_priority.h"
+#include "squid-compat/tls/tls_suites.h"
 
 /* The words of a line as the options of a port; the priorities that they make. */
 static struct str make(struct config_lines *lines, const char *line, enum tls_line kind)

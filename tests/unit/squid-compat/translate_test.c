@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "lib/base/check.h"
-#include "squid-compat/access_log.h"
-#include "squid-compat/acl.h"
+#include "squid-compat/acl/acl.h"
 #include "squid-compat/config.h"
 #include "squid-compat/helper_config.h"
+#include "squid-compat/log/access_log.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "tests/support/config_files.h"
