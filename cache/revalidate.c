@@ -151,6 +151,8 @@ bool revalidate_range_holds(const struct http_request *request, const struct obj
 	struct etag etag = read_etag(value);
 	int64_t date_s;
 
+	if (stored_value(object, FIELD_CONTENT_RANGE).at)
+		return false;
 	if (!value.at)
 		return true;
 	if (etag.opaque.at)

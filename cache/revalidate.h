@@ -27,7 +27,8 @@ enum revalidate_answer {
 enum revalidate_answer revalidate_answer(const struct http_request *request,
 					 const struct object *object);
 
-/* RFC 9110 §13.1.5: does If-Range let a Range be answered (true also without If-Range)? */
+/* RFC 9110 §13.1.5: does If-Range let a Range be answered (true also without If-Range)? A stored
+ * response with a Content-Range of its own, which would stand beside ours, is sent whole. */
 bool revalidate_range_holds(const struct http_request *request, const struct object *object);
 
 /* What If-Range may name to ask for more of the stored representation: its strong entity tag, or,

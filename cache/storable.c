@@ -2,6 +2,7 @@
 #include "cache/storable.h"
 
 #include "cache/cache_control.h"
+#include "cache/range.h"
 #include "cache/targeted_control.h"
 #include "lib/base/check.h"
 
@@ -129,13 +130,16 @@ static bool never_ends(const struct candidate *c)
 	                              STR("multipart/x-mixed-replace"));
 }
 
+/* A Content-Range means nothing with a 200 (RFC 9110 §14.4). Where it is one, though, an origin took
+ * the wrong status. */
 static bool is_partial(const struct candidate *c)
 {
-	bool is_part = c->response->status == 206;
+	struct str value = http_value(&c->response->head, FIELD_CONTENT_RANGE);
+	struct content_range range;
 
-	if (is_part && c->policy->takes_parts && c->request->method == HTTP_GET)
-		return false;
-	return is_part || http_has(&c->response->head, FIELD_CONTENT_RANGE);
+	if (c->response->status == 206)
+		return !c->policy->takes_parts || c->request->method != HTTP_GET;
+	return value.at && (c->response->status != 200 || content_range_read(value, &range));
 }
 
 static bool is_too_large(const struct candidate *c)
@@ -302,8 +306,7 @@ bool storable_keeps_field(const struct http_head *head, const struct http_field 
 	switch (field->id) {
 	case FIELD_AGE:
 		return false;
-	case FIELD_SET_COOKIE:
-	case FIELD_SET_COOKIE2:
+	case FIELD_SET_COOKIE: /* Set-Cookie2 is a field like any other: RFC 6265 §9.4, Squid */
 		if (!reader->keeps_cookies)
 			return false;
 		/* fall through */

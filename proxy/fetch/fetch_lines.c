@@ -26,9 +26,10 @@ static struct buf *line_of(const struct http_response *response, const struct ht
 	case FIELD_SURROGATE_CONTROL: /* for a surrogate before us, if there is one */
 		return has_surrogate ? once : NULL;
 	case FIELD_CONTENT_RANGE: /* of this part: stored, it may become another */
-		return once;
+		if (response->status != 200)
+			return once;
+		break;
 	case FIELD_SET_COOKIE:
-	case FIELD_SET_COOKIE2:
 		return is_stored && storable_keeps_field(&response->head, field, reader) ? head
 		                                                                         : once;
 	default:

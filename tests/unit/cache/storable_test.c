@@ -71,6 +71,8 @@ static void each_rule_decides_its_case(void **state)
 		{"GET", "", 200, DATE FRESH "Vary: Accept, *\r\n", &plain, NO},
 		{"GET", "", 200, DATE FRESH "Content-Type: Multipart/X-Mixed-Replace;b=x\r\n", &plain, NO},
 		{"GET", "", 200, DATE FRESH "Content-Range: bytes 0-1/2\r\n", &plain, NO},
+		{"GET", "", 200, DATE FRESH "Content-Range: all of it\r\n", &plain, YES},
+		{"GET", "", 416, DATE FRESH "Content-Range: bytes */2\r\n", &plain, NO},
 		{"GET", "", 200, DATE FRESH "Content-Length: 1001\r\n", &plain, NO},
 		{"GET", "", 200, DATE FRESH "Content-Length: 1000\r\n", &plain, YES},
 		{"GET", "", 200, DATE FRESH "Content-Length: 9\r\n", &lax, NO},
