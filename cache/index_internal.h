@@ -11,7 +11,7 @@
 
 /* Many, since a fetch is not stored when a removal of another key meanwhile shares its counter; pages of them that
  * nothing touched take no memory. */
-enum { REMOVAL_COUNTERS = 1 << 16 };
+enum { REMOVAL_COUNTERS = 1 << 20 };
 
 /* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
  * holds what a purge or a POST made void, and may not come back by index_insert. */

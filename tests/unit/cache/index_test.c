@@ -553,6 +553,26 @@ static void references_may_be_dropped_by_other_threads(void **state)
 	index_destroy(index); /* and no object is left: the sanitizer's leak check */
 }
 
+/* A POST of one site makes void what is under way there, and seldom what others fetch. */
+static void a_removal_seldom_means_others(void **state)
+{
+	struct index *index = index_create(4, 1 << 20, 7);
+	unsigned before[1000], nmeant = 0;
+	char text[40];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(before); i++)
+		before[i] = index_removals(index, index_key(index, url_of(i, text)));
+	for (unsigned i = 5000; i < 6000; i++)
+		index_remove_all(index, index_key(index, url_of(i, text)), url_of(i, text));
+	for (unsigned i = 0; i < COUNT(before); i++)
+		nmeant += before[i] != index_removals(index, index_key(index, url_of(i, text)));
+	assert_in_range(nmeant, 0, 5);
+	index_remove_all(index, index_key(index, url_of(7, text)), url_of(7, text));
+	assert_int_not_equal(before[7], index_removals(index, index_key(index, url_of(7, text))));
+	index_destroy(index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +588,7 @@ int main(void)
 		cmocka_unit_test(what_was_removed_in_flight_is_not_stored),
 		cmocka_unit_test(an_aborted_fetch_is_neither_found_nor_stored),
 		cmocka_unit_test(fetches_of_one_url_are_bounded),
+		cmocka_unit_test(a_removal_seldom_means_others),
 		cmocka_unit_test(a_row_removed_on_disk_is_forgotten),
 		cmocka_unit_test(a_walk_sees_all_that_stays),
 		cmocka_unit_test(an_empty_index_is_small),
