@@ -11,6 +11,7 @@
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
 #include "proxy/limits/ban_file.h"
+#include "proxy/limits/memory_room.h"
 #include "proxy/log/cache_log.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/manager/manager.h"
@@ -38,6 +39,7 @@ struct serve {
 	struct statistics *statistics;
 	struct minutes *minutes; /* NULL: no stats_file */
 	struct ban_file *bans;   /* NULL: nobody is ever banned */
+	struct memory_room *room;
 	struct ocsp_fetcher *ocsp;
 	struct manager *manager;
 	unsigned nstops;
@@ -134,6 +136,7 @@ enum err serve_start(const struct serve_options *options, struct serve **out, st
 							serve->config->stats_file);
 		start_healing(serve);
 		start_bans(serve);
+		serve->room = memory_room_start(&serve->server, options->loop);
 		serve->ocsp = ocsp_fetcher_create(&serve->server, options->loop);
 		*out = serve;
 		return ERR_OK;
@@ -339,6 +342,7 @@ static void stop_once(struct serve *serve, int64_t wait_ms, bool is_patient)
 	minutes_stop(serve->minutes);
 	timer_cancel(&serve->heal_timer);
 	stop_bans(serve);
+	memory_room_stop(serve->room);
 	ocsp_fetcher_destroy(serve->ocsp);
 	serve->ocsp = NULL;
 	serve->wait_ms = wait_ms;

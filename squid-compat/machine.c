@@ -1,70 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "squid-compat/machine.h"
 
-#include <inttypes.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "lib/base/heap.h"
+#include "lib/base/control_group.h"
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
-
-/* The first line of a small file without its end; false when it cannot be read. */
-static bool read_line(const char *path, char *line, size_t size)
+/* A group's memory.max, where it is less than *least. */
+static void take_limit(const char *folder, void *least)
 {
-	FILE *file = fopen(path, "re");
-	bool is_read;
+	uint64_t *bytes = least, limit = control_group_number(folder, "memory.max");
 
-	if (!file)
-		return false;
-	is_read = fgets(line, (int)size, file) != NULL;
-	fclose(file);
-	if (is_read)
-		line[strcspn(line, "\n")] = '\0';
-	return is_read;
-}
-
-/* memory.max of one group; UINT64_MAX when it has no limit ("max") or is not there. */
-static uint64_t group_limit(const char *group)
-{
-	char *path = mem_printf(CGROUP_ROOT "%s/memory.max", group);
-	char line[64];
-	uint64_t bytes;
-
-	if (!read_line(path, line, sizeof(line)) || sscanf(line, "%" SCNu64, &bytes) != 1)
-		bytes = UINT64_MAX;
-	mem_free(path);
-	return bytes;
-}
-
-/* Limits count from our own group ("0::/a/b") up to the root, a container's own within it. */
-static uint64_t groups_limit(void)
-{
-	uint64_t least = group_limit("");
-	char line[4096], *group, *slash;
-
-	if (!read_line("/proc/self/cgroup", line, sizeof(line)) || strncmp(line, "0::/", 4) != 0)
-		return least;
-	for (group = line + 3; *group; *slash = '\0') {
-		uint64_t bytes = group_limit(group);
-
-		if (bytes < least)
-			least = bytes;
-		slash = strrchr(group, '/');
-	}
-	return least;
+	if (limit < *bytes)
+		*bytes = limit;
 }
 
 uint64_t machine_memory_bytes(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 	uint64_t physical = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
-	uint64_t limit = groups_limit();
 
-	return limit < physical ? limit : physical;
+	control_groups_each(CONTROL_GROUP_ROOT, take_limit, &physical);
+	return physical;
 }
 
 unsigned machine_cores(void)

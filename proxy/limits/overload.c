@@ -16,6 +16,7 @@ static const char *const names[OVERLOAD_KINDS] = {
 	[OVERLOAD_DELAY] = "overload: requests wait too long for a worker",
 	[OVERLOAD_REQUESTS] = "overload: too many requests are with origins",
 	[OVERLOAD_DESCRIPTORS] = "overload: too few file descriptors are left",
+	[OVERLOAD_MEMORY] = "overload: too little memory is left",
 };
 
 struct state {

@@ -95,7 +95,8 @@ static bool has_too_many(struct worker *worker, const struct config *config)
 bool worker_load_refuses_fetch(struct worker *worker, const struct config *config)
 {
 	return is_late(worker, config) || has_too_many(worker, config) ||
-	       overload_is_on(worker->server->overload, OVERLOAD_DESCRIPTORS);
+	       overload_is_on(worker->server->overload, OVERLOAD_DESCRIPTORS) ||
+	       overload_is_on(worker->server->overload, OVERLOAD_MEMORY);
 }
 
 /* ---- descriptors */
