@@ -16,6 +16,7 @@
 #include "lib/base/list.h"
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
+#include "lib/net/stream_tls.h"
 #include "lib/net/tls_gate.h"
 #include "proxy/manager/recent.h"
 #include "proxy/manager/sites.h"
@@ -73,6 +74,18 @@ struct counters {
 	uint64_t recoder_bytes_in, recoder_bytes_out;
 };
 
+/* What metrics alone show: kept apart from what statistics.h has many readings of. All of them are uint64_t. */
+enum cache_tier { TIER_MEMORY, TIER_DISK, CACHE_TIERS };
+enum handshake_kind { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_KINDS };
+struct detail_counts {
+	struct tier_counts {
+		uint64_t hits, bytes_out;
+		struct timings times;
+	} tiers[CACHE_TIERS];
+	uint64_t tls_versions[TLS_VERSIONS]; /* of handshakes that succeeded */
+	struct timings handshakes[HANDSHAKE_KINDS];
+};
+
 struct service_times {
 	struct histogram of[SERVICE_KINDS];
 };
@@ -118,6 +131,7 @@ struct worker {
 	struct list backgrounds; /* background.h */
 	struct recoders recoders;
 	struct counters counters;
+	struct detail_counts details;
 	struct service_times times;
 	struct sites sites;
 	struct recent recent;

@@ -28,6 +28,18 @@ static inline unsigned histogram_bin(uint64_t value)
 /* The least value that falls into the bin. */
 uint64_t histogram_least(unsigned bin);
 
+/* Durations with their sum. */
+struct timings {
+	uint64_t sum_us;
+	struct histogram times;
+};
+
+static inline void timings_note(struct timings *timings, uint64_t took_us)
+{
+	timings->sum_us += took_us;
+	timings->times.counts[histogram_bin(took_us)]++;
+}
+
 void histogram_add(struct histogram *to, const struct histogram *from);
 /* What came between two readings. */
 void histogram_subtract(struct histogram *from, const struct histogram *earlier);

@@ -60,15 +60,34 @@ const char *stream_tls_why(const struct stream *stream);
  * is open, wherever it moves. */
 const struct tls_peer *stream_tls_peer(const struct stream *stream);
 
+enum tls_version {
+	TLS_VERSION_OTHER,
+	TLS_VERSION_1_3,
+	TLS_VERSION_1_2,
+	TLS_VERSION_1_1,
+	TLS_VERSION_1_0,
+	TLS_VERSIONS
+};
+
+/* "TLS/1.3"; "-" for TLS_VERSION_OTHER. */
+const char *tls_version_name(enum tls_version version);
+
+enum { TLS_SNI_BYTES = 256 };
+
 /* What is known behind the handshake. All texts are NUL-terminated. */
 struct tls_facts {
-	const char *version; /* "TLS/1.3" */
-	const char *cipher;  /* "TLS_AES_128_GCM_SHA256" */
-	char sni[256];       /* what the client asked for; empty: nothing */
+	enum tls_version version;
+	const char *cipher; /* "TLS_AES_128_GCM_SHA256" */
+	char sni[TLS_SNI_BYTES]; /* what the client asked for; empty: nothing */
 	bool is_resumed;
+	uint64_t took_us; /* of a server: from the client's first bytes to the end of the handshake */
 };
 /* False, and *out untouched: no TLS, or no handshake yet. */
 bool stream_tls_facts(const struct stream *stream, struct tls_facts *out);
+
+/* What a client asked for, as soon as its first message was read, also when the handshake failed; empty:
+ * nothing. is_named: a certificate bears just this name, which is so for a bounded number of names. */
+void stream_tls_sni(const struct stream *stream, char out[TLS_SNI_BYTES], bool *is_named);
 
 /* May a client of this connection ask for host (any case, without a port) on it? RFC 9110 §7.4: no, if
  * the certificate that its SNI got is not for host, and another one here is. Without TLS or SNI: yes. */

@@ -6,6 +6,7 @@
 #include <gnutls/gnutls.h>
 
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/net/stream_internal.h"
 #include "lib/net/tls_identity.h"
@@ -71,6 +72,8 @@ static int wait_for_turn(struct stream_tls *tls)
 	}
 	if (is_plain(tls))
 		return STREAM_PLAIN;
+	if (tls->began_us == 0)
+		tls->began_us = clock_mono_us();
 	return tls_gate_enter(tls->gate, &tls->pass) ? 0 : STREAM_WAIT;
 }
 
@@ -78,6 +81,7 @@ static int wait_for_turn(struct stream_tls *tls)
 static int shaken(struct stream_tls *tls)
 {
 	tls->is_shaken = true;
+	tls->took_us = clock_mono_us() - tls->began_us;
 	if (tls->side.keys.add) {
 		tls->side.keys = (struct tls_key_sink){NULL, NULL};
 		tls_session_log_keys(tls->session);
@@ -145,38 +149,61 @@ const struct tls_peer *stream_tls_peer(const struct stream *stream)
 	return stream->tls_ ? stream->tls_->peer : NULL;
 }
 
-static const char *version_name(gnutls_protocol_t version)
-{
-	static const struct {
-		gnutls_protocol_t version;
-		const char *name;
-	} names[] = {
-		{GNUTLS_TLS1_3, "TLS/1.3"},
-		{GNUTLS_TLS1_2, "TLS/1.2"},
-		{GNUTLS_TLS1_1, "TLS/1.1"},
-		{GNUTLS_TLS1_0, "TLS/1.0"},
-	};
+static const struct {
+	gnutls_protocol_t version;
+	const char *name;
+} versions[TLS_VERSIONS] = {
+	[TLS_VERSION_OTHER] = {GNUTLS_VERSION_UNKNOWN, "-"},
+	[TLS_VERSION_1_3] = {GNUTLS_TLS1_3, "TLS/1.3"},
+	[TLS_VERSION_1_2] = {GNUTLS_TLS1_2, "TLS/1.2"},
+	[TLS_VERSION_1_1] = {GNUTLS_TLS1_1, "TLS/1.1"},
+	[TLS_VERSION_1_0] = {GNUTLS_TLS1_0, "TLS/1.0"},
+};
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (names[i].version == version)
-			return names[i].name;
-	return "-";
+const char *tls_version_name(enum tls_version version)
+{
+	return versions[version].name;
+}
+
+static enum tls_version version_of(gnutls_session_t session)
+{
+	gnutls_protocol_t version = gnutls_protocol_get_version(session);
+
+	for (enum tls_version i = TLS_VERSION_OTHER + 1; i < TLS_VERSIONS; i++)
+		if (versions[i].version == version)
+			return i;
+	return TLS_VERSION_OTHER;
+}
+
+static void get_sni(const struct stream_tls *tls, char out[TLS_SNI_BYTES])
+{
+	size_t len = TLS_SNI_BYTES - 1;
+	unsigned type = GNUTLS_NAME_DNS;
+
+	if (!tls->session || gnutls_server_name_get(tls->session, out, &len, &type, 0) != 0)
+		len = 0;
+	out[len] = '\0';
+}
+
+void stream_tls_sni(const struct stream *stream, char out[TLS_SNI_BYTES], bool *is_named)
+{
+	const struct stream_tls *tls = stream->tls_;
+
+	get_sni(tls, out);
+	*is_named = tls->side.server && tls_server_has_name(tls->side.server, str_of(out));
 }
 
 bool stream_tls_facts(const struct stream *stream, struct tls_facts *out)
 {
 	const struct stream_tls *tls = stream->tls_;
-	size_t len = sizeof(out->sni) - 1;
-	unsigned type = GNUTLS_NAME_DNS;
 
 	if (!tls || !tls->is_shaken)
 		return false;
-	out->version = version_name(gnutls_protocol_get_version(tls->session));
+	out->version = version_of(tls->session);
 	out->cipher = gnutls_ciphersuite_get(tls->session);
 	out->is_resumed = gnutls_session_is_resumed(tls->session) != 0;
-	if (gnutls_server_name_get(tls->session, out->sni, &len, &type, 0) != 0)
-		len = 0;
-	out->sni[len] = '\0';
+	out->took_us = (uint64_t)tls->took_us;
+	get_sni(tls, out->sni);
 	return true;
 }
 

@@ -22,6 +22,7 @@ struct stream_tls {
 	struct buf out;  /* ciphertext to be sent */
 	int error;       /* -errno of what broke it; 0: it is whole */
 	int tls_error;   /* GnuTLS's; 0: none */
+	int64_t began_us, took_us; /* the handshake, from the client's first bytes on; monotonic */
 	bool is_dry; /* pull had nothing to give: GnuTLS has seen all that there is */
 	bool is_shaken, is_gathering, has_said_bye, is_remembered;
 };

@@ -196,6 +196,13 @@ static bool covers(const struct tls_certificate *certificate, struct str host)
 	return false;
 }
 
+bool tls_server_has_name(const struct tls_server *server, struct str host)
+{
+	const struct tls_name *name = tls_names_find(server->names, host);
+
+	return name && name->text.at[0] != '*';
+}
+
 bool tls_server_has_better(const struct tls_server *server, struct str sni, struct str host)
 {
 	const struct tls_name *name = tls_names_find(server->names, sni);

@@ -21,6 +21,8 @@ struct tls_side {
 /* Would a new connection for host get a certificate of that name, while the one that was shown for sni
  * has it not? */
 bool tls_server_has_better(const struct tls_server *server, struct str sni, struct str host);
+/* Does a certificate bear just this name, not by a wildcard? */
+bool tls_server_has_name(const struct tls_server *server, struct str host);
 
 /* A session with all set but its transport. NULL: no memory. */
 gnutls_session_t tls_session_create(struct tls_side *side);

@@ -296,12 +296,22 @@ uint64_t peer_state_answer_us(const struct peer_state *state, int64_t now_ms)
 	return us - us * (age_s % HALVED_S) / (2 * HALVED_S);
 }
 
+void peer_state_times(const struct peer_state *state, struct timings *out)
+{
+	out->sum_us = atomic_load_explicit(&state->answer_sum_us, memory_order_relaxed);
+	for (unsigned i = 0; i < HISTOGRAM_BINS; i++)
+		out->times.counts[i] =
+			atomic_load_explicit(&state->answer_counts[i], memory_order_relaxed);
+}
+
 /* A slower answer counts at once, a faster one bit by bit: a peak is not overlooked, and forgotten
  * with time. Two that write at once lose one sample. */
 static void note_answer(struct peer_state *state, uint64_t us, int64_t now_ms)
 {
 	uint64_t now_us = peer_state_answer_us(state, now_ms);
 
+	atomic_fetch_add_explicit(&state->answer_counts[histogram_bin(us)], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&state->answer_sum_us, us, memory_order_relaxed);
 	if (us == 0)
 		us = 1;
 	if (now_us > us)

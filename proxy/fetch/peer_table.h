@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/base/health.h"
+#include "lib/base/histogram.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/base/str.h"
@@ -49,6 +50,7 @@ struct peer_state {
 	struct health_note note_;
 	atomic_ullong bytes_in, bytes_out; /* of fetches, with heads */
 	atomic_uint answer_us, answer_at_s; /* peer_note_answer */
+	atomic_ullong answer_counts[HISTOGRAM_BINS], answer_sum_us; /* relaxed */
 	struct retry_budget budget; /* of retries that would come here */
 	struct {
 		struct lock lock;
@@ -97,6 +99,9 @@ void peer_state_list(struct peer_state *state, bool is_listed);
 /* What the operator wants. Weight 0: as configured. */
 void peer_state_drain(struct peer_state *state, bool is_drained);
 void peer_state_set_weight(struct peer_state *state, unsigned weight);
+
+/* How long answers took since the start, adding up. */
+void peer_state_times(const struct peer_state *state, struct timings *out);
 
 /* How long an answer takes now: the slowest of late, halved every 7 seconds since; 0: not known. */
 uint64_t peer_state_answer_us(const struct peer_state *state, int64_t now_ms);

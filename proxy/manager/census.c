@@ -49,6 +49,7 @@ static void put_worker(struct buf *out, const struct worker *worker)
 			  .times = worker->times,
 			  .loops = loop_counts(worker->loop),
 			  .nsessions = worker->nsessions},
+		.details = worker->details,
 		.cpu_s = thread_cpu_s(),
 	};
 
@@ -156,6 +157,7 @@ static void take_worker(struct census *census, const void *bytes)
 
 	memcpy(worker, bytes, sizeof(*worker));
 	tally_add(&census->total, &worker->tally);
+	add_u64s(&census->details, &worker->details, sizeof(worker->details));
 }
 
 static void take_site(struct census *census, unsigned number, const void *bytes)

@@ -14,6 +14,7 @@ enum { CENSUS_NAME_BYTES = 64 };
 struct census_worker {
 	unsigned index;
 	struct tally tally;
+	struct detail_counts details;
 	double cpu_s; /* of its thread */
 };
 
@@ -43,6 +44,7 @@ struct census {
 	struct census_pool *pools;
 	unsigned npools;
 	struct tally total;
+	struct detail_counts details; /* of all workers */
 	struct census_lines lines[CENSUS_LINES];
 	struct site_counts *sites[SITE_ROWS]; /* all workers together; NULL: nothing */
 };

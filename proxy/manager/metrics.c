@@ -31,14 +31,15 @@ struct metric {
 #define ALONE(subject) subject, U64, 0 /* a row is a uint64_t */
 #define PROCESS(member) VALUE(METRIC_PROCESS, struct process_values, member)
 #define TOTAL(member) VALUE(METRIC_TOTALS, struct counters, member)
-#define TIME(member) VALUE(METRIC_TIMES, struct site_counts, member)
+#define TIME(subject) subject, U64, offsetof(struct timings, sum_us)
+#define TIER(member) VALUE(METRIC_TIERS, struct tier_counts, member)
 #define CERTIFICATE(member) VALUE(METRIC_CERTIFICATES, struct certificate_values, member)
 #define PEER(member) VALUE(METRIC_PEERS, struct peer_values, member)
 #define SITE(member) VALUE(METRIC_SITES, struct site_counts, member)
 #define POOL(member) VALUE(METRIC_POOLS, struct census_pool, member)
 #define MEMORY(member) VALUE(METRIC_MEMORY, struct memory_values, member)
 #define DISK(member) VALUE(METRIC_DISKS, struct disk_values, member)
-#define WORKER(member) VALUE(METRIC_WORKERS, struct census_worker, member)
+#define WORKER(member) VALUE(METRIC_WORKERS, struct worker_values, member)
 
 static const struct metric metrics_table[] = {
 	{"bobtail_build", INFO, ALONE(METRIC_BUILD), "The version that runs."},
@@ -64,7 +65,7 @@ static const struct metric metrics_table[] = {
 	 "Requests that have ended, by what the client spoke."},
 	{"bobtail_replies", COUNTER, ALONE(METRIC_STATUSES),
 	 "Replies by class of their status; none: the connection ended without one."},
-	{"bobtail_hits", COUNTER, ALONE(METRIC_SOURCES),
+	{"bobtail_hits", COUNTER, TIER(hits),
 	 "Requests answered from the cache, by where the object lay."},
 	{"bobtail_error_replies", COUNTER, TOTAL(client_errors), "Error pages made here."},
 	{"bobtail_aborted_replies", COUNTER, TOTAL(client_aborts),
@@ -75,10 +76,12 @@ static const struct metric metrics_table[] = {
 	 "Requests answered 503 (or with what is stale) for overload."},
 	{"bobtail_client_received_bytes", COUNTER, TOTAL(client_bytes_in), "Bytes of requests."},
 	{"bobtail_client_sent_bytes", COUNTER, TOTAL(client_bytes_out), "Bytes of replies."},
-	{"bobtail_hit_sent_bytes", COUNTER, TOTAL(client_hit_bytes_out),
-	 "Bytes of replies from the cache."},
-	{"bobtail_request_duration_seconds", HISTOGRAM, TIME(service_us),
+	{"bobtail_hit_sent_bytes", COUNTER, TIER(bytes_out),
+	 "Bytes of replies from the cache, by where the object lay."},
+	{"bobtail_request_duration_seconds", HISTOGRAM, TIME(METRIC_TIMES),
 	 "From a request's head to the end of its reply, by what answered it."},
+	{"bobtail_hit_duration_seconds", HISTOGRAM, TIER(times.sum_us),
+	 "The same of hits, by where the object lay."},
 
 	{"bobtail_tls_handshakes", COUNTER, TOTAL(tls_handshakes),
 	 "TLS handshakes of clients that succeeded."},
@@ -86,6 +89,10 @@ static const struct metric metrics_table[] = {
 	 "Those of them that went on with an earlier session."},
 	{"bobtail_tls_failed_handshakes", COUNTER, TOTAL(tls_failures),
 	 "TLS handshakes of clients that failed."},
+	{"bobtail_tls_handshakes_by_version", COUNTER, ALONE(METRIC_TLS_VERSIONS),
+	 "TLS handshakes of clients that succeeded, by what was agreed on."},
+	{"bobtail_tls_handshake_duration_seconds", HISTOGRAM, TIME(METRIC_HANDSHAKES),
+	 "From a client's first bytes to the end of its handshake: with a resumed session, or without."},
 	{"bobtail_certificate_expiry_seconds", GAUGE, CERTIFICATE(expires_s),
 	 "When a port's certificate expires, since 1970."},
 
@@ -103,6 +110,8 @@ static const struct metric metrics_table[] = {
 	 "Connects to the peer that failed in a row."},
 	{"bobtail_peer_answer_seconds", GAUGE, PEER(answer_s),
 	 "Until an answer's head: the slowest of late, halved every 7 seconds since."},
+	{"bobtail_peer_answer_duration_seconds", HISTOGRAM, PEER(answers.sum_us),
+	 "From the beginning of a request to the peer to its answer's head."},
 	{"bobtail_peer_received_bytes", COUNTER, PEER(bytes_in),
 	 "Bytes from the peer, but for those of tunnels."},
 	{"bobtail_peer_sent_bytes", COUNTER, PEER(bytes_out),
@@ -120,6 +129,12 @@ static const struct metric metrics_table[] = {
 	 "Bytes of its replies from the cache."},
 	{"bobtail_site_request_duration_seconds", HISTOGRAM, SITE(service_us),
 	 "From a request's head to the end of its reply, by site."},
+	{"bobtail_site_tls_handshakes", COUNTER, SITE(tls_handshakes),
+	 "TLS handshakes for the site (SNI) that succeeded."},
+	{"bobtail_site_tls_resumed_handshakes", COUNTER, SITE(tls_resumed),
+	 "Those of them that went on with an earlier session, by site."},
+	{"bobtail_site_tls_failed_handshakes", COUNTER, SITE(tls_failures),
+	 "TLS handshakes for the site that failed."},
 
 	{"bobtail_helper_processes", GAUGE, POOL(stats.nrunning), "Children of the pool that run."},
 	{"bobtail_helper_max_processes", GAUGE, POOL(max), "How many children it may have."},
@@ -177,14 +192,21 @@ static const struct metric metrics_table[] = {
 	{"bobtail_recoder_received_bytes", COUNTER, TOTAL(recoder_bytes_in), "Bytes of these before."},
 	{"bobtail_recoder_sent_bytes", COUNTER, TOTAL(recoder_bytes_out), "Bytes of these behind."},
 
-	{"bobtail_worker_connections", GAUGE, WORKER(tally.nsessions),
+	{"bobtail_worker_connections", GAUGE, WORKER(nsessions),
 	 "Connections of clients, by worker."},
-	{"bobtail_worker_requests", COUNTER, WORKER(tally.counters.client_requests),
+	{"bobtail_worker_requests", COUNTER, WORKER(requests),
 	 "Requests that came, by worker."},
+	{"bobtail_worker_hits", COUNTER, WORKER(hits),
+	 "Requests answered from the cache, by worker."},
+	{"bobtail_worker_received_bytes", COUNTER, WORKER(bytes_in),
+	 "Bytes of requests, by worker."},
+	{"bobtail_worker_sent_bytes", COUNTER, WORKER(bytes_out), "Bytes of replies, by worker."},
+	{"bobtail_worker_request_duration_seconds", HISTOGRAM, WORKER(times.sum_us),
+	 "From a request's head to the end of its reply, by worker."},
 	{"bobtail_worker_cpu_seconds", COUNTER, WORKER(cpu_s), "Processor time, by worker."},
-	{"bobtail_worker_turns", COUNTER, WORKER(tally.loops.turns),
+	{"bobtail_worker_turns", COUNTER, WORKER(turns),
 	 "How often the worker asked for events."},
-	{"bobtail_worker_events", COUNTER, WORKER(tally.loops.events), "How many events it got."},
+	{"bobtail_worker_events", COUNTER, WORKER(events), "How many events it got."},
 };
 
 /* ---- a sample: NAME[SUFFIX]{LABELS} VALUE */

@@ -19,15 +19,17 @@ enum metric_subject {
 	METRIC_RESULTS,      /* uint64_t: by log tag */
 	METRIC_STATUSES,     /* uint64_t: by class */
 	METRIC_PROTOCOLS,    /* uint64_t */
-	METRIC_SOURCES,      /* uint64_t: hits by where they lay */
+	METRIC_TIERS,        /* struct tier_counts */
+	METRIC_TLS_VERSIONS, /* uint64_t: handshakes */
+	METRIC_HANDSHAKES,   /* struct timings */
 	METRIC_CODED_REPLIES, METRIC_RECODED_BODIES, /* uint64_t: by coding */
-	METRIC_TIMES,        /* struct site_counts, of which times and service_us are set */
+	METRIC_TIMES,        /* struct timings */
 	METRIC_SITES,        /* struct site_counts */
 	METRIC_PEERS,        /* struct peer_values */
 	METRIC_POOLS,        /* struct census_pool */
 	METRIC_MEMORY,       /* struct memory_values */
 	METRIC_DISKS,        /* struct disk_values */
-	METRIC_WORKERS,      /* struct census_worker */
+	METRIC_WORKERS,      /* struct worker_values */
 	METRIC_CERTIFICATES, /* struct certificate_values */
 	METRIC_SUBJECTS
 };
@@ -42,6 +44,14 @@ struct peer_values {
 	unsigned is_up, nrequests, nconns, nfails;
 	double answer_s;
 	uint64_t bytes_in, bytes_out;
+	struct timings answers;
+};
+
+struct worker_values {
+	uint64_t requests, hits, bytes_in, bytes_out, turns, events;
+	unsigned nsessions;
+	double cpu_s;
+	struct timings times;
 };
 
 struct memory_values {

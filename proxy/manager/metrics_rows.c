@@ -196,12 +196,27 @@ static void add_times(struct metrics *metrics)
 	const struct tally *total = &metrics->census->total;
 
 	for (unsigned kind = 0; kind < SERVICE_KINDS; kind++) {
-		struct site_counts *counts = arena_zalloc(&metrics->arena, sizeof(*counts));
+		struct timings *timings = arena_zalloc(&metrics->arena, sizeof(*timings));
 
-		counts->times = total->times.of[kind];
-		counts->service_us = total->counters.service_us[kind];
-		add_labelled(metrics, METRIC_TIMES, counts, "kind", str_of(names[kind]));
+		timings->times = total->times.of[kind];
+		timings->sum_us = total->counters.service_us[kind];
+		add_labelled(metrics, METRIC_TIMES, timings, "kind", str_of(names[kind]));
 	}
+}
+
+static void add_details(struct metrics *metrics)
+{
+	const struct detail_counts *details = &metrics->census->details;
+
+	add_labelled(metrics, METRIC_TIERS, &details->tiers[TIER_MEMORY], "tier", STR("memory"));
+	add_labelled(metrics, METRIC_TIERS, &details->tiers[TIER_DISK], "tier", STR("disk"));
+	add_labelled(metrics, METRIC_HANDSHAKES, &details->handshakes[HANDSHAKE_FULL], "kind",
+		     STR("full"));
+	add_labelled(metrics, METRIC_HANDSHAKES, &details->handshakes[HANDSHAKE_RESUMED], "kind",
+		     STR("resumed"));
+	for (enum tls_version i = TLS_VERSION_OTHER; i < TLS_VERSIONS; i++)
+		add_labelled(metrics, METRIC_TLS_VERSIONS, &details->tls_versions[i], "version",
+			     str_of(tls_version_name(i)));
 }
 
 static void add_counters(struct metrics *metrics)
@@ -213,9 +228,8 @@ static void add_counters(struct metrics *metrics)
 	add_statuses(metrics, counters);
 	add_protocols(metrics, counters);
 	add_codings(metrics, counters);
-	add_labelled(metrics, METRIC_SOURCES, &counters->client_memory_hits, "tier", STR("memory"));
-	add_labelled(metrics, METRIC_SOURCES, &counters->client_disk_hits, "tier", STR("disk"));
 	add_times(metrics);
+	add_details(metrics);
 }
 
 static void add_sites(struct metrics *metrics, const struct server *server)
@@ -230,8 +244,22 @@ static void add_workers(struct metrics *metrics)
 {
 	for (unsigned i = 0; i < metrics->census->nworkers; i++) {
 		const struct census_worker *worker = &metrics->census->workers[i];
+		const struct counters *counters = &worker->tally.counters;
+		struct worker_values *values = arena_alloc(&metrics->arena, sizeof(*values));
 
-		add_labelled(metrics, METRIC_WORKERS, worker, "worker",
+		*values = (struct worker_values){
+			.requests = counters->client_requests,
+			.hits = counters->client_hits,
+			.bytes_in = counters->client_bytes_in,
+			.bytes_out = counters->client_bytes_out,
+			.turns = worker->tally.loops.turns,
+			.events = worker->tally.loops.events,
+			.nsessions = worker->tally.nsessions,
+			.cpu_s = worker->cpu_s,
+			.times = {counters->service_us[SERVICE_ALL],
+				  worker->tally.times.of[SERVICE_ALL]},
+		};
+		add_labelled(metrics, METRIC_WORKERS, values, "worker",
 			     arena_printf(&metrics->arena, "%u", worker->index));
 	}
 }
@@ -267,6 +295,7 @@ static void add_peers(struct metrics *metrics, struct peer_table *peers,
 		values->answer_s = (double)peer_state_answer_us(state, clock_mono_ms()) / 1e6;
 		values->bytes_in = atomic_load_explicit(&state->bytes_in, memory_order_relaxed);
 		values->bytes_out = atomic_load_explicit(&state->bytes_out, memory_order_relaxed);
+		peer_state_times(state, &values->answers);
 		add_labelled(metrics, METRIC_PEERS, values, "peer", peer->name);
 	}
 }

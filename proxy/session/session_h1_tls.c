@@ -56,14 +56,38 @@ static void start_tls(struct session *session)
 	follow_keys(session);
 }
 
+/* Of the site that the client asked for by SNI. One that is yet unknown gets a row if a certificate names it. */
+static struct site_counts *site_of(struct session *session)
+{
+	char sni[TLS_SNI_BYTES];
+	bool is_named;
+	struct str host;
+
+	stream_tls_sni(&session->stream, sni, &is_named);
+	for (char *at = sni; *at; at++)
+		*at = ascii_lower(*at);
+	host = str_of(sni);
+	if (str_ends_with_nocase(host, STR(".")))
+		host.len--;
+	return sites_get(&session->worker->sites, host, is_named);
+}
+
 static void count_handshake(struct session *session)
 {
 	struct counters *counters = &session->worker->counters;
+	struct detail_counts *details = &session->worker->details;
+	struct site_counts *site = site_of(session);
 	struct tls_facts facts;
 
 	counters->tls_handshakes++;
-	if (stream_tls_facts(&session->stream, &facts) && facts.is_resumed)
-		counters->tls_resumed++;
+	site->tls_handshakes++;
+	if (!stream_tls_facts(&session->stream, &facts))
+		return;
+	counters->tls_resumed += facts.is_resumed;
+	site->tls_resumed += facts.is_resumed;
+	details->tls_versions[facts.version]++;
+	timings_note(&details->handshakes[facts.is_resumed ? HANDSHAKE_RESUMED : HANDSHAKE_FULL],
+	             facts.took_us);
 }
 
 static enum session_state failed(struct session *session)
@@ -71,6 +95,7 @@ static enum session_state failed(struct session *session)
 	char text[ADDR_TEXT_BYTES];
 
 	session->worker->counters.tls_failures++;
+	site_of(session)->tls_failures++;
 	log_say(2, "Error negotiating TLS on a connection from %s: %s",
 	        addr_text(&session->client, text), stream_tls_why(&session->stream));
 	worker_log_empty_connection(session->worker, session->snapshot, &session->client,

@@ -193,7 +193,7 @@ static void fill_tls(struct transaction *t, struct log_facts *facts)
 
 	if (!exchange->ops->tls_facts || !exchange->ops->tls_facts(exchange, &tls))
 		return;
-	facts->tls_version = str_of(tls.version);
+	facts->tls_version = str_of(tls_version_name(tls.version));
 	facts->tls_cipher = str_of(tls_suites_name(tls.cipher));
 	facts->tls_sni = arena_str(&t->arena, str_of(tls.sni));
 	if (!peer)
@@ -383,8 +383,11 @@ static void count_kind(struct transaction *t, struct counters *counters)
 	counters->protocols[protocol]++;
 }
 
-static void count_hit(struct transaction *t, struct counters *counters)
+static void count_hit(struct transaction *t, struct counters *counters, uint64_t took_us)
 {
+	struct tier_counts *tier =
+		&t->worker->details.tiers[t->is_from_disk ? TIER_DISK : TIER_MEMORY];
+
 	recent_hit(&t->worker->recent, t->client_url);
 	counters->client_hits++;
 	counters->client_hit_bytes_out += t->exchange.reply.sent_bytes;
@@ -392,6 +395,9 @@ static void count_hit(struct transaction *t, struct counters *counters)
 		counters->client_disk_hits++;
 	else
 		counters->client_memory_hits++;
+	tier->hits++;
+	tier->bytes_out += t->exchange.reply.sent_bytes;
+	timings_note(&tier->times, took_us);
 }
 
 static void count(struct transaction *t, bool is_complete)
@@ -404,7 +410,7 @@ static void count(struct transaction *t, bool is_complete)
 	counters->client_bytes_in += t->exchange.request_bytes;
 	counters->client_bytes_out += t->exchange.reply.sent_bytes;
 	if (log_tag_is_hit(t->tag))
-		count_hit(t, counters);
+		count_hit(t, counters, took_us);
 	if (t->error != ERROR_NONE)
 		counters->client_errors++;
 	if (!is_complete)

@@ -26,7 +26,7 @@ SITES_MAX = 100
 
 CONFIG = r"""
 http_port 127.0.0.1:{0} accel vhost defaultsite=site.test
-https_port 127.0.0.1:{1} accel defaultsite=site.test tls-cert={folder}/cert.pem tls-key={folder}/cert.key
+https_port 127.0.0.1:{1} accel vhost defaultsite=site.test tls-cert={folder}/cert.pem tls-key={folder}/cert.key
 cache_peer 127.0.0.1 parent {2} 0 no-query originserver name=o\"1
 visible_hostname metrics.test
 pid_filename {folder}/pid
@@ -127,6 +127,78 @@ def test_values(ports):
     expect("a certificate expires in the future", expires > time.time(), expires)
 
 
+def shake(port, name, context, session=None):
+    """A request by TLS for a name; the session to go on with."""
+    with socket.create_connection(("127.0.0.1", port), 20) as plain, \
+         context.wrap_socket(plain, server_hostname=name, session=session) as stream:
+        stream.sendall(f"GET /100 HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        while stream.recv(65536):
+            pass
+        return stream.session
+
+
+def refuse(port, name):
+    """A client that knows nobody who could have signed the certificate."""
+    try:
+        shake(port, name, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    except ssl.SSLCertVerificationError:
+        return
+    expect("nobody trusts the certificate", False)
+
+
+def test_tls_sites(ports):
+    newest, older = ssl._create_unverified_context(), ssl._create_unverified_context()
+    newest.minimum_version = ssl.TLSVersion.TLSv1_3
+    older.maximum_version = ssl.TLSVersion.TLSv1_2
+    older.check_hostname = False
+    session = shake(ports[1], "named.test", older)
+    shake(ports[1], "named.test", older, session)
+    shake(ports[1], "Named.TEST", newest)
+    refuse(ports[1], "named.test")
+    for _ in range(2):
+        refuse(ports[1], "wild.site.test")
+        refuse(ports[1], "unknown.test")
+    before = scrape(ports[0])[1]
+    shake(ports[1], "wild.site.test", newest)  # its answer makes it a site
+    families = wait_for(ports[0], lambda f: sample(f, "bobtail_site_requests", site="wild.site.test"))
+    shake(ports[1], "wild.site.test", newest)
+    families = wait_for(ports[0], lambda f: sample(f, "bobtail_site_requests", site="wild.site.test") > 1)
+    for name, labels, value in (
+            ("bobtail_site_tls_handshakes", {"site": "named.test"}, 3),
+            ("bobtail_site_tls_resumed_handshakes", {"site": "named.test"}, 1),
+            ("bobtail_site_tls_failed_handshakes", {"site": "named.test"}, 1),
+            ("bobtail_site_tls_handshakes", {"site": "wild.site.test"}, 1),
+            ("bobtail_site_tls_failed_handshakes", {"site": "(other)"}, 5),
+            ("bobtail_site_tls_handshakes", {"site": "(other)"}, 3),
+            ("bobtail_tls_handshakes_by_version", {"version": "TLS/1.2"}, 2)):
+        have = sample(families, name, **labels)
+        expect(f"{name} {labels} is {value}", have == value, have)
+    expect("no handshake that fails names a site", "unknown.test" not in str(before["bobtail_site_tls_handshakes"].samples))
+    for kind, name in (("full", "bobtail_tls_handshakes"), ("resumed", "bobtail_tls_resumed_handshakes")):
+        timed = sample(families, "bobtail_tls_handshake_duration_seconds", "_count", kind=kind)
+        counted = sample(families, name) - (sample(families, "bobtail_tls_resumed_handshakes")
+                                            if kind == "full" else 0)
+        expect(f"{kind} handshakes are all timed", timed == counted > 0, (timed, counted))
+
+
+def test_parts(families):
+    """What tiers and workers counted adds up to the whole."""
+    for parts, whole, suffix in (
+            ("bobtail_hit_duration_seconds", "bobtail_hits", "_count"),
+            ("bobtail_worker_hits", "bobtail_hits", "_total"),
+            ("bobtail_worker_sent_bytes", "bobtail_client_sent_bytes", "_total"),
+            ("bobtail_worker_received_bytes", "bobtail_client_received_bytes", "_total")):
+        have = sample(families, parts, suffix), sample(families, whole)
+        expect(f"{parts} add up", have[0] == have[1] > 0, have)
+    have = [sum(value for suffix, labels, value in families[name].samples
+                if suffix == "_count" and labels.get("kind", "all") == "all")
+            for name in ("bobtail_worker_request_duration_seconds", "bobtail_request_duration_seconds")]
+    expect("so do the times of workers", have[0] == have[1] > 0, have)
+    answers = sample(families, "bobtail_peer_answer_duration_seconds", "_count")
+    asked = sample(families, "bobtail_peer_requests")
+    expect("the peer's answers are timed", 0 < answers <= asked, (answers, asked))
+
+
 def test_bound(port):
     for i in range(SITES_MAX + 20):
         get(port, "/5", f"host{i}.test")
@@ -211,17 +283,19 @@ def main():
     os.chmod(folder + "/foreign", 0o777)
     sqlite3.connect(folder + "/foreign/cache.db").execute("CREATE TABLE mine (x)").connection.close()
     os.chmod(folder + "/foreign/cache.db", 0o666)
-    certificates.Authority(folder).issue("cert", ["site.test", "*.site.test"])
+    certificates.Authority(folder).issue("cert", ["site.test", "*.site.test", "named.test"])
     with open(folder + "/rewriter", "w", encoding="ascii") as file:
         file.write(REWRITER)
     try:
         with small_origin.Origin(ports[2]), \
              bobtail.Proxy(CONFIG.format(*ports, folder=folder), ports[0]) as proxy:
             test_values(ports)
+            test_tls_sites(ports)
             test_bound(ports[0])
             kind, families = scrape(ports[0])
             expect("the type is OpenMetrics'", kind ==
                    "application/openmetrics-text; version=1.0.0; charset=utf-8", kind)
+            test_parts(families)
             test_documents(families)
             test_boards(families)
             test_tool(proxy.config, families)
