@@ -417,7 +417,6 @@ void freshness_decide(const struct freshness_facts *facts, const struct refresh_
 		.reason = reason_of(&q, step),
 		.age_s = freshness_age_s(facts, now_s),
 		.left_s = freshness_left_s(facts, rule, now_s),
-		.is_explicit = q.staleness.basis == BY_EXPIRES,
 	};
 }
 

@@ -95,7 +95,6 @@ struct freshness_answer {
 	const char *reason; /* one phrase, static: "expires", "older than the rule's MAX", ... */
 	int64_t age_s;      /* as the Age field shows it: 0 to 2^31 */
 	int64_t left_s;     /* freshness left; negative: stale for so long */
-	bool is_explicit;   /* decided by an expiry that the response gave */
 };
 
 /* May the response serve the request now? Squid: refreshCheck, with the order of its steps. */

@@ -10,8 +10,7 @@
 #include "lib/base/heap.h"
 #include "lib/http/uri.h"
 
-struct auth_basic { /* immutable but for nrefs */
-	atomic_uint nrefs;
+struct auth_basic { /* immutable */
 	struct auth_basic_config config; /* realm is not kept */
 	char *challenge;
 };
@@ -42,7 +41,6 @@ struct auth_basic *auth_basic_create(const struct auth_basic_config *config)
 {
 	struct auth_basic *auth = mem_zalloc(sizeof(*auth));
 
-	atomic_init(&auth->nrefs, 1);
 	auth->config = *config;
 	auth->config.realm = STR_NONE;
 	if (config->idle_ms == 0)
@@ -53,15 +51,9 @@ struct auth_basic *auth_basic_create(const struct auth_basic_config *config)
 	return auth;
 }
 
-struct auth_basic *auth_basic_ref(struct auth_basic *auth)
+void auth_basic_destroy(struct auth_basic *auth)
 {
-	atomic_fetch_add_explicit(&auth->nrefs, 1, memory_order_relaxed); /* pairs with unref */
-	return auth;
-}
-
-void auth_basic_unref(struct auth_basic *auth)
-{
-	if (!auth || atomic_fetch_sub_explicit(&auth->nrefs, 1, memory_order_acq_rel) != 1)
+	if (!auth)
 		return;
 	helper_pool_unref(auth->config.pool);
 	auth_users_unref(auth->config.users);

@@ -24,8 +24,7 @@ struct auth_basic_config {
 };
 
 struct auth_basic *auth_basic_create(const struct auth_basic_config *config); /* any thread */
-struct auth_basic *auth_basic_ref(struct auth_basic *auth);
-void auth_basic_unref(struct auth_basic *auth); /* accepts NULL */
+void auth_basic_destroy(struct auth_basic *auth); /* accepts NULL */
 
 /* The value of WWW-Authenticate: `Basic realm="..."`, with `, charset="UTF-8"` for utf8. */
 struct str auth_basic_challenge(const struct auth_basic *auth);

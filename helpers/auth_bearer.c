@@ -8,8 +8,7 @@
 
 enum { MAX_TTL_S = 86400 };
 
-struct auth_bearer { /* immutable but for nrefs */
-	atomic_uint nrefs;
+struct auth_bearer { /* immutable */
 	struct auth_bearer_config config;
 	char *realm; /* config.realm's */
 };
@@ -18,7 +17,6 @@ struct auth_bearer *auth_bearer_create(const struct auth_bearer_config *config)
 {
 	struct auth_bearer *auth = mem_zalloc(sizeof(*auth));
 
-	atomic_init(&auth->nrefs, 1);
 	auth->config = *config;
 	auth->realm = str_dup(config->realm);
 	auth->config.realm.at = auth->realm;
@@ -27,15 +25,9 @@ struct auth_bearer *auth_bearer_create(const struct auth_bearer_config *config)
 	return auth;
 }
 
-struct auth_bearer *auth_bearer_ref(struct auth_bearer *auth)
+void auth_bearer_destroy(struct auth_bearer *auth)
 {
-	atomic_fetch_add_explicit(&auth->nrefs, 1, memory_order_relaxed); /* pairs with unref */
-	return auth;
-}
-
-void auth_bearer_unref(struct auth_bearer *auth)
-{
-	if (!auth || atomic_fetch_sub_explicit(&auth->nrefs, 1, memory_order_acq_rel) != 1)
+	if (!auth)
 		return;
 	helper_pool_unref(auth->config.pool);
 	auth_users_unref(auth->config.users);

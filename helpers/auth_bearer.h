@@ -24,8 +24,7 @@ struct auth_bearer_config {
 };
 
 struct auth_bearer *auth_bearer_create(const struct auth_bearer_config *config); /* any thread */
-struct auth_bearer *auth_bearer_ref(struct auth_bearer *auth);
-void auth_bearer_unref(struct auth_bearer *auth); /* accepts NULL */
+void auth_bearer_destroy(struct auth_bearer *auth); /* accepts NULL */
 
 /* As auth_basic_check. Not sent to the helper: what is no token, and longer ones than
  * AUTH_MAX_BYTES. */

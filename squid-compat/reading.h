@@ -78,7 +78,6 @@ directive_fn parse_mark;          /* MARK[/MASK] ACL...: checked only */
 directive_fn parse_size_rule;     /* SIZE|none [ACL...] */
 directive_fn parse_outgoing_address; /* struct socket_rules * */
 directive_fn parse_tos;              /* struct socket_rules * */
-directive_fn parse_size_if;       /* SIZE|none ACL...: checked only */
 directive_fn parse_header_access; /* struct header_rules * */
 directive_fn parse_header_replace;
 directive_fn parse_header_add;

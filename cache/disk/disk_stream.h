@@ -40,7 +40,6 @@ struct disk_stream {
 struct disk_row {
 	struct str url, vary;
 	struct object_head head;
-	bool has_piece;
 	struct str piece;
 	uint32_t crc;
 };

@@ -11,8 +11,6 @@ enum err {
 	ERR_LIMIT,   /* a named bound was reached */
 	ERR_DISK,    /* the SQLite tier cannot be used */
 	ERR_RESOLVE, /* a name has no address */
-	ERR_TIMEOUT,
-	ERR_GONE, /* the other side went away */
 };
 
 struct err_text {

@@ -224,13 +224,13 @@ static char *put_clock(char *at, const struct date_civil *c)
 	return put_two(at, c->second);
 }
 
-/* "06 Nov 1994" with any separator. */
-static char *put_date(char *at, const struct date_civil *c, char separator)
+/* "06 Nov 1994" */
+static char *put_date(char *at, const struct date_civil *c)
 {
 	at = put_two(at, c->day);
-	*at++ = separator;
+	*at++ = ' ';
 	at = put_text(at, month_names + 3 * (c->month - 1), 3);
-	*at++ = separator;
+	*at++ = ' ';
 	at = put_two(at, (int)(c->year / 100));
 	return put_two(at, (int)(c->year % 100));
 }
@@ -249,23 +249,8 @@ void date_format(int64_t time_s, char out[DATE_SIZE])
 	char *at = put_text(out, weekdays[c.weekday], 3);
 
 	at = put_text(at, ", ", 2);
-	at = put_date(at, &c, ' ');
+	at = put_date(at, &c);
 	*at++ = ' ';
 	at = put_clock(at, &c);
 	put_text(at, " GMT", 5);
-}
-
-void date_format_clf(int64_t time_s, int offset_min, char out[DATE_CLF_SIZE])
-{
-	int offset = offset_min < 0 ? -offset_min : offset_min;
-	struct date_civil c = date_civil_of(clamp(clamp(time_s) + INT64_C(60) * offset_min));
-	char *at = put_date(out, &c, '/');
-
-	*at++ = ':';
-	at = put_clock(at, &c);
-	*at++ = ' ';
-	*at++ = offset_min < 0 ? '-' : '+';
-	at = put_two(at, offset / 60 % 100);
-	at = put_two(at, offset % 60);
-	*at = '\0';
 }

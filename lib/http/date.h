@@ -23,12 +23,9 @@ struct date_civil date_civil_of(int64_t time_s);
  * False, and *out_s untouched, for anything else. */
 bool date_parse(struct str text, int64_t now_s, int64_t *out_s);
 
-enum { DATE_SIZE = 30, DATE_CLF_SIZE = 27 };
+enum { DATE_SIZE = 30 };
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL. Years outside 0 to 9999 are clamped. */
 void date_format(int64_t time_s, char out[DATE_SIZE]);
-
-/* "06/Nov/1994:10:49:37 +0200" and a NUL, as access logs have it; offset_min is east of UTC. */
-void date_format_clf(int64_t time_s, int offset_min, char out[DATE_CLF_SIZE]);
 
 #endif

@@ -158,28 +158,7 @@ bool uri_add(struct buf *buf, const struct uri *uri)
 	return !buf->is_full;
 }
 
-size_t uri_percent_decode(struct str s, char *out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.len; i++) {
-		struct str digits = str_first(str_from(s, i + 1), 2);
-
-		out[n++] = s.at[i];
-		if (s.at[i] != '%')
-			continue;
-		if (digits.len > 0 && digits.at[0] == '%') {
-			i++;
-		} else if (digits.len == 2 && str_is_all(digits, BYTE_HEX) &&
-		           !str_eq(digits, STR("00"))) {
-			out[n - 1] = (char)(hex_value(digits.at[0]) << 4 | hex_value(digits.at[1]));
-			i += 2;
-		}
-	}
-	return n;
-}
-
-static bool escape_1738(struct buf *buf, struct str s, bool keeps_percent)
+bool uri_escape_1738(struct buf *buf, struct str s)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
@@ -187,20 +166,10 @@ static bool escape_1738(struct buf *buf, struct str s, bool keeps_percent)
 		uint8_t c = (uint8_t)s.at[i];
 		char escaped[] = {'%', digits[c >> 4], digits[c & 15]};
 
-		if (!byte_is(s.at[i], BYTE_1738) || (c == '%' && keeps_percent))
+		if (!byte_is(s.at[i], BYTE_1738))
 			buf_add_char(buf, s.at[i]);
 		else
 			buf_add(buf, escaped, sizeof(escaped));
 	}
 	return !buf->is_full;
-}
-
-bool uri_escape_1738(struct buf *buf, struct str s)
-{
-	return escape_1738(buf, s, false);
-}
-
-bool uri_escape_1738_but_percent(struct buf *buf, struct str s)
-{
-	return escape_1738(buf, s, true);
 }

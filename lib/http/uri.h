@@ -44,14 +44,8 @@ bool uri_add_authority(struct buf *buf, struct str host, uint16_t port, uint16_t
  * path. */
 bool uri_add(struct buf *buf, const struct uri *uri);
 
-/* Decodes %XX in one pass into out (at least s.len bytes); returns the length. As Squid: %00 and
- * broken escapes stay as they are, "%%" gives one '%'. The way back from uri_escape_1738. */
-size_t uri_percent_decode(struct str s, char *out);
-
-/* Escapes as Squid does towards helpers: control bytes, blanks, 8-bit bytes and `"<>#{}|\^~[]'` and
- * backquote, in upper-case hex. The first one escapes '%' too (credentials); the second leaves it
- * (external ACL values, which may be escaped already). False when the buffer is full. */
+/* Escapes as Squid does towards helpers: control bytes, blanks, 8-bit bytes and `"<>#%{}|\^~[]'` and
+ * backquote, in upper-case hex. False when the buffer is full. */
 bool uri_escape_1738(struct buf *buf, struct str s);
-bool uri_escape_1738_but_percent(struct buf *buf, struct str s);
 
 #endif

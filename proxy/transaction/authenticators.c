@@ -86,9 +86,9 @@ void authenticators_init(struct authenticators *a, const struct config *config,
 
 void authenticators_fini(struct authenticators *a)
 {
-	auth_basic_unref(a->basic);
+	auth_basic_destroy(a->basic);
 	auth_digest_unref(a->digest);
-	auth_bearer_unref(a->bearer);
+	auth_bearer_destroy(a->bearer);
 	for (unsigned i = 0; i < AUTH_KINDS; i++)
 		helper_pool_unref(a->pools[i]);
 }

@@ -74,13 +74,13 @@ struct transaction {
 	bool was_rewritten, may_cache, may_lead, has_joined, is_loop, is_hit, is_from_disk;
 	bool is_via_open;       /* the reply's head so far ends in a Via without its CRLF */
 	bool is_range_withheld; /* the origin did not see the client's Range */
-	bool is_revalidation_due, must_revalidate, sends_stale_on_error;
+	bool is_revalidation_due, must_revalidate;
 	uint64_t purges_seen;      /* purge_list_now when the disk was asked, */
 	unsigned removals_seen;    /* and index_removals */
 	unsigned ndisks_asked;
 	bool has_looked_again;
 	bool was_guarded; /* what rate_limit and ban say is known */
-	bool was_disk_asked, was_auth_asked, was_dst_asked;
+	bool was_disk_asked;
 	int64_t retry_after_s; /* for Retry-After of a page made here; 0: none */
 	int64_t start_us;
 

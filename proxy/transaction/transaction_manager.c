@@ -18,7 +18,7 @@
 #define MANAGER STR("/squid-internal-mgr/")
 #define CACHE_OBJECT STR("cache_object://")
 
-enum { OWN_URL_BYTES = 1 << 20, REALM_BYTES = 128, FORM_BYTES = 16384 };
+enum { OWN_URL_BYTES = 1 << 20, FORM_BYTES = 16384 };
 
 /* ---- the URL */
 

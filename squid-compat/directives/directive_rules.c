@@ -173,17 +173,6 @@ void parse_unsupported_protocol(struct reading *reading, const struct directive 
 		           "unknown on_unsupported_protocol mode: %.*s", STR_ARG(mode));
 }
 
-void parse_size_if(struct reading *reading, const struct directive *directive,
-                   const struct words *words)
-{
-	int64_t bytes;
-	size_t i = 1;
-
-	(void)directive;
-	if (value_size(words, &i, reading->report, "bytes", &bytes))
-		check_condition(reading, words, i);
-}
-
 void parse_size_rule(struct reading *reading, const struct directive *directive,
                      const struct words *words)
 {

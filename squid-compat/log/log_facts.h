@@ -43,7 +43,7 @@ struct log_facts {
 	const struct log_options *options; /* NULL: the defaults */
 	int64_t start_us, end_us;          /* wall clock */
 	int64_t response_ms;               /* %tr */
-	int64_t dns_ms, peer_ms, server_ms; /* %dt %<pt %<tt; has_times says which are known */
+	int64_t dns_ms, peer_ms, server_ms; /* %dt %<pt %<tt, where they are known: */
 	bool has_dns_ms, has_peer_ms, has_server_ms;
 
 	const struct addr *client;       /* %>a %>p; NULL: not known */
@@ -63,7 +63,6 @@ struct log_facts {
 	enum log_tag tag;
 	unsigned tag_suffixes; /* enum log_tag_suffix */
 	enum log_hier hier;
-	bool is_hier_timeout;
 
 	uint64_t bytes_in, head_bytes_in;   /* %>st %>sh: from the client */
 	uint64_t bytes_out, head_bytes_out; /* %<st %<sh: to the client */

@@ -34,7 +34,7 @@ static const struct {
 };
 
 /* In the order in which they are printed, which is that of their bits. */
-static const char *const suffixes_text[] = {"_CF", "_IGNORED", "_TIMEDOUT", "_ABORTED"};
+static const char *const suffixes_text[] = {"_CF", "_TIMEDOUT", "_ABORTED"};
 
 static const char *const hierarchies[LOG_HIER_COUNT] = {
 	[LOG_HIER_NONE] = "HIER_NONE",

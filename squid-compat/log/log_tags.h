@@ -37,10 +37,9 @@ enum log_tag {
 
 /* Suffixes, in the order in which they are printed. */
 enum log_tag_suffix {
-	LOG_SUFFIX_CF = 1 << 0,      /* joined a collapsed fetch */
-	LOG_SUFFIX_IGNORED = 1 << 1, /* the server's older reply was ignored */
-	LOG_SUFFIX_TIMEDOUT = 1 << 2,
-	LOG_SUFFIX_ABORTED = 1 << 3,
+	LOG_SUFFIX_CF = 1 << 0, /* joined a collapsed fetch */
+	LOG_SUFFIX_TIMEDOUT = 1 << 1,
+	LOG_SUFFIX_ABORTED = 1 << 2,
 };
 
 enum log_hier {

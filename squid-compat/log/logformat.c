@@ -448,7 +448,6 @@ void logformats_init(struct logformats *formats, struct arena *arena)
 
 		check(format);
 		entry = add_name(formats, str_of(builtin[i].name), format);
-		entry->is_builtin = true;
 		entry->appends_mime = builtin[i].appends_mime;
 		entry->gives_way = builtin[i].encoding == LOG_ENCODE_JSON;
 	}

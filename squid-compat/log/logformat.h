@@ -43,7 +43,6 @@ bool logformat_wants_reply(const struct logformat *format);
 struct logformat_name {
 	struct str name;
 	const struct logformat *format;
-	bool is_builtin;
 	bool gives_way; /* to a logformat line of that name */
 	bool appends_mime; /* log_mime_hdrs adds the heads to this one */
 	struct logformat_name *next;

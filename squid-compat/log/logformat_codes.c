@@ -326,16 +326,8 @@ GETTER(get_tag)
 
 GETTER(get_hierarchy)
 {
-	const char *name = log_hier_name(facts->hier);
-
 	(void)code, (void)item;
-	if (!facts->is_hier_timeout) {
-		set_text(value, str_of(name));
-		return;
-	}
-	buf_add_str(value->scratch, STR("TIMEOUT_"));
-	buf_add_str(value->scratch, str_of(name));
-	set_text(value, buf_str(value->scratch));
+	set_text(value, str_of(log_hier_name(facts->hier)));
 }
 
 GETTER(get_total_bytes)

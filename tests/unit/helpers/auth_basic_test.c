@@ -84,7 +84,7 @@ static void begin(struct scene *scene, const char *const *argv)
 /* Loops go last: another thread may still be ringing at one. */
 static void end(struct scene *scene)
 {
-	auth_basic_unref(scene->auth);
+	auth_basic_destroy(scene->auth);
 	auth_users_unref(scene->config.users);
 	helper_pool_unref(scene->config.pool);
 	pthread_join(scene->thread, NULL);
@@ -335,7 +335,7 @@ static void known_users_survive_a_reload(void **state)
 	(void)state;
 	begin(&scene, helper_argv);
 	ask(&scene, 1, JOE_P_W, "");
-	auth_basic_unref(scene.auth);
+	auth_basic_destroy(scene.auth);
 	scene.auth = NULL;
 	scene.config.realm = STR("a \"new\" realm");
 	ask(&scene, 1, JOE_P_W, "");

@@ -126,26 +126,6 @@ static void times_beyond_four_digit_years_are_clamped(void **state)
 	assert_string_equal(out, "Sat, 01 Jan 0000 00:00:00 GMT");
 }
 
-static void logs_have_local_time_and_its_offset(void **state)
-{
-	static const struct {
-		int offset_min;
-		const char *text;
-	} cases[] = {
-		{0, "06/Nov/1994:08:49:37 +0000"},
-		{120, "06/Nov/1994:10:49:37 +0200"},
-		{-570, "05/Nov/1994:23:19:37 -0930"},
-		{345, "06/Nov/1994:14:34:37 +0545"},
-	};
-	char out[DATE_CLF_SIZE];
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		date_format_clf(784111777, cases[i].offset_min, out);
-		assert_string_equal(out, cases[i].text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,7 +133,6 @@ int main(void)
 		cmocka_unit_test(two_digits_of_a_year_mean_the_nearest_fit),
 		cmocka_unit_test(dates_are_written_as_strftime_would),
 		cmocka_unit_test(times_beyond_four_digit_years_are_clamped),
-		cmocka_unit_test(logs_have_local_time_and_its_offset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
