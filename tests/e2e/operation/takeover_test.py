@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """bobtailctl takeover with the Squid that is installed here, under load: no request fails; and back. Then the same
 as services, by a systemctl that stands in for systemd's."""
-import http.server
 import os
 import shutil
 import signal
@@ -10,11 +9,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from bobtail import SKIP, expect, finish, free_ports
+from load import Load, Origin, get
 
 SQUID = "/usr/sbin/squid"
 CTL = os.path.abspath(os.environ.get("BOBTAILCTL", "./bobtailctl"))
@@ -24,66 +23,6 @@ if not os.access(SQUID, os.X_OK) or os.path.islink(SQUID) or os.geteuid() != 0 o
     print("skipped: needs root, a Squid, and no systemd")
     sys.exit(SKIP)
 PORT, ORIGIN = free_ports(2)
-
-
-class Origin(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        slow = self.path.startswith("/slow")
-        self.send_response(200)
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Length", "4000" if slow else "5")
-        self.end_headers()
-        for _ in range(4 if slow else 0):
-            self.wfile.write(b"x" * 1000)
-            time.sleep(0.25)
-        if not slow:
-            self.wfile.write(b"hello")
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
-
-
-def get(target):
-    """The server that answered; raises whatever goes wrong."""
-    with socket.create_connection(("127.0.0.1", PORT), 30) as client:
-        client.sendall(f"GET {target} HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n".encode())
-        reply = b""
-        while piece := client.recv(65536):
-            reply += piece
-    if not reply.startswith(b"HTTP/1.1 200") or not reply.endswith(b"hello" if "slow" not in target else b"x" * 1000):
-        raise OSError(f"answered {reply[-200:]!r}")
-    return "bobtail" if b"bobtail" in reply.lower().split(b"\r\n\r\n")[0] else "squid"
-
-
-class Load:
-    def __init__(self):
-        self.failures, self.servers, self.is_over = [], {}, False
-        self.threads = [threading.Thread(target=self._work, args=(target,))
-                        for target in ("/a", "/b", "/c", "/slow")]
-        for thread in self.threads:
-            thread.start()
-
-    def _work(self, target):
-        while not self.is_over:
-            began = time.monotonic()
-            try:
-                server = get(target)
-                self.servers[server] = self.servers.get(server, 0) + 1
-            except OSError as error:
-                self.failures.append((round(began, 3), target, repr(error)))
-            time.sleep(0.002)
-
-    def stop(self):
-        self.is_over = True
-        for thread in self.threads:
-            thread.join()
 
 
 def takeover(*options, before=()):
@@ -152,20 +91,20 @@ def test_services():
         file.write("http_port 127.0.0.1:1 accel\n")
     done = takeover("--to", service, before=AS_ON_SYSTEMD)
     expect("a service without Squid's ports: nothing is done",
-           done.returncode == 1 and b"has no port" in done.stderr and get("/a") == "squid", done)
+           done.returncode == 1 and b"has no port" in done.stderr and get(PORT, "/a") == "squid", done)
     with open(service, "w") as file:
         file.write(f"include {CONF}\n")
     done = takeover("--to", service, before=AS_ON_SYSTEMD)
     expect("nor with Squid's pid file", done.returncode == 1 and b"pid_filename of its own" in done.stderr, done)
     with open(service, "w") as file:
         file.write(f"include {CONF}\npid_filename {folder}/service.pid\nworkers 2\n")
-    load = Load()
+    load = Load(PORT)
     time.sleep(0.5)
     forth = takeover("--to", service, before=AS_ON_SYSTEMD)
     time.sleep(0.5)
     load.stop()
     print("services: requests:", load.servers, "failed:", len(load.failures))
-    expect("taken over as a service", forth.returncode == 0 and get("/a") == "bobtail", forth)
+    expect("taken over as a service", forth.returncode == 0 and get(PORT, "/a") == "bobtail", forth)
     expect("without a failed request", not load.failures, load.failures[:20])
     back = takeover("--back", before=AS_ON_SYSTEMD)
     expect("back as a service", back.returncode == 0 and wait_until(is_squids), back)
@@ -177,7 +116,7 @@ def test_services():
 
 def is_squids():
     try:
-        return get("/a") == "squid"
+        return get(PORT, "/a") == "squid"
     except OSError:
         return False
 
@@ -185,8 +124,7 @@ def is_squids():
 folder = tempfile.mkdtemp(prefix="bobtail-takeover.")
 os.chmod(folder, 0o777)
 CONF, STATE, SQUID_PID = f"{folder}/squid.conf", f"{folder}/state", f"{folder}/squid.pid"
-origin = Server(("127.0.0.1", ORIGIN), Origin)
-threading.Thread(target=origin.serve_forever, daemon=True).start()
+Origin(ORIGIN)
 with open(CONF, "w") as file:
     file.write(f"""http_port 127.0.0.1:{PORT} accel defaultsite=site.example
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver name=app
@@ -204,34 +142,34 @@ try:
     subprocess.run([SQUID, "-f", CONF, "-n", f"t{os.getpid()}"], check=True, timeout=60)
     expect("Squid runs", wait_until(lambda: is_alive(read_pid(SQUID_PID))) and wait_until(
         lambda: socket.socket().connect_ex(("127.0.0.1", PORT)) == 0))
-    expect("it is Squid's port", get("/a") == "squid")
+    expect("it is Squid's port", get(PORT, "/a") == "squid")
 
     dry = takeover("--dry-run")
     expect("--dry-run changes nothing", dry.returncode == 0 and b"would serve" in dry.stdout and
-           not os.path.exists(STATE) and get("/a") == "squid", dry)
+           not os.path.exists(STATE) and get(PORT, "/a") == "squid", dry)
     bad = subprocess.run([CTL, "takeover", "--from", CONF, "--state", STATE, "--program", "/bin/false"],
                          capture_output=True, timeout=100)
     expect("a Bobtail that does not start: Squid goes on",
-           bad.returncode == 1 and get("/a") == "squid" and is_alive(read_pid(SQUID_PID)), bad)
+           bad.returncode == 1 and get(PORT, "/a") == "squid" and is_alive(read_pid(SQUID_PID)), bad)
 
-    load = Load()
+    load = Load(PORT)
     time.sleep(0.5)
     forth = takeover()
     time.sleep(0.5)
     load.stop()
-    expect("taken over", forth.returncode == 0 and get("/a") == "bobtail", forth)
+    expect("taken over", forth.returncode == 0 and get(PORT, "/a") == "bobtail", forth)
     print("requests:", load.servers, "failed:", len(load.failures))
     expect("no request failed", not load.failures, load.failures)
     expect("Squid has ended", not is_alive(read_pid(SQUID_PID)))
 
     bobtail_pid = read_pid(f"{STATE}/bobtail.pid")
-    load = Load()
+    load = Load(PORT)
     time.sleep(0.5)
     back = takeover("--back")
     time.sleep(0.5)
     load.stop()
     print("back: requests:", load.servers, "failed:", len(load.failures))
-    expect("back", back.returncode == 0 and get("/a") == "squid", back)
+    expect("back", back.returncode == 0 and get(PORT, "/a") == "squid", back)
     expect("and no request failed", not load.failures, load.failures[:20])
     expect("Bobtail has ended", wait_until(lambda: not is_alive(bobtail_pid)))
     expect("it is over then", takeover("--back").returncode == 1)
