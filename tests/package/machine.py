@@ -32,18 +32,22 @@ visible_hostname machine.example
 pinger_enable off
 """
 BOBTAIL_CONF = "include /etc/squid/squid.conf\npid_filename /run/bobtail/bobtail.pid\n"
-APT = ["apt-get", "-qq", "-y", "-o", "Dir::Etc::SourceList=/packages/later.list", "-o", "Dir::Etc::SourceParts=-",
+APT = ["apt-get", "-qq", "-y", "-o", "Dpkg::Options::=--force-unsafe-io", "-o", "Dir::Etc::SourceList=/packages/later.list", "-o", "Dir::Etc::SourceParts=-",
        "-o", "APT::Sandbox::User=root"]
 
 
-def run(*argv, seconds=120):
-    began = time.monotonic()
+def ask(*argv, seconds=120):
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False)
-    text = done.stdout.decode(errors="replace").strip()
+    done.text = done.stdout.decode(errors="replace").strip()
+    return done
+
+
+def run(*argv):
+    began = time.monotonic()
+    done = ask(*argv)
     print(f"$ {' '.join(argv)}    -> {done.returncode}, {time.monotonic() - began:.1f} s")
-    if text:
-        print("    " + text[-2500:].replace("\n", "\n    "))
-    done.text = text
+    if done.text:
+        print("    " + done.text[-2500:].replace("\n", "\n    "))
     return done
 
 
@@ -52,8 +56,7 @@ def systemctl(*argv):
 
 
 def show(unit, name):
-    done = subprocess.run(["systemctl", "show", "--value", "-p", name, unit], stdout=subprocess.PIPE, check=True)
-    return done.stdout.decode().strip()
+    return ask("systemctl", "show", "--value", "-p", name, unit).text
 
 
 def is_active(unit):
@@ -154,7 +157,7 @@ def serve():
     expect("and no", "401" in server("/private", "Authorization: Basic eDp5\r\n"))
     get(PORT, "/kept-by-bobtail")
     expect("the log has lines", until(lambda: "/kept-by-bobtail" in read("/var/log/squid/access.log")))
-    expect("the cache has rows", until(lambda: "kept-by-bobtail" in run("bobtailctl", "cache", "list").text, 10))
+    expect("the cache has rows", until(lambda: "kept-by-bobtail" in ask("bobtailctl", "cache", "list").text))
     expect("nothing is missing", run("bobtailctl", "health").returncode == 0)
 
 
