@@ -101,6 +101,8 @@ static struct disk *create(const struct disk_config *config)
 	list_init(&disk->shared.pins);
 	list_init(&disk->shared.doubts);
 	list_init(&disk->shared.stores);
+	for (unsigned i = 0; i < DISK_NRENEWALS; i++)
+		list_init(&disk->shared.renewals[i]);
 	return disk;
 }
 
@@ -436,8 +438,8 @@ void disk_update_head(struct disk *disk, uint64_t id, struct object *object)
 		return; /* the old head stays: it is renewed again when it is found */
 	item = disk_item_create(ITEM_UPDATE, 0);
 	item->charged = sizeof(*item) + object->head.len;
-	item->object = object_ref(object);
 	item->id = disk_row(id);
+	item->renewal = disk_renewal_begin(disk, item->id, object);
 	disk_writer_post(disk->writer, item);
 }
 

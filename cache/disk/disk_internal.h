@@ -34,6 +34,7 @@ enum {
 	DISK_QUEUE_BYTES = 8 << 20,
 	DISK_STACK_BYTES = 256 << 10,
 	DISK_MAX_DOUBTS = 1 << 16, /* removals that wait; more cost the file */
+	DISK_NRENEWALS = 64, /* buckets */
 	DISK_MAX_HEAD_BYTES = 1 << 20, /* of a row's header, url and vary, each */
 };
 
@@ -47,6 +48,13 @@ struct disk_pin {
 struct disk_doubt {
 	struct list node;
 	uint64_t key, seq;
+};
+
+/* The head of a row that is on its way into the file. */
+struct disk_renewal {
+	struct list node;
+	uint64_t id;
+	struct object *object; /* a reference */
 };
 
 enum disk_count {
@@ -93,6 +101,7 @@ struct disk {
 	atomic_uint npurges;
 	_Atomic(uint64_t) purged_since;
 	_Atomic(uint64_t) next_seq;
+	atomic_uint nrenewals;
 	_Atomic(uint64_t) queued_bytes;
 	_Atomic(uint64_t) counts[DISK_NCOUNTS];
 	struct {
@@ -101,6 +110,7 @@ struct disk {
 		struct list doubts; /* struct disk_doubt */
 		unsigned ndoubts;
 		struct list stores; /* struct disk_store, all of them */
+		struct list renewals[DISK_NRENEWALS]; /* struct disk_renewal, by id, the newest first */
 	} shared;
 	/* how disk_lookup_now sees the file (cache/disk/disk_peek.h) */
 	struct {
@@ -145,6 +155,14 @@ bool disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key);
 void disk_doubt_end(struct disk *disk, struct disk_doubt *doubt);
 /* Was all of key removed after seq? */
 bool disk_is_doubted(struct disk *disk, uint64_t key, uint64_t seq);
+
+/* From now until the end, which frees it, look-ups of the row find object's head. */
+struct disk_renewal *disk_renewal_begin(struct disk *disk, uint64_t id, struct object *object);
+void disk_renewal_end(struct disk *disk, struct disk_renewal *renewal);
+/* A reference to the newest such object; NULL: the row has its head. To be asked before the row is read. */
+struct object *disk_renewal_find(struct disk *disk, uint64_t id);
+/* Into the row's head, whose text then is renewed's, if it speaks of the same. renewed may be NULL. */
+void disk_renewal_apply(const struct object *renewed, struct object_head *head);
 
 /* Starts a thread that runs loop, with a small stack and no signals. */
 enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loop,

@@ -356,14 +356,13 @@ static void settle_abort(struct disk_writer *writer, struct disk_item *item, boo
 static int run_update(struct disk_writer *writer, struct disk_item *item, bool *more)
 {
 	(void)more;
-	return rows_update_head(&writer->rows, item->id, item->object);
+	return rows_update_head(&writer->rows, item->id, item->renewal->object);
 }
 
 static void settle_update(struct disk_writer *writer, struct disk_item *item, bool committed)
 {
-	(void)writer;
 	(void)committed; /* else the old head stays, and is renewed again some day */
-	object_unref(item->object);
+	disk_renewal_end(writer->disk, item->renewal);
 }
 
 static int run_remove(struct disk_writer *writer, struct disk_item *item, bool *more)

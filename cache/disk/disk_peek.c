@@ -219,10 +219,10 @@ static struct object *read_object(struct disk_peek *peek, const struct disk_snap
 
 /* ---- questions */
 
-/* FOUND, MISS: not this one; ASK. */
-static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
-			    const struct disk_snapshot *snapshot, const struct disk_query *query,
-			    uint64_t id, struct object **out)
+/* FOUND, MISS: not this one; ASK. renewed: the row's head, where it has not got it yet; else NULL. */
+static enum disk_now try_row(struct disk *disk, struct disk_peek *peek,
+			     const struct disk_snapshot *snapshot, const struct disk_query *query,
+			     uint64_t id, const struct object *renewed, struct object **out)
 {
 	struct disk_cell cell;
 	struct disk_row row;
@@ -230,10 +230,22 @@ static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
 	if (disk_pages_find(peek->pages, snapshot, peek->object_root, id, &cell) != DISK_FIND_ROW ||
 	    !read_row(peek, &cell, &row))
 		return DISK_NOW_ASK;
+	disk_renewal_apply(renewed, &row.head);
 	if (!disk_row_suits(&row, peek->tag | id, query) || disk_is_purged(disk, row.url, row.head.head))
 		return DISK_NOW_MISS;
 	*out = read_object(peek, snapshot, id, &row, query->is_lazy);
 	return *out ? DISK_NOW_FOUND : DISK_NOW_ASK;
+}
+
+static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
+			    const struct disk_snapshot *snapshot, const struct disk_query *query,
+			    uint64_t id, struct object **out)
+{
+	struct object *renewed = disk_renewal_find(disk, id);
+	enum disk_now answer = try_row(disk, peek, snapshot, query, id, renewed, out);
+
+	object_unref(renewed);
+	return answer;
 }
 
 static enum disk_now try_all(struct disk *disk, struct disk_peek *peek,

@@ -219,6 +219,7 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id)
 {
 	struct disk *disk = reader->disk;
+	struct object *renewed = disk_renewal_find(disk, id);
 	struct disk_pin pin;
 	struct disk_row row;
 	int code = 0;
@@ -235,12 +236,14 @@ static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id
 		on_fault(reader, code);
 		break;
 	case DISK_ROW_FOUND:
+		disk_renewal_apply(renewed, &row.head);
 		if (suits(job, &row, disk_tag(disk, id)) && !disk_is_purged(disk, row.url, row.head.head))
 			make_object(reader, job, &row, id);
 		break;
 	}
 	sqlite3_reset(reader->source.row);
 	disk_unpin(disk, &pin);
+	object_unref(renewed);
 	return job->object || code != 0;
 }
 

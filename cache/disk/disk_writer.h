@@ -50,7 +50,7 @@ struct disk_item {
 	int code;                 /* FAULT: SQLite's, */
 	unsigned generation;      /* and of which file */
 	struct disk_store *store; /* STORE to ABORT */
-	struct object *object;    /* UPDATE: a reference */
+	struct disk_renewal *renewal; /* UPDATE: owned */
 	uint64_t key, id;         /* UPDATE, REMOVE, REMOVE_KEY */
 	struct disk_doubt *doubt; /* REMOVE_KEY: owned */
 	uint64_t charged;

@@ -118,7 +118,7 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	object_reader_open(&fetch->first, fetch->object, 0, fetch_loop(fetch), NULL, NULL);
 	fetch_store_begin(&fetch->storing, &fetch->order, response, fetch->object, &fetch->report);
 	if (fetch->placeholder && !fetch->storing.is_kept)
-		unshared_add(fetch->order.worker->unshared, fetch->order.key,
+		unshared_add(fetch->order.worker->unshared, fetch->order.lead_key,
 		             worker_now_s(fetch->order.worker));
 	if (fetch->order.fill.partial)
 		fetch_part_append_before(&fetch->order.fill, fetch->object);

@@ -288,12 +288,12 @@ bool transaction_may_collapse(struct transaction *t)
 	return !list || access_list_allows(list, true, &t->facts);
 }
 
-/* Once is enough, and not for what is seldom shared. */
-static bool may_join(struct transaction *t)
+/* Once is enough, and not for what is seldom shared: a fetch of key, or a renewal. */
+static bool may_join(struct transaction *t, uint64_t key)
 {
 	return !t->has_joined && !(t->control.flags & CC_ONLY_IF_CACHED) &&
 	       transaction_may_collapse(t) &&
-	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
+	       !unshared_has(t->worker->unshared, key, worker_now_s(t->worker));
 }
 
 /* *has_head false: what was found may turn out to be the answer to other requests. */
@@ -302,7 +302,7 @@ static struct object *find_in_memory(struct transaction *t, bool *has_head)
 	struct object *object = index_find_told(t->worker->server->index, t->key, t->cache_url,
 	                                        &transaction_request(t)->head, has_head);
 
-	if (!object || *has_head || may_join(t)) {
+	if (!object || *has_head || may_join(t, t->key)) {
 		*has_head = !object || *has_head; /* without an object it says nothing */
 		return object;
 	}
@@ -435,19 +435,20 @@ uint64_t transaction_renewal_key(const struct transaction *t)
 	return t->key ^ hash_str(t->object->vary, RENEWAL);
 }
 
-/* What a 304 says of a body that is on disk alone is found when it has been written: too late for who waits. */
-static bool is_renewed_in_memory(const struct transaction *t)
+/* By those who wait: in memory, or on disk. */
+static bool is_found_when_renewed(const struct transaction *t)
 {
-	return object_is_whole(t->object) &&
-	       object_memory_bytes(t->object) <= (uint64_t)transaction_config(t)->cache_mem_bytes;
+	return t->is_from_disk ||
+	       (object_is_whole(t->object) && object_memory_bytes(t->object) <=
+						      (uint64_t)transaction_config(t)->cache_mem_bytes);
 }
 
 /* What is never fresh is asked about for each request. */
 static bool may_share_renewal(struct transaction *t)
 {
 	return t->forward == FORWARD_STALE && t->freshness.age_s + t->freshness.left_s > 0 &&
-	       !(t->object->facts.flags & FACT_REVALIDATE_ALWAYS) && is_renewed_in_memory(t) &&
-	       may_join(t);
+	       !(t->object->facts.flags & FACT_REVALIDATE_ALWAYS) && is_found_when_renewed(t) &&
+	       may_join(t, transaction_renewal_key(t));
 }
 
 static struct object *find_renewal(struct transaction *t)

@@ -66,21 +66,22 @@ static bool may_lead(struct transaction *t)
 	       request->body == HTTP_BODY_NONE &&
 	       transaction_config(t)->collapsed_forwarding &&
 	       !http_has(head, FIELD_AUTHORIZATION) && !http_has(head, FIELD_RANGE) &&
-	       !asks_on_condition(t) && transaction_may_collapse(t) &&
-	       !unshared_has(t->worker->unshared, t->key, worker_now_s(t->worker));
+	       !asks_on_condition(t) && transaction_may_collapse(t);
 }
 
+/* 0: it leads nobody. */
 static uint64_t lead_key(struct transaction *t)
 {
-	if (!may_lead(t))
-		return 0;
-	return t->is_revalidation_due ? transaction_renewal_key(t) : t->key;
+	uint64_t key = t->is_revalidation_due ? transaction_renewal_key(t) : t->key;
+
+	return may_lead(t) && !unshared_has(t->worker->unshared, key, worker_now_s(t->worker)) ? key
+											     : 0;
 }
 
 /* Between the look-up and now another worker may have begun to fetch the same. */
 static bool was_overtaken(struct transaction *t)
 {
-	if (t->has_looked_again || t->forward != FORWARD_URI_MISS || !may_lead(t) ||
+	if (t->has_looked_again || t->forward != FORWARD_URI_MISS || lead_key(t) == 0 ||
 	    !index_has_url(t->worker->server->index, t->key, t->cache_url))
 		return false;
 	t->has_looked_again = true;
