@@ -10,7 +10,6 @@ import sqlite3
 import sys
 import tempfile
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import bobtail
@@ -101,28 +100,20 @@ def sizes_in(name):
         database.close()
 
 
-def wait_for(what, condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"in vain: {what}")
-        time.sleep(0.05)
-
-
 def is_hit(url):
     return not ask(url)[1]
 
 
 def expect_hits(what, wanted):
     for url in wanted:
-        wait_for(f"{what}: {url} is a hit", lambda url=url: is_hit(url))
+        bobtail.require_soon(f"{what}: {url} is a hit", lambda url=url: is_hit(url))
 
 
 def each_takes_its_sizes():
     for url in urls():
         ask(url)
     for (name, _), size in zip(BY_SIZE, SIZES):
-        wait_for(f"{name} has its objects", lambda n=name, s=size: sizes_in(n) == [s] * len(NAMES))
+        bobtail.require_soon(f"{name} has its objects", lambda n=name, s=size: sizes_in(n) == [s] * len(NAMES))
     expect_hits("stored", urls())
 
 
@@ -162,7 +153,7 @@ def a_file_of_another_seed_is_found_in():
     alone = (("lonely", ""),)
     with bobtail.Proxy(config(alone), PORT):
         ask("/300/alone")
-        wait_for("lonely has it", lambda: len(sizes_in("lonely")) == 1)
+        bobtail.require_soon("lonely has it", lambda: len(sizes_in("lonely")) == 1)
     with bobtail.Proxy(config((*BY_SIZE, *alone)), PORT):
         before = asked["/300/alone"]
         expect_hits("beside others", ["/300/alone", *urls()])
@@ -178,7 +169,7 @@ def turns_are_taken():
             ask(url)
         share = len(urls()) // len(names)
         for name in names:
-            wait_for(f"{name} has a third", lambda n=name: len(sizes_in(n)) == share)
+            bobtail.require_soon(f"{name} has a third", lambda n=name: len(sizes_in(n)) == share)
         # What is stored again goes where it was.
         ask("/100/0", "PURGE")
         expect_hits("taken in turn", urls())

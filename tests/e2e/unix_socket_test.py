@@ -10,20 +10,12 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import bobtail
 
 bobtail.skip_without_program()
 PATIENCE = 30
-
-
-def wait_until(holds, what):
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: waited in vain"
-        time.sleep(0.02)
 
 
 class App(socketserver.StreamRequestHandler):
@@ -192,7 +184,7 @@ def requests_pass(rig):
         for _ in range(5):
             assert client.get()[0] == 200
         assert rig.app.seen["connections"] - before <= 1
-    wait_until(lambda: "/one" in rig.log(), "the log")
+    bobtail.require_soon("the log", lambda: "/one" in rig.log())
     line = next(line for line in rig.log().splitlines() if "/one" in line)
     assert line.split()[2] == "-", line
 
@@ -208,7 +200,7 @@ def who_is_behind_a_balancer_is_known(rig):
     assert status == 200 and field(body, b"x-forwarded-for") == b"10.9.8.7", body
     status, body = get(rig.path("balanced.sock"), "/v1", b"PROXY TCP4 10.9.8.7 192.0.2.1 1234 80\r\n")
     assert body.startswith(b"PROXY TCP4 10.9.8.7 192.0.2.1 1234 80\r\n|"), body
-    wait_until(lambda: "/three" in rig.log(), "the log")
+    bobtail.require_soon("the log", lambda: "/three" in rig.log())
     line = next(line for line in rig.log().splitlines() if "/three" in line)
     assert line.split()[2] == "10.9.8.7", line
 
@@ -251,12 +243,12 @@ def a_reload_keeps_the_socket(rig, proxy, is_ours):
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     rig.rewrite(proxy, mode="600", more=f"http_port unix:{rig.folder}/new.sock accel defaultsite=a")
-    wait_until(lambda: os.path.exists(rig.path("new.sock")), "the new port")
-    wait_until(lambda: can_get(rig.path("new.sock")), "an answer there")
+    bobtail.require_soon("the new port", lambda: os.path.exists(rig.path("new.sock")))
+    bobtail.require_soon("an answer there", lambda: can_get(rig.path("new.sock")))
     if is_ours:
-        wait_until(lambda: rig.mode("in.sock") == 0o600, "the new mode")
+        bobtail.require_soon("the new mode", lambda: rig.mode("in.sock") == 0o600)
     rig.rewrite(proxy)
-    wait_until(lambda: not os.path.exists(rig.path("new.sock")), "the end of the new port")
+    bobtail.require_soon("the end of the new port", lambda: not os.path.exists(rig.path("new.sock")))
     stop.set()
     asking.join(PATIENCE)
     assert not failures, failures
@@ -273,7 +265,7 @@ def can_get(to):
 def a_crash_is_survived(rig, proxy):
     children = subprocess.run(["pgrep", "-P", str(proxy.process.pid)], capture_output=True, text=True, check=True)
     os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
-    wait_until(lambda: can_get(rig.path("in.sock")), "an answer of the next child")
+    bobtail.require_soon("an answer of the next child", lambda: can_get(rig.path("in.sock")))
 
 
 def files_in_the_way(rig):

@@ -36,6 +36,27 @@ def expect(what, holds, more=""):
     _nfailed += not holds
 
 
+PATIENCE_S = 60  # what has not come by then will not come
+
+
+def wait_for(holds, seconds=PATIENCE_S):
+    """What holds() says once that is something true; what it says at last, if that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (answer := holds()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return answer
+
+
+def expect_soon(what, holds, seconds=PATIENCE_S):
+    expect(what, wait_for(holds, seconds))
+
+
+def require_soon(what, holds, seconds=PATIENCE_S):
+    """Ends the test when it does not come to hold, since nothing that follows would make sense."""
+    if not wait_for(holds, seconds):
+        sys.exit(f"in vain: {what}")
+
+
 def finish():
     """Ends the test with its verdict."""
     sys.exit(1 if _nfailed else 0)

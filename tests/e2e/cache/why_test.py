@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
@@ -76,13 +75,6 @@ def get(port, path, **fields):
         return reply.read(), reply.headers
 
 
-def eventually(what, ask):
-    deadline = time.monotonic() + 20
-    while not (answer := ask()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    expect(what, answer)
-
-
 def ask_all(port, config):
     base = f"http://127.0.0.1:{port}"
     answer = why(config, base + "/fresh")
@@ -127,7 +119,7 @@ def ask_all(port, config):
 def ask_disk(port, config):
     base = f"http://127.0.0.1:{port}"
     get(port, "/fresh")
-    eventually("found on disk", lambda: says(why(config, base + "/fresh"), "found", "disk, row"))
+    bobtail.expect_soon("found on disk", lambda: says(why(config, base + "/fresh"), "found", "disk, row"))
     answer = why(config, base + "/fresh")
     expect("fresh from disk as well", says(answer, "verdict", "fresh"), answer)
     get(port, "/fresh")

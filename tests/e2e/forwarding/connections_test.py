@@ -127,9 +127,7 @@ def half_close(origin):
     before = len(origin.requests)
     with connect() as sock:
         sock.sendall(b"GET /slow HTTP/1.1\r\nHost: www.example\r\n\r\n")
-        deadline = time.monotonic() + PATIENCE
-        while len(origin.requests) == before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        bobtail.wait_for(lambda: len(origin.requests) > before)
         sock.shutdown(socket.SHUT_WR)
         time.sleep(0.3)  # for the proxy to see it: with "off" it closes
         origin.gate.set()

@@ -6,8 +6,6 @@ helpers` says what each of them did."""
 import concurrent.futures
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 

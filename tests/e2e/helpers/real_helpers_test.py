@@ -12,7 +12,7 @@ import sys
 import time
 
 from session_database import make_sessions, sessions_can_be_made
-from site_of_helpers import PATIENCE, Site, expect, run
+from site_of_helpers import Site, bobtail, expect, run
 
 SQUIDS = os.environ.get("SQUID_LIBEXEC", "/usr/lib/squid")
 
@@ -31,10 +31,7 @@ def basic(user, password="x"):
 
 
 def wait_for_status(site, fields, wanted):
-    deadline = time.monotonic() + PATIENCE
-    while (status := site.get("/1", fields)[0]) != wanted:
-        assert time.monotonic() < deadline, f"it stays {status}"
-        time.sleep(0.05)
+    bobtail.require_soon(f"a {wanted}", lambda: site.get("/1", fields)[0] == wanted)
 
 
 def users_and_addresses():
@@ -178,9 +175,7 @@ http_access allow asked
     with Site(lines) as site:
         connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
         connection.request("GET", "/1?/hang", headers={"Host": "w.example"})
-        deadline = time.monotonic() + 30
-        while not site.asked("hang") and time.monotonic() < deadline:
-            time.sleep(0.05)
+        bobtail.wait_for(lambda: site.asked("hang"))
         began = time.monotonic()
         site.proxy.process.terminate()
         site.proxy.process.wait(40)

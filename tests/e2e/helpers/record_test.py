@@ -7,9 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
-import time
 
 from site_of_helpers import Site, bobtail
 
@@ -188,9 +186,7 @@ http_access allow asked
         codes = [site.get("/?/crash")[0]] + [site.get("/?/ok")[0] for _ in range(3)]
         expect("one that dies is replaced", codes == [403, 200, 200, 200], codes)
         asked = len(site.asked())
-    deadline = time.monotonic() + PATIENCE
-    while len(rows("site.db")) < asked and time.monotonic() < deadline:
-        time.sleep(0.05)
+    bobtail.wait_for(lambda: len(rows("site.db")) >= asked)
     found = rows("site.db")
     expect("all is kept", len(found) == asked, (len(found), asked))
     expect("what was said", (b"/1?/ok-1 -", b"OK") in found and (b"/0?/err-0 -", b"ERR") in found, found)

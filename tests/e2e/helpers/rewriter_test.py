@@ -5,9 +5,8 @@ they are asked: whoever asked gets his answer, and the new ones are others."""
 import concurrent.futures
 import contextlib
 import json
-import time
 
-from site_of_helpers import PATIENCE, Site, expect
+from site_of_helpers import Site, bobtail, expect
 
 # A rewriter with ids that is late with what it sees for the first time.
 LATE = r"""#!/usr/bin/env perl
@@ -67,14 +66,11 @@ http_access allow all
             before = pids(site)
             expect(len(before), 2, "children")
             asked = [pool.submit(site.get, f"/1?{n}{i}/slow") for i in range(4)]
-            deadline = time.monotonic() + PATIENCE
-            while not site.asked(f"?{n}") and time.monotonic() < deadline:
-                time.sleep(0.01)
+            bobtail.wait_for(lambda n=n: site.asked(f"?{n}"))
             site.ctl(command)
             expect([request.result()[0] for request in asked], [200] * 4, f"asked before {command}")
-            while len(pids(site) - before) < 2:
-                assert time.monotonic() < deadline, f"no new children after {command}"
-                time.sleep(0.05)
+            bobtail.require_soon(f"new children after {command}",
+                                 lambda before=before: len(pids(site) - before) == 2)
             expect(len(site.asked(f"?{n}")), 4, "no question came twice")
 
 

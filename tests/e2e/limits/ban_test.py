@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail
@@ -77,13 +76,6 @@ def ctl(config, *words):
     return done.returncode, done.stdout.decode()
 
 
-def wait(what, holds):
-    deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    bobtail.expect(what, holds())
-
-
 def file_text():
     try:
         with open(BANS, encoding="ascii") as file:
@@ -95,13 +87,13 @@ def file_text():
 def check_counting(config):
     got = [wrong("127.0.0.2") for _ in range(3)]
     bobtail.expect("wrong passwords get 401", got == [401] * 3, got)
-    wait("and the third of them a ban", lambda: get("127.0.0.2") is None)
+    bobtail.expect_soon("and the third of them a ban", lambda: get("127.0.0.2") is None)
     bobtail.expect("which concerns nobody else", get("127.0.0.3") == 200)
     got = [get("127.0.0.4", "/1000") for _ in range(4)]
     bobtail.expect("who has no password is only asked", got == [401] * 4 and get("127.0.0.4") == 200, got)
     for _ in range(2):
         get("127.0.0.5", "/.env")
-    wait("probes are counted too", lambda: get("127.0.0.5") is None)
+    bobtail.expect_soon("probes are counted too", lambda: get("127.0.0.5") is None)
     for _ in range(3):
         get("127.0.0.9", "/.env")
     bobtail.expect("who is exempt is not banned", get("127.0.0.9") == 200)
@@ -114,7 +106,7 @@ def check_relay():
     field = "X-Forwarded-For: 203.0.113.7\r\n"
     for _ in range(3):
         wrong("127.0.0.8", field)
-    wait("behind a proxy it is the client that is banned", lambda: get("127.0.0.8", "/5", field) == 403)
+    bobtail.expect_soon("behind a proxy it is the client that is banned", lambda: get("127.0.0.8", "/5", field) == 403)
     bobtail.expect("not the proxy", get("127.0.0.8", "/5", "X-Forwarded-For: 203.0.113.8\r\n") == 200)
 
 
@@ -125,12 +117,12 @@ def check_editing(config):
     bobtail.expect("so is who is exempt", ctl(config, "ban", "add", "127.0.0.9")[0] == 1)
     bobtail.expect("remove", ctl(config, "ban", "remove", "127.0.0.5")[0] == 0 and get("127.0.0.5") == 200)
     bobtail.expect("only once", ctl(config, "ban", "remove", "127.0.0.5")[0] == 1)
-    wait("the file has it", lambda: "127.0.6.0/24 " in file_text() and "127.0.0.5 " not in file_text())
+    bobtail.expect_soon("the file has it", lambda: "127.0.6.0/24 " in file_text() and "127.0.0.5 " not in file_text())
     with open(BANS + ".edited", "w", encoding="ascii") as file:
         file.write(file_text() + "127.0.0.6 forever # by hand\nnonsense\n")
     os.chmod(BANS + ".edited", 0o644)
     os.rename(BANS + ".edited", BANS)
-    wait("an edited line is a ban", lambda: get("127.0.0.6") is None)
+    bobtail.expect_soon("an edited line is a ban", lambda: get("127.0.0.6") is None)
 
 
 def main():

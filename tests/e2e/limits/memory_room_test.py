@@ -76,13 +76,6 @@ def health(proxy):
     return done.returncode, done.stdout
 
 
-def until(what, holds):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (got := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    bobtail.expect(what, got)
-
-
 def is_refused():
     status, _, body = ask(f"/1?{time.monotonic_ns()}")
     return status == 503 and "ERR_TOO_BUSY" in body
@@ -98,17 +91,17 @@ def test_memory(proxy):
     set_memory(63, files_mib=40)
     bobtail.expect("what the system can take back does not count", is_hit() and not is_refused())
     set_memory(58)
-    until("the objects in memory make room",
-          lambda: metric("bobtail_memory_cache_max_bytes") < 20000 and not is_hit())
+    bobtail.expect_soon("the objects in memory make room",
+                        lambda: metric("bobtail_memory_cache_max_bytes") < 20000 and not is_hit())
     bobtail.expect("and all is served", not is_refused())
     set_memory(62)
-    until("with less, what needs an origin is turned away", is_refused)
+    bobtail.expect_soon("with less, what needs an origin is turned away", is_refused)
     code, text = health(proxy)
     bobtail.expect("health says so",
                    code == 1 and "63488 of 65536 KB of the control group are in use" in text, text)
     set_memory(20)
-    until("with memory again all is served", lambda: not is_refused())
-    until("and kept", is_hit)
+    bobtail.expect_soon("with memory again all is served", lambda: not is_refused())
+    bobtail.expect_soon("and kept", is_hit)
     bobtail.expect("health is well", "overload" not in health(proxy)[1], health(proxy))
     bobtail.expect("each state was told once", [proxy.output().count(text) for text in (
         "WARNING: overload: too little memory", " s: overload: too little memory")] == [1, 1], proxy.output())

@@ -117,14 +117,6 @@ def status_of(path):
     return status
 
 
-def until(what, *args):
-    """What it says at last: something true, unless that takes too long."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (result := what(*args)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return result
-
-
 def other():
     """What nobody has asked for yet."""
     return f"/{time.monotonic_ns()}"
@@ -147,7 +139,7 @@ def too_many_requests(origin):
     waiting = [Client() for _ in range(MOST)]
     for number, each in enumerate(waiting):
         each.send(f"/held{number}")
-    bobtail.expect("the origin has as many as it may", until(lambda: origin.nheld == MOST))
+    bobtail.expect_soon("the origin has as many as it may", lambda: origin.nheld == MOST)
     answers = [client.get(f"/new{number}") for number in range(3)]
     bobtail.expect("one more is turned away at once", all(map(is_turned_away, answers)), answers)
     bobtail.expect("a hit is served", client.get("/kept")[0] == 200)
@@ -155,7 +147,7 @@ def too_many_requests(origin):
     bobtail.expect("what is stale is served too", stale[0] == 200 and stale[2] == b"ok", stale)
     origin.gate.set()
     bobtail.expect("those that wait get their answers", [each.answer()[0] for each in waiting] == [200] * MOST)
-    bobtail.expect("then others are served", until(lambda: client.get("/next")[0] == 200))
+    bobtail.expect_soon("then others are served", lambda: client.get("/next")[0] == 200)
     for each in [client, *waiting]:
         each.close()
 
@@ -167,14 +159,14 @@ def too_late():
     crowd = [Crowd(path) for _ in range(12)]
     for each in crowd:
         each.start()
-    bobtail.expect("what needs an origin is turned away", until(lambda: is_turned_away(client.get(other()))))
+    bobtail.expect_soon("what needs an origin is turned away", lambda: is_turned_away(client.get(other())))
     bobtail.expect("a hit is served", client.get("/kept")[0] == 200)
     for each in crowd:
         each.is_over = True
     for each in crowd:
         each.join()
         each.client.close()
-    bobtail.expect("then others are served", until(lambda: client.get("/next")[0] == 200))
+    bobtail.expect_soon("then others are served", lambda: client.get("/next")[0] == 200)
     client.close()
 
 
@@ -207,7 +199,7 @@ def descriptors_run_out(proxy):
     for _ in range(FILES + 40):  # each with a request that does not end
         crowd.append(socket.create_connection(("127.0.0.1", PORT), PATIENCE_S))
         crowd[-1].sendall(b"GET / HTTP/1.1\r\n")
-    bobtail.expect("it is told", until(lambda: told(proxy, DESCRIPTORS)[0]), proxy.output())
+    bobtail.expect("it is told", bobtail.wait_for(lambda: told(proxy, DESCRIPTORS)[0]), proxy.output())
     began, cpu = time.monotonic(), cpu_s(proxy.process.pid)
     client.send("/kept")
     bobtail.expect("a hit is served", client.answer()[0] == 200)
@@ -217,7 +209,7 @@ def descriptors_run_out(proxy):
     bobtail.expect("nothing spins", share < 0.5, share)
     for each in crowd:
         each.close()
-    bobtail.expect("then it heals", until(lambda: status_of("/another") == 200))
+    bobtail.expect_soon("then it heals", lambda: status_of("/another") == 200)
     metrics = socket.create_connection(("127.0.0.1", PORT), PATIENCE_S)
     metrics.sendall(b"GET /squid-internal-mgr/metrics HTTP/1.0\r\nHost: a.example\r\n\r\n")
     page = metrics.makefile(encoding="latin-1").read()
@@ -234,5 +226,6 @@ with bobtail.Proxy(CONFIG, PORT) as proxy_under_test:
     descriptors_run_out(proxy_under_test)
     for kind in (REQUESTS, DELAY, DESCRIPTORS):
         bobtail.expect(f"it is told when it begins and ends, not each time: {kind}",
-                       until(lambda: told(proxy_under_test, kind) in ((1, 1), (2, 2))), proxy_under_test.output())
+                       bobtail.wait_for(lambda: told(proxy_under_test, kind) in ((1, 1), (2, 2))),
+                       proxy_under_test.output())
 bobtail.finish()

@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+import bobtail
 from bobtail import Proxy, expect, finish, free_ports, skip_without_program
 
 skip_without_program()
@@ -26,13 +27,6 @@ def send(request):
                 pass
         except ConnectionResetError:
             pass
-
-
-def wait_for(what, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not what() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return what()
 
 
 folder = subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip()
@@ -71,7 +65,7 @@ with Proxy(CONFIG, PORT) as proxy:
     send(b"GET /long HTTP/1.1\r\nHost: site.example\r\nUser-Agent: " + b"\xff\t" * 9000
          + b"\r\nConnection: close\r\n\r\n")
     send(b"\x16\x03\x01\x00\x00nothing\r\n\r\n")
-    expect("each has a line", wait_for(lambda: len(lines()) >= 62), len(lines()))
+    expect("each has a line", bobtail.wait_for(lambda: len(lines()) >= 62), len(lines()))
     parsed, wrong = [], []
     for line in lines():
         try:
@@ -106,20 +100,20 @@ with Proxy(CONFIG, PORT) as proxy:
         seen += follower.stdout.read() or b""
         return text in seen
 
-    expect("-F shows the last ones", wait_for(lambda: seen.count(b"\n") >= 10 or has(b"nope") or seen.count(b"\n") >= 10))
+    bobtail.expect_soon("-F shows the last ones", lambda: has(b"\n") and seen.count(b"\n") >= 10)
     send(b"GET /followed HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
-    expect("-F goes on", wait_for(lambda: has(b"/followed")), seen)
+    expect("-F goes on", bobtail.wait_for(lambda: has(b"/followed")), seen)
     os.rename(LOG, LOG + ".1")
     show("-f", proxy.config, "rotate")
     send(b"GET /rotated HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
-    expect("and after a rotation", wait_for(lambda: has(b"/rotated")), seen)
+    expect("and after a rotation", bobtail.wait_for(lambda: has(b"/rotated")), seen)
     follower.terminate()
     follower.wait(10)
 
 own = CONFIG.replace("http_access", "logformat json mine %rm\nhttp_access").replace(LOG, LOG + ".own")
 with Proxy(own, PORT) as proxy:
     send(b"GET / HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
-    expect("a logformat of that name wins", wait_for(
-        lambda: os.path.exists(LOG + ".own") and b"mine GET\n" in open(LOG + ".own", "rb").read()))
+    bobtail.expect_soon("a logformat of that name wins", lambda: os.path.exists(LOG + ".own")
+                        and b"mine GET\n" in open(LOG + ".own", "rb").read())
 subprocess.run(["rm", "-rf", folder], check=True)
 finish()

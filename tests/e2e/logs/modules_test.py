@@ -36,14 +36,6 @@ echo ended >>"$1"
 """
 
 
-def wait_for(what, done):
-    deadline = time.monotonic() + PATIENCE_S
-    while not done():
-        if time.monotonic() > deadline:
-            sys.exit(f"it did not come to this: {what}")
-        time.sleep(0.05)
-
-
 def lines_of(path):
     try:
         with open(path, encoding="latin-1") as file:
@@ -146,15 +138,15 @@ LOGFORMAT = "logformat short %rm %>rp\n"
 def a_daemon_gets_squids_commands():
     with Site(LOGFORMAT + "logfile_daemon DAEMON\nlogfile_rotate 3\naccess_log daemon:FOLDER/got short") as site:
         site.get("/1?a")
-        wait_for("a record and a flush", lambda: "LGET /1?a" in lines_of(site.path("got")))
+        bobtail.require_soon("a record and a flush", lambda: "LGET /1?a" in lines_of(site.path("got")))
         with open(site.path("pid"), encoding="ascii") as file:
             os.kill(int(file.read()), 10)  # SIGUSR1: rotate
-        wait_for("R", lambda: "R" in lines_of(site.path("got")))
+        bobtail.require_soon("R", lambda: "R" in lines_of(site.path("got")))
         lines = lines_of(site.path("got"))
         assert lines[:2] == ["r3", "b0"], lines
         assert lines[lines.index("LGET /1?a") + 1] == "F", lines
         site.proxy.end()
-        wait_for("EOF at the end", lambda: lines_of(site.path("got"))[-1] == "ended")
+        bobtail.require_soon("EOF at the end", lambda: lines_of(site.path("got"))[-1] == "ended")
 
 
 def report(site):
@@ -170,12 +162,12 @@ def a_daemon_that_dies_is_started_again():
         daemon = report(site)
         assert (daemon["kind"], daemon["name"]) == ("logfile_daemon", site.path("got")), daemon
         site.get("/1?DIE")
-        wait_for("its last record", lambda: "LGET /1?DIE" in lines_of(site.path("got")))
+        bobtail.require_soon("its last record", lambda: "LGET /1?DIE" in lines_of(site.path("got")))
         site.get("/2")
-        wait_for("a second one", lambda: lines_of(site.path("got")).count("r10") >= 2)
+        bobtail.require_soon("a second one", lambda: lines_of(site.path("got")).count("r10") >= 2)
         site.get("/3")
-        wait_for("records again", lambda: "LGET /3" in lines_of(site.path("got")))
-        wait_for("the last one is shown", lambda: report(site)["requests"] >= 3)
+        bobtail.require_soon("records again", lambda: "LGET /3" in lines_of(site.path("got")))
+        bobtail.require_soon("the last one is shown", lambda: report(site)["requests"] >= 3)
         daemon = report(site)
         assert (daemon["running"], daemon["breaker"], daemon["refused"]) == (1, "closed", 0), daemon
         assert daemon["died"] == daemon["started"] - 1 >= 1, daemon
@@ -190,25 +182,25 @@ def a_daemon_that_hangs_holds_up_nobody():
     with Site(LOGFORMAT + "logfile_daemon DAEMON\naccess_log daemon:FOLDER/got short\n"
               "access_log stdio:FOLDER/file short") as site:
         site.get("/1?HANG")
-        wait_for("it hangs", lambda: "LGET /1?HANG" in lines_of(site.path("got")))
+        bobtail.require_soon("it hangs", lambda: "LGET /1?HANG" in lines_of(site.path("got")))
         for number in range(200):
             site.get(f"/2?{number}{'x' * 5000}")
-        wait_for("the other log", lambda: len(lines_of(site.path("file"))) >= 201)
+        bobtail.require_soon("the other log", lambda: len(lines_of(site.path("file"))) >= 201)
 
 
 def a_daemon_ends_when_its_line_goes():
     with Site(LOGFORMAT + "logfile_daemon DAEMON\naccess_log daemon:FOLDER/got short") as site:
         site.get("/1")
-        wait_for("a record", lambda: "LGET /1" in lines_of(site.path("got")))
+        bobtail.require_soon("a record", lambda: "LGET /1" in lines_of(site.path("got")))
         with open(site.proxy.config, encoding="latin-1") as file:
             text = file.read()
         with open(site.proxy.config, "w", encoding="latin-1") as file:
             file.write(text.replace("access_log daemon:", "access_log stdio:").replace("/got short", "/file short"))
         with open(site.path("pid"), encoding="ascii") as file:
             os.kill(int(file.read()), 1)  # SIGHUP: reconfigure
-        wait_for("EOF", lambda: lines_of(site.path("got"))[-1] == "ended")
+        bobtail.require_soon("EOF", lambda: lines_of(site.path("got"))[-1] == "ended")
         site.get("/2")
-        wait_for("the new log", lambda: "GET /2" in lines_of(site.path("file")))
+        bobtail.require_soon("the new log", lambda: "GET /2" in lines_of(site.path("file")))
 
 
 def squids_daemon_runs_unmodified():
@@ -218,12 +210,12 @@ def squids_daemon_runs_unmodified():
     with Site(LOGFORMAT + f"logfile_daemon {SQUIDS_DAEMON}\nlogfile_rotate 2\n"
               "access_log daemon:FOLDER/got short") as site:
         site.get("/1")
-        wait_for("a record", lambda: "GET /1" in lines_of(site.path("got")))
+        bobtail.require_soon("a record", lambda: "GET /1" in lines_of(site.path("got")))
         with open(site.path("pid"), encoding="ascii") as file:
             os.kill(int(file.read()), 10)
-        wait_for("a rotation", lambda: "GET /1" in lines_of(site.path("got.0")))
+        bobtail.require_soon("a rotation", lambda: "GET /1" in lines_of(site.path("got.0")))
         site.get("/2")
-        wait_for("a record in the new file", lambda: lines_of(site.path("got")) == ["GET /2"])
+        bobtail.require_soon("a record in the new file", lambda: lines_of(site.path("got")) == ["GET /2"])
 
 
 def a_collector_comes_and_goes():
@@ -231,13 +223,13 @@ def a_collector_comes_and_goes():
     with Site(LOGFORMAT + f"access_log tcp://127.0.0.1:{port} on-error=drop logformat=short") as site:
         site.get("/1")
         collector = Collector(port)
-        wait_for("what came before it", lambda: collector.has("GET /1\n"))
+        bobtail.require_soon("what came before it", lambda: collector.has("GET /1\n"))
         collector.stop()
         site.get("/2")
         time.sleep(0.3)
         collector.start()
         site.get("/3")
-        wait_for("records again", lambda: collector.has("GET /3\n"))
+        bobtail.require_soon("records again", lambda: collector.has("GET /3\n"))
         collector.stop()
 
 

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/support"))
@@ -152,14 +151,7 @@ access_log none
         shell.close()
         return rows
 
-    def wait_stored(self, n):
-        wait(lambda: self.sql("SELECT count(*) FROM object")[0][0] == n, f"{n} objects on disk")
-
-
-def wait(is_so, what, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if is_so():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    def wait_stored(self, n, below="/"):
+        """Until so many objects are on disk whose URLs have that in them."""
+        count = f"SELECT count(*) FROM object WHERE url LIKE '%{below}%'"
+        bobtail.require_soon(f"{n} of {below} on disk", lambda: self.sql(count)[0][0] == n)

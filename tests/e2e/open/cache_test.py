@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/e2e/open"))
-from cache_site import BOBTAILCTL, Site, wait  # noqa: E402
+from cache_site import BOBTAILCTL, Site, bobtail  # noqa: E402
 
 
 def fill(site):
@@ -182,8 +182,9 @@ def a_reader_without_end_delays_nobody(site):
         slowest = max(slowest, time.monotonic() - begin)
     assert slowest < 2, f"an answer took {slowest:.1f} s"
     with sqlite3.connect(os.path.join(site.store, "cache.db")) as other:
-        wait(lambda: other.execute("SELECT count(*) FROM object WHERE url LIKE '%/beside/%'")
-             .fetchone()[0] == 100, "what is stored beside the reader")
+        bobtail.require_soon("what is stored beside the reader",
+                             lambda: other.execute("SELECT count(*) FROM object WHERE url LIKE '%/beside/%'")
+                             .fetchone()[0] == 100)
     other.close()
     shell.close()
 
@@ -215,8 +216,7 @@ def tells_a_long_url_whole(site):
     url = "http://www.example" + path
     assert any(line.endswith("\t" + url) for line in site.lines("cache", "list", "--memory"))
     assert site.ctl("why", url)["url"] == url
-    wait(lambda: site.sql("SELECT count(*) FROM object WHERE url LIKE '%/longlong%'")[0][0] == 1,
-         "it on disk")
+    site.wait_stored(1, "/longlong")
     assert site.ctl("purge", url)["disk"] == "1"
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/e2e/open"))
-from cache_site import Site, wait  # noqa: E402
+from cache_site import Site, bobtail  # noqa: E402
 
 def fill(site):
     """Some of everything; each is a hit afterwards."""
@@ -73,7 +73,7 @@ def purged_softly_it_serves_while_it_is_renewed(site):
     body = site.get("/swr/news")
     site.ctl("purge", "--tag", "news", "--soft")
     assert site.get("/swr/news") == body  # stale-while-revalidate
-    wait(lambda: site.count("/swr/news") == 2, "a refresh in the background")
+    bobtail.require_soon("a refresh in the background", lambda: site.count("/swr/news") == 2)
     assert fetched_again(site, "/news/1") == 1  # stale, without that wish: asked for again
 
 
@@ -94,7 +94,7 @@ def what_is_fetched_across_a_soft_purge_is_stored_stale(site):
     fetch_across(site, path, "--prefix", "http://www.example/slow/swr", "--soft")
     assert site.count(path) == 1
     assert site.get(path) == "www.example/slow/swr 1"  # kept: it serves while it is renewed
-    wait(lambda: site.count(path) == 2, "a refresh in the background")
+    bobtail.require_soon("a refresh in the background", lambda: site.count(path) == 2)
 
 
 def what_is_fetched_across_a_purge_is_not_stored(site):
@@ -113,17 +113,16 @@ def typed_into_a_shell_it_takes_effect_within_a_second(site):
         traffic = [threading.Thread(target=ask_until, args=(site, stop, n)) for n in range(2)]
         for thread in traffic:
             thread.start()
-        wait(lambda: site.sql("SELECT count(*) FROM object WHERE url LIKE '%/typed/%'")[0][0] == 2,
-             "what is asked for on disk")
+        site.wait_stored(2, "/typed/")
         before = [site.count(f"/typed/{n}") for n in range(2)]
         site.sql(statement)
-        wait(lambda: all(site.count(f"/typed/{n}") > before[n] for n in range(2)),
-             f"the origin asked again after {statement}", 2)
+        bobtail.require_soon(f"the origin asked again after {statement}",
+                             lambda: all(site.count(f"/typed/{n}") > before[n] for n in range(2)), 2)
         stop.set()
         for thread in traffic:
             thread.join(20)
-    wait(lambda: site.sql("SELECT count(*) FROM purged WHERE who = 'sqlite3'")[0][0] >= 2,
-         "a line of the shell's in purge_log")
+    bobtail.require_soon("a line of the shell's in purge_log",
+                         lambda: site.sql("SELECT count(*) FROM purged WHERE who = 'sqlite3'")[0][0] >= 2)
 
 
 def ask_until(site, stop, n):
@@ -135,11 +134,10 @@ def ask_until(site, stop, n):
 def by_condition_on_disk(site):
     site.get("/where/1")
     site.get("/where/2")
-    wait(lambda: site.sql("SELECT count(*) FROM object WHERE url LIKE '%/where/%'")[0][0] == 2,
-         "two on disk")
+    site.wait_stored(2, "/where/")
     assert site.ctl("purge", "--where", "url LIKE '%/where/1'", "--dry-run")["disk"] == "1"
     assert site.ctl("purge", "--where", "url LIKE '%/where/1'")["disk"] == "1"
-    wait(lambda: fetched_again(site, "/where/1") == 1, "memory forgets it too", 2)
+    bobtail.require_soon("memory forgets it too", lambda: fetched_again(site, "/where/1") == 1, 2)
     assert fetched_again(site, "/where/2") == 0
     site.ctl("purge", "--where", "1); DELETE FROM object; --", status=1)
     site.ctl("purge", "--where", "nonsense(", status=1)
@@ -149,8 +147,7 @@ def while_a_shell_holds_the_file_what_is_purged_serves_no_more(site):
     """In memory and on disk, by two purges at once; the rows go when the shell lets go."""
     site.get("/held/news")
     site.get("/held/other")
-    wait(lambda: site.sql("SELECT count(*) FROM object WHERE url LIKE '%/held/%'")[0][0] == 2,
-         "two on disk")
+    site.wait_stored(2, "/held/")
     site.restart()  # now /held/other is on disk alone
     site.get("/held/news")
     before = site.count("/held/news"), site.count("/held/other")
@@ -158,20 +155,20 @@ def while_a_shell_holds_the_file_what_is_purged_serves_no_more(site):
         shell.execute("BEGIN IMMEDIATE")
         for words in (("--tag", "news"), ("--prefix", "http://www.example/held/o")):
             site.begin("purge", *words)
-        wait(lambda: [site.get("/held/news"), site.get("/held/other")] and
-             site.count("/held/news") > before[0] and site.count("/held/other") > before[1],
-             "the origin asked again")
+        bobtail.require_soon("the origin asked again",
+                             lambda: [site.get("/held/news"), site.get("/held/other")] and
+                             site.count("/held/news") > before[0] and site.count("/held/other") > before[1])
         shell.execute("ROLLBACK")
-    wait(lambda: all(ctl.poll() == 0 for ctl in site.begun), "both purges to their end", 20)
+    bobtail.require_soon("both purges to their end", lambda: all(ctl.poll() == 0 for ctl in site.begun), 20)
     assert site.sql("SELECT count(*) FROM purged WHERE what IN"
                     " ('tag news', 'prefix http://www.example/held/o')")[0][0] >= 2
 
 
 def purge_log_remembers_what_when_and_who(site):
     assert site.get("/a", method="PURGE") == ""
-    wait(lambda: site.sql("SELECT 1 FROM purged WHERE who = 'PURGE from 127.0.0.1' AND"
-                          " what = 'url http://www.example/a' AND how = 'deleted' AND at IS NOT NULL"),
-         "the PURGE in the log")
+    bobtail.require_soon("the PURGE in the log",
+                         lambda: site.sql("SELECT 1 FROM purged WHERE who = 'PURGE from 127.0.0.1' AND"
+                                          " what = 'url http://www.example/a' AND how = 'deleted' AND at IS NOT NULL"))
     rows = site.sql("SELECT who, how, what, objects FROM purged WHERE what = 'tag all'")
     assert rows and rows[0][0].startswith("bobtailctl ") and rows[0][1] == "deleted", rows
     assert site.sql("SELECT 1 FROM purged WHERE what LIKE 'where url LIKE%'")
@@ -180,13 +177,15 @@ def purge_log_remembers_what_when_and_who(site):
 def nothing_purged_is_left_on_disk(site):
     for n in range(30):
         site.get(f"/many/{n}/news")
-    wait(lambda: site.sql("SELECT count(*) FROM tag WHERE tag = 'news' AND url LIKE '%/many/%'")
-         [0][0] == 30, "thirty on disk")
+    bobtail.require_soon("thirty on disk",
+                         lambda: site.sql("SELECT count(*) FROM tag WHERE tag = 'news' AND url LIKE '%/many/%'")
+                         [0][0] == 30)
     said = site.ctl("purge", "--prefix", "http://www.example/many/")
     assert said["disk"] == "30", said
     assert site.sql("SELECT count(*) FROM object WHERE url LIKE '%/many/%'") == [(0,)]
-    wait(lambda: site.sql("SELECT count(*) FROM chunk WHERE id >> 20 NOT IN (SELECT id FROM object)")
-         == [(0,)], "no piece left behind")
+    bobtail.require_soon("no piece left behind",
+                         lambda: site.sql("SELECT count(*) FROM chunk WHERE id >> 20 NOT IN (SELECT id FROM object)")
+                         == [(0,)])
 
 
 def main():

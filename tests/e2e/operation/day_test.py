@@ -24,7 +24,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import site_under_load as load  # pylint: disable=wrong-import-position
-from site_under_load import bobtail, until  # pylint: disable=wrong-import-position
+from site_under_load import bobtail  # pylint: disable=wrong-import-position
 
 bobtail.skip_without_program()
 expect = bobtail.expect
@@ -194,7 +194,7 @@ class Board:
                 seen[:] = now, time.monotonic()
             return time.monotonic() - seen[1] > quiet_s
 
-        return until(is_quiet, 90)
+        return bobtail.wait_for(is_quiet, 90)
 
 
 def config(folder, port, origin_port):

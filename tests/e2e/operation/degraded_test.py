@@ -44,16 +44,6 @@ class Origin(BaseHTTPRequestHandler):
         pass
 
 
-def until(what, holds, seconds=25):
-    """Waits, with a bound."""
-    deadline = time.monotonic() + seconds
-    got = holds()
-    while not got and time.monotonic() < deadline:
-        time.sleep(0.2)
-        got = holds()
-    expect(what, got)
-
-
 def make_pem(path):
     """A certificate with its key, in one file."""
     authority = certificates.Authority(os.path.dirname(path), os.path.basename(path)[:-4] + "-ca")
@@ -155,7 +145,7 @@ MISSING = ["cache_dir", "cache_log", "access_log", "redirector", "basicauthentic
 
 def test_missing(proxy, folder, ports):
     plain, tls, broken, *_ = ports
-    until("a site that needs none of it is served", lambda: status(plain, "a.test") == 200)
+    bobtail.expect_soon("a site that needs none of it is served", lambda: status(plain, "a.test") == 200)
     expect("by TLS as well", handshake(tls) == "")
     expect("a port without its certificate ends handshakes with an alert",
            "alert" in handshake(broken).lower())
@@ -208,18 +198,17 @@ def test_supplied(proxy, folder, ports):
     plain, _, broken, _, down, _, empty = ports
     origin = ThreadingHTTPServer(("127.0.0.1", down), Origin)
     threading.Thread(target=origin.serve_forever, daemon=True).start()
-    until("the peer is used", lambda: status(plain, "down.test") == 200)
-    until("the name is found", lambda: status(plain, "nameless.test") == 200)
-    until("the rewriter is asked", lambda: status(plain, "rewritten.test") == 200)
-    until("users are let in", lambda: status(plain, "private.test", "u") == 200)
-    until("the external ACL decides", lambda: status(plain, "asked.test") == 200)
-    until("handshakes succeed", lambda: handshake(broken) == "" and handshake(empty) == "")
-    until("the access log is written", lambda: status(plain, "a.test") == 200 and
-          os.path.exists(os.path.join(folder, "logs", "access.log")))
-    until("cache.log is there", lambda: os.path.exists(os.path.join(folder, "logs", "cache.log")))
-    until("nothing of it is said to be missing", lambda: status(plain, "a.test") == 200 and
-          not any(line.startswith(tuple(MISSING)) for line in health(proxy.config)[1].split("\n")),
-          40)
+    bobtail.expect_soon("the peer is used", lambda: status(plain, "down.test") == 200)
+    bobtail.expect_soon("the name is found", lambda: status(plain, "nameless.test") == 200)
+    bobtail.expect_soon("the rewriter is asked", lambda: status(plain, "rewritten.test") == 200)
+    bobtail.expect_soon("users are let in", lambda: status(plain, "private.test", "u") == 200)
+    bobtail.expect_soon("the external ACL decides", lambda: status(plain, "asked.test") == 200)
+    bobtail.expect_soon("handshakes succeed", lambda: handshake(broken) == "" and handshake(empty) == "")
+    bobtail.expect_soon("the access log is written", lambda: status(plain, "a.test") == 200 and
+                        os.path.exists(os.path.join(folder, "logs", "access.log")))
+    bobtail.expect_soon("cache.log is there", lambda: os.path.exists(os.path.join(folder, "logs", "cache.log")))
+    bobtail.expect_soon("nothing of it is said to be missing", lambda: status(plain, "a.test") == 200 and
+                        not any(line.startswith(tuple(MISSING)) for line in health(proxy.config)[1].split("\n")))
     print(health(proxy.config)[1])
     expect("one process has seen all of it", proxy.is_alive())
 

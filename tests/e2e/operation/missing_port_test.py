@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
@@ -17,13 +16,6 @@ import bobtail  # noqa: E402
 from bobtail import expect  # noqa: E402
 
 CTL = os.environ.get("BOBTAILCTL", "./bobtailctl")
-
-
-def until(what, holds, seconds=20, more=None):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    expect(what, holds(), more() if more else "")
 
 
 def ctl(proxy, *words):
@@ -60,19 +52,19 @@ cache_log {folder}/cache.log
 pid_filename {folder}/pid
 """
     with bobtail.Proxy(config, good, command) as proxy:
-        until("health lists both", lambda: ctl(proxy, "health")[1].count("http_port ") == 2)
+        bobtail.expect_soon("health lists both", lambda: ctl(proxy, "health")[1].count("http_port ") == 2)
         code, text = ctl(proxy, "health")
         expect("with the reason, and fails", code == 1 and text.count("already in use") == 2, text)
         holders[0].close()
-        until("the first is served once it is free", lambda: answers(taken))
-        until("health has the other alone", lambda: ctl(proxy, "health")[1].count("http_port ") == 1)
+        bobtail.expect_soon("the first is served once it is free", lambda: answers(taken))
+        bobtail.expect_soon("health has the other alone", lambda: ctl(proxy, "health")[1].count("http_port ") == 1)
         with open(proxy.config, "w", encoding="ascii") as file:
             file.write(config.replace(f"http_port 127.0.0.1:{other} ",
                                       f"# http_port 127.0.0.1:{other} "))
         code, text = ctl(proxy, "reconfigure")
         expect("a reload without the other", code == 0, text)
-        until("health is good", lambda: ctl(proxy, "health")[0] == 0,
-              more=lambda: ctl(proxy, "health"))
+        expect("health is good", bobtail.wait_for(lambda: ctl(proxy, "health")[0] == 0),
+               ctl(proxy, "health"))
         expect("both ports that are left serve", answers(good) and answers(taken))
         said = proxy.output()
         expect("it was said once a port", said.count("going on without it") == 2, said)

@@ -16,7 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import site_under_load as load  # pylint: disable=wrong-import-position
-from site_under_load import bobtail, until  # pylint: disable=wrong-import-position
+from site_under_load import bobtail  # pylint: disable=wrong-import-position
 
 expect = bobtail.expect
 NRELOADS = int(os.environ.get("RELOADS", "40"))
@@ -68,8 +68,8 @@ def test_storm(site, ports):
     expect("downloads went on", clients.ndownloads > 0)
     print(f"   {clients.did()}, {NRELOADS} reloads")
     expect("as many descriptors as before",
-           until(lambda: site.descriptors()[0] == before[0]
-                 and site.descriptors()[1] <= before[1] + 12, 20), (before, site.descriptors()))
+           bobtail.wait_for(lambda: site.descriptors()[0] == before[0]
+                            and site.descriptors()[1] <= before[1] + 12, 20), (before, site.descriptors()))
     after = site.kilobytes()
     print(f"   {kilobytes} KB before, {after} KB after")
     expect("as much memory, but for what malloc keeps",
@@ -93,7 +93,7 @@ def test_rollback(site, ports):
            site.ctl("reconfigure")[0] == 1 and is_open(ports[0]))
     code, text = site.ctl("config", "rollback")
     expect("a rollback works though the file is broken", code == 0, text)
-    expect("and has closed the port", until(lambda: not is_open(ports[0]), 10))
+    bobtail.expect_soon("and has closed the port", lambda: not is_open(ports[0]), 10)
     with open(site.config, encoding="ascii") as file:
         expect("no file was written", "no_such_directive" in file.read())
     settle(site)

@@ -18,7 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import site_under_load as load  # pylint: disable=wrong-import-position
-from site_under_load import bobtail, until  # pylint: disable=wrong-import-position
+from site_under_load import bobtail  # pylint: disable=wrong-import-position
 
 expect = bobtail.expect
 
@@ -68,7 +68,7 @@ listening.count = iter(range(1000)).__next__
 
 def is_served(port):
     clients = load.Clients(port, 1, 1, 0)
-    served = until(lambda: clients.ndone > 3, 20)
+    served = bobtail.wait_for(lambda: clients.ndone > 3, 20)
     clients.stop()
     return served and not clients.wrong
 
@@ -88,23 +88,23 @@ def test_manager(config, folder, ports, out):
     process = start(config, folder, sockets, manager, out)
     for one in sockets:
         one.close()
-    expect("READY with the process id", until(lambda: manager.has_heard(
+    expect("READY with the process id", bobtail.wait_for(lambda: manager.has_heard(
         rf"^READY=1\nMAINPID={process.pid}\n"), 20), manager.heard)
     early.settimeout(20)
     expect("a connection from before the start is answered", early.recv(100).startswith(b"HTTP/1.1 200"))
     expect("a socket of the manager is served", is_served(port))
-    expect("what no port wants is closed", until(lambda: not is_open(unwanted), 10))
-    expect("the watchdog hears", until(lambda: manager.has_heard("^WATCHDOG=1"), 10))
+    bobtail.expect_soon("what no port wants is closed", lambda: not is_open(unwanted), 10)
+    bobtail.expect_soon("the watchdog hears", lambda: manager.has_heard("^WATCHDOG=1"), 10)
     for what, words in (("a reload", ("reconfigure",)), ("an upgrade", ("upgrade",))):
         n = len(manager.heard)
         expect(f"{what} works", ctl(config, *words) == 0)
-        expect("RELOADING has a time", until(lambda n=n: manager.has_heard(
+        expect("RELOADING has a time", bobtail.wait_for(lambda n=n: manager.has_heard(
             r"^RELOADING=1\nMONOTONIC_USEC=\d+\n", n), 10), manager.heard[n:])
-        expect("READY again, the same process", until(lambda n=n: manager.has_heard(
+        expect("READY again, the same process", bobtail.wait_for(lambda n=n: manager.has_heard(
             rf"^READY=1\nMAINPID={process.pid}\n", n), 10), manager.heard[n:])
         expect("served on the same socket", is_served(port))
     n = len(manager.heard)
-    expect("the watchdog hears after an upgrade", until(lambda: manager.has_heard("^WATCHDOG=1", n), 10))
+    bobtail.expect_soon("the watchdog hears after an upgrade", lambda: manager.has_heard("^WATCHDOG=1", n), 10)
     test_hung_kid(process, manager)
     process.send_signal(signal.SIGTERM)
     expect("a stop within ten seconds", process.wait(10) == 0)
@@ -121,7 +121,7 @@ def test_hung_kid(process, manager):
     expect("the watchdog hears nothing of a process that hangs",
            not manager.has_heard("^WATCHDOG=1", n), manager.heard[n:])
     os.kill(kid, signal.SIGCONT)
-    expect("and hears again when it goes on", until(lambda: manager.has_heard("^WATCHDOG=1", n), 10))
+    bobtail.expect_soon("and hears again when it goes on", lambda: manager.has_heard("^WATCHDOG=1", n), 10)
 
 
 def is_open(port):
@@ -145,12 +145,12 @@ def test_signals(folder, more):
     for _ in range(1000):
         os.kill(site.pid, signal.SIGHUP)
         time.sleep(0.001)
-    until(lambda: reloads() > before, 10)
+    bobtail.wait_for(lambda: reloads() > before, 10)
     time.sleep(0.6)
     expect("a thousand SIGHUP are few reloads", 0 < reloads() - before < 60, reloads() - before)
     # The database's readers open theirs when they are asked for the first time.
     expect("and leave no descriptor behind",
-           until(lambda: site.descriptors()[0] <= fds[0] and site.descriptors()[1] <= fds[1] + 14, 10),
+           bobtail.wait_for(lambda: site.descriptors()[0] <= fds[0] and site.descriptors()[1] <= fds[1] + 14, 10),
            (fds, site.descriptors()))
     second = subprocess.run([load.PROGRAM, "--foreground", "-f", site.config], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, timeout=30, check=False)
@@ -160,15 +160,15 @@ def test_signals(folder, more):
     kid = site.kids()[0]
     os.kill(kid, signal.SIGABRT)
     expect("a crashed process has a successor within a second or so",
-           until(lambda: site.kids() and site.kids()[0] != kid, 5) and is_served(site.port))
+           bobtail.wait_for(lambda: site.kids() and site.kids()[0] != kid, 5) and is_served(site.port))
     os.kill(site.pid, signal.SIGKILL)
     site.proxy.process.wait(10)
     expect("a pid file and a socket of a dead one are left", os.path.exists(site.pid_file)
            and os.path.exists(site.pid_file + ".ctl"))
-    until(lambda: not is_open(site.port), 20)
+    bobtail.wait_for(lambda: not is_open(site.port), 20)
     again = subprocess.Popen([load.PROGRAM, "--foreground", "-f", site.config],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    expect("and replaced", until(lambda: is_open(site.port), 20) and is_served(site.port)
+    expect("and replaced", bobtail.wait_for(lambda: is_open(site.port), 20) and is_served(site.port)
            and ctl(site.config, "info") == 0)
     again.terminate()
     expect("it ends well", again.wait(20) == 0)

@@ -3,7 +3,6 @@
 reset and every byte that is wrong: for what must go unnoticed."""
 import http.client
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -168,7 +167,7 @@ class Clients:
     def run_on(self, nrequests, seconds=30):
         """Until so many more are done."""
         wanted = self.ndone + nrequests
-        until(lambda: self.ndone >= wanted, seconds)
+        bobtail.wait_for(lambda: self.ndone >= wanted, seconds)
 
     def did(self):
         """What was done, in words."""
@@ -243,13 +242,3 @@ shutdown_lifetime 5 seconds
     def stop(self):
         self.proxy.stop()
         self.origin.shutdown()
-
-
-def until(holds, seconds=60):
-    """Does it hold in time?"""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True

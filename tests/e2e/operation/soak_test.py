@@ -26,7 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import site_under_load as load  # pylint: disable=wrong-import-position
 from open_connections import h2, websocket  # pylint: disable=wrong-import-position
-from site_under_load import bobtail, until  # pylint: disable=wrong-import-position
+from site_under_load import bobtail  # pylint: disable=wrong-import-position
 
 expect = bobtail.expect
 SOAK_S = int(os.environ.get("SOAK_S", "600"))
@@ -257,7 +257,7 @@ pconn_timeout 5 seconds
     try:
         before = site.descriptors()
         soak(site, peer, folder)
-        expect("descriptors are back", until(lambda: site.descriptors()[1] <= before[1] + 24, 30),
+        expect("descriptors are back", bobtail.wait_for(lambda: site.descriptors()[1] <= before[1] + 24, 30),
                (before, site.descriptors()))
         site.proxy.end()
         expect("it ends well", site.proxy.process.returncode == 0, site.proxy.process.returncode)

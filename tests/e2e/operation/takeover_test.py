@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from bobtail import SKIP, expect, finish, free_ports
+from bobtail import SKIP, expect, finish, free_ports, wait_for
 from load import Load, Origin, get
 
 SQUID = "/usr/sbin/squid"
@@ -46,13 +46,6 @@ def is_alive(pid):
         return pid > 0
     except ProcessLookupError:
         return False
-
-
-def wait_until(holds, seconds=40):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
 
 
 # What systemd would do, and in which order it was asked to.
@@ -107,7 +100,7 @@ def test_services():
     expect("taken over as a service", forth.returncode == 0 and get(PORT, "/a") == "bobtail", forth)
     expect("without a failed request", not load.failures, load.failures[:20])
     back = takeover("--back", before=AS_ON_SYSTEMD)
-    expect("back as a service", back.returncode == 0 and wait_until(is_squids), back)
+    expect("back as a service", back.returncode == 0 and wait_for(is_squids), back)
     with open(f"{folder}/asked") as file:
         asked = [line.strip() for line in file if "environment" not in line and "is-active" not in line]
     expect("in the right order", asked == ["enable --now bobtail.service", "disable --now squid.service",
@@ -140,7 +133,7 @@ shutdown_lifetime 1 second
 load = None
 try:
     subprocess.run([SQUID, "-f", CONF, "-n", f"t{os.getpid()}"], check=True, timeout=60)
-    expect("Squid runs", wait_until(lambda: is_alive(read_pid(SQUID_PID))) and wait_until(
+    expect("Squid runs", wait_for(lambda: is_alive(read_pid(SQUID_PID))) and wait_for(
         lambda: socket.socket().connect_ex(("127.0.0.1", PORT)) == 0))
     expect("it is Squid's port", get(PORT, "/a") == "squid")
 
@@ -171,7 +164,7 @@ try:
     print("back: requests:", load.servers, "failed:", len(load.failures))
     expect("back", back.returncode == 0 and get(PORT, "/a") == "squid", back)
     expect("and no request failed", not load.failures, load.failures[:20])
-    expect("Bobtail has ended", wait_until(lambda: not is_alive(bobtail_pid)))
+    expect("Bobtail has ended", wait_for(lambda: not is_alive(bobtail_pid)))
     expect("it is over then", takeover("--back").returncode == 1)
     test_services()
 finally:
@@ -181,6 +174,6 @@ finally:
     for pid in pids:
         if is_alive(pid):
             os.kill(pid, signal.SIGINT)  # without waiting for what has begun
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), 20)
+    wait_for(lambda: not any(is_alive(pid) for pid in pids), 20)
     shutil.rmtree(folder, ignore_errors=True)
 finish()

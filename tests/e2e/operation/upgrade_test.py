@@ -17,7 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import site_under_load as load  # pylint: disable=wrong-import-position
-from site_under_load import bobtail, until  # pylint: disable=wrong-import-position
+from site_under_load import bobtail  # pylint: disable=wrong-import-position
 
 expect = bobtail.expect
 NUPGRADES = int(os.environ.get("UPGRADES", "3"))
@@ -50,11 +50,11 @@ def test_upgrades(site, program):
     expect("nothing refused, reset or wrong", not clients.wrong, clients.wrong[:5])
     expect("downloads went on", clients.ndownloads >= 3, clients.ndownloads)
     print(f"   {clients.did()}, {NUPGRADES} upgrades")
-    expect("the old processes go", until(lambda: len(site.kids()) == 1), site.kids())
+    expect("the old processes go", bobtail.wait_for(lambda: len(site.kids()) == 1), site.kids())
     # Idle connections to the origin come and go.
     expect("as many descriptors as before",
-           until(lambda: site.descriptors()[0] == before[0]
-                 and site.descriptors()[1] <= before[1] + 12, 20), (before, site.descriptors()))
+           bobtail.wait_for(lambda: site.descriptors()[0] == before[0]
+                            and site.descriptors()[1] <= before[1] + 12, 20), (before, site.descriptors()))
     after = site.kilobytes()
     print(f"   {kilobytes} KB before, {after} KB after")
     expect("as much memory as before", load.IS_SANITIZED or after < kilobytes + 8192, (kilobytes, after))
@@ -142,7 +142,7 @@ exec {real} "$@"
 
 def is_served(site):
     clients = load.Clients(site.port, 1, 1, 0)
-    served = until(lambda: clients.ndone > 4, 20)
+    served = bobtail.wait_for(lambda: clients.ndone > 4, 20)
     clients.stop()
     return served and not clients.wrong
 

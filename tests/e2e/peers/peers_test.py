@@ -62,15 +62,6 @@ def ask(port, path, method="GET", cookie=None, body=None):
     return result
 
 
-def wait_until(holds):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 class Answers:
     """Requests of their own threads, and what came of them."""
 
@@ -107,11 +98,11 @@ def queues():
     with proxy:
         first, others = Answers(), Answers()
         first.ask(port, "/wait")
-        bobtail.expect("the first request is there", wait_until(lambda: a.seen == [b"GET/wait"]))
+        bobtail.expect_soon("the first request is there", lambda: a.seen == [b"GET/wait"])
         for path in ("/1", "/2", "/3"):
             others.ask(port, path)
         bobtail.expect("of three more one is turned away at once, the others wait",
-                       wait_until(lambda: others.got) and others.got == [503], others.got)
+                       bobtail.wait_for(lambda: others.got) and others.got == [503], others.got)
         bobtail.expect("no other was sent meanwhile", a.seen == [b"GET/wait"], a.seen)
         a.gate.set()
         bobtail.expect("the first is answered", first.join() == [200], first.got)
@@ -129,16 +120,15 @@ def checks():
         bobtail.expect("the first one up", ask(port, "/")[1] == "a")
         a.up = b"out of order"
         bobtail.expect("a check that fails takes it out",
-                       wait_until(lambda: ask(port, "/")[1] == "b"))
+                       bobtail.wait_for(lambda: ask(port, "/")[1] == "b"))
         b.up = b""
-        bobtail.expect("so does monitorurl; then there is nobody",
-                       wait_until(lambda: ask(port, "/")[0] == 502))
+        bobtail.expect_soon("so does monitorurl; then there is nobody", lambda: ask(port, "/")[0] == 502)
         bobtail.expect("the log says why",
                        "1 checks in a row failed: the answer lacks the text 'well'" in proxy.output()
                        and "1 checks in a row failed: the answer has only 0 bytes" in proxy.output(),
                        proxy.output())
         a.up = b"well again"
-        bobtail.expect("and it comes back", wait_until(lambda: ask(port, "/")[1] == "a"))
+        bobtail.expect_soon("and it comes back", lambda: ask(port, "/")[1] == "a")
 
 
 def stickiness():

@@ -45,13 +45,6 @@ class Origin:
         return len(self.conns) == count
 
 
-def wait(holds, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return holds()
-
-
 def proxy_before(origin, options, more=""):
     port = bobtail.free_ports(1)[0]
     return bobtail.Proxy(f"""
@@ -77,16 +70,16 @@ def are_ready_used_and_replaced():
     origin = Origin()
     proxy, port = proxy_before(origin, "standby=3")
     with proxy:
-        expect("three connections without a request", wait(lambda: origin.is_open(3)), origin.conns)
+        expect("three connections without a request", bobtail.wait_for(lambda: origin.is_open(3)), origin.conns)
         get(port)
         expect("a request takes one of them", origin.requests and origin.requests[0] <= 3,
                origin.requests)
-        expect("which is replaced", wait(lambda: origin.accepted == 4 and origin.is_open(3)),
+        expect("which is replaced", bobtail.wait_for(lambda: origin.accepted == 4 and origin.is_open(3)),
                (origin.accepted, len(origin.conns)))
         for conn in list(origin.conns.values()):
             conn.shutdown(socket.SHUT_RDWR)
         expect("so are those that the origin closes",
-               wait(lambda: origin.accepted >= 7 and origin.is_open(3)),
+               bobtail.wait_for(lambda: origin.accepted >= 7 and origin.is_open(3)),
                (origin.accepted, len(origin.conns)))
         time.sleep(0.5)
         expect("there are never more", origin.accepted == 7 and origin.is_open(3),
@@ -101,7 +94,7 @@ def a_peer_that_is_not_there_yet():
     proxy, _ = proxy_before(holder, "standby=2 connect-fail-limit=1")
     with proxy:
         expect("its failed connects are noticed",
-               wait(lambda: "DEAD Parent: o" in proxy.output()), proxy.output())
+               bobtail.wait_for(lambda: "DEAD Parent: o" in proxy.output()), proxy.output())
         reserved.listen()
         reserved.settimeout(0.05)
         accepted = []
@@ -120,7 +113,7 @@ def a_peer_that_is_not_there_yet():
                 except BlockingIOError:
                     pass
             return len(accepted) == 2
-        expect("two connections once it listens", wait(come), len(accepted))
+        expect("two connections once it listens", bobtail.wait_for(come), len(accepted))
         for conn in accepted:
             conn.close()
     reserved.close()
@@ -130,7 +123,7 @@ def says_where_they_are_of_no_use():
     origin = Origin()
     proxy, _ = proxy_before(origin, "standby=2", "server_persistent_connections off")
     with proxy:
-        expect("said in cache.log", wait(lambda: "standby=2 has no effect" in proxy.output()),
+        expect("said in cache.log", bobtail.wait_for(lambda: "standby=2 has no effect" in proxy.output()),
                proxy.output())
         expect("and none is opened", origin.accepted == 0, origin.accepted)
 

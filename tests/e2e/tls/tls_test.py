@@ -284,8 +284,8 @@ def answers_acme_challenges_before_any_rule():
 
 TESTS = [answers_acme_challenges_before_any_rule, shows_the_certificate_that_a_client_names,
          shows_a_certificate_that_the_client_can_verify, staples_ocsp_answers,
-         speaks_tls_12_and_13_alone, sessions_go_on, negotiates_http_1_1,
-         writes_the_secrets_down_that_it_is_told_to,
+         speaks_tls_12_and_13_alone, sessions_go_on, says_how_long_sessions_may_go_on,
+         negotiates_http_1_1, writes_the_secrets_down_that_it_is_told_to,
          passes_large_bodies_both_ways, waits_for_a_slow_reader, takes_a_hello_byte_by_byte,
          says_when_it_is_done, tells_a_plain_client_what_is_wrong, other_bytes_do_no_harm,
          an_end_within_a_record_ends_the_connection, many_handshakes_at_once]

@@ -9,7 +9,6 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "support")]
@@ -76,24 +75,21 @@ def check_memory(proxy):
     return tunnels
 
 
+def status_of(path):
+    with Client(HTTP, path) as client:
+        return client.status
+
+
 def check_reload(proxy, origin, tunnels):
     with open(proxy.config, "w", encoding="latin-1") as file:
         file.write(config(origin, access="deny"))
     proxy.process.send_signal(signal.SIGHUP)
-    deadline, status = time.monotonic() + 20, 101
-    while status != 403 and time.monotonic() < deadline:
-        with Client(HTTP, "/plain") as client:
-            status = client.status
-        time.sleep(0.1)
-    expect("the reload has taken effect", status == 403, status)
+    bobtail.expect_soon("the reload has taken effect", lambda: status_of("/plain") == 403)
     expect("and all tunnels still work", all(client.echo(b"again") for client in tunnels))
     with open(proxy.config, "w", encoding="latin-1") as file:
         file.write(config(origin))
     proxy.process.send_signal(signal.SIGHUP)
-    while status != 200 and time.monotonic() < deadline:
-        with Client(HTTP, "/plain") as client:
-            status = client.status
-        time.sleep(0.1)
+    bobtail.expect_soon("so has the next", lambda: status_of("/plain") == 200)
 
 
 def end_somehow(i, client):
@@ -113,16 +109,17 @@ def end_somehow(i, client):
         client.close()
 
 
+def tunnels_in_log():
+    with open(f"{FOLDER}/access.log", encoding="latin-1") as log:
+        return sum(" TCP_TUNNEL" in line and "/echo" in line for line in log)
+
+
 def check_ends(proxy, tunnels):
     floods = [Client(HTTP, "/flood") for _ in range(5)]
     for i, client in enumerate(tunnels):
         end_somehow(i, client)
-    deadline, lines = time.monotonic() + 30, 0
-    while lines < TUNNELS and time.monotonic() < deadline:
-        time.sleep(0.1)
-        with open(f"{FOLDER}/access.log", encoding="latin-1") as log:
-            lines = sum(" TCP_TUNNEL" in line and "/echo" in line for line in log)
-    expect("each is logged once", lines == TUNNELS, lines)
+    bobtail.expect_soon("each is logged", lambda: tunnels_in_log() >= TUNNELS)
+    expect("and once", tunnels_in_log() == TUNNELS, tunnels_in_log())
     for client in floods:
         client.close()
     with Client(HTTP, "/echo") as client:

@@ -215,17 +215,17 @@ def check_slow_readers(origin):
         expect("all of it comes once the origin reads", origin.outcome("deaf") == sent, sent)
 
 
+def offers_foo():
+    with Client(HTTP, "/plain/foo", "foo") as client:
+        return field(client.body(), b"Upgrade") == b"foo"
+
+
 def check_reload(proxy, origins):
     with Client(HTTP, "/echo/reload") as client:
         with open(proxy.config, "w", encoding="latin-1") as file:
             file.write(config(origins, other="http_upgrade_request_protocols OTHER allow all"))
         proxy.process.send_signal(signal.SIGHUP)
-        deadline, upgrade = time.monotonic() + 15, None
-        while upgrade != b"foo" and time.monotonic() < deadline:
-            with Client(HTTP, "/plain/foo", "foo") as other:
-                upgrade = field(other.body(), b"Upgrade")
-            time.sleep(0.1)
-        expect("a reload brings new rules", upgrade == b"foo", upgrade)
+        bobtail.expect_soon("a reload brings new rules", offers_foo)
         expect("and leaves open tunnels open", client.echo(b"still here"))
 
 
