@@ -13,7 +13,7 @@
 /* A line that a child wrote to stderr. */
 struct pool_note {
 	uint64_t number; /* the child's */
-	int64_t at_s;
+	int64_t at_us; /* monotonic */
 	size_t len;
 	char text[HELPER_NOTE_BYTES];
 };
@@ -44,7 +44,7 @@ struct helper_pool {
 	int64_t overload_ms, warned_ms, refused_ms;
 	struct helper_pool_stats counters;
 	char last_end[96]; /* why a child ended last */
-	int64_t last_end_s;
+	int64_t last_end_us;
 	struct pool_note notes[HELPER_NOTES]; /* a ring */
 	uint64_t nnotes;                      /* ever */
 };

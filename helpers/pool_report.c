@@ -25,18 +25,18 @@ void pool_note_stderr(struct helper_pool *pool, uint64_t number, struct str text
 	struct pool_note *note = &pool->notes[pool->nnotes++ % HELPER_NOTES];
 
 	text = str_first(text, sizeof(note->text));
-	*note = (struct pool_note){.number = number, .at_s = clock_wall_s(), .len = text.len};
+	*note = (struct pool_note){.number = number, .at_us = clock_mono_us(), .len = text.len};
 	memcpy(note->text, text.at, text.len);
 }
 
 void pool_note_end(struct helper_pool *pool, const char *why)
 {
 	str_copy(str_of(why), pool->last_end, sizeof(pool->last_end));
-	pool->last_end_s = clock_wall_s();
+	pool->last_end_us = clock_mono_us();
 }
 
 void helper_pool_each_note(const struct helper_pool *pool,
-			   void (*show)(void *owner, uint64_t number, int64_t at_s, struct str text),
+			   void (*show)(void *owner, uint64_t number, int64_t at_us, struct str text),
 			   void *owner)
 {
 	uint64_t i = pool->nnotes > HELPER_NOTES ? pool->nnotes - HELPER_NOTES : 0;
@@ -45,7 +45,7 @@ void helper_pool_each_note(const struct helper_pool *pool,
 	for (; i < pool->nnotes; i++) {
 		const struct pool_note *note = &pool->notes[i % HELPER_NOTES];
 
-		show(owner, note->number, note->at_s, (struct str){note->text, note->len});
+		show(owner, note->number, note->at_us, (struct str){note->text, note->len});
 	}
 }
 
@@ -68,7 +68,7 @@ void helper_pool_view(const struct helper_pool *pool, struct helper_pool_view *o
 		.nfailures = pool->nfailures,
 		.retry_in_ms = wait_ms > 0 ? wait_ms : 0,
 		.last_end = pool->last_end,
-		.last_end_s = pool->last_end_s,
+		.last_end_us = pool->last_end_us,
 	};
 	helper_pool_stats(pool, &out->stats);
 	if (out->stats.is_broken)

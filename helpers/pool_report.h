@@ -30,7 +30,7 @@ struct helper_pool_view {
 	unsigned nfailures;     /* children in a row that died without an answer */
 	int64_t retry_in_ms;    /* until a child is started again; 0: at need */
 	const char *last_end;   /* why a child ended last: "exited with status 1"; "": none did */
-	int64_t last_end_s;     /* when, since 1970 */
+	int64_t last_end_us;    /* when, monotonic; 0: never */
 };
 void helper_pool_view(const struct helper_pool *pool, struct helper_pool_view *out);
 
@@ -53,7 +53,7 @@ void helper_pool_each_child(const struct helper_pool *pool,
 
 /* Lines from stderr, the oldest one first, as they came: any bytes. number is the child's. */
 void helper_pool_each_note(const struct helper_pool *pool,
-			   void (*show)(void *owner, uint64_t number, int64_t at_s, struct str text),
+			   void (*show)(void *owner, uint64_t number, int64_t at_us, struct str text),
 			   void *owner);
 
 #endif

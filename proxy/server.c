@@ -240,7 +240,7 @@ enum err server_prepare(struct server *server, struct config *config, struct err
 	unsigned n = config->nworkers < SERVER_MAX_WORKERS ? config->nworkers : SERVER_MAX_WORKERS;
 	struct snapshot *snapshot;
 
-	server->started_us = clock_wall_us();
+	server->started_us = clock_mono_us();
 	server->purges = purge_list_create();
 	server->peers = peer_table_create();
 	server->users = auth_users_create();

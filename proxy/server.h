@@ -70,7 +70,7 @@ struct server {
 	atomic_int_least64_t shed_ms; /* a worker closed idle connections; relaxed */
 	struct rate_counters *rate_counters; /* of rate_limit */
 	struct snapshot *current; /* the newest; a reference. The main thread's */
-	int64_t started_us;
+	int64_t started_us; /* monotonic */
 	struct background_table background;
 	atomic_uint nserving;     /* workers with requests, or that take them */
 	atomic_int npools;        /* helper pools that have not gone yet; relaxed, a count */

@@ -96,7 +96,7 @@ static void end(struct disk_purge *job)
 
 static int log_end(struct disk_writer *writer, const struct disk_purge *job)
 {
-	int64_t ms = (clock_wall_us() - job->started_us_) / 1000;
+	int64_t ms = (clock_mono_us() - job->started_us_) / 1000;
 	int rc = rows_begin(&writer->rows);
 
 	if (rc == SQLITE_OK)
@@ -182,7 +182,7 @@ static void deliver(struct mail *mail)
 	struct disk_writer *writer = job->disk_->writer;
 
 	job->limit_ = writer->next_id;
-	job->started_us_ = clock_wall_us();
+	job->started_us_ = clock_mono_us();
 	list_push_back(&writer->purges, &job->node_);
 	loop_defer(writer->loop, &writer->purge_task);
 }

@@ -34,3 +34,8 @@ int64_t clock_wall_us(void)
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
+
+int64_t clock_wall_of(int64_t mono_us)
+{
+	return clock_wall_us() - (clock_mono_us() - mono_us);
+}

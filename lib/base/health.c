@@ -27,7 +27,7 @@ void health_bad(struct health_note *note, const char *what, const char *format, 
 	va_start(args, format);
 	vsnprintf(fresh->reason, sizeof(fresh->reason), format, args);
 	va_end(args);
-	fresh->since_us = clock_wall_us();
+	fresh->since_us = clock_mono_us();
 	lock_take(&shared.lock);
 	if (!note->entry_) {
 		note->entry_ = fresh;

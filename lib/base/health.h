@@ -18,7 +18,7 @@ enum { HEALTH_WHAT_BYTES = 160, HEALTH_REASON_BYTES = 240 };
 struct health_entry {
 	char what[HEALTH_WHAT_BYTES]; /* "cache_dir /var/spool/squid" */
 	char reason[HEALTH_REASON_BYTES];
-	int64_t since_us; /* wall clock */
+	int64_t since_us; /* monotonic */
 };
 
 /* Zeroed: all is well. */

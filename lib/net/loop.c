@@ -38,7 +38,7 @@ struct loop {
 	struct epoll_event events[BATCH];
 	struct list tasks;
 	struct loop_task *hurried; /* NULL: none. Perhaps not queued any more, or gone */
-	int64_t wall_us;
+	int64_t wall_us, mono_us;
 	char *read_buffer;
 	size_t read_bytes;
 	char *scratch; /* NULL: nobody has asked for it yet */
@@ -51,7 +51,8 @@ struct loop {
 
 static void read_clocks(struct loop *loop)
 {
-	loop->timers.now_ms = clock_mono_ms();
+	loop->mono_us = clock_mono_us();
+	loop->timers.now_ms = loop->mono_us / 1000;
 	loop->wall_us = clock_wall_us();
 }
 
@@ -101,6 +102,11 @@ bool loop_is_current(const struct loop *loop)
 int64_t loop_now_ms(const struct loop *loop)
 {
 	return loop->timers.now_ms;
+}
+
+int64_t loop_mono_us(const struct loop *loop)
+{
+	return loop->mono_us;
 }
 
 int64_t loop_wall_us(const struct loop *loop)

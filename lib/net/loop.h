@@ -29,7 +29,8 @@ bool loop_is_current(const struct loop *loop); /* is this the thread that runs i
 
 /* The clocks as they stood when the loop last woke up. */
 int64_t loop_now_ms(const struct loop *loop);  /* monotonic */
-int64_t loop_wall_us(const struct loop *loop); /* since 1970 */
+int64_t loop_wall_us(const struct loop *loop); /* since 1970; may jump */
+int64_t loop_mono_us(const struct loop *loop); /* for durations; beside loop_now_ms */
 
 /* Since loop_create; the loop's own thread. */
 struct loop_counts {

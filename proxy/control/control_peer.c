@@ -15,16 +15,16 @@
 enum { MAX_WEIGHT = 1000000 };
 
 /* How long ago, in a word: "12s", "3h". */
-static void say_age(char out[24], int64_t since_s)
+static void say_age(char out[24], int64_t since_us)
 {
 	static const struct {
 		int64_t seconds;
 		char unit;
 	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-	int64_t age_s = clock_wall_s() - since_s;
+	int64_t age_s = (clock_mono_us() - since_us) / 1000000;
 	size_t i = 0;
 
-	if (since_s == 0) {
+	if (since_us == 0) {
 		str_copy(STR("-"), out, 24);
 		return;
 	}
@@ -39,7 +39,7 @@ static void say_peer(struct control_call *call, const struct peer *peer, struct 
 	bool is_drained = atomic_load_explicit(&state->is_drained, memory_order_relaxed);
 	char why[PEER_REASON_BYTES], age[24];
 
-	say_age(age, atomic_load_explicit(&state->since_s, memory_order_relaxed));
+	say_age(age, atomic_load_explicit(&state->since_us, memory_order_relaxed));
 	control_say(call, "%.*s\t%s%s\t%s\t%u\t%d\t%d\t%u\t%s", STR_ARG(peer->name),
 		    peer_state_is_up(state) ? "up" : "down", is_drained ? ",drained" : "", age,
 		    weight > 0 ? weight : peer->weight,

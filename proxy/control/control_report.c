@@ -54,7 +54,7 @@ static void write_info(struct control_call *call, const struct tally *tally)
 	index_stats(server->index, &memory);
 	control_say(call, "version = " VERSION_TEXT);
 	control_say(call, "pid = %d", (int)getpid());
-	control_say(call, "uptime_s = %" PRId64, (clock_wall_us() - server->started_us) / 1000000);
+	control_say(call, "uptime_s = %" PRId64, (clock_mono_us() - server->started_us) / 1000000);
 	control_say(call, "configuration = %s", serve_config(serve)->path);
 	control_say(call, "workers = %u", server->nworkers);
 	control_say(call, "sessions = %u", tally->nsessions);

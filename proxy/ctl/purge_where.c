@@ -68,14 +68,14 @@ static int change(sqlite3 *db, struct where *where, int64_t started_us)
 
 	mem_free(sql);
 	where->n = sqlite3_changes64(db);
-	return status == CTL_OK ? write_log(db, where, (clock_wall_us() - started_us) / 1000)
+	return status == CTL_OK ? write_log(db, where, (clock_mono_us() - started_us) / 1000)
 				: status;
 }
 
 static int use(sqlite3 *db, const char *path, void *user)
 {
 	struct where *where = user;
-	int64_t started_us = clock_wall_us();
+	int64_t started_us = clock_mono_us();
 	char *sql;
 	int status;
 
@@ -96,7 +96,7 @@ static int use(sqlite3 *db, const char *path, void *user)
 	}
 	if (status == CTL_OK)
 		printf("disk = %" PRId64 "\ntook_ms = %" PRId64 "\n", where->n,
-		       (clock_wall_us() - started_us) / 1000);
+		       (clock_mono_us() - started_us) / 1000);
 	return status;
 }
 

@@ -126,7 +126,7 @@ void fetch_drop_fill(struct fetch *fetch)
 /* Ends the producing side; the struct goes when its transaction lets go of it too. */
 enum fetch_state fetch_finish(struct fetch *fetch)
 {
-	fetch->report.ended_us = loop_wall_us(fetch_loop(fetch));
+	fetch->report.end_us = loop_mono_us(fetch_loop(fetch));
 	fetch_end_lead(fetch);
 	timer_cancel(&fetch->timer);
 	origin_close(fetch->conn);

@@ -91,7 +91,8 @@ struct fetch_report {
 	int status; /* of the origin's answer; 0: none */
 	bool is_storable;
 	const char *storable_reason;
-	int64_t started_us, answered_us, ended_us; /* wall clock; 0: not yet */
+	int64_t started_us, answered_us; /* wall clock; 0: not yet */
+	int64_t began_us, head_us, end_us; /* the same and the body's end, monotonic */
 	char tls_error[96]; /* why a server was not spoken to; empty: nothing of the kind */
 };
 

@@ -98,12 +98,18 @@ static bool is_misfit(const struct fetch *fetch)
 	       (status == 416 || (status == 206 && !fetch_part_fits(fill, &fetch->response)));
 }
 
+static void note_head(struct fetch *fetch)
+{
+	fetch->report.answered_us = loop_wall_us(fetch_loop(fetch));
+	fetch->report.head_us = loop_mono_us(fetch_loop(fetch));
+}
+
 static enum fetch_state answered(struct fetch *fetch, struct str rest)
 {
 	struct http_response *response = &fetch->response;
 
 	fetch->report.status = response->status;
-	fetch->report.answered_us = loop_wall_us(fetch_loop(fetch));
+	note_head(fetch);
 	buf_fini(&fetch->head);
 	fetch_forget_upload(fetch);
 	begin_answer_body(fetch);
@@ -176,7 +182,7 @@ static enum fetch_state switched(struct fetch *fetch, struct str rest)
 	const struct exchange *exchange = fetch->order.exchange;
 
 	fetch->report.status = fetch->response.status;
-	fetch->report.answered_us = loop_wall_us(fetch_loop(fetch));
+	note_head(fetch);
 	buf_clear(&fetch->head);
 	upgrade_write_head(&fetch->response.head, exchange->is_extended_connect, &fetch->head);
 	if (fetch->input.len > 0)
@@ -224,7 +230,7 @@ static void note_answer(struct fetch *fetch)
 	struct loop *loop = fetch_loop(fetch);
 
 	if (state)
-		peer_state_answered(state, loop_wall_us(loop) - fetch->report.started_us,
+		peer_state_answered(state, loop_mono_us(loop) - fetch->report.began_us,
 				    loop_now_ms(loop));
 }
 

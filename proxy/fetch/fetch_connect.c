@@ -151,6 +151,7 @@ enum fetch_state fetch_begin_send(struct fetch *fetch)
 
 	note_server(fetch);
 	report->started_us = loop_wall_us(fetch_loop(fetch));
+	report->began_us = loop_mono_us(fetch_loop(fetch));
 	fetch_store_note_removals(&fetch->order);
 	h1_parser_reset(&fetch->parser);
 	buf_clear(&fetch->head);

@@ -111,7 +111,7 @@ static void set_reason(struct peer_state *state, const char *why)
 	lock_take(&state->shared.lock);
 	memcpy(state->shared.reason, text, sizeof(text));
 	lock_drop(&state->shared.lock);
-	atomic_store_explicit(&state->since_s, clock_wall_s(), memory_order_relaxed);
+	atomic_store_explicit(&state->since_us, clock_mono_us(), memory_order_relaxed);
 }
 
 static bool is_bad(const struct peer_state *state)

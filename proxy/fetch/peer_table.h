@@ -41,7 +41,7 @@ struct peer_state {
 	atomic_uint down;        /* enum peer_fault; 0: up */
 	atomic_uint retry_at_s;  /* monotonic: when one down for PEER_FAULT_ANSWER may be tried */
 	atomic_uint patience_s;  /* how long that was from the last try on */
-	atomic_llong since_s;    /* wall clock: the last change of up and down; 0: none yet */
+	atomic_llong since_us;   /* monotonic: the last change of up and down; 0: none yet */
 	atomic_llong revived_ms; /* monotonic: the last time it came up; 0: never was down */
 	atomic_uint nfetches;
 	atomic_uint weight;      /* what the operator said; 0: nothing, the configuration's counts */

@@ -66,7 +66,7 @@ struct log_daemon_view {
 	unsigned nfailures;    /* in a row */
 	int64_t retry_ms;      /* clock_mono_ms() of the next start; 0: it runs, or none is needed yet */
 	char note[LOG_VIEW_BYTES]; /* the last line of its stderr: any bytes; "": none */
-	int64_t note_s;        /* when, since 1970 */
+	int64_t note_us;       /* when, monotonic; 0: never */
 };
 /* False: it is no daemon. */
 bool log_target_view(const struct log_target *target, struct log_daemon_view *out);

@@ -90,7 +90,7 @@ static void tell_notes(struct log_target *target)
 	while (left.len > 0 && str_split(&left, '\n', &line)) {
 		log_say(0, "%.*s", STR_ARG(line));
 		snprintf(target->note, sizeof(target->note), "%.*s", STR_ARG(line));
-		target->note_s = clock_wall_s();
+		target->note_us = clock_mono_us();
 	}
 }
 
@@ -106,7 +106,7 @@ bool log_target_view(const struct log_target *target, struct log_daemon_view *ou
 		.nwaiting = target->out.len - target->sent,
 		.nfailures = target->nfailures,
 		.retry_ms = target->fd < 0 ? target->retry_ms : 0,
-		.note_s = target->note_s,
+		.note_us = target->note_us,
 	};
 	snprintf(out->place, sizeof(out->place), "%s", target->place);
 	snprintf(out->program, sizeof(out->program), "%s", target->program);

@@ -48,7 +48,7 @@ struct log_target {
 	int notes; /* its stderr; -1: none */
 	uint64_t nstarts;
 	char note[LOG_VIEW_BYTES]; /* what it wrote there last, */
-	int64_t note_s;            /* and when */
+	int64_t note_us;           /* and when; monotonic */
 };
 
 extern const struct log_target_ops log_target_daemon, log_target_tcp, log_target_udp,

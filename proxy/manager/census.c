@@ -107,7 +107,7 @@ static void put_request(void *owner, const struct session_view *view,
 	if (requests->n == MAX_REQUESTS || !transaction_view(exchange, &t) || is_for_us(t.url))
 		return;
 	requests->n++;
-	line.number = (uint64_t)(loop_wall_us(requests->worker->loop) - t.start_us);
+	line.number = (uint64_t)(loop_mono_us(requests->worker->loop) - t.began_us);
 	str_copy(str_of(t.tag), line.what, sizeof(line.what));
 	str_copy(t.url, line.url, sizeof(line.url));
 	addr_text(&exchange->client, line.client);

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
+
 struct str health_line(const struct health_entry *entry, char line[HEALTH_LINE_BYTES])
 {
-	time_t since_s = (time_t)(entry->since_us / 1000000);
+	time_t since_s = (time_t)(clock_wall_of(entry->since_us) / 1000000);
 	struct tm parts;
 	char since[32];
 

@@ -4,6 +4,7 @@
 
 #include "helpers/external_acl.h"
 #include "helpers/pool_report.h"
+#include "lib/base/clock.h"
 #include "lib/base/histogram.h"
 #include "lib/base/json.h"
 #include "proxy/manager/helper_pools.h"
@@ -70,11 +71,12 @@ static void write_child(void *owner, const struct helper_child_view *child)
 	buf_add_char(out, '}');
 }
 
-static void write_note(void *owner, uint64_t number, int64_t at_s, struct str text)
+static void write_note(void *owner, uint64_t number, int64_t at_us, struct str text)
 {
 	struct list_writer *list = owner;
 
-	buf_printf(next_item(list), "{\"child\":%" PRIu64 ",\"at\":%" PRId64 ",", number, at_s);
+	buf_printf(next_item(list), "{\"child\":%" PRIu64 ",\"at\":%" PRId64 ",", number,
+		   clock_wall_of(at_us) / 1000000);
 	write_text(list->out, "text", text);
 	buf_add_char(list->out, '}');
 }
@@ -100,11 +102,11 @@ static void write_breaker(struct buf *out, const struct helper_pool_view *view)
 	write_text(out, "breaker", str_of(helper_breaker_name(view->breaker)));
 	write_number(out, "failures", view->nfailures);
 	write_number(out, "retry_in_ms", (uint64_t)view->retry_in_ms);
-	if (view->last_end_s == 0)
+	if (view->last_end_us == 0)
 		return;
 	buf_add_char(out, ',');
 	write_text(out, "last_end", str_of(view->last_end));
-	write_number(out, "last_end_at", (uint64_t)view->last_end_s);
+	write_number(out, "last_end_at", (uint64_t)(clock_wall_of(view->last_end_us) / 1000000));
 }
 
 static void write_pool(struct buf *out, const struct helper_pool_row *row)

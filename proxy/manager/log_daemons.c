@@ -28,9 +28,9 @@ static uint64_t ndeaths(const struct log_daemon_view *daemon)
 
 static void write_note(const struct log_daemon_view *daemon, struct buf *out)
 {
-	if (daemon->note_s == 0)
+	if (daemon->note_us == 0)
 		return;
-	buf_printf(out, "  stderr  %" PRId64 " s ago: ", clock_wall_s() - daemon->note_s);
+	buf_printf(out, "  stderr  %" PRId64 " s ago: ", (clock_mono_us() - daemon->note_us) / 1000000);
 	manager_add_printable(out, str_of(daemon->note));
 	buf_add_char(out, '\n');
 }
@@ -72,10 +72,10 @@ static void write_counts_json(const struct log_daemon_view *daemon, struct buf *
 
 static void write_note_json(const struct log_daemon_view *daemon, struct buf *out)
 {
-	if (daemon->note_s == 0)
+	if (daemon->note_us == 0)
 		return;
 	buf_printf(out, "{\"child\":%" PRIu64 ",\"at\":%" PRId64 ",\"text\":", daemon->nstarts,
-		   daemon->note_s);
+		   clock_wall_of(daemon->note_us) / 1000000);
 	json_add_str(out, str_of(daemon->note));
 	buf_add_char(out, '}');
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/http/date.h"
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/statistics.h"
@@ -150,11 +151,11 @@ bool manager_write_counters(struct manager_page *page)
 	struct reading_of_counts now;
 
 	statistics_read(serve_statistics(page->serve), page->tally, &now);
-	write_time(page->out, "sample_time", now.wall_us);
+	write_time(page->out, "sample_time", clock_wall_us());
 	write_totals(page->out, lines, COUNT(lines), &now);
 	buf_printf(page->out, "cpu_time = %f\n", now.cpu_s);
 	buf_printf(page->out, "wall_time = %f\n",
-		   (double)(now.wall_us - page->server->started_us) / 1e6);
+		   (double)(now.at_us - page->server->started_us) / 1e6);
 	write_totals(page->out, later_lines, COUNT(later_lines), &now);
 	return false;
 }
@@ -191,7 +192,7 @@ static void write_rates(struct buf *out, const struct line *from, size_t n,
 
 static void write_span(struct buf *out, const struct statistics_span *span)
 {
-	double length_s = (double)span->change.wall_us / 1e6;
+	double length_s = (double)span->change.at_us / 1e6;
 	double seconds = length_s > 0.001 ? length_s : 0.001;
 	uint64_t nevents = span->change.loops.events;
 
@@ -281,7 +282,7 @@ bool manager_write_histograms(struct manager_page *page)
 	double seconds;
 
 	statistics_read(serve_statistics(page->serve), page->tally, &now);
-	seconds = (double)(now.wall_us - page->server->started_us) / 1e6;
+	seconds = (double)(now.at_us - page->server->started_us) / 1e6;
 	for (unsigned kind = 0; kind < SERVICE_KINDS; kind++) {
 		buf_printf(page->out, "%s histogram:\n", names[kind]);
 		write_histogram(page->out, &page->tally->times.of[kind], seconds);

@@ -161,11 +161,12 @@ void manager_add_printable(struct buf *out, struct str text)
 	}
 }
 
-static void write_note(void *owner, uint64_t number, int64_t at_s, struct str text)
+static void write_note(void *owner, uint64_t number, int64_t at_us, struct str text)
 {
 	struct buf *out = owner;
 
-	buf_printf(out, "  stderr  #%" PRIu64 ", %" PRId64 " s ago: ", number, clock_wall_s() - at_s);
+	buf_printf(out, "  stderr  #%" PRIu64 ", %" PRId64 " s ago: ", number,
+		   (clock_mono_us() - at_us) / 1000000);
 	manager_add_printable(out, text);
 	buf_add_char(out, '\n');
 }
@@ -176,8 +177,8 @@ static void write_state(struct buf *out, const struct helper_pool_view *view)
 		   view->nfailures);
 	if (view->retry_in_ms > 0)
 		buf_printf(out, ", next try in %.1f s", (double)view->retry_in_ms / 1000);
-	if (view->last_end_s != 0)
-		buf_printf(out, "; %" PRId64 " s ago one %s", clock_wall_s() - view->last_end_s,
+	if (view->last_end_us != 0)
+		buf_printf(out, "; %" PRId64 " s ago one %s", (clock_mono_us() - view->last_end_us) / 1000000,
 			   view->last_end);
 	buf_add_char(out, '\n');
 }

@@ -6,6 +6,7 @@
 #include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/http/date.h"
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/statistics.h"
@@ -68,8 +69,8 @@ static void write_head(struct info *info)
 	buf_add_str(info->out, STR("Squid Object Cache: Version " VERSION_TEXT "\n"));
 	buf_printf(info->out, "Build Info: %s\n", PACKAGE_STRING);
 	buf_printf(info->out, "Service Name: %s\n", serve_service_name(info->page->serve));
-	write_date(info->out, "Start Time", info->page->server->started_us);
-	write_date(info->out, "Current Time", info->now.wall_us);
+	write_date(info->out, "Start Time", clock_wall_of(info->page->server->started_us));
+	write_date(info->out, "Current Time", clock_wall_us());
 }
 
 static void write_connections(struct info *info)
@@ -171,7 +172,7 @@ static void write_medians(struct info *info)
 
 static double usage_of(const struct statistics_span *span)
 {
-	return 100 * ratio(span->change.cpu_s, (double)span->change.wall_us / 1e6);
+	return 100 * ratio(span->change.cpu_s, (double)span->change.at_us / 1e6);
 }
 
 static void write_resources(struct info *info)
@@ -231,7 +232,7 @@ bool manager_write_info(struct manager_page *page)
 	statistics_minutes(statistics, 60, page->tally, &info.sixty);
 	index_stats(page->server->index, &info.memory);
 	sum_disks(page->server, &info.disk);
-	info.uptime_s = (double)(info.now.wall_us - page->server->started_us) / 1e6;
+	info.uptime_s = (double)(info.now.at_us - page->server->started_us) / 1e6;
 	write_head(&info);
 	write_connections(&info);
 	write_cache(&info);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is known of each cache_peer. */
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/http/date.h"
 #include "lib/net/addr.h"
 #include "proxy/fetch/peer_table.h"
@@ -63,7 +64,7 @@ static unsigned load(const atomic_uint *value)
 /* Ours, beside Squid's Status. */
 static void write_state(struct buf *out, const struct peer *peer, struct peer_state *state)
 {
-	int64_t since_s = atomic_load_explicit(&state->since_s, memory_order_relaxed);
+	int64_t since_us = atomic_load_explicit(&state->since_us, memory_order_relaxed);
 	unsigned weight = load(&state->weight);
 	char why[PEER_REASON_BYTES], date[DATE_SIZE];
 
@@ -74,9 +75,9 @@ static void write_state(struct buf *out, const struct peer *peer, struct peer_st
 		   atomic_load_explicit(&state->nwaiting, memory_order_relaxed));
 	if (atomic_load_explicit(&state->is_drained, memory_order_relaxed))
 		buf_add_str(out, STR("Drained    : no new requests\n"));
-	if (since_s == 0)
+	if (since_us == 0)
 		return;
-	date_format(since_s, date);
+	date_format(clock_wall_of(since_us) / 1000000, date);
 	buf_printf(out, "Since      : %s: %s\n", date, peer_state_reason(state, why));
 }
 

@@ -36,19 +36,20 @@ static void write_request(void *owner, const struct session_view *view,
 	const struct requests *requests = owner;
 	struct buf *out = requests->out;
 	struct transaction_view t;
-	int64_t age_us;
+	int64_t age_us, start_us;
 
 	if (!transaction_view(exchange, &t))
 		return;
-	age_us = loop_wall_us(requests->worker->loop) - t.start_us;
+	age_us = loop_mono_us(requests->worker->loop) - t.began_us;
+	start_us = loop_wall_us(requests->worker->loop) - age_us;
 	write_connection(requests, view, exchange);
 	buf_printf(out, "uri %.*s\n", STR_ARG(str_first(t.url, URL_SHOWN_BYTES)));
 	buf_printf(out, "logType %s\n", t.tag);
 	buf_printf(out, "out.offset %" PRIu64 ", out.size %" PRIu64 "\n",
 		   exchange->reply.reader.offset, exchange->reply.sent_bytes);
 	buf_printf(out, "req_sz %" PRIu64 "\n", exchange->request_bytes);
-	buf_printf(out, "start %" PRId64 ".%06d (%.6f seconds ago)\n", t.start_us / 1000000,
-		   (int)(t.start_us % 1000000), (double)age_us / 1e6);
+	buf_printf(out, "start %" PRId64 ".%06d (%.6f seconds ago)\n", start_us / 1000000,
+		   (int)(start_us % 1000000), (double)age_us / 1e6);
 	buf_printf(out, "username %.*s\n", t.user.len > 0 ? (int)t.user.len : 1,
 		   t.user.len > 0 ? t.user.at : "-");
 	buf_add_str(out, STR("delay_pool 0\n\n"));

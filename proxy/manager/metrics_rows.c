@@ -128,7 +128,7 @@ static void add_process(struct metrics *metrics, const struct server *server)
 	unsigned largest;
 
 	getrusage(RUSAGE_SELF, &usage);
-	values->started_s = (double)server->started_us / 1e6;
+	values->started_s = (double)clock_wall_of(server->started_us) / 1e6;
 	values->cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
 	values->major_faults = (uint64_t)usage.ru_majflt;
 	values->resident_bytes = resident_bytes();

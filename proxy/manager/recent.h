@@ -20,7 +20,7 @@ enum {
 
 /* A line of some table; which fields mean something is the table's. */
 struct recent_line {
-	int64_t wall_us;
+	int64_t at_us; /* monotonic */
 	uint64_t number; /* a status; how often; how long */
 	char what[RECENT_TEXT_BYTES];
 	char client[RECENT_TEXT_BYTES];

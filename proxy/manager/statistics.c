@@ -41,7 +41,7 @@ void statistics_read(const struct statistics *statistics, const struct tally *ta
 	const struct server *server = statistics->server;
 	struct rusage usage;
 
-	*out = (struct reading_of_counts){.wall_us = clock_wall_us(),
+	*out = (struct reading_of_counts){.at_us = clock_mono_us(),
 					  .counters = tally->counters,
 					  .loops = tally->loops};
 	for (unsigned i = 0; i < server->ndisks; i++) {
@@ -86,8 +86,8 @@ static void add_point(struct statistics *statistics, const struct reading_of_cou
 
 	histogram_subtract(&change, &statistics->last.times.of[SERVICE_ALL]);
 	statistics->points[statistics->npoints++ % STATISTICS_POINTS] = (struct statistics_point){
-		.wall_us = now->wall_us,
-		.length_us = now->wall_us - statistics->last.counts.wall_us,
+		.at_us = now->at_us,
+		.length_us = now->at_us - statistics->last.counts.at_us,
 		.requests = counters->client_requests - before->client_requests,
 		.hits = counters->client_hits - before->client_hits,
 		.errors = counters->statuses[5] - before->statuses[5],
@@ -122,7 +122,7 @@ static void step_passed(struct timer *timer)
 struct statistics *statistics_create(struct server *server, struct loop *loop)
 {
 	struct statistics *statistics = mem_zalloc(sizeof(*statistics));
-	struct reading_of_counts nothing = {.wall_us = clock_wall_us()};
+	struct reading_of_counts nothing = {.at_us = clock_mono_us()};
 
 	statistics->server = server;
 	statistics->loop = loop;
@@ -162,7 +162,7 @@ static void subtract(struct reading_of_counts *from, const struct reading_of_cou
 
 	for (size_t i = 0; i < sizeof(from->counters) / sizeof(*values); i++)
 		values[i] = since(values[i], less[i]);
-	from->wall_us -= earlier->wall_us;
+	from->at_us -= earlier->at_us;
 	from->loops.turns = since(from->loops.turns, earlier->loops.turns);
 	from->loops.events = since(from->loops.events, earlier->loops.events);
 	from->disk_stores = since(from->disk_stores, earlier->disk_stores);
@@ -174,23 +174,23 @@ static void subtract(struct reading_of_counts *from, const struct reading_of_cou
 static void fill(const struct statistics *statistics, const struct tally *tally,
 		 const struct reading_of_counts *from, struct statistics_span *out)
 {
-	*out = (struct statistics_span){.from_us = from->wall_us};
+	*out = (struct statistics_span){.to_us = clock_wall_us()};
 	statistics_read(statistics, tally, &out->change);
-	out->to_us = out->change.wall_us;
 	subtract(&out->change, from);
+	out->from_us = out->to_us - out->change.at_us;
 }
 
 void statistics_minutes(const struct statistics *statistics, unsigned minutes,
 			const struct tally *tally, struct statistics_span *out)
 {
-	int64_t before_us = clock_wall_us() - minutes * MINUTE_US;
+	int64_t before_us = clock_mono_us() - minutes * MINUTE_US;
 	uint64_t i = statistics->nminutes - 1;
 	uint64_t oldest = since(statistics->nminutes, STATISTICS_MINUTES + 1);
 	const struct minute *from;
 
 	for (;; i--) {
 		from = &statistics->minutes[i % (STATISTICS_MINUTES + 1)];
-		if (from->counts.wall_us <= before_us || i == oldest)
+		if (from->counts.at_us <= before_us || i == oldest)
 			break;
 	}
 	fill(statistics, tally, &from->counts, out);
@@ -202,12 +202,12 @@ void statistics_minutes(const struct statistics *statistics, unsigned minutes,
 void statistics_hours(const struct statistics *statistics, unsigned hours,
 		      const struct tally *tally, struct statistics_span *out)
 {
-	int64_t before_us = clock_wall_us() - hours * MINUTES_AN_HOUR * MINUTE_US;
+	int64_t before_us = clock_mono_us() - hours * MINUTES_AN_HOUR * MINUTE_US;
 	uint64_t i = statistics->nhours - 1;
 	uint64_t oldest = since(statistics->nhours, STATISTICS_HOURS + 1);
 
 	while (i > oldest &&
-	       statistics->hours[i % (STATISTICS_HOURS + 1)].wall_us > before_us)
+	       statistics->hours[i % (STATISTICS_HOURS + 1)].at_us > before_us)
 		i--;
 	fill(statistics, tally, &statistics->hours[i % (STATISTICS_HOURS + 1)], out);
 }

@@ -18,7 +18,7 @@ enum {
 };
 
 struct reading_of_counts {
-	int64_t wall_us;
+	int64_t at_us; /* monotonic */
 	struct counters counters;
 	struct loop_counts loops;
 	uint64_t disk_stores, disk_hits; /* of all cache_dirs */
@@ -28,14 +28,14 @@ struct reading_of_counts {
 
 /* Between two readings. */
 struct statistics_span {
-	int64_t from_us, to_us;
-	struct reading_of_counts change; /* its wall_us is the length */
+	int64_t from_us, to_us; /* wall clock, as it is set at the end */
+	struct reading_of_counts change; /* its at_us is the length */
 	struct service_times times;
 };
 
 /* What a plot shows of STATISTICS_STEP_S seconds. */
 struct statistics_point {
-	int64_t wall_us; /* their end */
+	int64_t at_us; /* their end; monotonic */
 	int64_t length_us;
 	uint64_t requests, hits, errors, bytes_out;
 	double p50_us, p99_us;

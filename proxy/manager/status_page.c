@@ -39,7 +39,7 @@ static struct status *begin(struct manager_page *page)
 	status->census = census_create(buf_str(page->gathered));
 	status->npoints = statistics_points(serve_statistics(page->serve), status->points,
 					    STATISTICS_POINTS);
-	status->now_us = clock_wall_us();
+	status->now_us = clock_mono_us();
 	return status;
 }
 
@@ -192,7 +192,7 @@ static void write_part(struct manager_page *page, struct status *status, enum pa
 		status_write_objects(out, status);
 		break;
 	case PART_CERTIFICATES:
-		status_write_certificates(out, status, page);
+		status_write_certificates(out, page);
 		break;
 	case PART_ACTIONS:
 		status_write_actions(out, page);

@@ -46,8 +46,7 @@ void status_write_helpers(struct buf *out, const struct status *status);
 void status_write_cache(struct buf *out, const struct manager_page *page);
 void status_write_objects(struct buf *out, const struct status *status);
 void status_write_errors(struct buf *out, const struct status *status);
-void status_write_certificates(struct buf *out, const struct status *status,
-			       const struct manager_page *page);
+void status_write_certificates(struct buf *out, const struct manager_page *page);
 
 /* ---- status_actions.c: nothing for who may do nothing */
 void status_write_actions(struct buf *out, const struct manager_page *page);

@@ -88,7 +88,7 @@ struct frame {
 
 static double x_of(const struct frame *frame, const struct statistics_point *point)
 {
-	return WIDTH * ((double)point->wall_us / 1e6 - frame->from_s) / frame->span_s;
+	return WIDTH * ((double)point->at_us / 1e6 - frame->from_s) / frame->span_s;
 }
 
 static double y_of(const struct frame *frame, double value)
@@ -141,7 +141,7 @@ static void write_legend(struct buf *out, const struct plot *plot, const struct 
 static void write_plot(struct buf *out, const struct plot *plot, const struct status *status)
 {
 	double now_s = (double)status->now_us / 1e6;
-	double first_s = status->npoints > 0 ? (double)status->points[0].wall_us / 1e6 : now_s;
+	double first_s = status->npoints > 0 ? (double)status->points[0].at_us / 1e6 : now_s;
 	struct frame frame = {.top = top_of(plot, status),
 			      .span_s = larger(now_s - first_s, LEAST_SPAN_S)};
 

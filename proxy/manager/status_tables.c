@@ -6,6 +6,7 @@
 #include "cache/index.h"
 #include "cache/object.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/health.h"
 #include "lib/base/heap.h"
 #include "lib/http/date.h"
@@ -82,10 +83,10 @@ static void write_mark(struct html_table *table, bool is_good, const char *text)
 	buf_printf(table->out, "<span class=\"mark %s\">%s</span>", is_good ? "good" : "bad", text);
 }
 
-static void write_age(struct html_table *table, const struct status *status, int64_t wall_us)
+static void write_age(struct html_table *table, const struct status *status, int64_t at_us)
 {
 	html_cell(table);
-	html_age_s(table->out, (status->now_us - wall_us) / SECOND_US);
+	html_age_s(table->out, (status->now_us - at_us) / SECOND_US);
 	buf_add_str(table->out, STR(" ago"));
 }
 
@@ -126,7 +127,7 @@ static int by_time(const void *a, const void *b)
 {
 	const struct recent_line *one = a, *other = b;
 
-	return (one->wall_us < other->wall_us) - (one->wall_us > other->wall_us);
+	return (one->at_us < other->at_us) - (one->at_us > other->at_us);
 }
 
 static void sort(const struct census_lines *lines, int (*compare)(const void *a, const void *b))
@@ -408,7 +409,7 @@ void status_write_errors(struct buf *out, const struct status *status)
 		write_count(&table, lines->at[i].number);
 		write_text(&table, str_of(lines->at[i].what), NAME_BYTES);
 		write_text(&table, str_of(lines->at[i].client), NAME_BYTES);
-		write_age(&table, status, lines->at[i].wall_us);
+		write_age(&table, status, lines->at[i].at_us);
 	}
 	if (lines->n > 0)
 		html_table_end(&table);
@@ -417,11 +418,10 @@ void status_write_errors(struct buf *out, const struct status *status)
 
 /* ---- certificates */
 
-static void write_certificate(struct html_table *table, const struct status *status,
-			      const struct port *port, const char *path,
+static void write_certificate(struct html_table *table, const struct port *port, const char *path,
 			      const struct tls_certificate *certificate)
 {
-	int64_t left_s = tls_certificate_expires_s(certificate) - status->now_us / SECOND_US;
+	int64_t left_s = tls_certificate_expires_s(certificate) - clock_wall_s();
 
 	write_text(table, tls_certificate_count_names(certificate) > 0
 				  ? tls_certificate_name(certificate, 0)
@@ -438,8 +438,7 @@ static void write_certificate(struct html_table *table, const struct status *sta
 	html_age_s(table->out, left_s);
 }
 
-void status_write_certificates(struct buf *out, const struct status *status,
-			       const struct manager_page *page)
+void status_write_certificates(struct buf *out, const struct manager_page *page)
 {
 	const struct snapshot *snapshot = page->server->current;
 	const struct tls_certificate *certificate;
@@ -459,7 +458,7 @@ void status_write_certificates(struct buf *out, const struct status *status,
 				html_table(&table, out, "Certificates that ports show",
 					   "Name|Port|File|Good for");
 			}
-			write_certificate(&table, status, port, path, certificate);
+			write_certificate(&table, port, path, certificate);
 		}
 	}
 	if (n == 0)

@@ -180,7 +180,7 @@ struct purger *purger_start(struct server *server, struct loop *loop, struct pur
 	purger->done = done;
 	purger->owner = owner;
 	purger->task.run = run;
-	purger->started_us = clock_wall_us();
+	purger->started_us = clock_mono_us();
 	purger->since = purge_list_now(server->purges);
 	if (!purge->is_dry)
 		purge_list_add(server->purges, purge);
@@ -192,7 +192,7 @@ void purger_look(const struct purger *purger, struct purger_count *out)
 {
 	*out = (struct purger_count){
 		.memory = purger->nmemory,
-		.took_ms = (clock_wall_us() - purger->started_us) / 1000,
+		.took_ms = (clock_mono_us() - purger->started_us) / 1000,
 		.is_cut = purger->is_cut,
 	};
 	for (unsigned i = 0; i < purger->server->ndisks; i++) {

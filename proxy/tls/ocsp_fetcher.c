@@ -59,12 +59,14 @@ struct ocsp_fetcher {
 
 int64_t ocsp_fetcher_fresh_s(int64_t from_s, int64_t until_s, int64_t now_s)
 {
-	int64_t wait_s = from_s + (until_s - from_s) / 2 - now_s;
+	int64_t half_s = (until_s - from_s) / 2, wait_s = from_s + half_s - now_s;
 
 	if (wait_s < MIN_FRESH_S)
 		wait_s = MIN_FRESH_S;
 	if (wait_s > (until_s - now_s) / 2)
 		wait_s = (until_s - now_s) / 2;
+	if (wait_s > half_s) /* the clock is not set */
+		wait_s = half_s;
 	return wait_s > 1 ? wait_s : 1;
 }
 

@@ -352,7 +352,7 @@ bool transaction_view(const struct exchange *exchange, struct transaction_view *
 	*out = (struct transaction_view){.url = t->error_url ? str_of(t->error_url) : t->url,
 					 .user = t->user,
 					 .tag = log_tag_name(t->tag),
-					 .start_us = t->start_us};
+					 .began_us = t->began_us};
 	return t->is_begun;
 }
 
@@ -378,6 +378,7 @@ static void begin(struct transaction *t)
 	t->is_begun = true;
 	snapshot_ref(t->snapshot);
 	t->start_us = loop_wall_us(t->worker->loop);
+	t->began_us = loop_mono_us(t->worker->loop);
 	access_init_facts(t);
 	if (tracer_is_on(&t->worker->server->tracer))
 		transaction_trace_begin(t);

@@ -59,7 +59,7 @@ void transaction_end_without_request(struct transaction *transaction, size_t nby
 struct transaction_view {
 	struct str url, user;
 	const char *tag; /* TCP_MISS */
-	int64_t start_us; /* wall clock */
+	int64_t began_us; /* monotonic */
 };
 /* false: not begun. The view is valid until the transaction goes on. */
 bool transaction_view(const struct exchange *exchange, struct transaction_view *out);

@@ -82,7 +82,7 @@ struct transaction {
 	bool was_guarded; /* what rate_limit and ban say is known */
 	bool was_disk_asked;
 	int64_t retry_after_s; /* for Retry-After of a page made here; 0: none */
-	int64_t start_us;
+	int64_t start_us, began_us; /* by the wall clock; monotonic */
 
 	struct str url; /* effective; NUL-terminated, in the arena */
 	struct port_url parts;

@@ -113,14 +113,15 @@ static struct str sent_head(struct transaction *t)
 }
 
 /* %<pt ends with the answer's head, %<tt with its body; or both with what happened instead. */
-static void fill_server_times(const struct fetch_report *report, struct log_facts *facts)
+static void fill_server_times(const struct fetch_report *report, int64_t now_us,
+			      struct log_facts *facts)
 {
-	int64_t ended_us = report->ended_us > 0 ? report->ended_us : facts->end_us;
-	int64_t answered_us = report->answered_us > 0 ? report->answered_us : ended_us;
+	int64_t end_us = report->end_us > 0 ? report->end_us : now_us;
+	int64_t head_us = report->head_us > 0 ? report->head_us : end_us;
 
 	facts->has_peer_ms = facts->has_server_ms = true;
-	facts->peer_ms = (answered_us - report->started_us) / 1000;
-	facts->server_ms = (ended_us - report->started_us) / 1000;
+	facts->peer_ms = (head_us - report->began_us) / 1000;
+	facts->server_ms = (end_us - report->began_us) / 1000;
 }
 
 static void fill_server(const struct transaction *t, struct log_facts *facts)
@@ -135,7 +136,7 @@ static void fill_server(const struct transaction *t, struct log_facts *facts)
 	if (report->peer)
 		facts->server_name = report->peer->name;
 	facts->server_status = report->status;
-	fill_server_times(report, facts);
+	fill_server_times(report, loop_mono_us(t->worker->loop), facts);
 	facts->has_server_body = report->status != 0;
 	if (report->status != 0 && report->status != 304)
 		facts->server_body_bytes = (uint64_t)facts->object_bytes;
@@ -210,9 +211,11 @@ static void fill_facts(struct transaction *t, struct log_facts *facts)
 	struct exchange *exchange = &t->exchange;
 	const struct reply *reply = &exchange->reply;
 
-	facts->start_us = t->start_us;
+	int64_t took_us = loop_mono_us(t->worker->loop) - t->began_us;
+
 	facts->end_us = loop_wall_us(t->worker->loop);
-	facts->response_ms = (facts->end_us - facts->start_us) / 1000;
+	facts->start_us = facts->end_us - took_us;
+	facts->response_ms = took_us / 1000;
 	facts->client = t->is_indirect && transaction_config(t)->log_uses_indirect_client
 				? &t->indirect
 				: &exchange->client;
@@ -360,7 +363,7 @@ static void count_site(struct transaction *t, uint64_t took_us, unsigned bin, bo
 /* For the status page. */
 static void note_error(struct transaction *t)
 {
-	struct recent_line line = {.wall_us = loop_wall_us(t->worker->loop),
+	struct recent_line line = {.at_us = loop_mono_us(t->worker->loop),
 				   .number = (uint64_t)t->exchange.reply.status};
 	struct str name = error_code(t);
 
@@ -403,8 +406,7 @@ static void count_hit(struct transaction *t, struct counters *counters, uint64_t
 static void count(struct transaction *t, bool is_complete)
 {
 	struct counters *counters = &t->worker->counters;
-	int64_t elapsed_us = loop_wall_us(t->worker->loop) - t->start_us;
-	uint64_t took_us = elapsed_us > 0 ? (uint64_t)elapsed_us : 0;
+	uint64_t took_us = (uint64_t)(loop_mono_us(t->worker->loop) - t->began_us);
 	unsigned bin = histogram_bin(took_us);
 
 	counters->client_bytes_in += t->exchange.request_bytes;

@@ -152,6 +152,17 @@ int clock_gettime(clockid_t clock, struct timespec *out)
 	return status;
 }
 
+/* GnuTLS asks this one. */
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
 int open64(const char *path, int flags, ...)
 {
 	__typeof__(&open64) next = NEXT(open64);

@@ -19,7 +19,8 @@ static void asks_again_when_half_of_an_answers_time_has_gone(void **state)
 		{"past its half", 1000, 8000, 7000, 60},
 		{"nearly over", 1000, 8000, 7998, 1},
 		{"a short one", 1000, 1020, 1000, 10},
-		{"of the future, by a clock that is ahead", 1200, 8200, 1000, 3600},
+		{"of the future, by a clock that is ahead", 1200, 8200, 1000, 3500},
+		{"by a clock that was not set yet", 1700000000, 1700604800, 60, 302400},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {

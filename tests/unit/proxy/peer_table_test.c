@@ -91,10 +91,10 @@ static void reasons_and_times_of_changes_are_kept(void **state)
 	char why[PEER_REASON_BYTES];
 
 	(void)state;
-	assert_int_equal(rig.peer->since_s, 0);
+	assert_int_equal(rig.peer->since_us, 0);
 	fail_times(&rig, LIMIT);
 	assert_string_equal(peer_state_reason(rig.peer, why), "3 connects in a row failed: refused");
-	assert_true(rig.peer->since_s > 1600000000);
+	assert_true(rig.peer->since_us > 0);
 	peer_state_checked(rig.peer, "no answer in time", NOW_MS);
 	assert_string_equal(peer_state_reason(rig.peer, why), "3 connects in a row failed: refused");
 	peer_state_succeeded(rig.peer, NOW_MS);
