@@ -29,6 +29,7 @@ enum {
 struct site {
 	struct str host;
 	uint16_t port; /* 0: the scheme's */
+	bool is_https;
 };
 
 /* What stands behind the colon; an empty port is none. */
@@ -120,11 +121,11 @@ static struct http_span span(const struct buf *out, const char *from, size_t len
 }
 
 /* Writes the URL. False, and nothing written: the host is not usable, or there is no room. */
-static bool write_url(bool is_https, const struct site *site, struct str path,
-		      const struct port_url_rules *rules, struct buf *out, struct port_url *url)
+static bool write_url(const struct site *site, struct str path, const struct port_url_rules *rules,
+		      struct buf *out, struct port_url *url)
 {
-	const struct str scheme = is_https ? STR("https://") : STR("http://");
-	const uint16_t usual = is_https ? 443 : 80;
+	const struct str scheme = site->is_https ? STR("https://") : STR("http://");
+	const uint16_t usual = site->is_https ? 443 : 80;
 	bool is_v6 = site->host.len > 0 && site->host.at[0] == '[';
 	bool needs_slash = path.len == 0 || path.at[0] != '/';
 	char *start, *at, *host;
@@ -150,7 +151,7 @@ static bool write_url(bool is_https, const struct site *site, struct str path,
 	url->authority = span(out, host, (size_t)(at - host));
 	url->host = span(out, host + is_v6, host_len - 2 * (size_t)is_v6);
 	url->port = site->port ? site->port : usual;
-	url->is_https = is_https;
+	url->is_https = site->is_https;
 	url->path = span(out, at, path.len + needs_slash);
 	if (needs_slash)
 		*at++ = '/';
@@ -193,12 +194,12 @@ static enum port_url_verdict write_absolute(const struct absolute *absolute,
 {
 	struct site site;
 
-	if (!cut_authority(absolute->authority, &site) ||
-	    !write_url(absolute->is_https, &site, absolute->path, rules, out, url)) {
-		buf_clear(out);
-		return PORT_URL_NO_SITE;
-	}
-	return PORT_URL_OK;
+	site.is_https = absolute->is_https;
+	if (cut_authority(absolute->authority, &site) &&
+	    write_url(&site, absolute->path, rules, out, url))
+		return PORT_URL_OK;
+	buf_clear(out);
+	return PORT_URL_NO_SITE;
 }
 
 /* vport: the port that every rebuilt URL gets; 0: none. */
@@ -210,11 +211,13 @@ static uint16_t forced_port(const struct port *port, const struct addr *local)
 }
 
 /* The site that the port itself names: defaultsite, or with vport the local address. */
-static bool write_own_site(const struct port *port, uint16_t vport, const struct addr *local,
-			   struct str path, const struct port_url_rules *rules, struct buf *out,
+static bool write_own_site(const struct port_request *request, struct str path, struct buf *out,
 			   struct port_url *url)
 {
-	struct site site = {port->site_host, vport ? vport : port->site_port};
+	const struct port *port = request->port;
+	const struct addr *local = request->local;
+	uint16_t vport = forced_port(port, local);
+	struct site site = {port->site_host, vport ? vport : port->site_port, port->is_https_url};
 	char ip[ADDR_TEXT_BYTES], text[ADDR_TEXT_BYTES + 2];
 
 	if (!site.host.at) {
@@ -225,49 +228,50 @@ static bool write_own_site(const struct port *port, uint16_t vport, const struct
 		site.host.len = (size_t)snprintf(text, sizeof(text),
 						 strchr(ip, ':') ? "[%s]" : "%s", ip);
 	}
-	return write_url(port->is_https_url, &site, path, rules, out, url);
+	return write_url(&site, path, request->rules, out, url);
 }
 
-static enum port_url_verdict rebuild(const struct port *port, struct str path, struct str host,
-				     const struct addr *local, const struct port_url_rules *rules,
-				     struct buf *out, struct port_url *url)
+/* By the port's mode, for a path. host: what names the site with vhost; empty: nothing does. */
+static enum port_url_verdict rebuild(const struct port_request *request, struct str path,
+				     struct str host, struct buf *out, struct port_url *url)
 {
-	uint16_t vport = forced_port(port, local);
-	struct site site;
+	const struct port *port = request->port;
+	uint16_t vport = forced_port(port, request->local);
+	struct site site = {.is_https = port->is_https_url};
 
 	if (port->has_vhost && host.len > 0) {
 		if (!cut_authority(host, &site))
 			return PORT_URL_NO_SITE;
 		if (vport != 0)
 			site.port = vport;
-		if (write_url(port->is_https_url, &site, path, rules, out, url))
+		if (write_url(&site, path, request->rules, out, url))
 			return PORT_URL_OK;
 	}
-	if (write_own_site(port, vport, local, path, rules, out, url))
+	if (write_own_site(request, path, out, url))
 		return PORT_URL_OK;
 	buf_clear(out);
 	return PORT_URL_NO_SITE;
 }
 
-enum port_url_verdict port_request_url(const struct port *port, struct str target, struct str host,
-				       const struct addr *local,
-				       const struct port_url_rules *rules, struct buf *out,
+enum port_url_verdict port_request_url(const struct port_request *request, struct buf *out,
 				       struct port_url *url)
 {
+	const struct port *port = request->port;
+	struct str target = request->target;
 	struct absolute absolute;
 	bool is_known;
 
 	buf_clear(out);
 	if (target.len > 0 && target.at[0] == '/')
-		return port->is_accel ? rebuild(port, target, host, local, rules, out, url)
+		return port->is_accel ? rebuild(request, target, request->host, out, url)
 				      : PORT_URL_NO_SITE;
 	if (!cut_absolute(target, &absolute, &is_known))
 		return PORT_URL_NO_SITE;
 	if (!is_known)
 		return PORT_URL_BAD_SCHEME;
 	if (port->is_accel && !port->has_vhost)
-		return rebuild(port, absolute.path, STR_NONE, local, rules, out, url);
-	return write_absolute(&absolute, rules, out, url);
+		return rebuild(request, absolute.path, STR_NONE, out, url);
+	return write_absolute(&absolute, request->rules, out, url);
 }
 
 enum port_url_verdict port_url_absolute(struct str text, const struct port_url_rules *rules,

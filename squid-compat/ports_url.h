@@ -34,12 +34,17 @@ struct port_url {
 	bool is_https;
 };
 
-/* target: the request-target (origin-form, absolute-form; anything else has no site). host: the
- * value of Host, STR_NONE or empty when there is none. local: where the client connected to (asked
- * for with vport only). The URL replaces what is in out; *url is filled on PORT_URL_OK only. */
-enum port_url_verdict port_request_url(const struct port *port, struct str target, struct str host,
-				       const struct addr *local,
-				       const struct port_url_rules *rules, struct buf *out,
+/* What decides what URL a request is for. */
+struct port_request {
+	const struct port *port;
+	struct str target; /* the request-target: origin-form, absolute-form; others have no site */
+	struct str host;   /* the value of Host; STR_NONE or empty when there is none */
+	const struct addr *local; /* where the client connected to; asked for with vport only */
+	const struct port_url_rules *rules;
+};
+
+/* The URL replaces what is in out; *url is filled on PORT_URL_OK only. */
+enum port_url_verdict port_request_url(const struct port_request *request, struct buf *out,
 				       struct port_url *url);
 
 /* Reads an absolute URL ("http://host[:port]/path", from a rewriter, say) by the same rules: what

@@ -72,12 +72,16 @@ static struct str target_of(struct transaction *t)
 
 static bool make_url(struct transaction *t, struct str target, enum port_url_verdict *verdict)
 {
-	const struct http_head *head = &transaction_request(t)->head;
+	const struct port_request request = {
+		.port = t->exchange.port,
+		.target = target,
+		.host = http_value(&transaction_request(t)->head, FIELD_HOST),
+		.local = &t->exchange.local,
+		.rules = transaction_config(t)->url_rules,
+	};
 	struct buf *text = &t->worker->url_scratch;
 
-	*verdict = port_request_url(t->exchange.port, target, http_value(head, FIELD_HOST),
-	                            &t->exchange.local, transaction_config(t)->url_rules, text,
-	                            &t->parts);
+	*verdict = port_request_url(&request, text, &t->parts);
 	if (*verdict == PORT_URL_OK)
 		t->url = t->client_url = arena_str(&t->arena, buf_str(text));
 	t->client_parts = t->parts;

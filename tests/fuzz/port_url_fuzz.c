@@ -53,12 +53,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 	check(addr_parse(STR("2001:db8::1"), 8000, &local));
 	buf_init(&out, MAX_URL);
-	for (size_t i = 0; i < COUNT(ports); i++)
-		if (port_request_url(&ports[i], target, host, &local, rules[i % COUNT(rules)], &out,
-				     &url) == PORT_URL_OK)
+	for (size_t i = 0; i < COUNT(ports); i++) {
+		struct port_request request = {&ports[i], target, host, &local,
+					       rules[i % COUNT(rules)]};
+
+		if (port_request_url(&request, &out, &url) == PORT_URL_OK)
 			check_url(&out, &url);
 		else
 			check(out.len == 0);
+	}
 	buf_fini(&out);
 	return 0;
 }

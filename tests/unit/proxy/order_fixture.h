@@ -42,10 +42,14 @@ static inline void order_fixture_request(struct order_fixture *fixture, const ch
 	                     &limits, &exchange->request) != H1_DONE)
 		fail_msg("not a request (%s): %s", h1_error_info(parser.error)->text, text);
 	assert_int_equal(
-		port_request_url(exchange->port,
-	                         http_span(&exchange->request.head, exchange->request.target),
-	                         http_value(&exchange->request.head, FIELD_HOST), &exchange->local, NULL,
-	                         &url, &fixture->parts),
+		port_request_url(
+			&(struct port_request){
+				.port = exchange->port,
+				.target = http_span(&exchange->request.head, exchange->request.target),
+				.host = http_value(&exchange->request.head, FIELD_HOST),
+				.local = &exchange->local,
+			},
+			&url, &fixture->parts),
 		PORT_URL_OK);
 	fixture->facts = (struct acl_facts){
 		.arena = &fixture->arena,

@@ -20,6 +20,7 @@ struct rig {
 static const char *rebuild(struct rig *rig, const char *port_line, const char *target,
 			   const char *host, const char *local)
 {
+	struct port_request request;
 	struct ports ports;
 	struct addr addr;
 
@@ -28,8 +29,8 @@ static const char *rebuild(struct rig *rig, const char *port_line, const char *t
 	if (!ports.first)
 		fail_msg("%s: %s", port_line, config_lines_first(&rig->lines));
 	assert_true(addr_parse(str_of(local), 8000, &addr));
-	switch (port_request_url(ports.first, str_of(target), str_of(host), &addr, rig->rules,
-				 &rig->out, &rig->url)) {
+	request = (struct port_request){ports.first, str_of(target), str_of(host), &addr, rig->rules};
+	switch (port_request_url(&request, &rig->out, &rig->url)) {
 	case PORT_URL_OK:
 		buf_add_char(&rig->out, '\0');
 		return rig->out.at;
