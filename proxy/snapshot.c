@@ -104,27 +104,20 @@ static void pool_gone(void *arg)
 	worker_session_ended(server->workers[0]);
 }
 
-static struct helper_pool *start_pool(struct snapshot *snapshot, const char *kind,
+/* config: what these helpers have of their own; the rest is the same for all. */
+static struct helper_pool *start_pool(struct snapshot *snapshot, struct helper_pool_config config,
 				      const struct helper_command *command,
-				      const struct helper_children *children, bool is_bypass_on,
-				      int64_t timeout_ms, unsigned resends)
+				      const struct helper_children *children)
 {
-	const struct helper_pool_config config = {
-		.kind = kind,
-		.argv = command->argv,
-		.max = children->max,
-		.startup = children->startup,
-		.idle = children->idle,
-		.concurrency = children->concurrency,
-		.queue_size = helper_queue_size(children, is_bypass_on),
-		.bypass_when_full = is_bypass_on,
-		.timeout_ms = timeout_ms,
-		.timeout_resends = resends,
-		.gone = pool_gone,
-		.gone_arg = snapshot->server,
-		.reservation_ms = (int64_t)children->reservation_timeout_s * 1000,
-	};
-
+	config.argv = command->argv;
+	config.max = children->max;
+	config.startup = children->startup;
+	config.idle = children->idle;
+	config.concurrency = children->concurrency;
+	config.queue_size = helper_queue_size(children, config.bypass_when_full);
+	config.reservation_ms = (int64_t)children->reservation_timeout_s * 1000;
+	config.gone = pool_gone;
+	config.gone_arg = snapshot->server;
 	atomic_fetch_add_explicit(&snapshot->server->npools, 1, memory_order_relaxed);
 	return helper_pool_create(snapshot->server->workers[0]->loop, &config);
 }
@@ -159,14 +152,18 @@ enum { TIMEOUT_RESENDS = 2, HELPER_TIMEOUT_MS = 60000 };
 static void start_rewriter(struct snapshot *snapshot)
 {
 	const struct rewrite_config *config = snapshot->config->url_rewrite;
+	struct helper_pool_config own = {
+		.kind = "redirector",
+		.bypass_when_full = config->is_bypass_on,
+		.timeout_ms = config->on_timeout == REWRITE_TIMEOUT_NONE ? HELPER_TIMEOUT_MS
+									 : config->timeout_ms,
+		.timeout_resends = config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0,
+	};
 
 	make_rewrite_policy(snapshot);
-	if (config->command.argc == 0)
-		return;
-	snapshot->url_rewrite = start_pool(
-		snapshot, "redirector", &config->command, &config->children, config->is_bypass_on,
-		config->on_timeout == REWRITE_TIMEOUT_NONE ? HELPER_TIMEOUT_MS : config->timeout_ms,
-		config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0);
+	if (config->command.argc > 0)
+		snapshot->url_rewrite =
+			start_pool(snapshot, own, &config->command, &config->children);
 }
 
 static void start_auth(struct snapshot *snapshot)
@@ -177,13 +174,13 @@ static void start_auth(struct snapshot *snapshot)
 	for (unsigned i = 0; i < AUTH_KINDS; i++) {
 		const struct auth_scheme *scheme = &config->auth->schemes[i];
 		struct helper_children children = scheme->children;
+		struct helper_pool_config own = {.kind = auth_kind_pool_name(scheme->kind),
+						 .timeout_ms = HELPER_TIMEOUT_MS};
 
 		if (i == AUTH_NTLM || i == AUTH_NEGOTIATE)
 			children.concurrency = 0; /* a child talks with one client */
 		if (auth_is_usable(scheme))
-			pools[i] = start_pool(snapshot, auth_kind_pool_name(scheme->kind),
-					      &scheme->command, &children, false,
-					      HELPER_TIMEOUT_MS, 0);
+			pools[i] = start_pool(snapshot, own, &scheme->command, &children);
 	}
 	authenticators_init(&snapshot->auth, config, snapshot->server, pools);
 }
@@ -191,11 +188,15 @@ static void start_auth(struct snapshot *snapshot)
 static void start_store_id(struct snapshot *snapshot)
 {
 	const struct rewrite_config *config = snapshot->config->store_id;
+	struct helper_pool_config own = {
+		.kind = "store_id",
+		.bypass_when_full = config->is_bypass_on,
+		.timeout_ms = HELPER_TIMEOUT_MS,
+	};
 
 	if (config->command.argc > 0)
 		snapshot->store_id =
-			start_pool(snapshot, "store_id", &config->command, &config->children,
-				   config->is_bypass_on, HELPER_TIMEOUT_MS, 0);
+			start_pool(snapshot, own, &config->command, &config->children);
 }
 
 static struct external_acl *start_external(struct snapshot *snapshot,
@@ -230,12 +231,16 @@ static void start_externals(struct snapshot *snapshot)
 	snapshot->externals = mem_array(types->n, sizeof(*snapshot->externals));
 	for (const struct external_acl_type *type = types->first; type; type = type->next, i++) {
 		struct helper_children children = type->children;
+		struct helper_pool_config own = {
+			.kind = "external_acl_type",
+			.bypass_when_full = true,
+			.timeout_ms = type->timeout_s * 1000,
+		};
 
 		children.queue_size = (int)helper_queue_size(&children, false);
 		snapshot->external_types[i] = type;
 		snapshot->external_pools[i] =
-			start_pool(snapshot, "external_acl_type", &type->command, &children, true,
-				   type->timeout_s * 1000, 0);
+			start_pool(snapshot, own, &type->command, &children);
 		snapshot->externals[i] =
 			start_external(snapshot, type, snapshot->external_pools[i]);
 	}

@@ -100,14 +100,14 @@ static void start(struct control_call *call, struct purge *purge, const char *wh
 {
 	struct waiting *waiting = mem_zalloc(sizeof(*waiting));
 	char *who = control_who(call);
+	struct purger_order order = {purge, who, what, done, waiting};
 
 	waiting->call = call;
 	waiting->loop = control_loop(call);
 	timer_init(&waiting->timer, on_timer);
 	timer_set(waiting->loop, &waiting->timer, loop_now_ms(waiting->loop) + PROGRESS_MS);
 	control_set_state(call, waiting, free_waiting);
-	waiting->purger = purger_start(control_server(call), waiting->loop, purge, who, what,
-				       done, waiting);
+	waiting->purger = purger_start(control_server(call), waiting->loop, &order);
 	mem_free(who);
 }
 

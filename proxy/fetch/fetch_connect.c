@@ -403,6 +403,7 @@ static bool may_connect(struct fetch *fetch)
 static int begin_connect(struct fetch *fetch, unsigned number, struct origin_conn **out)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	const struct peer *peer = candidate->peer;
 	struct origin_pool *pool = fetch->order.worker->origins;
 	const struct addr *addr = &fetch->query.addrs[number];
 	const struct stream_connect_options options = {
@@ -410,15 +411,19 @@ static int begin_connect(struct fetch *fetch, unsigned number, struct origin_con
 		.tos = fetch->tos,
 		.recv_bytes = (int)fetch_config(fetch)->tcp_recv_bufsize_bytes,
 	};
+	const struct origin_target target = {
+		.key = conn_key(fetch),
+		.state = candidate->state,
+		.unix_path = peer ? peer->unix_path.at : NULL,
+		.addr = addr,
+		.options = &options,
+		.wake = fetch_stream_woke,
+		.owner = fetch,
+	};
 
-	if (candidate->peer && candidate->peer->max_conn > 0)
-		origin_pool_make_room(pool, candidate->state, candidate->peer->max_conn);
-	if (candidate->peer && candidate->peer->unix_path.at)
-		return origin_connect_unix(pool, conn_key(fetch), candidate->state,
-		                           candidate->peer->unix_path.at, fetch_stream_woke,
-		                           fetch, out);
-	return origin_connect(pool, conn_key(fetch), candidate->state, addr, &options,
-	                      fetch_stream_woke, fetch, out);
+	if (peer && peer->max_conn > 0)
+		origin_pool_make_room(pool, candidate->state, peer->max_conn);
+	return origin_connect(pool, &target, out);
 }
 
 /* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes

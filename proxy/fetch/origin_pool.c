@@ -109,51 +109,49 @@ static void idle_too_long(struct timer *timer)
 	origin_close(CONTAINER(timer, struct origin_conn, idle_timer_));
 }
 
+static int open_unix(struct stream *stream, struct loop *loop, const struct origin_target *target)
+{
+	int fd = unix_socket_connect(target->unix_path);
+
+	if (fd < 0)
+		return fd;
+	stream_open_tcp(stream, loop, fd, target->wake, target->owner);
+	return 0;
+}
+
 /* Its stream is open. */
-static void count_in(struct origin_pool *pool, struct origin_conn *conn, uint64_t key,
-		     struct peer_state *state)
+static void count_in(struct origin_pool *pool, struct origin_conn *conn,
+		     const struct origin_target *target)
 {
 	list_init(&conn->node_);
 	timer_init(&conn->idle_timer_, idle_too_long);
 	conn->pool_ = pool;
-	conn->key = key;
-	conn->state = state;
+	conn->key = target->key;
+	conn->state = target->state;
 	conn->opened_ms = loop_now_ms(pool->worker->loop);
-	if (state)
-		atomic_fetch_add_explicit(&state->nconns, 1, memory_order_relaxed);
+	if (target->unix_path)
+		conn->addr.as.any.sa_family = AF_UNIX;
+	else
+		conn->addr = *target->addr;
+	if (conn->state)
+		atomic_fetch_add_explicit(&conn->state->nconns, 1, memory_order_relaxed);
 }
 
-int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
-		   const struct addr *addr, const struct stream_connect_options *options,
-		   void (*wake)(void *owner), void *owner, struct origin_conn **out)
+int origin_connect(struct origin_pool *pool, const struct origin_target *target,
+		   struct origin_conn **out)
 {
 	struct origin_conn *conn = mem_zalloc(sizeof(*conn));
-	int error = stream_connect_tcp(&conn->stream, pool->worker->loop, addr, options, wake,
-				       owner);
+	struct loop *loop = pool->worker->loop;
+	int error = target->unix_path
+	                    ? open_unix(&conn->stream, loop, target)
+	                    : stream_connect_tcp(&conn->stream, loop, target->addr, target->options,
+	                                         target->wake, target->owner);
 
 	if (error != 0) {
 		mem_free(conn);
 		return error;
 	}
-	count_in(pool, conn, key, state);
-	conn->addr = *addr;
-	*out = conn;
-	return 0;
-}
-
-int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,
-			const char *path, void (*wake)(void *owner), void *owner,
-			struct origin_conn **out)
-{
-	int fd = unix_socket_connect(path);
-	struct origin_conn *conn;
-
-	if (fd < 0)
-		return fd;
-	conn = mem_zalloc(sizeof(*conn));
-	stream_open_tcp(&conn->stream, pool->worker->loop, fd, wake, owner);
-	count_in(pool, conn, key, state);
-	conn->addr.as.any.sa_family = AF_UNIX;
+	count_in(pool, conn, target);
 	*out = conn;
 	return 0;
 }

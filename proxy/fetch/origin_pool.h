@@ -48,15 +48,20 @@ static inline uint64_t origin_key_of(const struct peer_state *state)
 	return (uint64_t)(uintptr_t)state;
 }
 
-/* Starts to connect; 0, or a negative errno with *out untouched. */
-int origin_connect(struct origin_pool *pool, uint64_t key, struct peer_state *state,
-		   const struct addr *addr, const struct stream_connect_options *options,
-		   void (*wake)(void *owner), void *owner, struct origin_conn **out);
+/* Where to connect to, and for whom. */
+struct origin_target {
+	uint64_t key;
+	struct peer_state *state; /* NULL for direct */
+	const char *unix_path;    /* a Unix socket, which is connected at once; NULL: addr */
+	const struct addr *addr;
+	const struct stream_connect_options *options; /* of addr; NULL: the system's */
+	void (*wake)(void *owner);                    /* the stream's */
+	void *owner;
+};
 
-/* The same to a Unix socket, which is connected at once. */
-int origin_connect_unix(struct origin_pool *pool, uint64_t key, struct peer_state *state,
-			const char *path, void (*wake)(void *owner), void *owner,
-			struct origin_conn **out);
+/* Starts to connect; 0, or a negative errno with *out untouched. */
+int origin_connect(struct origin_pool *pool, const struct origin_target *target,
+		   struct origin_conn **out);
 
 /* Gives a connection that may be used again back, for idle_ms at most; or closes it, when it is older
  * than lifetime_ms (0: no limit). */

@@ -65,16 +65,20 @@ static enum dial_result run_resolve(struct peer_dial *dial)
 
 static int start_connecting(struct peer_dial *dial)
 {
-	struct origin_pool *pool = dial->worker->origins;
 	const struct stream_connect_options options = {
 		.recv_bytes = (int)snapshot_config(dial->snapshot)->tcp_recv_bufsize_bytes,
 	};
+	const struct origin_target target = {
+		.key = dial->key,
+		.state = dial->counts,
+		.unix_path = dial->peer->unix_path.at,
+		.addr = &dial->query_.addrs[dial->addr_],
+		.options = &options,
+		.wake = dial->woke,
+		.owner = dial->owner,
+	};
 
-	if (dial->peer->unix_path.at)
-		return origin_connect_unix(pool, dial->key, dial->counts, dial->peer->unix_path.at,
-					   dial->woke, dial->owner, &dial->conn);
-	return origin_connect(pool, dial->key, dial->counts, &dial->query_.addrs[dial->addr_],
-			      &options, dial->woke, dial->owner, &dial->conn);
+	return origin_connect(dial->worker->origins, &target, &dial->conn);
 }
 
 /* Of no client: a header that says so. */

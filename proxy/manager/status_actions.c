@@ -91,7 +91,9 @@ bool manager_write_purge(struct manager_page *page)
 	purge = purge_create(n, of);
 	snprintf(what, sizeof(what), "%s %s", kind, of.at);
 	log_say(1, "The status page purges %s", what);
-	purger_start(page->server, page->loop, purge, "status page", what, purge_done, NULL);
+	purger_start(page->server, page->loop,
+		     &(struct purger_order){
+			     .purge = purge, .who = "status page", .what = what, .done = purge_done});
 	purge_unref(purge);
 	write_end(page->out, "The purge has begun", "From now on nothing stored serves for:", of);
 	return false;

@@ -165,25 +165,23 @@ static void start_disks(struct purger *purger)
 	}
 }
 
-struct purger *purger_start(struct server *server, struct loop *loop, struct purge *purge,
-			    const char *who, const char *what,
-			    void (*done)(void *owner, const struct purger_count *count),
-			    void *owner)
+struct purger *purger_start(struct server *server, struct loop *loop,
+			    const struct purger_order *order)
 {
 	struct purger *purger = mem_zalloc(sizeof(*purger));
 
 	purger->server = server;
 	purger->loop = loop;
-	purger->purge = purge_ref(purge);
-	purger->who = mem_strdup(who);
-	purger->what = mem_strdup(what);
-	purger->done = done;
-	purger->owner = owner;
+	purger->purge = purge_ref(order->purge);
+	purger->who = mem_strdup(order->who);
+	purger->what = mem_strdup(order->what);
+	purger->done = order->done;
+	purger->owner = order->owner;
 	purger->task.run = run;
 	purger->started_us = clock_mono_us();
 	purger->since = purge_list_now(server->purges);
-	if (!purge->is_dry)
-		purge_list_add(server->purges, purge);
+	if (!order->purge->is_dry)
+		purge_list_add(server->purges, order->purge);
 	loop_defer(loop, &purger->task);
 	return purger;
 }

@@ -23,11 +23,15 @@ struct purger_count {
 	bool is_cut;     /* the program stops */
 };
 
-/* purge, who and what (for purge_log) are copied or counted. done comes from loop, later. */
-struct purger *purger_start(struct server *server, struct loop *loop, struct purge *purge,
-			    const char *who, const char *what,
-			    void (*done)(void *owner, const struct purger_count *count),
-			    void *owner);
+struct purger_order {
+	struct purge *purge;    /* gets a reference of its own */
+	const char *who, *what; /* for purge_log; copied */
+	void (*done)(void *owner, const struct purger_count *count); /* from loop, later */
+	void *owner;
+};
+
+struct purger *purger_start(struct server *server, struct loop *loop,
+			    const struct purger_order *order);
 void purger_look(const struct purger *purger, struct purger_count *out);
 /* done will not be called. Accepts NULL. */
 void purger_leave(struct purger *purger);

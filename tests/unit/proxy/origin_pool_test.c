@@ -50,10 +50,11 @@ static bool is_connected(void *arg)
 
 static struct origin_conn *connect_one(struct rig *rig, uint64_t key)
 {
+	const struct origin_target target = {
+		.key = key, .state = rig->peer, .addr = &rig->addr, .wake = woke};
 	struct origin_conn *conn = NULL;
 
-	assert_int_equal(origin_connect(rig->pool, key, rig->peer, &rig->addr, NULL, woke, NULL, &conn),
-	                 0);
+	assert_int_equal(origin_connect(rig->pool, &target, &conn), 0);
 	assert_false(conn->is_reused);
 	turn_until(rig->base.worker, is_connected, conn);
 	rig->far[rig->nfar] = accept(rig->listening, NULL, NULL);
