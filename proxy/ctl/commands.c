@@ -184,6 +184,7 @@ static const struct ctl_command commands[] = {
 	 .summary = "go on in the place of a running Squid, on its ports; and back",
 	 .help = ctl_takeover_help,
 	 .options = ctl_takeover_options,
+	 .max_words = CTL_TAKEOVER_MAX_WORDS,
 	 .run = ctl_run_takeover},
 	{.name = "top",
 	 .syntax = "[--once] [--seconds N]",

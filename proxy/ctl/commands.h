@@ -54,6 +54,7 @@ extern const char ctl_init_help[];
 int ctl_run_init(struct ctl *ctl, const struct ctl_args *args);
 
 /* takeover.c */
+enum { CTL_TAKEOVER_MAX_WORDS = 64 }; /* of a command line */
 extern const struct ctl_option ctl_takeover_options[];
 extern const char ctl_takeover_help[];
 int ctl_run_takeover(struct ctl *ctl, const struct ctl_args *args);

@@ -21,6 +21,7 @@
 #include "proxy/ctl/takeover/takeover_run.h"
 #include "proxy/ctl/takeover/takeover_services.h"
 #include "proxy/ctl/takeover/takeover_sockets.h"
+#include "proxy/ctl/takeover/takeover_units.h"
 #include "proxy/process/pid_file.h"
 #include "squid-compat/config.h"
 #include "squid-compat/ports.h"
@@ -28,6 +29,7 @@
 enum {
 	OPTION_DRY_RUN,
 	OPTION_BACK,
+	OPTION_BESIDE,
 	OPTION_FROM,
 	OPTION_PROGRAM,
 	OPTION_STATE,
@@ -38,13 +40,13 @@ enum {
 	BEYOND_MS = 20000, /* than shutdown_lifetime */
 	LOOK_US = 2000,
 	EXPLAIN_REFUSED_STATUS = 6,
-	MAX_WORDS = 64,
 	MAX_CMDLINE_BYTES = 16384,
 };
 
 const struct ctl_option ctl_takeover_options[] = {
 	[OPTION_DRY_RUN] = {"dry-run", 'n', NULL, "say what would be done, and do nothing"},
 	[OPTION_BACK] = {"back", 'b', NULL, "end Bobtail, and start Squid as it was started before"},
+	[OPTION_BESIDE] = {"beside", 0, "PID", "for systemd: become the program that follows, as --back has it"},
 	[OPTION_FROM] = {"from", 0, "FILE", "Squid's configuration (/etc/squid/squid.conf)"},
 	[OPTION_PROGRAM] = {"program", 0, "PATH", "bobtail itself (/usr/sbin/bobtail)"},
 	[OPTION_STATE] = {"state", 0, "DIR", "what --back needs is kept there (/var/lib/bobtail)"},
@@ -66,8 +68,8 @@ const char ctl_takeover_help[] =
 	"ends first: until Squid has the ports (mostly some 100 ms; it is said) connections are refused.\n"
 	"Where systemd runs, and Squid is its service, Bobtail's service is enabled and started beside Squid\n"
 	"instead, and Squid's stopped and disabled once new connections are Bobtail's. Its configuration has to\n"
-	"say \"include FILE\", and behind that a pid_filename of its own. On the way back one service ends\n"
-	"before the other starts, and connections are refused for a moment.\n"
+	"say \"include FILE\", and behind that a pid_filename of its own. On the way back systemd starts the\n"
+	"tool in Squid's place (--beside), which becomes Squid, traced as above.\n"
 	"What is in Squid's cache is not taken over; Squid's files are left as they are.\n";
 
 struct takeover {
@@ -332,7 +334,7 @@ static bool wait_for_ports(const struct config *config, bool are_free)
 }
 
 /* argv of what keep_cmdline kept; the program first, then the words behind its name. */
-static bool read_cmdline(const struct takeover *takeover, char *text, char *argv[MAX_WORDS])
+static bool read_cmdline(const struct takeover *takeover, char *text, char *argv[CTL_TAKEOVER_MAX_WORDS])
 {
 	FILE *file = fopen(takeover->cmdline, "re");
 	size_t len = file ? fread(text, 1, MAX_CMDLINE_BYTES - 1, file) : 0;
@@ -341,7 +343,7 @@ static bool read_cmdline(const struct takeover *takeover, char *text, char *argv
 	if (file)
 		fclose(file);
 	text[len] = '\0';
-	for (size_t at = 0; at < len && n < MAX_WORDS - 1; at += strlen(text + at) + 1, word++)
+	for (size_t at = 0; at < len && n < CTL_TAKEOVER_MAX_WORDS - 1; at += strlen(text + at) + 1, word++)
 		if (word != 1) /* how it called itself */
 			argv[n++] = text + at;
 	argv[n] = NULL;
@@ -367,7 +369,7 @@ static bool start_squid(char **argv)
 /* Would Squid start? It reads its configuration once before anything ends. */
 static bool rehearse(char **argv)
 {
-	char *words[MAX_WORDS + 2];
+	char *words[CTL_TAKEOVER_MAX_WORDS + 2];
 	unsigned n = 0;
 
 	for (; argv[n]; n++)
@@ -452,13 +454,13 @@ static int swap_back(struct takeover *takeover, char **argv)
 
 static int run_back(struct takeover *takeover)
 {
-	char text[MAX_CMDLINE_BYTES], *argv[MAX_WORDS];
+	char text[MAX_CMDLINE_BYTES], *argv[CTL_TAKEOVER_MAX_WORDS];
 
 	takeover->config = ctl_config(&takeover->squid);
 	if (!takeover->config)
 		return CTL_FAILED;
-	if (access("/run/systemd/system", F_OK) == 0 && access(takeover->cmdline, F_OK) != 0)
-		return takeover_services_back(takeover->is_dry);
+	if (units_are_there() && access(takeover->cmdline, F_OK) != 0)
+		return takeover_services_back(takeover->config, takeover->to, takeover->is_dry);
 	if (!read_cmdline(takeover, text, argv))
 		return ctl_fail("%s: there was no takeover", takeover->cmdline);
 	printf("Bobtail %s, and then it starts:", takeover->is_dry ? "would end" : "ends");
@@ -474,11 +476,32 @@ static int run_back(struct takeover *takeover)
 	return swap_back(takeover, argv);
 }
 
+/* What systemd starts as Squid's service on the way back. */
+static int become_beside(const char *number, char **words, int nwords)
+{
+	struct takeover_sockets sockets;
+	struct err_text why = {""};
+	pid_t pid = atoi(number);
+
+	if (pid <= 0 || nwords == 0)
+		return CTL_USAGE;
+	if (!takeover_sockets_take(pid, &sockets, &why)) {
+		ctl_fail("%s", why.at);
+		return TAKEOVER_CANNOT_TRACE_STATUS;
+	}
+	words[nwords] = NULL;
+	return takeover_become_beside(words, &sockets);
+}
+
 int ctl_run_takeover(struct ctl *ctl, const struct ctl_args *args)
 {
 	struct takeover takeover;
 	int status;
 
+	if (ctl_given(args, OPTION_BESIDE))
+		return become_beside(ctl_given(args, OPTION_BESIDE), args->words, args->nwords);
+	if (args->nwords > 0)
+		return CTL_USAGE;
 	init(&takeover, args);
 	takeover.squid = (struct ctl){.config_path = takeover.from, .service_name = ctl->service_name};
 	status = ctl_given(args, OPTION_BACK) ? run_back(&takeover) : run_forth(&takeover);

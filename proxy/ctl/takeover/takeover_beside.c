@@ -23,6 +23,8 @@ enum {
 	SYSCALL_STOP = SIGTRAP | 0x80, /* PTRACE_O_TRACESYSGOOD */
 	EVENT_SHIFT = 16,
 	MAX_LISTENERS = TAKEOVER_MAX_SOCKETS,
+	TRACE_S = 60, /* at most */
+	NO_PROGRAM_STATUS = 127,
 };
 #define TRACE_OPTIONS                                                                              \
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
@@ -153,24 +155,45 @@ static bool follow(struct watch *watch)
 	return true;
 }
 
-static void become(char *const *argv, int go)
+/* argv begins when the pipe go says that it is traced. False: it is not; true: it cannot be run. */
+static bool become(char *const *argv, int go)
+{
+	char byte;
+
+	if (read(go, &byte, 1) != 1)
+		return false;
+	execv(argv[0], argv);
+	return true;
+}
+
+static void become_daemon(char *const *argv, int go)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	char byte;
 
 	setsid();
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
-	if (read(go, &byte, 1) == 1)
-		execv(argv[0], argv);
-	_exit(127);
+	become(argv, go);
+	_exit(NO_PROGRAM_STATUS);
 }
 
-/* The end of this process ends the tracing: whoever was traced runs on by itself. */
-static int trace(char *const *argv, const struct takeover_sockets *sockets)
+/* Traces pid from here on, and lets it go on. The end of this process ends the tracing: whoever was traced runs on by
+ * itself. When it cannot be traced, go closes with this process, and it does not begin. */
+static enum takeover_beside trace(pid_t pid, int go, const struct takeover_sockets *sockets)
 {
 	struct watch watch = {.sockets = sockets, .naddresses = count_addresses(sockets)};
-	int go[2], status;
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)(intptr_t)TRACE_OPTIONS) != 0 ||
+	    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 || waitpid(pid, &status, __WALL) != pid ||
+	    ptrace(PTRACE_SYSCALL, pid, NULL, NULL) != 0 || write(go, "", 1) != 1)
+		return BESIDE_IMPOSSIBLE;
+	return follow(&watch) ? BESIDE_LISTENS : BESIDE_FAILED;
+}
+
+static int trace_daemon(char *const *argv, const struct takeover_sockets *sockets)
+{
+	int go[2];
 	pid_t pid;
 
 	if (pipe2(go, O_CLOEXEC) != 0)
@@ -178,13 +201,35 @@ static int trace(char *const *argv, const struct takeover_sockets *sockets)
 	pid = fork();
 	if (pid == 0) {
 		close(go[1]);
-		become(argv, go[0]);
+		become_daemon(argv, go[0]);
 	}
-	if (pid < 0 || ptrace(PTRACE_SEIZE, pid, NULL, (void *)(intptr_t)TRACE_OPTIONS) != 0 ||
-	    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 || waitpid(pid, &status, __WALL) != pid ||
-	    ptrace(PTRACE_SYSCALL, pid, NULL, NULL) != 0 || write(go[1], "", 1) != 1)
-		return BESIDE_IMPOSSIBLE; /* the pipe closes with us: it ends before it has begun */
-	return follow(&watch) ? BESIDE_LISTENS : BESIDE_FAILED;
+	return pid < 0 ? BESIDE_IMPOSSIBLE : trace(pid, go[1], sockets);
+}
+
+/* Nobody's child, so that argv never hears of it; and not there for ever. */
+static void fork_tracer(pid_t traced, int go, const struct takeover_sockets *sockets)
+{
+	pid_t pid = fork();
+
+	if (pid == 0 && fork() == 0) {
+		alarm(TRACE_S);
+		_exit(trace(traced, go, sockets));
+	}
+	if (pid == 0)
+		_exit(0);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+int takeover_become_beside(char *const *argv, const struct takeover_sockets *sockets)
+{
+	int go[2];
+
+	if (pipe2(go, O_CLOEXEC) != 0)
+		return TAKEOVER_CANNOT_TRACE_STATUS;
+	fork_tracer(getpid(), go[1], sockets);
+	close(go[1]);
+	return become(argv, go[0]) ? NO_PROGRAM_STATUS : TAKEOVER_CANNOT_TRACE_STATUS;
 }
 
 enum takeover_beside takeover_start_beside(char *const *argv, const struct takeover_sockets *sockets,
@@ -195,7 +240,7 @@ enum takeover_beside takeover_start_beside(char *const *argv, const struct takeo
 	int status = 0;
 
 	if (tracer == 0)
-		_exit(trace(argv, sockets));
+		_exit(trace_daemon(argv, sockets));
 	while (tracer > 0 && (ended = waitpid(tracer, &status, WNOHANG)) == 0 &&
 	       clock_mono_ms() < end_ms)
 		usleep(LOOK_US);

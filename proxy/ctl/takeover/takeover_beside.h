@@ -22,4 +22,9 @@ enum takeover_beside {
 enum takeover_beside takeover_start_beside(char *const *argv, const struct takeover_sockets *sockets,
 					   int max_ms);
 
+/* The same, and this process becomes argv, for which a service manager has started it. Returns only if it cannot, with
+ * the status to end with: nobody may trace here, or there is no such program. */
+enum { TAKEOVER_CANNOT_TRACE_STATUS = 121 };
+int takeover_become_beside(char *const *argv, const struct takeover_sockets *sockets);
+
 #endif

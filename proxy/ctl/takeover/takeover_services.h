@@ -14,7 +14,7 @@ bool takeover_is_service(void);
  * gets the new connections, and then Squid's service ends. A status for exit. is_dry: it is only said. */
 int takeover_services_forth(const struct config *squid, const char *to, bool is_dry);
 
-/* One after the other: nobody listens in between. */
-int takeover_services_back(bool is_dry);
+/* The same the other way round. Where Squid's service cannot be traced, one starts when the other has ended. */
+int takeover_services_back(const struct config *squid, const char *to, bool is_dry);
 
 #endif
