@@ -76,6 +76,9 @@ put_packages() {
 	rm -f "$root"/packages/*.deb
 	cp "$work"/build/*.deb "$root/packages"
 	cp -r "$source/debian/tests" "$root/packages"
+	mkdir -p "$root/packages/tests/e2e/operation" "$root/packages/tests/support"
+	cp "$source/tests/e2e/operation/takeover_test.py" "$root/packages/tests/e2e/operation"
+	cp "$source/tests/support/bobtail.py" "$source/tests/support/load.py" "$root/packages/tests/support"
 }
 
 # What has our name outside the package's own folder.
@@ -94,9 +97,16 @@ inside apt-get -qq -y --no-install-recommends install curl python3 sqlite3 >/dev
 say "install"
 package=/packages/$(cd "$root/packages" && echo bobtail_*.deb)
 inside apt-get -qq -y --no-install-recommends install "$package" >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
-inside bobtail -k parse
+inside bobtail -k parse 2>/dev/null
 say "serve"
 inside sh /packages/tests/serves >"$work/serves.log" 2>&1 || { cat "$work/serves.log"; exit 1; }
+
+say "in the place of Squid, and back, while clients ask: no request fails"
+inside apt-get -qq -y --no-install-recommends install squid >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
+inside sh -c 'cd /usr/sbin && BOBTAILCTL=/usr/bin/bobtailctl python3 /packages/tests/e2e/operation/takeover_test.py' >"$work/takeover.log" 2>&1 ||
+	{ cat "$work/takeover.log"; exit 1; }
+grep requests: "$work/takeover.log"
+inside apt-get -qq -y --auto-remove purge squid >/dev/null 2>&1
 
 say "upgrade: the configuration that was changed stays"
 echo '# mine' >>"$root/etc/bobtail/bobtail.conf"
@@ -106,7 +116,7 @@ inside sh /packages/tests/serves >"$work/serves.log" 2>&1 || { cat "$work/serves
 
 say "Squid's names"
 inside sh -c 'dpkg -i /packages/bobtail-squid_*.deb' >/dev/null
-inside squid -k parse
+inside squid -k parse 2>/dev/null
 inside dpkg -r bobtail-squid >/dev/null
 [ ! -e "$root/usr/sbin/squid" ]
 

@@ -43,6 +43,9 @@ enum {
 	MAX_CMDLINE_BYTES = 16384,
 };
 
+/* Where Squid's messages go when no line says it; nobody would read ours on stderr. */
+#define SQUIDS_CACHE_LOG "cache_log /var/log/squid/cache.log\n"
+
 const struct ctl_option ctl_takeover_options[] = {
 	[OPTION_DRY_RUN] = {"dry-run", 'n', NULL, "say what would be done, and do nothing"},
 	[OPTION_BACK] = {"back", 'b', NULL, "end Bobtail, and start Squid as it was started before"},
@@ -194,8 +197,9 @@ static bool write_conf(const struct takeover *takeover)
 {
 	char *path = realpath(takeover->from, NULL);
 	char *text = mem_printf("# Squid's configuration, as bobtailctl takeover serves it.\n"
-				"include %s\npid_filename %s\n",
-				path ? path : takeover->from, takeover->pid_path);
+				"include %s\npid_filename %s\n%s",
+				path ? path : takeover->from, takeover->pid_path,
+				takeover->config->cache_log ? "" : SQUIDS_CACHE_LOG);
 	bool is_written = write_file(takeover->conf, text, strlen(text));
 
 	free(path);
