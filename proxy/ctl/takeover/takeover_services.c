@@ -44,7 +44,7 @@ static bool take(const struct config *config, struct takeover_sockets *sockets, 
 /* Does the one of config listen wherever sockets do? They get a second look only to say why not. */
 static bool listens_beside(const struct config *config, const struct takeover_sockets *sockets, struct err_text *why)
 {
-	struct takeover_sockets theirs;
+	struct takeover_sockets theirs = {0};
 	bool listens = take(config, &theirs, why);
 	struct addr addr;
 
