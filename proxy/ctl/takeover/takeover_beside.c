@@ -75,14 +75,16 @@ static void before_bind(struct watch *watch, pid_t pid, const uint64_t args[6])
 
 	if (watch->nlisteners == MAX_LISTENERS || !read_address(pid, args[1], args[2], &addr))
 		return;
-	*listener = (struct listener){.pid = pid, .their_fd = (int)args[0],
-				      .nothers = takeover_sockets_at(sockets, sockets->n, &addr)};
+	*listener = (struct listener){.pid = pid,
+	                              .their_fd = (int)args[0],
+	                              .nothers = takeover_sockets_at(sockets, sockets->n, &addr)};
 	if (listener->nothers == 0)
 		return;
 	listener->fd = takeover_copy_fd(pid, listener->their_fd);
 	if (listener->fd < 0)
 		return;
-	if (getsockopt(listener->fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM) {
+	if (getsockopt(listener->fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+	    type != SOCK_STREAM) {
 		close(listener->fd);
 		return;
 	}
@@ -102,7 +104,8 @@ static void has_listened(struct watch *watch)
 	for (unsigned i = 0; i < watch->nlisteners; i++) {
 		const struct listener *listener = &watch->listeners[i];
 
-		if (getsockopt(listener->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens)
+		if (getsockopt(listener->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 ||
+		    !listens)
 			continue;
 		takeover_steer(listener->fd, listener->nothers);
 		nlistening++;
@@ -131,7 +134,8 @@ static void saw_syscall(struct watch *watch, pid_t pid)
 /* A signal on its way to the traced one is passed on; stops of ptrace's own have none. */
 static int signal_of(int status)
 {
-	return status >> EVENT_SHIFT == 0 && WSTOPSIG(status) != SYSCALL_STOP ? WSTOPSIG(status) : 0;
+	return status >> EVENT_SHIFT == 0 && WSTOPSIG(status) != SYSCALL_STOP ? WSTOPSIG(status)
+	                                                                      : 0;
 }
 
 /* Until all addresses have their listener, or nobody is left. */
@@ -177,16 +181,18 @@ static void become_daemon(char *const *argv, int go)
 	_exit(NO_PROGRAM_STATUS);
 }
 
-/* Traces pid from here on, and lets it go on. The end of this process ends the tracing: whoever was traced runs on by
- * itself. When it cannot be traced, go closes with this process, and it does not begin. */
+/* Traces pid from here on, and lets it go on. The end of this process ends the tracing: whoever was
+ * traced runs on by itself. When it cannot be traced, go closes with this process, and it does not
+ * begin. */
 static enum takeover_beside trace(pid_t pid, int go, const struct takeover_sockets *sockets)
 {
 	struct watch watch = {.sockets = sockets, .naddresses = count_addresses(sockets)};
 	int status;
 
 	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)(intptr_t)TRACE_OPTIONS) != 0 ||
-	    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 || waitpid(pid, &status, __WALL) != pid ||
-	    ptrace(PTRACE_SYSCALL, pid, NULL, NULL) != 0 || write(go, "", 1) != 1)
+	    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 ||
+	    waitpid(pid, &status, __WALL) != pid || ptrace(PTRACE_SYSCALL, pid, NULL, NULL) != 0 ||
+	    write(go, "", 1) != 1)
 		return BESIDE_IMPOSSIBLE;
 	return follow(&watch) ? BESIDE_LISTENS : BESIDE_FAILED;
 }
@@ -232,8 +238,8 @@ int takeover_become_beside(char *const *argv, const struct takeover_sockets *soc
 	return become(argv, go[0]) ? NO_PROGRAM_STATUS : TAKEOVER_CANNOT_TRACE_STATUS;
 }
 
-enum takeover_beside takeover_start_beside(char *const *argv, const struct takeover_sockets *sockets,
-					   int max_ms)
+enum takeover_beside takeover_start_beside(char *const *argv,
+                                           const struct takeover_sockets *sockets, int max_ms)
 {
 	int64_t end_ms = clock_mono_ms() + max_ms;
 	pid_t tracer = fork(), ended = 0;
@@ -247,7 +253,8 @@ enum takeover_beside takeover_start_beside(char *const *argv, const struct takeo
 	if (tracer < 0)
 		return BESIDE_IMPOSSIBLE;
 	if (ended == tracer)
-		return WIFEXITED(status) ? (enum takeover_beside)WEXITSTATUS(status) : BESIDE_FAILED;
+		return WIFEXITED(status) ? (enum takeover_beside)WEXITSTATUS(status)
+		                         : BESIDE_FAILED;
 	kill(tracer, SIGKILL);
 	waitpid(tracer, &status, 0);
 	return BESIDE_FAILED;

@@ -33,7 +33,8 @@ bool takeover_is_service(void)
 	return units_are_there() && unit_is_active(SQUID);
 }
 
-static bool take(const struct config *config, struct takeover_sockets *sockets, struct err_text *why)
+static bool take(const struct config *config, struct takeover_sockets *sockets,
+                 struct err_text *why)
 {
 	pid_t pid;
 
@@ -42,14 +43,16 @@ static bool take(const struct config *config, struct takeover_sockets *sockets, 
 }
 
 /* Does the one of config listen wherever sockets do? They get a second look only to say why not. */
-static bool listens_beside(const struct config *config, const struct takeover_sockets *sockets, struct err_text *why)
+static bool listens_beside(const struct config *config, const struct takeover_sockets *sockets,
+                           struct err_text *why)
 {
 	struct takeover_sockets theirs = {0};
 	bool listens = take(config, &theirs, why);
 	struct addr addr;
 
 	for (unsigned i = 0; listens && i < sockets->n; i++)
-		if (takeover_address(sockets->at[i].fd, &addr) && takeover_sockets_at(&theirs, theirs.n, &addr) == 0) {
+		if (takeover_address(sockets->at[i].fd, &addr) &&
+		    takeover_sockets_at(&theirs, theirs.n, &addr) == 0) {
 			err_say(why, "it does not listen on port %u", (unsigned)addr_port(&addr));
 			listens = false;
 		}
@@ -77,7 +80,7 @@ static int check_service(const struct config *squid, const struct config *bobtai
 	for (const struct port *port = squid->ports->first; port; port = port->next)
 		if (!has_port(bobtail, port))
 			return ctl_fail("%s has no port %.*s: let it include Squid's configuration",
-					to, STR_ARG(port->name));
+			                to, STR_ARG(port->name));
 	return CTL_OK;
 }
 
@@ -107,14 +110,16 @@ static void silence_squid(const struct takeover_sockets *squids, const struct co
 	for (unsigned i = 0; i < squids->n; i++)
 		if (takeover_address(squids->at[i].fd, &addr))
 			takeover_steer(squids->at[i].fd,
-				       takeover_sockets_at(squids, squids->n, &addr));
+			               takeover_sockets_at(squids, squids->n, &addr));
 	usleep(SETTLE_MS * 1000);
 	takeover_sockets_silence(squids, false);
 	for (unsigned i = 0; i < squids->n; i++)
 		shutdown(squids->at[i].fd, SHUT_RDWR);
 	if (!take(bobtail, &ours, &why))
-		fprintf(stderr, "bobtailctl: %s; one worker gets all connections until Bobtail starts anew\n",
-			why.at);
+		fprintf(stderr,
+		        "bobtailctl: %s; one worker gets all connections until Bobtail starts "
+		        "anew\n",
+		        why.at);
 	for (unsigned i = 0; i < ours.n; i++)
 		takeover_unsteer(ours.at[i].fd);
 	takeover_sockets_close(&ours);
@@ -163,7 +168,8 @@ static int stop_bobtail(void)
 	return status == CTL_OK ? unit_stop(BOBTAIL) : status;
 }
 
-/* systemd starts the tool, which becomes Squid while a process of its own traces it: see takeover_beside.h. */
+/* systemd starts the tool, which becomes Squid while a process of its own traces it: see
+ * takeover_beside.h. */
 static bool start_by_us(pid_t bobtail)
 {
 	char path[4096];
@@ -179,18 +185,21 @@ static bool start_by_us(pid_t bobtail)
 }
 
 /* Squid is ready for systemd before it listens. */
-static bool wait_for_squid(const struct config *squid, const struct takeover_sockets *bobtails, struct err_text *why)
+static bool wait_for_squid(const struct config *squid, const struct takeover_sockets *bobtails,
+                           struct err_text *why)
 {
 	int64_t end_ms = clock_mono_ms() + LISTEN_MS;
 
-	while (!listens_beside(squid, bobtails, why) && unit_is_active(SQUID) && clock_mono_ms() < end_ms)
+	while (!listens_beside(squid, bobtails, why) && unit_is_active(SQUID) &&
+	       clock_mono_ms() < end_ms)
 		usleep(LOOK_MS * 1000);
 	return listens_beside(squid, bobtails, why);
 }
 
 /* Squid listens beside Bobtail, and gets the new connections. */
-static enum takeover_beside start_squid_beside(const struct config *squid, const struct takeover_sockets *bobtails,
-					       pid_t bobtail)
+static enum takeover_beside start_squid_beside(const struct config *squid,
+                                               const struct takeover_sockets *bobtails,
+                                               pid_t bobtail)
 {
 	struct err_text why = {""};
 	int status;
@@ -204,7 +213,8 @@ static enum takeover_beside start_squid_beside(const struct config *squid, const
 	if (unit_exit_status(SQUID) == TAKEOVER_CANNOT_TRACE_STATUS)
 		return BESIDE_IMPOSSIBLE;
 	unit_stop(SQUID);
-	ctl_fail("Squid does not come up (journalctl -u squid has the reason): Bobtail goes on. %s", why.at);
+	ctl_fail("Squid does not come up (journalctl -u squid has the reason): Bobtail goes on. %s",
+	         why.at);
 	return BESIDE_FAILED;
 }
 
@@ -228,7 +238,8 @@ static int swap_in_turn(void)
 {
 	int status;
 
-	fprintf(stderr, "bobtailctl: Squid cannot start beside Bobtail: connections are refused for a moment\n");
+	fprintf(stderr, "bobtailctl: Squid cannot start beside Bobtail: connections are refused "
+	                "for a moment\n");
 	status = stop_bobtail();
 	return status == CTL_OK ? unit_start(SQUID) : status;
 }

@@ -75,8 +75,9 @@ static bool show(const char *unit, char *property, char text[MAX_SHOWN_BYTES])
 	return takeover_run_read(argv, text, MAX_SHOWN_BYTES) == 0;
 }
 
-/* "{ path=/usr/sbin/squid ; argv[]=/usr/sbin/squid --foreground ; ignore_errors=no ; ...": the words, between which
- * systemctl writes a blank, whatever is in them. NULL: more than one line, or characters that have a meaning there. */
+/* "{ path=/usr/sbin/squid ; argv[]=/usr/sbin/squid --foreground ; ignore_errors=no ; ...": the
+ * words, between which systemctl writes a blank, whatever is in them. NULL: more than one line, or
+ * characters that have a meaning there. */
 static const char *find_command(char *shown)
 {
 	static const char begin[] = " argv[]=", end[] = " ; ignore_errors=";
@@ -95,7 +96,8 @@ static bool write_drop_in(const char *unit, const char *before, const char *comm
 {
 	char *folder = mem_printf(DROP_INS, unit), *path = mem_printf(DROP_IN, unit);
 	FILE *file = mkdir(folder, 0755) == 0 || errno == EEXIST ? fopen(path, "we") : NULL;
-	bool is_written = file && fprintf(file, "[Service]\nExecStart=\nExecStart=%s %s\n", before, command) > 0;
+	bool is_written = file && fprintf(file, "[Service]\nExecStart=\nExecStart=%s %s\n", before,
+	                                  command) > 0;
 
 	if (file)
 		is_written &= fclose(file) == 0;
