@@ -299,20 +299,25 @@ static bool is_own_machine(const struct addr *addr)
 static enum fetch_state resolved(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
+	const char *why = fetch->query.why ? fetch->query.why : "none is usable";
 	unsigned n = 0;
 
+	fetch->report.has_resolved = true;
+	fetch->report.resolving_us +=
+		loop_mono_us(fetch->order.worker->loop) - fetch->resolving_since_us;
 	for (unsigned i = 0; i < fetch->query.naddrs; i++)
 		if (candidate->peer || !is_own_machine(&fetch->query.addrs[i]))
 			fetch->query.addrs[n++] = fetch->query.addrs[i];
 	fetch->naddrs = n;
 	fetch->addr = 0;
+	fetch->report.dns_error = n > 0 ? NULL : why;
 	if (n > 0)
 		return FETCH_CONNECT;
 	if (!candidate->peer)
 		fetch->failure = (struct fetch_failure){503, ERROR_DNS_FAIL, 0};
 	else
 		log_say(1, "cache_peer %.*s has no address: %s", STR_ARG(candidate->peer->name),
-		        fetch->query.why ? fetch->query.why : "none is usable");
+		        why);
 	return fetch_try_next(fetch);
 }
 
@@ -343,6 +348,7 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 	if (fetch->is_resolving)
 		return FETCH_RESOLVE;
 	fetch->query.done = resolve_done;
+	fetch->resolving_since_us = loop_mono_us(fetch->order.worker->loop);
 	fetch_set_deadline(fetch, fetch_forward_patience(fetch,
 							 fetch_config(fetch)->dns_timeout_ms * 2));
 	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, peer ? peer->host : host,

@@ -74,6 +74,7 @@ struct fetch {
 	struct buf input; /* an unfinished answer's head */
 	struct upload upload;
 	struct resolver_query query;
+	int64_t resolving_since_us; /* monotonic */
 	bool is_resolving, is_running, is_producing, is_broken_upload, is_behind_interim;
 	size_t candidate; /* the one in use, from 1 */
 	struct peer_state *entered;  /* where it counts as a request: peer_leave is due */

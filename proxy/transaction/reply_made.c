@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cache/object.h"
+#include "helpers/line.h"
 #include "proxy/manager/pen.h"
 #include "proxy/transaction/cache_status.h"
 #include "proxy/transaction/reply_internal.h"
@@ -17,6 +18,13 @@ enum {
 	PAGE_MAX_BYTES = ERROR_PAGE_MAX_BYTES,
 	HEAD_MAX_BYTES = 1 << 20,
 };
+
+/* What the helper says to who is refused. */
+static struct str auth_message(const struct transaction *t)
+{
+	return t->auth_answer ? helper_reply_value(t->auth_answer->reply, STR("message"))
+			      : STR_NONE;
+}
 
 static void fill_error_facts(struct transaction *t, struct error_facts *facts,
 			     struct log_request *request)
@@ -35,6 +43,8 @@ static void fill_error_facts(struct transaction *t, struct error_facts *facts,
 		.server_host = t->facts.host,
 		.visible_hostname = str_of(config->visible_hostname),
 		.user = t->user,
+		.auth_message = auth_message(t),
+		.dns_message = str_of(t->report.dns_error),
 		.external_message = t->external_message,
 		.request = request,
 		.cache_mgr = str_of(config->cache_mgr),

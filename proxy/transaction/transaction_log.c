@@ -129,6 +129,8 @@ static void fill_server(const struct transaction *t, struct log_facts *facts)
 	const struct fetch_report *report = &t->report;
 
 	facts->hier = report->hier;
+	facts->has_dns_ms = report->has_resolved;
+	facts->dns_ms = report->resolving_us / 1000;
 	if (!report->has_server)
 		return;
 	facts->server = &report->server;

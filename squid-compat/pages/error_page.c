@@ -284,11 +284,6 @@ static void add_dns_message(const struct expanding *expanding)
 	add_or(expanding, expanding->facts->dns_message, "[unavailable]");
 }
 
-static void add_preformatted(const struct expanding *expanding)
-{
-	buf_add_str(expanding->out, expanding->facts->preformatted);
-}
-
 static void add_percent(const struct expanding *expanding)
 {
 	buf_add_char(expanding->out, '%');
@@ -334,7 +329,7 @@ static const struct {
 	['W'] = {add_mailto, true},
 	['x'] = {add_brief_detail, false},
 	['z'] = {add_dns_message, false},
-	['Z'] = {add_preformatted, false},
+	['Z'] = {add_nothing, false},
 	['%'] = {add_percent, false},
 };
 

@@ -89,7 +89,6 @@ struct error_facts {
 	struct str auth_message;    /* %m */
 	struct str external_message; /* %o %O */
 	struct str dns_message;     /* %z */
-	struct str preformatted;    /* %Z */
 	const struct log_request *request; /* %M %u %U %B %P %p %R; NULL: none */
 	struct str cache_mgr;       /* %w */
 	struct str err_html_text;   /* %L: HTML of the administrator's own */

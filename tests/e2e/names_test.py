@@ -4,7 +4,10 @@
 append_domain, and questions that are repeated (dns_retransmit_interval)."""
 import http.client
 import os
+import re
+import shutil
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -14,6 +17,8 @@ from small_origin import Origin
 
 bobtail.skip_without_program()
 PORT, ORIGIN, DNS = bobtail.free_ports(3)
+FOLDER = tempfile.mkdtemp(prefix="bobtail-names.")
+os.chmod(FOLDER, 0o777)
 LOCAL = "1.0.0.127.in-addr.arpa"
 CONFIG = f"""
 http_port 127.0.0.1:{PORT} accel vhost
@@ -23,7 +28,8 @@ hosts_file none
 visible_hostname names.example
 cache_log /dev/stdout
 pid_filename none
-access_log none
+logformat times %rm %ru %dt
+access_log stdio:{FOLDER}/log times
 workers 1
 """
 
@@ -32,9 +38,14 @@ def get(path, host, method="GET"):
     client = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
     client.request(method, path, headers={"Host": host})
     reply = client.getresponse()
-    reply.read()
+    reply.body = reply.read()
     client.close()
     return reply
+
+
+def logged():
+    with open(f"{FOLDER}/log", encoding="ascii") as file:
+        return file.read()
 
 
 def records(**more):
@@ -79,6 +90,8 @@ acl strictly method HEAD
 http_access deny strictly literal
 http_access allow site
 http_access deny unknown
+acl gone dstdomain gone.example
+always_direct allow gone
 http_access allow all
 """
     with NameServer(DNS, records()) as dns, bobtail.Proxy(config, PORT):
@@ -91,6 +104,11 @@ http_access allow all
         status = get("/1", "www.site.example").status
         asked = [name for name, what in dns.questions if what == "PTR"]
         bobtail.expect("a name needs no question", status == 200 and len(asked) == 2, asked)
+        reply = get("/1", "gone.example")
+        bobtail.expect("who asks for a name without an address is told why",
+                       reply.status == 503 and b"(there is no such name)" in reply.body, reply.body)
+        bobtail.expect_soon("%dt is the time that names took", lambda: re.search(
+            r"http://gone.example/1 \d+\n", logged()))
         start = time.monotonic()
         status = get("/1", "192.0.2.7").status
         took = time.monotonic() - start
@@ -119,4 +137,5 @@ with Origin(ORIGIN):
     names_of_clients()
     names_of_sites()
     names_of_hosts()
+shutil.rmtree(FOLDER, ignore_errors=True)
 bobtail.finish()

@@ -94,18 +94,25 @@ auth_param digest nonce_max_count 8
 
 def digest_passwords_change():
     """A hash that does not fit any more is asked for again, once; the old forms of an answer."""
-    lines = f"auth_param digest program AUTH\nauth_param digest realm R\nauth_param digest children 1\n{USERS}"
-    with Site(lines) as site:
+    lines = f"""
+auth_param digest program AUTH
+auth_param digest realm R
+auth_param digest children 1
+error_directory FOLDER
+{USERS}"""
+    with Site(lines, {"ERR_CACHE_ACCESS_DENIED": "Why: %m"}) as site:
         offered = site.challenges()[0]
         expect(site.get("/1", Digest(offered).fields("/1"))[0], 200, "the old password")
         site.say_password("new")
         expect(site.get("/1", Digest(offered, password="new").fields("/1", nc=2))[0], 200, "the new password")
         expect(len(site.asked()), 2, "questions")
+        time.sleep(0.01)  # an answer of the same millisecond is no old one
         expect(site.get("/1", Digest(offered).fields("/1", nc=3))[0], 401, "the old password now")
         expect(len(site.asked()), 3, "questions")
         legacy = Digest(offered, user="legacy", password="new")
         expect(site.get("/1", legacy.fields("/1", nc=4))[0], 200, "an old answer")
-        expect(site.get("/1", Digest(offered, user="nobody").fields("/1", nc=5))[0], 401, "nobody")
+        status, body, _ = site.get("/1", Digest(offered, user="nobody").fields("/1", nc=5))
+        expect((status, body), (401, b"Why: No such user"), "nobody is told what the helper says")
 
 
 def digest_survives_a_reload():
