@@ -106,6 +106,8 @@ static struct disk *create(const struct disk_config *config)
 	return disk;
 }
 
+static const char seed_sql[] = "SELECT value FROM meta WHERE name = 'seed'";
+
 /* Directory, lock, database and seed. */
 static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why)
 {
@@ -117,7 +119,7 @@ static enum err open_files(struct disk *disk, sqlite3 **db, struct err_text *why
 					 why);
 	if (err != ERR_OK)
 		return err;
-	if (schema_number(*db, "SELECT value FROM meta WHERE name = 'seed'", &seed) != SQLITE_OK) {
+	if (schema_number(*db, seed_sql, &seed) != SQLITE_OK) {
 		err_say(why, "%s has no seed", disk->path);
 		sqlite3_close(*db);
 		*db = NULL;
@@ -142,14 +144,35 @@ void disk_tell_health(struct disk *disk, enum disk_state state, const char *reas
 	mem_free(what);
 }
 
-/* Serving goes on without the disk, and the writer opens it when it can. */
-static void begin_without(struct disk *disk, const struct err_text *why)
+/* A number in a file that another process may have, and which stays as it is; 0: it cannot be read. */
+static int64_t look_up(const char *path, const char *sql)
 {
-	disk->seed = disk->config.seed ? disk->config.seed : random_u64() | 1;
-	atomic_store_explicit(&disk->state, DISK_OFF, memory_order_relaxed);
-	disk_tell_health(disk, DISK_OFF, why->at);
-	log_say(1, "Disk cache %s is not used for now, trying again by itself: %s", disk->path,
-		why->at);
+	sqlite3 *db = NULL;
+	int64_t number = 0;
+
+	if (access(path, R_OK) != 0 || schema_open_reader(path, &db) != SQLITE_OK)
+		return 0;
+	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	schema_keep_log(db, true);
+	schema_number(db, sql, &number);
+	sqlite3_close(db);
+	return number;
+}
+
+/* Serving goes on without the disk, and the writer opens it when it can. What another process has is
+ * read until then, if it is as we would have made it: a program before an upgrade lets go in a moment. */
+static void begin_without(struct disk *disk, enum err err, const struct err_text *why)
+{
+	bool is_borrowed = err == ERR_BUSY && look_up(disk->path, "PRAGMA user_version") == SCHEMA_VERSION;
+	uint64_t seed = is_borrowed ? (uint64_t)look_up(disk->path, seed_sql) : random_u64() | 1;
+	enum disk_state state = is_borrowed ? DISK_PAUSED : DISK_OFF;
+
+	disk->seed = disk->config.seed ? disk->config.seed : seed;
+	atomic_store_explicit(&disk->is_borrowed, is_borrowed, memory_order_relaxed);
+	atomic_store_explicit(&disk->state, state, memory_order_relaxed);
+	disk_tell_health(disk, state, why->at);
+	log_say(1, "Disk cache %s %s, trying again by itself: %s", disk->path,
+		is_borrowed ? "does not store for now, hits go on" : "is not used for now", why->at);
 }
 
 enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why)
@@ -163,8 +186,8 @@ enum err disk_open(const struct disk_config *config, struct disk **out, struct e
 	disk_pages_setup_once();
 	disk = create(config);
 	err = open_files(disk, &db, &reason);
-	if (err == ERR_DISK && config->is_patient) {
-		begin_without(disk, &reason);
+	if ((err == ERR_DISK || err == ERR_BUSY) && config->is_patient) {
+		begin_without(disk, err, &reason);
 		err = ERR_OK;
 	}
 	if (err != ERR_OK)
@@ -243,19 +266,12 @@ const char *disk_directory(const struct disk *disk)
 uint64_t disk_read_seed(const char *directory)
 {
 	char *path = mem_printf("%s/cache.db", directory);
-	sqlite3 *db = NULL;
-	int64_t seed = 0;
+	uint64_t seed;
 
 	schema_setup_once();
-	if (access(path, R_OK) == 0 && schema_open_reader(path, &db) == SQLITE_OK) {
-		/* Whoever it belongs to, it stays as it is. */
-		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		schema_keep_log(db, true);
-		schema_number(db, "SELECT value FROM meta WHERE name = 'seed'", &seed);
-		sqlite3_close(db);
-	}
+	seed = (uint64_t)look_up(path, seed_sql);
 	mem_free(path);
-	return (uint64_t)seed;
+	return seed;
 }
 
 unsigned disk_number(uint64_t disk_id)

@@ -233,6 +233,22 @@ static bool leave_void(struct disk_writer *writer, struct err_text *why)
 	return true;
 }
 
+/* True: the directory is ours. */
+static bool hold_directory(struct disk_writer *writer)
+{
+	struct disk *disk = writer->disk;
+	struct err_text why = {""};
+	enum err err = disk_hold_directory(disk, &why);
+
+	if (err == ERR_OK)
+		return true;
+	if (err == ERR_BUSY && atomic_load_explicit(&disk->is_borrowed, memory_order_relaxed))
+		return false; /* the next tick sees */
+	atomic_store_explicit(&disk->is_borrowed, false, memory_order_relaxed);
+	rest(writer, why.at, LOOK_AGAIN_MS);
+	return false;
+}
+
 void writer_reopen(struct disk_writer *writer)
 {
 	struct disk *disk = writer->disk;
@@ -244,10 +260,8 @@ void writer_reopen(struct disk_writer *writer)
 	forget_file(writer);
 	if (upkeep_inode(writer, "") != writer->inode)
 		remove_companions(writer);
-	if (disk_hold_directory(disk, &why) != ERR_OK) {
-		rest(writer, why.at, LOOK_AGAIN_MS);
+	if (!hold_directory(writer))
 		return;
-	}
 	if (!leave_void(writer, &why) ||
 	    disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, &why) != ERR_OK) {
 		writer_rest(writer, why.at);
@@ -273,6 +287,7 @@ void writer_reopen(struct disk_writer *writer)
 		return;
 	}
 	atomic_store_explicit(&disk->is_void, false, memory_order_relaxed);
+	atomic_store_explicit(&disk->is_borrowed, false, memory_order_relaxed);
 	/* Pairs with the readers' load: they open the new file. */
 	atomic_fetch_add_explicit(&disk->generation, 1, memory_order_release);
 	writer_is_well(writer);

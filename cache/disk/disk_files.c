@@ -147,7 +147,7 @@ static enum err take_lock(struct disk *disk, struct err_text *why)
 	} else if (flock(disk->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		err_say(why, "%s is in use by another process", disk->path);
 		disk_drop_lock(disk);
-		err = ERR_DISK;
+		err = ERR_BUSY;
 	}
 	mem_free(path);
 	return err;

@@ -93,6 +93,7 @@ struct disk {
 	_Atomic(int) state;         /* enum disk_state; the writer's to set */
 	_Atomic(int) budget;        /* enum disk_budget; the same */
 	atomic_bool is_loading;     /* release by the writer after the last insert, acquire in look-ups */
+	atomic_bool is_borrowed;    /* another process has the lock: small bodies are read, no more */
 	atomic_bool is_void;        /* more was removed than can wait: the file is to go, unread */
 	atomic_uint nstalled;       /* of the readers: all of them, and nobody is asked */
 	atomic_uint generation;     /* of the file: readers open it anew when it changed */
@@ -200,7 +201,8 @@ static inline uint64_t disk_spare_bytes(const struct disk *disk)
 	return spare < MOST_BYTES ? spare : MOST_BYTES;
 }
 
-/* Makes the directory where it is missing, and holds the lock in it (again, when it was deleted). */
+/* Makes the directory where it is missing, and holds the lock in it (again, when it was deleted).
+ * ERR_BUSY: another process has it. */
 enum err disk_hold_directory(struct disk *disk, struct err_text *why);
 /* Moves a file that is not sound to cache.db.damaged, and its companions away. */
 void disk_set_aside(const char *path);

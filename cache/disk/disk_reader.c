@@ -193,6 +193,10 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 
 	bool needs_piece = size <= DISK_PIECE_BYTES || !job->is_lazy;
 
+	/* A stream lasts, and who has the file may take its pieces away. */
+	if (size > DISK_PIECE_BYTES &&
+	    atomic_load_explicit(&reader->disk->is_borrowed, memory_order_relaxed))
+		return;
 	if (needs_piece && !disk_row_read_piece(&reader->source, row)) {
 		drop_bad(reader, job, id);
 		return;

@@ -154,12 +154,24 @@ static void on_batch_timer(struct timer *timer)
 	writer_run_batch(CONTAINER(timer, struct disk_writer, batch_timer));
 }
 
+static void set_tick(struct disk_writer *writer)
+{
+	int64_t wait_ms = TICK_MS;
+
+	if (atomic_load_explicit(&writer->disk->is_borrowed, memory_order_relaxed) &&
+	    writer->nquick < MAX_QUICK) {
+		writer->nquick++;
+		wait_ms = QUICK_TICK_MS;
+	}
+	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + wait_ms);
+}
+
 static void on_tick(struct timer *timer)
 {
 	struct disk_writer *writer = CONTAINER(timer, struct disk_writer, tick);
 
 	upkeep_tick(writer);
-	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + TICK_MS);
+	set_tick(writer);
 }
 
 static void on_purge_task(struct loop_task *task)
@@ -342,7 +354,7 @@ enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **
 		goto fail;
 	if (writer->rows.db)
 		upkeep_start(writer);
-	timer_set(writer->loop, &writer->tick, loop_now_ms(writer->loop) + TICK_MS);
+	set_tick(writer);
 	err = disk_checkpoint_start(disk, writer->loop, upkeep_after_checkpoint, writer,
 				    &writer->checkpoint, why);
 	if (err == ERR_OK)

@@ -13,6 +13,8 @@ enum {
 	BATCH_WAIT_MS = 200,
 	BATCH_READY_BYTES = 1 << 20, /* do not wait any longer */
 	TICK_MS = 200,
+	QUICK_TICK_MS = 20, /* while another process has the file, mostly for a moment: */
+	MAX_QUICK = 250,    /* so often */
 	NRECREATIONS = 3, /* within ten minutes, then the tier rests */
 };
 
@@ -50,6 +52,7 @@ struct disk_writer {
 
 	/* upkeep */
 	struct timer tick;
+	unsigned nquick; /* quick ones */
 	struct loop_task load_task;
 	uint64_t load_at;
 	uint64_t hand; /* the eviction hand: the last id seen */

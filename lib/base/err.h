@@ -11,6 +11,7 @@ enum err {
 	ERR_LIMIT,   /* a named bound was reached */
 	ERR_DISK,    /* the SQLite tier cannot be used */
 	ERR_RESOLVE, /* a name has no address */
+	ERR_BUSY,    /* somebody else has it, for now */
 };
 
 struct err_text {

@@ -71,14 +71,20 @@ def ask(site, path):
 
 
 def test_stored(site):
-    """What was stored a moment before, and may not have been written yet, is not lost: all of it is a hit
-    once the new process has the file, for which it has to wait a moment."""
+    """What is on disk is a hit from the first request on. What was stored a moment before, and may not have
+    been written yet, is not lost: all of it is a hit once the new process has the file, for which it has
+    to wait a moment."""
+    written = [f"/kept/written/{i}" for i in range(30)]
+    for path in written:
+        ask(site, path)
+    expect("all is written", until(lambda: "queued_bytes = 0\n" in site.ctl("info")[1]), site.ctl("info"))
     probes = [f"/kept/probe/{i}" for i in range(100)]
     paths = [f"/kept/upgraded/{i}" for i in range(50)]
     first = [ask(site, path) for path in probes + paths]
     expect("all are misses", set(first) == {"MISS"}, first)
     code, text = site.ctl("upgrade")
     expect("an upgrade with stores under way", code == 0, text)
+    expect("what was written is a hit at once", {ask(site, path) for path in written} == {"HIT"})
     nmissed = 0
     while nmissed < len(probes) and ask(site, probes[nmissed]) == "MISS":
         nmissed += 1
