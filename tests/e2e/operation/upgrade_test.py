@@ -77,7 +77,7 @@ def test_stored(site):
     written = [f"/kept/written/{i}" for i in range(30)]
     for path in written:
         ask(site, path)
-    expect("all is written", until(lambda: "queued_bytes = 0\n" in site.ctl("info")[1]), site.ctl("info"))
+    expect("all is written", bobtail.wait_for(lambda: "queued_bytes = 0\n" in site.ctl("info")[1]), site.ctl("info"))
     probes = [f"/kept/probe/{i}" for i in range(100)]
     paths = [f"/kept/upgraded/{i}" for i in range(50)]
     first = [ask(site, path) for path in probes + paths]
