@@ -102,6 +102,7 @@ struct exchange {
 	bool may_keep_alive;        /* the connection may go on after the reply */
 	bool is_http2;              /* request is as HTTP/1.1 would have it all the same */
 	bool is_extended_connect;   /* RFC 8441: request asks for the Upgrade that :protocol stands for */
+	bool is_timed_out;          /* cut short: its client or client_lifetime took too long */
 	int64_t began_ms;           /* its head was whole; the loop's monotonic clock */
 	struct minimum_rate giving, taking; /* of the request, and of the reply */
 	struct http_request request;

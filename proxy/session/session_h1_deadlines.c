@@ -214,5 +214,7 @@ void session_timer_fired(struct timer *timer)
 	}
 	if (session->deadline == DEADLINE_WRITE)
 		stream_reset(&session->stream); /* nothing waits in the kernel either */
+	if (session->exchange)
+		session->exchange->is_timed_out = true;
 	session_destroy(session);
 }

@@ -175,8 +175,11 @@ static void look_at_streams(struct h2_session *session)
 
 		if (is_slow)
 			tell_slowness(session);
-		if (is_slow || is_late(stream, now_ms))
-			h2_stream_reset(stream, NGHTTP2_CANCEL);
+		if (!is_slow && !is_late(stream, now_ms))
+			continue;
+		if (stream->exchange)
+			stream->exchange->is_timed_out = true;
+		h2_stream_reset(stream, NGHTTP2_CANCEL);
 	}
 }
 

@@ -472,7 +472,8 @@ void transaction_log(struct transaction *t, bool is_complete)
 	if (t->has_joined && t->is_hit)
 		facts.tag_suffixes |= LOG_SUFFIX_CF;
 	if (!is_complete && !t->exchange.reply.reset)
-		facts.tag_suffixes |= LOG_SUFFIX_ABORTED;
+		facts.tag_suffixes |= t->exchange.is_timed_out ? LOG_SUFFIX_TIMEDOUT
+							       : LOG_SUFFIX_ABORTED;
 	add_notes(t, &facts);
 	access_logger_write(logger, t->worker, &t->facts, &facts);
 }
