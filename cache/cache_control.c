@@ -98,6 +98,14 @@ static void set_seconds(struct cache_control *control, const struct directive *d
 	control->flags |= directive->flag;
 }
 
+/* An empty list is no list, nor is one whose quotes never end. */
+static bool has_fields(struct str value)
+{
+	struct str fields = unquoted(value);
+
+	return fields.len > 0 && fields.at[0] != '"';
+}
+
 static void add_directive(struct cache_control *control, struct str element)
 {
 	size_t equals = str_find_char(element, '=');
@@ -119,13 +127,13 @@ static void add_directive(struct cache_control *control, struct str element)
 			    has_value ? delta_seconds(value) : DELTA_SECONDS_MAX);
 		break;
 	case MAY_TAKE_FIELDS:
-		/* An empty list is no list. */
-		control->flags |= unquoted(value).len > 0 ? directive->flag << 1 : directive->flag;
+		control->flags |= has_fields(value) ? directive->flag << 1 : directive->flag;
 		break;
 	}
 }
 
-/* The element up to the next comma outside of quotes. A quote that never ends takes in the rest. */
+/* The element up to the next comma outside of quotes. One that never ends is none, lest it hide a
+ * no-store behind it. */
 static struct str cut_element(struct str *rest)
 {
 	struct str element;
@@ -142,6 +150,8 @@ static struct str cut_element(struct str *rest)
 		else if (!is_quoted && c == ',')
 			break;
 	}
+	if (is_quoted)
+		i = str_find_char(*rest, ',');
 	element = str_trim(str_first(*rest, i));
 	*rest = str_from(*rest, i + 1);
 	return element;

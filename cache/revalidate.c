@@ -95,12 +95,14 @@ static bool list_has_etag(const struct http_head *head, enum http_field_id id, s
 
 /* ---- a client's conditions */
 
+/* One date alone counts: RFC 9110 §13.1.3, §13.1.4. */
 static bool request_date(const struct http_request *request, enum http_field_id id,
 			 const struct object *object, int64_t *out)
 {
-	struct str value = http_value(&request->head, id);
+	const struct http_field *field = http_find(&request->head, id);
 
-	return value.at && date_parse(value, object->facts.arrived_s, out);
+	return field && !http_find_next(&request->head, id, field) &&
+	       date_parse(http_field_value(&request->head, field), object->facts.arrived_s, out);
 }
 
 /* RFC 9111 §4.3.2: without a Last-Modified, the date it was made. */

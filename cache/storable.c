@@ -202,7 +202,8 @@ static bool may_serve_stale(const struct candidate *c)
 		longest_s = facts->stale_while_revalidate_s;
 	if (facts->flags & FACT_STALE_IF_ERROR && facts->stale_if_error_s > longest_s)
 		longest_s = facts->stale_if_error_s;
-	return longest_s > 0 && is_fresh_in(c, -(int64_t)longest_s);
+	return longest_s > 0 &&
+	       freshness_left_s(facts, c->policy->rule, facts->arrived_s) + longest_s > 0;
 }
 
 static enum storable_verdict decide_cacheable(const struct candidate *c, const char **reason)

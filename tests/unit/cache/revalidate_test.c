@@ -55,6 +55,7 @@ static void conditions_are_judged_in_order(void **state)
 		{200, TAGGED, "If-Modified-Since: " BEFORE "\r\n", NOT_MODIFIED},
 		{200, TAGGED, "If-Modified-Since: " LONG_BEFORE "\r\n", WHOLE},
 		{200, TAGGED, "If-Modified-Since: rubbish\r\n", WHOLE},
+		{200, TAGGED, "If-Modified-Since: " LATER "\r\nIf-Modified-Since: " LATER "\r\n", WHOLE},
 		{200, "Date: " MADE "\r\n", "If-Modified-Since: " MADE "\r\n", NOT_MODIFIED},
 		{200, "Date: " MADE "\r\n", "If-Modified-Since: " BEFORE "\r\n", WHOLE},
 		{200, TAGGED, "If-Match: \"a\"\r\n", WHOLE},

@@ -101,6 +101,8 @@ static void each_rule_decides_its_case(void **state)
 		{"GET", "", 599, DATE "Cache-Control: public\r\n", &plain, NO},
 		{"GET", "", 200, DATE "Cache-Control: max-age=0, stale-if-error=60\r\n", &plain, YES},
 		{"GET", "", 200, DATE "Cache-Control: max-age=0, stale-while-revalidate=60\r\n", &plain, YES},
+		{"GET", "", 200, DATE "Cache-Control: max-age=0, stale-if-error=600\r\n", &plain, YES},
+		{"GET", "", 200, DATE "Age: 9\r\nCache-Control: max-age=1, stale-if-error=8\r\n", &plain, NO},
 		{"GET", "", 200, DATE "Cache-Control: s-maxage=0, stale-if-error=60\r\n", &plain, NO},
 		{"GET", "", 503, DATE, &negative, NEGATIVE},
 		{"GET", "", 206, DATE FRESH, &plain, NO},
