@@ -180,11 +180,15 @@ static bool read_piece(struct disk_peek *peek, const struct disk_snapshot *snaps
 	       hash_crc32c(to, size) == (uint32_t)number_of(&values[1]);
 }
 
-/* The body of the row of that id into to. */
+/* The body of the row of that id into to. Behind a last piece that is full there is none. */
 static bool read_body(struct disk_peek *peek, const struct disk_snapshot *snapshot, uint64_t id,
 		      char *to, size_t size)
 {
-	for (uint64_t piece = id << SCHEMA_PIECE_BITS; size > 0; piece++) {
+	bool may_go_on = size > 0 && size % DISK_PIECE_BYTES == 0;
+	uint64_t piece = id << SCHEMA_PIECE_BITS;
+	struct disk_cell cell;
+
+	for (; size > 0; piece++) {
 		size_t n = size < DISK_PIECE_BYTES ? size : DISK_PIECE_BYTES;
 
 		if (!read_piece(peek, snapshot, piece, to, n))
@@ -192,7 +196,8 @@ static bool read_body(struct disk_peek *peek, const struct disk_snapshot *snapsh
 		to += n;
 		size -= n;
 	}
-	return true;
+	return !may_go_on || disk_pages_find(peek->pages, snapshot, peek->chunk_root, piece, &cell) ==
+				     DISK_FIND_NONE;
 }
 
 /* NULL: not now. */

@@ -27,11 +27,14 @@ enum {
 	COLUMN_HEADER_CRC,
 	COLUMN_PIECE_CRC,
 	COLUMN_PIECE,
+	COLUMN_BODY_BYTES, /* of a body of more than a piece: where its last one ends */
 };
 
 static const char row_sql[] =
 	"SELECT o.url, o.vary, o.status, o.size, o.stored, o.date, o.expires, o.modified, o.flags,"
-	" o.on_error, o.on_stale, o.header, o.crc, c.crc, c.data"
+	" o.on_error, o.on_stale, o.header, o.crc, c.crc, c.data,"
+	" CASE WHEN o.size >= ?3 THEN (SELECT (l.id - (o.id << 20)) * ?3 + length(l.data) FROM chunk l"
+	"  WHERE l.id < (o.id + 1) << 20 ORDER BY l.id DESC LIMIT 1) ELSE o.size END"
 	" FROM object o LEFT JOIN chunk c ON c.id = o.id << 20 AND o.size <= ?2 WHERE o.id = ?1";
 
 void disk_source_close(struct disk_source *source)
@@ -150,6 +153,7 @@ enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, boo
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)id);
 	sqlite3_bind_int64(stmt, 2, is_lazy ? DISK_PIECE_BYTES : INT64_MAX);
+	sqlite3_bind_int64(stmt, 3, DISK_PIECE_BYTES);
 	rc = sqlite3_step(stmt);
 	if (rc == SQLITE_DONE)
 		return DISK_ROW_NONE;
@@ -167,6 +171,9 @@ enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, boo
 		.body_bytes = sqlite3_column_int64(stmt, COLUMN_SIZE),
 		.facts = facts_of(stmt),
 	};
+	/* A body whose end is missing would break off under the reader's eyes. */
+	if (sqlite3_column_int64(stmt, COLUMN_BODY_BYTES) != row->head.body_bytes)
+		return DISK_ROW_BAD;
 	return disk_row_is_sound(row, (uint32_t)sqlite3_column_int64(stmt, COLUMN_HEADER_CRC)) ?
 		       DISK_ROW_FOUND :
 		       DISK_ROW_BAD;

@@ -218,6 +218,30 @@ static void a_changed_body_is_dropped(void **state)
 	assert_int_equal(stats_now().bad_pieces, 2);
 }
 
+/* A row that is at odds with the pieces: not begun, since it would break off. */
+static void a_body_without_its_end_is_a_miss(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE object SET size = size * 10",
+		"UPDATE object SET size = size + 1",
+		"UPDATE object SET size = 66500",
+		"UPDATE object SET size = 133000",
+		"DELETE FROM chunk WHERE id = (SELECT max(id) FROM chunk)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(changes) * 2; i++) {
+		size_t size = i % 2 ? 500000 : 200000; /* a stream, and read at once */
+
+		assert_true(fixture_store(&fx, "http://www.example/", "", size));
+		fixture_sql(&fx, "DROP TRIGGER object_update");
+		fixture_sql(&fx, "DROP TRIGGER chunk_delete");
+		assert_int_equal(fixture_sql(&fx, changes[i / 2]), 0);
+		if (fixture_get(&fx, "http://www.example/") != -2)
+			fail_msg("served: %s, %zu", changes[i / 2], size);
+	}
+}
+
 static void a_changed_head_is_dropped(void **state)
 {
 	static const char *const changes[] = {
@@ -456,6 +480,7 @@ int main(void)
 		FAULT_TEST(a_damaged_file_is_set_aside_at_the_start),
 		FAULT_TEST(an_empty_file_becomes_a_database),
 		FAULT_TEST(a_changed_body_is_dropped),
+		FAULT_TEST(a_body_without_its_end_is_a_miss),
 		FAULT_TEST(a_changed_head_is_dropped),
 		FAULT_TEST(damage_while_it_runs_is_survived),
 		FAULT_TEST(a_dropped_table_is_survived),
