@@ -105,7 +105,7 @@ say "in the place of Squid, and back, while clients ask: no request fails"
 inside apt-get -qq -y --no-install-recommends install squid >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
 inside sh -c 'cd /usr/sbin && BOBTAILCTL=/usr/bin/bobtailctl python3 /packages/tests/e2e/operation/takeover_test.py' >"$work/takeover.log" 2>&1 ||
 	{ cat "$work/takeover.log"; exit 1; }
-grep requests: "$work/takeover.log"
+grep requests: "$work/takeover.log" # skipped is a failure here
 inside apt-get -qq -y --auto-remove purge squid >/dev/null 2>&1
 
 say "upgrade: the configuration that was changed stays"

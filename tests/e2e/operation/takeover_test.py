@@ -18,7 +18,7 @@ from load import Load, Origin, get
 SQUID = "/usr/sbin/squid"
 CTL = os.path.abspath(os.environ.get("BOBTAILCTL", "./bobtailctl"))
 PROGRAM = os.path.abspath("bobtail")
-if not os.access(SQUID, os.X_OK) or os.path.islink(SQUID) or os.geteuid() != 0 or os.path.isdir(
+if not os.access(SQUID, os.X_OK) or "bobtail" in os.path.realpath(SQUID) or os.geteuid() != 0 or os.path.isdir(
         "/run/systemd/system"):
     print("skipped: needs root, a Squid, and no systemd")
     sys.exit(SKIP)
