@@ -6,6 +6,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/heap.h"
 #include "proxy/control/control_verbs.h"
 #include "proxy/limits/ban_table.h"
 #include "proxy/limits/bans.h"
@@ -13,27 +14,58 @@
 #include "proxy/server.h"
 #include "squid-compat/config.h"
 
+enum { SAID_AT_ONCE = 256 };
+
+/* The bans as they were when it was asked. */
+struct listing {
+	struct buf bans;
+	size_t said; /* bytes of it */
+	int64_t now_s;
+};
+
+static void free_listing(void *state)
+{
+	struct listing *listing = state;
+
+	buf_fini(&listing->bans);
+	mem_free(listing);
+}
+
+static void say_ban(struct control_call *call, const struct ban *ban, int64_t now_s)
+{
+	char prefix[BAN_PREFIX_TEXT_BYTES];
+
+	ban_prefix_text(&ban->prefix, prefix);
+	if (ban->until_s == INT64_MAX)
+		control_say(call, "%s\tforever\t%s", prefix, ban->rule);
+	else if (ban->until_s > now_s)
+		control_say(call, "%s\t%" PRId64 "\t%s", prefix, ban->until_s - now_s, ban->rule);
+}
+
+static void say_some(struct control_call *call)
+{
+	struct listing *listing = control_state(call);
+
+	for (unsigned n = 0; n < SAID_AT_ONCE && listing->said < listing->bans.len; n++) {
+		const char *at = listing->bans.at + listing->said;
+
+		say_ban(call, (const struct ban *)(const void *)at, listing->now_s);
+		listing->said += sizeof(struct ban);
+	}
+	if (listing->said == listing->bans.len)
+		control_end(call);
+}
+
 static void list(struct control_call *call)
 {
-	struct buf bans;
-	int64_t now_s = clock_wall_s();
+	struct listing *listing = mem_zalloc(sizeof(*listing));
 
-	buf_init(&bans, BAN_TABLE_MAX * sizeof(struct ban));
-	ban_table_copy(control_server(call)->bans, &bans);
+	buf_init(&listing->bans, BAN_TABLE_MAX * sizeof(struct ban));
+	ban_table_copy(control_server(call)->bans, &listing->bans);
+	listing->now_s = clock_wall_s();
 	control_say(call, "address\tseconds left\trule");
-	for (size_t at = 0; at < bans.len; at += sizeof(struct ban)) {
-		const struct ban *ban = (const struct ban *)(const void *)(bans.at + at);
-		char prefix[BAN_PREFIX_TEXT_BYTES];
-
-		ban_prefix_text(&ban->prefix, prefix);
-		if (ban->until_s == INT64_MAX)
-			control_say(call, "%s\tforever\t%s", prefix, ban->rule);
-		else if (ban->until_s > now_s)
-			control_say(call, "%s\t%" PRId64 "\t%s", prefix, ban->until_s - now_s,
-				    ban->rule);
-	}
-	buf_fini(&bans);
-	control_end(call);
+	control_set_state(call, listing, free_listing);
+	control_continue(call, say_some);
 }
 
 static bool is_exempt(struct control_call *call, struct str text)

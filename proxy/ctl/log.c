@@ -63,12 +63,14 @@ static void show_padded(struct str text, size_t width)
 
 static void show_time(struct str text)
 {
-	time_t seconds = strtoll(text.at, NULL, 10);
-	struct str fraction = str_from(text, str_find_char(text, '.'));
+	size_t dot = str_find_char(text, '.');
+	struct str fraction = str_from(text, dot);
+	uint64_t number;
 	struct tm local;
 	char out[40];
 
-	if (!localtime_r(&seconds, &local) ||
+	if (!str_to_u64(str_first(text, dot), &number) ||
+	    !localtime_r(&(time_t){(time_t)number}, &local) ||
 	    strftime(out, sizeof(out), "%m-%d %H:%M:%S", &local) == 0) {
 		show_text(text);
 		return;

@@ -26,7 +26,7 @@ struct status {
 	unsigned npoints;
 	struct statistics_point points[STATISTICS_POINTS];
 	struct object_walk walk;
-	int64_t now_us;
+	int64_t now_us; /* monotonic */
 };
 
 /* One stretch; false: all has been seen. */

@@ -342,7 +342,7 @@ static void write_biggest(struct buf *out, const struct status *status)
 		write_text(&table, object->url, URL_BYTES);
 		write_bytes(&table, object_length(object));
 		html_cell(&table);
-		html_age_s(out, status->now_us / SECOND_US - object->facts.arrived_s);
+		html_age_s(out, clock_wall_s() - object->facts.arrived_s);
 	}
 	html_table_end(&table);
 }

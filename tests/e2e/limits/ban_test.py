@@ -22,6 +22,7 @@ port, origin_port = bobtail.free_ports(2)
 folder = tempfile.mkdtemp(prefix="bobtail-ban.")
 os.chmod(folder, 0o777)
 BANS = os.path.join(folder, "bans")
+BANS_MAX = 65536
 PASSWORDS = os.path.join(folder, "passwords")
 with open(PASSWORDS, "w", encoding="ascii") as passwords:
     passwords.write("alice:$1$salt$oeR6KDmE3vYpAFTrWOXAm/\n")  # whatever: no test logs in
@@ -84,6 +85,13 @@ def file_text():
         return ""
 
 
+def edit(text):
+    with open(BANS + ".edited", "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(BANS + ".edited", 0o644)
+    os.rename(BANS + ".edited", BANS)
+
+
 def check_counting(config):
     got = [wrong("127.0.0.2") for _ in range(3)]
     bobtail.expect("wrong passwords get 401", got == [401] * 3, got)
@@ -118,11 +126,14 @@ def check_editing(config):
     bobtail.expect("remove", ctl(config, "ban", "remove", "127.0.0.5")[0] == 0 and get("127.0.0.5") == 200)
     bobtail.expect("only once", ctl(config, "ban", "remove", "127.0.0.5")[0] == 1)
     bobtail.expect_soon("the file has it", lambda: "127.0.6.0/24 " in file_text() and "127.0.0.5 " not in file_text())
-    with open(BANS + ".edited", "w", encoding="ascii") as file:
-        file.write(file_text() + "127.0.0.6 forever # by hand\nnonsense\n")
-    os.chmod(BANS + ".edited", 0o644)
-    os.rename(BANS + ".edited", BANS)
+    edit(file_text() + "127.0.0.6 forever # by hand\nnonsense\n")
     bobtail.expect_soon("an edited line is a ban", lambda: get("127.0.0.6") is None)
+
+
+def check_full_table(config):
+    edit("".join(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255} forever many\n" for i in range(BANS_MAX + 5)))
+    bobtail.expect_soon("as many as there may be are listed", lambda: len(
+        ctl(config, "ban", "list")[1].splitlines()) == BANS_MAX + 1)
 
 
 def main():
@@ -136,6 +147,7 @@ def main():
             bobtail.expect("bans survive a restart", get("127.0.0.2") is None and get("127.0.6.1") is None
                            and get("127.0.0.6") is None, proxy.output())
             bobtail.expect("and nothing else does", get("127.0.0.5") == 200)
+            check_full_table(proxy.config)
     shutil.rmtree(folder, ignore_errors=True)
     bobtail.finish()
 
