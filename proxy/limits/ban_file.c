@@ -61,7 +61,8 @@ static void say_fault(struct ban_file *file, const char *what, int error)
 
 /* ---- reading */
 
-static bool take_line(struct ban_table *table, struct str line, int64_t now_s)
+/* nloaded counts. */
+static bool take_line(struct ban_table *table, struct str line, int64_t now_s, unsigned *nloaded)
 {
 	struct ban ban = {.until_s = INT64_MAX};
 	struct str address, until, rule;
@@ -75,7 +76,8 @@ static bool take_line(struct ban_table *table, struct str line, int64_t now_s)
 	if (!str_word(&line, &rule))
 		rule = STR("manual");
 	str_copy(str_first(rule, BAN_NAME_MAX_BYTES), ban.rule, sizeof(ban.rule));
-	return ban.until_s <= now_s || ban_table_load(table, &ban);
+	return ban.until_s <= now_s ||
+	       ((*nloaded)++ < BAN_TABLE_MAX && ban_table_load(table, &ban));
 }
 
 /* The table has the bans of text then, and those that no file has had yet. There is no moment without them. */
@@ -83,11 +85,11 @@ static void take_text(struct ban_file *file, struct str text)
 {
 	bool has_more = ban_table_version(file->table) != file->version;
 	uint64_t version = ban_table_next_version(file->table);
-	unsigned nbad = 0;
+	unsigned nbad = 0, nloaded = 0;
 	struct str line;
 
 	while (str_split(&text, '\n', &line))
-		nbad += !take_line(file->table, line, clock_wall_s());
+		nbad += !take_line(file->table, line, clock_wall_s(), &nloaded);
 	ban_table_forget(file->table, file->version);
 	if (!has_more)
 		file->version = version;

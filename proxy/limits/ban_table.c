@@ -271,13 +271,14 @@ static bool put(struct ban_table *table, const struct ban *ban, bool is_news)
 {
 	struct entry *fresh = mem_zalloc(sizeof(*fresh)), *old = NULL;
 	_Atomic(struct entry *) *at;
+	unsigned max = is_news ? BAN_TABLE_MAX : 2 * BAN_TABLE_MAX;
 	bool is_full;
 
 	fresh->ban = *ban;
 	lock_take(&table->lock);
 	at = place_locked(table, &ban->prefix);
 	is_full = !follow(at) &&
-		  atomic_load_explicit(&table->nentries, memory_order_relaxed) >= BAN_TABLE_MAX;
+		  atomic_load_explicit(&table->nentries, memory_order_relaxed) >= max;
 	if (!is_full) {
 		fresh->version = is_news ? ban_table_next_version(table) : ban_table_version(table);
 		old = put_locked(table, at, fresh);

@@ -60,7 +60,8 @@ void ban_table_copy(struct ban_table *table, struct buf *out);
  * makes no version by itself. */
 uint64_t ban_table_version(const struct ban_table *table);
 uint64_t ban_table_next_version(struct ban_table *table); /* makes one */
-bool ban_table_load(struct ban_table *table, const struct ban *ban); /* as ban_table_add */
+/* As ban_table_add; but there is room for as many again, which are to be forgotten next. */
+bool ban_table_load(struct ban_table *table, const struct ban *ban);
 /* Takes out what was last added or loaded at this version or an earlier one. */
 void ban_table_forget(struct ban_table *table, uint64_t version);
 
