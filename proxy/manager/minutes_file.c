@@ -2,6 +2,7 @@
 #include "proxy/manager/minutes_file.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "lib/base/check.h"
 #include "lib/base/log.h"
@@ -72,10 +73,20 @@ static bool fail(struct minutes_file *file, const char *why)
 	return false;
 }
 
+/* SQLite would wait for who writes to a pipe. */
+static bool is_something_else(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static bool open_file(struct minutes_file *file)
 {
 	if (file->db)
 		return true;
+	if (is_something_else(file->path))
+		return fail(file, "it is no file");
 	if (sqlite3_open_v2(file->path, &file->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
 			    NULL) != SQLITE_OK)
 		return fail(file, file->db ? sqlite3_errmsg(file->db) : "no memory");

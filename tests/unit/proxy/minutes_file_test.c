@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,11 +91,24 @@ static void test_a_foreign_file(void **state)
 	health_good(&file.health);
 }
 
+/* SQLite would wait for a writer, and the end of the program for SQLite. */
+static void test_a_pipe(void **state)
+{
+	struct minutes_file file = {.path = path};
+	const struct minutes_row row = {.site = "a.test"};
+
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_false(minutes_file_write(&file, 1, &row, 1));
+	health_good(&file.health);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_minutes, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_a_foreign_file, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_a_pipe, make_folder, remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
