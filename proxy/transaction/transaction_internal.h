@@ -190,6 +190,10 @@ void transaction_note_denial(struct transaction *transaction, const char *direct
 
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);
+/* Asks about the URL, in the rewriters' protocol; the caller has set request->done. False: the line would
+ * be too long. */
+bool transaction_ask_of_url(struct transaction *transaction, struct helper_pool *pool,
+			    const struct rewrite_config *config, struct helper_request *request);
 /* No helper answered, and on-error= of its children wants that refused: true, and *next is the state then. */
 bool transaction_fails_without(struct transaction *transaction, const struct rewrite_config *config,
 			       const struct helper_reply *reply, enum transaction_state *next);

@@ -10,33 +10,31 @@
 #include "squid-compat/config.h"
 #include "squid-compat/helper_config.h"
 
-static void rewrite_done(struct helper_request *request)
-{
-	struct transaction *t = CONTAINER(request, struct transaction, rewrite);
-
-	t->waiting &= ~(unsigned)WAIT_REWRITE;
-	transaction_resume(t);
-}
-
-/* False: there is no such thing to ask (too long a line). */
-static bool ask_rewriter(struct transaction *t)
+bool transaction_ask_of_url(struct transaction *t, struct helper_pool *pool,
+                            const struct rewrite_config *config, struct helper_request *request)
 {
 	struct buf extras, line;
 	bool ok;
 
 	buf_init(&extras, 16384);
 	buf_init(&line, URL_REWRITE_MAX_ASK_BYTES);
-	transaction_render(t, transaction_config(t)->url_rewrite->extras, &extras);
+	transaction_render(t, config->extras, &extras);
 	ok = url_rewrite_line(t->url, buf_str(&extras), &line);
 	if (ok) {
-		t->rewrite.loop = t->worker->loop;
-		t->rewrite.done = rewrite_done;
-		t->waiting |= WAIT_REWRITE;
-		helper_pool_ask(t->snapshot->url_rewrite, &t->rewrite, buf_str(&line));
+		request->loop = t->worker->loop;
+		helper_pool_ask(pool, request, buf_str(&line));
 	}
 	buf_fini(&extras);
 	buf_fini(&line);
 	return ok;
+}
+
+static void rewrite_done(struct helper_request *request)
+{
+	struct transaction *t = CONTAINER(request, struct transaction, rewrite);
+
+	t->waiting &= ~(unsigned)WAIT_REWRITE;
+	transaction_resume(t);
 }
 
 static void take_new_url(struct transaction *t, struct str url)
@@ -149,8 +147,12 @@ enum transaction_state transaction_run_rewrite(struct transaction *t)
 	case ACL_ALLOW:
 		break;
 	}
-	return ask_rewriter(t) ? TRANSACTION_REWRITE
-	                       : transaction_refuse(t, 414, ERROR_GATEWAY_FAILURE);
+	t->rewrite.done = rewrite_done;
+	if (!transaction_ask_of_url(t, t->snapshot->url_rewrite, transaction_config(t)->url_rewrite,
+	                            &t->rewrite))
+		return transaction_refuse(t, 414, ERROR_GATEWAY_FAILURE);
+	t->waiting |= WAIT_REWRITE;
+	return TRANSACTION_REWRITE;
 }
 
 enum transaction_state transaction_run_adapted_access(struct transaction *t)

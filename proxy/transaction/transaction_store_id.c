@@ -2,7 +2,6 @@
 /* store_id_program: what it is asked, and the key under which the cache keeps the response. */
 #include "helpers/store_id.h"
 
-#include "helpers/url_rewrite.h"
 #include "lib/base/log.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
@@ -16,27 +15,6 @@ static void store_id_done(struct helper_request *request)
 
 	t->waiting &= ~(unsigned)WAIT_STORE_ID;
 	transaction_resume(t);
-}
-
-/* False: the line would be too long. */
-static bool ask(struct transaction *t)
-{
-	struct buf extras, line;
-	bool ok;
-
-	buf_init(&extras, 16384);
-	buf_init(&line, URL_REWRITE_MAX_ASK_BYTES);
-	transaction_render(t, transaction_config(t)->store_id->extras, &extras);
-	ok = url_rewrite_line(t->url, buf_str(&extras), &line);
-	if (ok) {
-		t->store_id.loop = t->worker->loop;
-		t->store_id.done = store_id_done;
-		t->waiting |= WAIT_STORE_ID;
-		helper_pool_ask(t->snapshot->store_id, &t->store_id, buf_str(&line));
-	}
-	buf_fini(&extras);
-	buf_fini(&line);
-	return ok;
 }
 
 /* That no helper answered is true of many requests at a time: the pool says it, and counts. */
@@ -76,5 +54,10 @@ enum transaction_state transaction_run_store_id(struct transaction *t)
 	case ACL_ALLOW:
 		break;
 	}
-	return ask(t) ? TRANSACTION_STORE_ID : transaction_refuse(t, 414, ERROR_GATEWAY_FAILURE);
+	t->store_id.done = store_id_done;
+	if (!transaction_ask_of_url(t, t->snapshot->store_id, transaction_config(t)->store_id,
+	                            &t->store_id))
+		return transaction_refuse(t, 414, ERROR_GATEWAY_FAILURE);
+	t->waiting |= WAIT_STORE_ID;
+	return TRANSACTION_STORE_ID;
 }

@@ -83,6 +83,25 @@ static inline const char *config_lines_first(const struct config_lines *lines)
 	return message ? message->text : "(nothing)";
 }
 
+/* A line of a directive, and what a parser makes of it. */
+struct line_case {
+	const char *line;
+	bool is_taken;
+	enum report_class what;
+	const char *says; /* a part of a sentence; NULL: nothing is said */
+};
+
+/* Called with what was made of the line, and before the next one. */
+static inline void config_lines_judge(struct config_lines *lines, const struct line_case *line,
+				      bool is_taken)
+{
+	if (is_taken != line->is_taken)
+		fail_msg("%s: taken? (%s)", line->line, config_lines_first(lines));
+	if (!config_lines_said(lines, line->what, line->says))
+		fail_msg("%s: said %s", line->line, config_lines_first(lines));
+	config_lines_forget(lines);
+}
+
 static inline unsigned test_resolve(const char *name, uint16_t port, struct addr *addrs,
 				    unsigned max)
 {

@@ -130,6 +130,14 @@ static bool is_loaded(struct disk_fixture *fixture)
 	return !stats.is_loading;
 }
 
+struct disk_stats fixture_stats(const struct disk_fixture *fixture)
+{
+	struct disk_stats stats;
+
+	disk_stats(fixture->disk, &stats);
+	return stats;
+}
+
 void fixture_wait_loaded(struct disk_fixture *fixture)
 {
 	check(fixture_wait(fixture, is_loaded));

@@ -37,6 +37,7 @@ bool fixture_put(struct disk_fixture *fixture, const char *url, const char *vary
 bool fixture_store(struct disk_fixture *fixture, const char *url, const char *vary, size_t size);
 /* Waits until what is queued was committed or dropped. */
 void fixture_settle(struct disk_fixture *fixture);
+struct disk_stats fixture_stats(const struct disk_fixture *fixture);
 /* Waits until the index is read. */
 void fixture_wait_loaded(struct disk_fixture *fixture);
 

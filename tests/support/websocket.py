@@ -9,6 +9,8 @@ import struct
 import threading
 import time
 
+import bobtail
+
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -129,6 +131,15 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
+
+
+def log_line(folder, path):
+    """The words of the access log's last line about that path, once there is one; None: none came."""
+    def last():
+        with open(f"{folder}/access.log", encoding="latin-1") as file:
+            lines = [words for words in map(str.split, file) if words and words[-1].endswith(path)]
+        return lines[-1] if lines else None
+    return bobtail.wait_for(last)
 
 
 def reset(connection):

@@ -123,17 +123,6 @@ def tls_connection():
                                server_hostname="a.example")
 
 
-def log_line(path, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with open(f"{FOLDER}/access.log", encoding="latin-1") as file:
-            lines = [line.split() for line in file if line.split()[-1].endswith(path)]
-        if lines:
-            return lines[-1]
-        time.sleep(0.05)
-    return None
-
-
 def check_echo(origin):
     for name, port, make in (("clear", CLEAR, lambda: None), ("TLS", HTTPS, tls_connection)):
         with Connection(port, make()) as client:
@@ -160,7 +149,7 @@ def check_echo(origin):
             client.wait(lambda c: 1 in c.ended or 1 in c.resets)
             expect(f"{name}: the origin's end is END_STREAM", 1 in client.ended, client.resets)
             client.put(1, b"", h2.END_STREAM)
-    line = log_line("/echo/clear")
+    line = websocket.log_line(FOLDER, "/echo/clear")
     expect("logged with the bytes of both directions", line and line[0] == "TCP_TUNNEL/200" and
            int(line[1]) > 1 << 20 and int(line[2]) > 1 << 20, line)
 

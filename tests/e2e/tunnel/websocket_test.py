@@ -64,18 +64,6 @@ def config(origins, other="", idle="15 minutes", lifetime="1 day"):
                          idle=idle, lifetime=lifetime)
 
 
-def log_line(path, seconds=10):
-    """The last line of the access log about that path, once there is one."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with open(f"{FOLDER}/access.log", encoding="latin-1") as file:
-            lines = [line.split() for line in file if line.split()[-1].endswith(path)]
-        if lines:
-            return lines[-1]
-        time.sleep(0.05)
-    return None
-
-
 def tls_connection():
     context = ssl.create_default_context(cafile=CA.pem)
     return context.wrap_socket(socket.create_connection(("127.0.0.1", HTTPS), 20),
@@ -99,7 +87,7 @@ def check_echo():
             client.send(b"", websocket.CLOSE)
             expect(f"{name}: close", client.receive()[0] == websocket.CLOSE)
             expect(f"{name}: end", client.read.all() == b"")
-    line = log_line("/echo/plain")
+    line = websocket.log_line(FOLDER, "/echo/plain")
     expect("logged as Squid does", line and line[0] == "TCP_TUNNEL/101", line)
     total = 0 + 1 + 125 + 126 + 65535 + 65536 + (1 << 20)
     expect("bytes of both directions are in the log",
@@ -186,7 +174,7 @@ def check_ends(origin):
     client = Client(HTTP, "/watch")
     websocket.reset(client.socket)
     expect("the client's reset is one", origin.outcome("watch") == "ConnectionResetError")
-    line = log_line("/watch")
+    line = websocket.log_line(FOLDER, "/watch")
     expect("and is logged as such", line and line[0] == "TCP_TUNNEL_ABORTED/101", line)
 
 

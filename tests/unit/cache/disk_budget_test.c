@@ -29,37 +29,29 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct disk_stats stats_now(void)
-{
-	struct disk_stats stats;
-
-	disk_stats(fx.disk, &stats);
-	return stats;
-}
-
 /* Stores new objects until the budget is in that state. */
 static void spend_until(enum disk_budget budget)
 {
 	static int n;
 	char url[64];
 
-	for (int i = 0; i < MANY && stats_now().budget != budget; i++) {
+	for (int i = 0; i < MANY && fixture_stats(&fx).budget != budget; i++) {
 		snprintf(url, sizeof(url), "http://www.example/%d", n++);
 		/* Twice, lest it be too seldom asked for. */
 		if (!fixture_store(&fx, url, "", SIZE))
 			fixture_store(&fx, url, "", SIZE);
 	}
-	assert_int_equal(stats_now().budget, budget);
+	assert_int_equal(fixture_stats(&fx).budget, budget);
 }
 
 static void the_bytes_of_a_day_are_bounded(void **state)
 {
 	(void)state;
 	spend_until(DISK_BUDGET_SPENT);
-	assert_true(stats_now().written_bytes >= 8 * MIB);
-	assert_true(stats_now().written_bytes < 8 * MIB + 3 * SIZE);
+	assert_true(fixture_stats(&fx).written_bytes >= 8 * MIB);
+	assert_true(fixture_stats(&fx).written_bytes < 8 * MIB + 3 * SIZE);
 	assert_false(fixture_store(&fx, "http://www.example/more", "", 10));
-	assert_true(stats_now().not_admitted > 0);
+	assert_true(fixture_stats(&fx).not_admitted > 0);
 	assert_int_equal(fixture_get(&fx, "http://www.example/0"), SIZE); /* hits go on */
 	assert_int_equal(disk_remove_all(fx.disk, fixture_key(&fx, "http://www.example/0")), 1);
 	fixture_settle(&fx);
@@ -81,10 +73,10 @@ static void a_restart_does_not_begin_anew(void **state)
 	(void)state;
 	spend_until(DISK_BUDGET_SPENT);
 	fixture_reopen(&fx);
-	assert_true(stats_now().budget >= DISK_BUDGET_SHORT); /* the last batch may be missing */
+	assert_true(fixture_stats(&fx).budget >= DISK_BUDGET_SHORT); /* the last batch may be missing */
 	fx.config.write_budget_bytes = 4 * MIB;
 	fixture_reopen(&fx);
-	assert_int_equal(stats_now().budget, DISK_BUDGET_SPENT);
+	assert_int_equal(fixture_stats(&fx).budget, DISK_BUDGET_SPENT);
 }
 
 static void yesterday_is_forgotten(void **state)
@@ -95,7 +87,7 @@ static void yesterday_is_forgotten(void **state)
 					  "UPDATE meta SET value = value - 1"
 					  " WHERE name = 'budget_day'"), 0);
 	fixture_reopen(&fx);
-	assert_int_equal(stats_now().budget, DISK_BUDGET_AMPLE);
+	assert_int_equal(fixture_stats(&fx).budget, DISK_BUDGET_AMPLE);
 	assert_true(fixture_store(&fx, "http://www.example/today", "", 10));
 }
 

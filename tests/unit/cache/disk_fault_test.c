@@ -36,14 +36,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct disk_stats stats_now(void)
-{
-	struct disk_stats stats;
-
-	disk_stats(fx.disk, &stats);
-	return stats;
-}
-
 static void url_of(char *out, size_t size, int n)
 {
 	snprintf(out, size, "http://www.example/%d", n);
@@ -117,8 +109,8 @@ static void every_committed_object_survives_kill_9(void **state)
 		whole += n;
 	}
 	assert_true(whole > ROUNDS); /* else it tested nothing */
-	assert_int_equal(stats_now().bad_pieces, 0);
-	assert_int_equal(stats_now().recreated, 0);
+	assert_int_equal(fixture_stats(&fx).bad_pieces, 0);
+	assert_int_equal(fixture_stats(&fx).recreated, 0);
 	disk_close(fx.disk);
 	fx.disk = NULL;
 	assert_int_equal(fixture_sql(&fx,
@@ -215,7 +207,7 @@ static void a_changed_body_is_dropped(void **state)
 	assert_int_equal(fixture_get(&fx, "http://www.example/large"), -1); /* cut short */
 	fixture_settle(&fx);
 	assert_int_equal(fixture_get(&fx, "http://www.example/large"), -2); /* now a miss */
-	assert_int_equal(stats_now().bad_pieces, 2);
+	assert_int_equal(fixture_stats(&fx).bad_pieces, 2);
 }
 
 /* A row that is at odds with the pieces: not begun, since it would break off. */

@@ -148,6 +148,17 @@ static void all_variants_of_a_url_are_found_by_its_key(void **state)
 	purge_unref(purge);
 }
 
+static struct object_head late_head(void)
+{
+	return (struct object_head){
+		.status = 200,
+		.head = STR("HTTP/1.1 200 OK\r\n"),
+		.url = STR("http://a/late"),
+		.body_bytes = BODY_BYTES,
+		.since = purge_list_now(purges),
+	};
+}
+
 static struct object *create_late(const struct object_head *head)
 {
 	char body[BODY_BYTES];
@@ -159,13 +170,7 @@ static struct object *create_late(const struct object_head *head)
 /* Handed over after a soft purge has ended; what it holds is of before. */
 static void what_was_asked_for_before_a_soft_purge_is_stored_stale(void **state)
 {
-	struct object_head head = {
-		.status = 200,
-		.head = STR("HTTP/1.1 200 OK\r\n"),
-		.url = STR("http://a/late"),
-		.body_bytes = BODY_BYTES,
-		.since = purge_list_now(purges),
-	};
+	struct object_head head = late_head();
 	struct object *object;
 
 	(void)state;
@@ -183,13 +188,7 @@ static void what_was_asked_for_before_a_soft_purge_is_stored_stale(void **state)
 /* It is handed over after the purge has ended; what it holds is of before. */
 static void what_was_asked_for_before_is_not_stored(void **state)
 {
-	struct object_head head = {
-		.status = 200,
-		.head = STR("HTTP/1.1 200 OK\r\n"),
-		.url = STR("http://a/late"),
-		.body_bytes = BODY_BYTES,
-		.since = purge_list_now(purges),
-	};
+	struct object_head head = late_head();
 	struct object *object;
 
 	(void)state;

@@ -32,14 +32,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct disk_stats stats_now(void)
-{
-	struct disk_stats stats;
-
-	disk_stats(fx.disk, &stats);
-	return stats;
-}
-
 static void stores_and_finds_bodies_of_all_sizes(void **state)
 {
 	static const size_t sizes[] = {0, 1, 1000, 66499, 66500, 66501, 133000, 133001, 3000000};
@@ -58,7 +50,7 @@ static void stores_and_finds_bodies_of_all_sizes(void **state)
 		assert_int_equal(fixture_get(&fx, url), sizes[i]);
 	}
 	fixture_wait_loaded(&fx);
-	assert_int_equal(stats_now().objects, COUNT(sizes));
+	assert_int_equal(fixture_stats(&fx).objects, COUNT(sizes));
 	assert_int_equal(fixture_get(&fx, "http://www.example/none"), -2);
 }
 
@@ -102,7 +94,7 @@ static void variants_are_stored_apart(void **state)
 	assert_null(fixture_find(&fx, url, NULL));
 	/* A new one of the same record takes the old one's place. */
 	assert_true(fixture_store(&fx, url, "accept-language: fi", 6));
-	assert_int_equal(stats_now().objects, 2);
+	assert_int_equal(fixture_stats(&fx).objects, 2);
 	object = fixture_find(&fx, url, "fi");
 	assert_int_equal(fixture_read(&fx, object), 6);
 	assert_int_equal(disk_remove_all(fx.disk, fixture_key(&fx, url)), 2);
@@ -192,7 +184,7 @@ static void a_body_is_stored_while_it_comes_in_bounded_memory(void **state)
 	assert_true(disk_store(fx.disk, object, fixture_key(&fx, url)));
 	/* The producer is slower than the disk here; else the store would be given up. */
 	for (uint64_t made = 0; made < 64 * MIB; made += sizeof(bytes)) {
-		while (!object_may_append(object) || stats_now().queued_bytes > 4 * MIB)
+		while (!object_may_append(object) || fixture_stats(&fx).queued_bytes > 4 * MIB)
 			usleep(200);
 		pattern_fill(bytes, sizeof(bytes), made);
 		object_append(object, (struct str){bytes, sizeof(bytes)});
@@ -202,7 +194,7 @@ static void a_body_is_stored_while_it_comes_in_bounded_memory(void **state)
 	object_finish(object);
 	object_unref(object);
 	fixture_settle(&fx);
-	assert_int_equal(stats_now().stored, 1);
+	assert_int_equal(fixture_stats(&fx).stored, 1);
 	assert_true(most_bytes < MIB);
 	object = fixture_find(&fx, url, NULL);
 	assert_non_null(object);
@@ -226,7 +218,7 @@ static void a_body_faster_than_the_disk_is_not_stored(void **state)
 	object_unref(object);
 	mem_free(bytes);
 	fixture_settle(&fx);
-	assert_int_equal(stats_now().dropped, 1);
+	assert_int_equal(fixture_stats(&fx).dropped, 1);
 	assert_int_equal(fixture_get(&fx, url), -2);
 }
 
@@ -244,7 +236,7 @@ static void a_body_that_is_cut_short_is_not_stored(void **state)
 	mem_free(bytes);
 	fixture_settle(&fx);
 	assert_int_equal(fixture_get(&fx, url), -2);
-	assert_int_equal(stats_now().dropped, 1);
+	assert_int_equal(fixture_stats(&fx).dropped, 1);
 	usleep(500000); /* the sweep comes with a tick */
 	assert_int_equal(fixture_sql(&fx, "CREATE TEMP TABLE t(n CHECK(n=0));"
 					  "INSERT INTO t SELECT count(*) FROM chunk;"
@@ -386,7 +378,7 @@ static void the_cap_is_kept_and_what_is_asked_for_stays(void **state)
 		assert_int_equal(fixture_get(&fx, "http://www.example/hot"), SIZE);
 	}
 	fixture_settle(&fx);
-	stats = stats_now();
+	stats = fixture_stats(&fx);
 	assert_true(stats.used_bytes <= 4 * MIB);
 	assert_true(stats.evicted >= N - 4 * MIB / SIZE);
 	assert_true(stats.objects > 50 && stats.objects < 110);
@@ -403,7 +395,7 @@ static void sizes_outside_the_limits_are_refused(void **state)
 	assert_false(fixture_store(&fx, "http://www.example/s", "", 9));
 	assert_true(fixture_store(&fx, "http://www.example/m", "", 1000));
 	assert_false(fixture_store(&fx, "http://www.example/l", "", 1001));
-	assert_int_equal(stats_now().refused, 2);
+	assert_int_equal(fixture_stats(&fx).refused, 2);
 }
 
 static void what_may_not_be_added_to_still_serves(void **state)
@@ -530,7 +522,7 @@ static void the_sqlite3_program_shows_and_purges(void **state)
 		"INSERT INTO t SELECT count(*) FROM object WHERE etag = '\"x\"'"), 0);
 	assert_int_equal(fixture_shell(&fx, "DELETE FROM cache WHERE host = 'www.example'"), 0);
 	usleep(400000);
-	assert_int_equal(stats_now().objects, 0);
+	assert_int_equal(fixture_stats(&fx).objects, 0);
 }
 
 static uint64_t database_bytes(void)

@@ -33,12 +33,7 @@ static void parse(struct rig *rig, const char *line)
 /* What a deny_info line may name, and when it is taken. */
 static void lines_are_judged_as_squid_does(void **state)
 {
-	static const struct {
-		const char *line;
-		bool is_taken;
-		enum report_class what;
-		const char *says;
-	} cases[] = {
+	static const struct line_case cases[] = {
 		{"deny_info ERR_ACCESS_DENIED a", true, 0, NULL},
 		{"deny_info 404:ERR_ACCESS_DENIED a b", true, 0, NULL},
 		{"deny_info http://x/?u=%u a", true, 0, NULL},
@@ -64,9 +59,7 @@ static void lines_are_judged_as_squid_does(void **state)
 
 		init(&rig);
 		parse(&rig, cases[i].line);
-		if (!!rig.infos.first != cases[i].is_taken ||
-		    !config_lines_said(&rig.lines, cases[i].what, cases[i].says))
-			fail_msg("%s: said %s", cases[i].line, config_lines_first(&rig.lines));
+		config_lines_judge(&rig.lines, &cases[i], rig.infos.first != NULL);
 		fini(&rig);
 	}
 }

@@ -35,12 +35,7 @@ static struct peer *parse(struct rig *rig, const char *line)
 
 static void lines_are_judged_as_squid_does(void **state)
 {
-	static const struct {
-		const char *line;
-		bool is_taken;
-		enum report_class what;
-		const char *says;
-	} cases[] = {
+	static const struct line_case cases[] = {
 		{"cache_peer h parent 80 0", true, 0, NULL},
 		{"cache_peer h parent http 0 no-query originserver", true, 0, NULL},
 		{"cache_peer h parent 80 7 no-query", true, 0, NULL},
@@ -102,13 +97,8 @@ static void lines_are_judged_as_squid_does(void **state)
 
 	(void)state;
 	init(&rig);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		config_lines_forget(&rig.lines);
-		if (!!parse(&rig, cases[i].line) != cases[i].is_taken)
-			fail_msg("%s: taken? (%s)", cases[i].line, config_lines_first(&rig.lines));
-		if (!config_lines_said(&rig.lines, cases[i].what, cases[i].says))
-			fail_msg("%s: said %s", cases[i].line, config_lines_first(&rig.lines));
-	}
+	for (size_t i = 0; i < COUNT(cases); i++)
+		config_lines_judge(&rig.lines, &cases[i], parse(&rig, cases[i].line) != NULL);
 	fini(&rig);
 }
 

@@ -17,12 +17,7 @@ static struct port *parse(struct config_lines *lines, const char *line)
 /* Which lines are taken, and what is said of them. */
 static void lines_are_judged_as_squid_does(void **state)
 {
-	static const struct {
-		const char *line;
-		bool is_taken;
-		enum report_class what;
-		const char *says; /* NULL: nothing */
-	} cases[] = {
+	static const struct line_case cases[] = {
 		{"http_port 80", true, 0, NULL},
 		{"http_port 80 accel", true, 0, NULL},
 		{"ascii_port 8080 accel", true, 0, NULL},
@@ -131,13 +126,8 @@ static void lines_are_judged_as_squid_does(void **state)
 
 	(void)state;
 	config_lines_init(&lines);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		config_lines_forget(&lines);
-		if (!!parse(&lines, cases[i].line) != cases[i].is_taken)
-			fail_msg("%s: taken? (%s)", cases[i].line, config_lines_first(&lines));
-		if (!config_lines_said(&lines, cases[i].what, cases[i].says))
-			fail_msg("%s: said %s", cases[i].line, config_lines_first(&lines));
-	}
+	for (size_t i = 0; i < COUNT(cases); i++)
+		config_lines_judge(&lines, &cases[i], parse(&lines, cases[i].line) != NULL);
 	config_lines_fini(&lines);
 }
 
