@@ -306,6 +306,11 @@ void control_fail(struct control_call *call, const char *format, ...)
 	va_end(args);
 }
 
+static void ask_again(struct control_call *call)
+{
+	end(call, CONTROL_AGAIN, str_of(LEAVING));
+}
+
 void control_set_state(struct control_call *call, void *state, void (*free)(void *state))
 {
 	call->state = state;
@@ -350,11 +355,17 @@ void control_ask_workers(struct control_call *call,
 	call->tally = tally_ask(serve_server(options->serve), options->loop, tally_done, call);
 }
 
+static void await_reload(struct control_call *call)
+{
+	call->awaits_reload = true;
+	timer_cancel(&call->timer); /* whatever is in its way, an answer follows */
+}
+
 void control_reload(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	call->awaits_reload = true;
+	await_reload(call);
 	options->reload(options->owner);
 }
 
@@ -376,6 +387,7 @@ void control_reload_done(struct control *control, bool is_ok)
 		if (!call->awaits_reload)
 			continue;
 		call->awaits_reload = false;
+		set_timer(call);
 		if (is_ok)
 			control_end(call);
 		else
@@ -387,7 +399,7 @@ void control_rollback(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	call->awaits_reload = true;
+	await_reload(call);
 	options->rollback(options->owner);
 }
 
@@ -451,7 +463,7 @@ static void run_line(struct control_call *call, struct str line)
 	/* Nothing more is read: an unread byte would wake the loop for ever. */
 	loop_watch_level(loop_of(call), &call->watch, 0);
 	if (call->control->listener.fd < 0) {
-		control_fail(call, "%s", LEAVING);
+		ask_again(call);
 		return;
 	}
 	if (!read_words(call, line)) {
@@ -551,13 +563,24 @@ void control_close_door(struct control *control)
 	loop_unwatch(control->options.loop, &control->listener);
 	close(control->listener.fd);
 	control->listener.fd = -1;
+	LIST_EACH(node, &control->calls) {
+		struct control_call *call = CONTAINER(node, struct control_call, node);
+
+		if (!call->awaits_reload)
+			continue;
+		call->awaits_reload = false;
+		set_timer(call);
+		ask_again(call);
+	}
 }
 
 /* What was said and not sent yet goes first: the process may end sooner than its loop comes round. */
 static void finish_call(struct control_call *call)
 {
-	if (!call->is_ended)
-		control_fail(call, "%s", call->is_asked ? "the process has ended" : LEAVING);
+	if (!call->is_ended && call->is_asked)
+		control_fail(call, "the process has ended");
+	else if (!call->is_ended)
+		ask_again(call);
 	(void)!send_some(call);
 	destroy_call(call);
 }

@@ -7,6 +7,7 @@
  *     "~" DONE SP TOTAL LF  how far it is; TOTAL 0: not known
  *     "." LF                the end: done
  *     "!" REASON LF         the end: it failed
+ *     "?" REASON LF         the end: a successor knows; ask again, and it hears it
  *
  * An answer without its end is no answer. Lines, connections and their time are bounded; an answer
  * of any length is made as the client takes it. What a verb sees: control_call.h.
@@ -37,6 +38,7 @@ enum {
 	CONTROL_PROGRESS = '~',
 	CONTROL_END = '.',
 	CONTROL_ERROR = '!',
+	CONTROL_AGAIN = '?',
 };
 
 /* A listening socket at path, mode 0600, owned by the effective user of config. A socket on which
@@ -62,7 +64,8 @@ void control_destroy(struct control *control); /* accepts NULL */
 void control_reload_done(struct control *control, bool is_ok); /* accepts NULL */
 void control_upgrade_done(struct control *control, bool is_ok, const char *why); /* the same */
 
-/* A successor has the socket too: no new calls; those that there are go on. Accepts NULL. */
+/* A successor has the socket too: no new calls; those that there are go on, but for who waits for a
+ * reload, which is the successor's now. Accepts NULL. */
 void control_close_door(struct control *control);
 
 #endif

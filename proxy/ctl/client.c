@@ -18,6 +18,8 @@
 #include "proxy/control/control_words.h"
 #include "proxy/ctl/progress.h"
 
+enum { MORE = -1, AGAIN = -2, MAX_ASKED = 10 };
+
 /* What a squid.conf that cannot be used says of pid_filename, its includes left alone; NULL: nothing.
  * An instance goes on with what it read before, and has to be reached all the more. */
 static char *guess_socket(const char *config_path)
@@ -123,16 +125,18 @@ static void take_progress(struct reading *reading, const char *line)
 		progress_show(&reading->bar, done, total);
 }
 
-/* CTL_OK, CTL_FAILED, or -1: more lines follow. */
+/* CTL_OK, CTL_FAILED, MORE (lines follow) or AGAIN. */
 static int take(struct reading *reading, const char *line)
 {
 	switch (line[0]) {
 	case CONTROL_TEXT:
 		take_line(reading, line + 1);
-		return -1;
+		return MORE;
 	case CONTROL_PROGRESS:
 		take_progress(reading, line + 1);
-		return -1;
+		return MORE;
+	case CONTROL_AGAIN:
+		return AGAIN;
 	case CONTROL_END:
 		return CTL_OK;
 	case CONTROL_ERROR:
@@ -150,24 +154,24 @@ static int read_answer(int fd, const struct client_sink *sink)
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t len;
-	int status = -1;
+	int status = MORE;
 
 	if (!answer) {
 		close(fd);
 		return ctl_fail("%s", strerror(errno));
 	}
 	progress_init(&reading.bar);
-	while (status < 0 && (len = getline(&line, &size, answer)) > 0 && line[len - 1] == '\n') {
+	while (status == MORE && (len = getline(&line, &size, answer)) > 0 && line[len - 1] == '\n') {
 		line[len - 1] = '\0';
 		status = take(&reading, line);
 	}
 	progress_clear(&reading.bar);
 	mem_free(line);
 	fclose(answer);
-	return status >= 0 ? status : ctl_fail("the answer ends before its time");
+	return status != MORE ? status : ctl_fail("the answer ends before its time");
 }
 
-static int ask_at(const char *path, struct str line, const struct client_sink *sink)
+static int ask_once(const char *path, struct str line, const struct client_sink *sink)
 {
 	int fd = connect_to(path);
 	int status;
@@ -178,6 +182,16 @@ static int ask_at(const char *path, struct str line, const struct client_sink *s
 	if (fd >= 0)
 		close(fd);
 	return status;
+}
+
+/* An upgrade may come between: the next one to be asked is the process that serves now. */
+static int ask_at(const char *path, struct str line, const struct client_sink *sink)
+{
+	int status = AGAIN;
+
+	for (int i = 0; i < MAX_ASKED && status == AGAIN; i++)
+		status = ask_once(path, line, sink);
+	return status == AGAIN ? ctl_fail("one upgrade after the other came between") : status;
 }
 
 int client_ask(struct ctl *ctl, const char *const *words, unsigned nwords,

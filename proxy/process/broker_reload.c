@@ -108,7 +108,7 @@ void broker_rollback(struct broker *broker)
 	struct transcript *transcript = config_history_previous(&broker->history);
 
 	if (!transcript || broker->next || broker->kid_state != KID_READY ||
-	    broker->aim != AIM_SERVE) {
+	    broker->aim != AIM_SERVE || upgrade_is_under_way(broker)) {
 		log_say(0, "ERROR: %s",
 		        transcript ? "no rollback while something else is under way"
 		                   : "there is no earlier configuration to go back to");

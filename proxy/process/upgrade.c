@@ -103,6 +103,7 @@ static void refuse(struct broker *broker, const char *why)
 	log_say(0, "ERROR: no upgrade: %s; going on as before", why);
 	answer(broker->channel.fd, false, why);
 	notify_ready(&broker->notify, getpid());
+	broker_reload_if_due(broker); /* what was asked for meanwhile */
 }
 
 static void gather_sockets(struct broker *broker, struct handover *out)
@@ -296,6 +297,8 @@ bool upgrade_resume(struct broker *broker)
 		sockets_drop_inherited(&broker->sockets);
 		broker_adopt_kid(broker, from->kid.pid, from->kid.channel);
 		refuse(broker, "the new program did not come up");
+		/* Who asked for a reload meanwhile: nobody knows of it any more. */
+		broker_tell(broker, CHANNEL_RELOAD_DONE, false);
 	} else {
 		upgrade->is_taking_over = true;
 		timer_set(broker->loop, &upgrade->timer, clock_mono_ms() + FIRST_KID_MS);

@@ -12,6 +12,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -120,6 +121,29 @@ def test_bad_programs(site, program):
     early.close()
 
 
+def test_reload_meanwhile(site, program):
+    """Who asks for a reload while an upgrade is under way gets the answer of who serves then; the same
+    after an upgrade that comes to nothing."""
+    answers = []
+    with open(program + ".bad", "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\nsleep 0.5\nexit 1\n")
+    install(program + ".bad", program)
+    trying = threading.Thread(target=lambda: site.ctl("upgrade"))
+    trying.start()
+    expect("a reload beside a failing upgrade is answered", site.ctl("reconfigure")[0] == 0)
+    trying.join()
+    install(load.PROGRAM, program)
+    threads = [threading.Thread(target=lambda: answers.append(site.ctl("reconfigure"))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    code = 1
+    while code:  # not while a reload is under way
+        code = site.ctl("upgrade")[0]
+    for thread in threads:
+        thread.join()
+    expect("reloads beside an upgrade are answered", [code for code, _ in answers] == [0] * 3, answers)
+
+
 def test_kid_that_fails(site, program, real):
     """The new program can be run and takes over, but the process that would serve does not come up: it
     has no memory. The old one, whose file has been replaced, goes on with its kid."""
@@ -165,6 +189,7 @@ def main():
         test_upgrades(site, program)
         test_stored(site)
         test_bad_programs(site, program)
+        test_reload_meanwhile(site, program)
         if not load.IS_SANITIZED:  # which has all of the address space
             test_kid_that_fails(site, program, load.PROGRAM)
     finally:
