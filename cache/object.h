@@ -230,7 +230,8 @@ struct object_reader {
 	void (*wake)(void *owner); /* from loop: something changed */
 	void *owner;
 	uint64_t offset;            /* of the next byte */
-	struct object_chunk *chunk_; /* offset lies in it or right behind it; NULL: unknown */
+	struct object_chunk *chunk_; /* offset lies in it or behind it; NULL: unknown */
+	struct object_chunk *last_;  /* while it is listed: those from chunk_ to this one are on loan */
 	bool is_listed_;
 	/* guarded by the object's lock while it is listed */
 	struct list node_;

@@ -7,14 +7,16 @@
 
 /* Bytes [start, start + cap) of the body. All chunks but the last are full. The producer links a
  * chunk before it publishes bytes of it, so next is there for whoever sees such a length. A chunk
- * is freed early only when it has a next one and all readers are beyond its end, not just at it: a
- * reader's chunk_ may stand there. */
+ * leaves the list early only when it has a next one; it is freed when it is on loan to no reader, too.
+ * Behind a chunk off the list, next means something only to who has that one on loan as well. */
 struct object_chunk {
 	struct object_chunk *next;
 	uint64_t start;
 	uint32_t cap;
-	bool is_embedded; /* lies in heads_ */
-	char *bytes;      /* behind the struct, or a piece of a file (object->piece_) */
+	unsigned is_embedded : 1, /* lies in heads_ */
+		is_off_list : 1,
+		nloans : 30; /* guarded by the object's lock, as is_off_list is */
+	char *bytes;         /* behind the struct, or a piece of a file (object->piece_) */
 };
 
 /* No reference is left (object_refs.c). */
@@ -41,7 +43,8 @@ struct object_wakes {
 void object_collect_wakes_locked(struct object *object, struct object_wakes *wakes);
 void object_send_wakes(struct object *object, const struct object_wakes *wakes);
 
-/* Takes off the chunks that nobody needs any more; the caller frees them without the lock. */
+/* Takes off the chunks that nobody needs any more. Returns those that can go at once; the caller frees
+ * them without the lock. */
 struct object_chunk *object_cut_passed_locked(struct object *object);
 void object_free_chunks(struct object_chunk *chunk);
 

@@ -31,42 +31,81 @@ uint64_t object_slowest_locked(const struct object *object)
 	return object->shared.first ? object->shared.first->start : 0;
 }
 
-static bool is_behind(const struct object_chunk *chunk, uint64_t offset)
+static uint64_t end_of(const struct object_chunk *chunk)
 {
-	return chunk && chunk->next && chunk->start + chunk->cap < offset;
+	return chunk->start + chunk->cap;
+}
+
+/* One that is off the list and on loan to nobody joins those to be freed. */
+static void let_go_locked(struct object *object, struct object_chunk *chunk,
+			  struct object_chunk **freed)
+{
+	if (!chunk->is_off_list || chunk->nloans > 0)
+		return;
+	atomic_fetch_sub_explicit(&object->memory_bytes_,
+				  chunk->is_embedded ? 0 : sizeof(*chunk) + chunk->cap,
+				  memory_order_relaxed);
+	chunk->next = *freed;
+	*freed = chunk;
 }
 
 struct object_chunk *object_cut_passed_locked(struct object *object)
 {
-	struct object_chunk *cut = object->shared.first, *last = NULL;
+	struct object_chunk *chunk, *next, *freed = NULL;
 	uint64_t slowest;
 
-	if (is_kept(object) || !cut || !cut->next || list_is_empty(&object->shared.readers))
+	if (is_kept(object) || list_is_empty(&object->shared.readers))
 		return NULL;
 	slowest = object_slowest_locked(object);
-	while (is_behind(object->shared.first, slowest)) {
-		last = object->shared.first;
-		object->shared.first = last->next;
-		atomic_fetch_sub_explicit(&object->memory_bytes_,
-					  last->is_embedded ? 0 : sizeof(*last) + last->cap,
-					  memory_order_relaxed);
+	for (chunk = object->shared.first; chunk && chunk->next && end_of(chunk) <= slowest;
+	     chunk = next) {
+		next = chunk->next;
+		object->shared.first = next;
+		chunk->is_off_list = true;
+		let_go_locked(object, chunk, &freed);
 	}
-	if (!last)
-		return NULL;
-	last->next = NULL;
-	return cut;
+	return freed;
+}
+
+/* ---- loans: a reader that is listed has the chunks whose bytes it may have in hand */
+
+/* Those that it has passed; but the last one, while it is on the list, tells where to go on. */
+static void return_passed_locked(struct object_reader *reader, struct object_chunk **freed)
+{
+	struct object_chunk *chunk = reader->chunk_;
+
+	while (chunk && end_of(chunk) <= reader->offset &&
+	       (chunk != reader->last_ || chunk->is_off_list)) {
+		reader->chunk_ = chunk == reader->last_ ? NULL : chunk->next;
+		chunk->nloans--;
+		let_go_locked(reader->object, chunk, freed);
+		chunk = reader->chunk_;
+	}
+}
+
+static void return_all_locked(struct object_reader *reader, struct object_chunk **freed)
+{
+	struct object_chunk *chunk = reader->chunk_, *next;
+
+	for (; chunk; chunk = next) {
+		next = chunk == reader->last_ ? NULL : chunk->next;
+		chunk->nloans--;
+		let_go_locked(reader->object, chunk, freed);
+	}
+	reader->chunk_ = NULL;
 }
 
 /* The reader's new offset becomes the producer's concern. Only what is not kept needs it. */
 static void tell_progress(struct object_reader *reader)
 {
 	struct object *object = reader->object;
-	struct object_chunk *passed = NULL;
+	struct object_chunk *passed = NULL, *returned = NULL;
 	bool is_due = false;
 
 	lock_take(&object->shared.lock);
 	reader->passed_ = reader->offset;
-	if (is_behind(object->shared.first, reader->offset))
+	return_passed_locked(reader, &returned);
+	if (object->shared.first && end_of(object->shared.first) <= reader->offset)
 		passed = object_cut_passed_locked(object);
 	if (object->shared.is_producer_waiting)
 		is_due = object_producer_is_due_locked(object, false);
@@ -74,6 +113,7 @@ static void tell_progress(struct object_reader *reader)
 	if (is_due)
 		object_wake_producer(object, reader->loop);
 	object_free_chunks(passed);
+	object_free_chunks(returned);
 }
 
 /* ---- waking readers */
@@ -245,11 +285,13 @@ void object_reader_open(struct object_reader *reader, struct object *object, uin
 
 static void leave_list(struct object_reader *reader, struct object *object)
 {
-	struct object_chunk *passed;
+	struct object_chunk *passed, *returned = NULL;
 	bool is_due;
 
 	lock_take(&object->shared.lock);
 	stop_waiting_locked(reader);
+	if (!object_is_whole(object))
+		return_all_locked(reader, &returned);
 	list_remove(&reader->node_);
 	object->shared.nreaders--;
 	passed = object_cut_passed_locked(object);
@@ -258,6 +300,7 @@ static void leave_list(struct object_reader *reader, struct object *object)
 	if (is_due)
 		object_wake_producer(object, reader->loop);
 	object_free_chunks(passed);
+	object_free_chunks(returned);
 }
 
 void object_reader_close(struct object_reader *reader)
@@ -293,47 +336,95 @@ static struct object_chunk *walk(struct object_chunk *chunk, uint64_t offset)
 {
 	if (!chunk || chunk->start > offset)
 		return NULL;
-	while (chunk->start + chunk->cap <= offset)
+	while (chunk && end_of(chunk) <= offset)
 		chunk = chunk->next;
 	return chunk;
 }
 
-/* Sets chunk_ to the one that holds offset, of which at least one byte is published. */
-static bool find_chunk(struct object_reader *reader)
+/* Pieces of a whole body, which needs no loans. */
+static int fill_whole(struct object_reader *reader, uint64_t end, struct iovec *iov, int max)
 {
-	struct object *object = reader->object;
-
-	if (reader->chunk_) {
-		reader->chunk_ = walk(reader->chunk_, reader->offset);
-	} else if (object_is_whole(object)) {
-		reader->chunk_ = walk(object->whole_, reader->offset);
-	} else {
-		lock_take(&object->shared.lock);
-		reader->chunk_ = walk(object->shared.first, reader->offset);
-		lock_drop(&object->shared.lock);
-	}
-	return reader->chunk_ != NULL;
-}
-
-static int fill_iov(const struct object_reader *reader, uint64_t length, struct iovec *iov, int max,
-		    uint64_t max_bytes)
-{
-	struct object_chunk *chunk = reader->chunk_;
+	struct object_chunk *chunk =
+		walk(reader->chunk_ ? reader->chunk_ : reader->object->whole_, reader->offset);
 	uint64_t at = reader->offset;
-	uint64_t end = length - at < max_bytes ? length : at + max_bytes;
 	int n = 0;
 
+	reader->chunk_ = chunk;
 	while (n < max && at < end) {
-		uint64_t chunk_end = chunk->start + chunk->cap;
-		uint64_t stop = chunk_end < end ? chunk_end : end;
+		uint64_t stop = end_of(chunk) < end ? end_of(chunk) : end;
 
 		iov[n].iov_base = chunk->bytes + (at - chunk->start);
 		iov[n++].iov_len = (size_t)(stop - at);
 		at = stop;
-		if (at < end)
-			chunk = chunk->next;
+		chunk = chunk->next;
 	}
 	return n;
+}
+
+/* The chunk of at, which is behind chunk, what the reader had before (or NULL). On loan from now on.
+ * NULL: it is not in memory. */
+static struct object_chunk *lend_locked(struct object_reader *reader, struct object_chunk *chunk,
+					uint64_t at)
+{
+	struct object_chunk *next;
+
+	if (chunk && chunk != reader->last_)
+		return chunk->next;
+	next = walk(chunk && !chunk->is_off_list ? chunk : reader->object->shared.first, at);
+	if (!next)
+		return NULL;
+	next->nloans++;
+	reader->last_ = next;
+	if (!chunk)
+		reader->chunk_ = next;
+	else if (chunk->is_off_list)
+		chunk->next = next;
+	return next;
+}
+
+/* Pieces up to end of a body that others may still write, or whose chunks may go. None: not in memory. */
+static int fill_loaned_locked(struct object_reader *reader, uint64_t end, struct iovec *iov, int max)
+{
+	struct object_chunk *chunk = reader->chunk_;
+	uint64_t at = reader->offset;
+	int n = 0;
+
+	while (n < max && at < end) {
+		uint64_t stop;
+
+		while (!chunk || end_of(chunk) <= at) {
+			chunk = lend_locked(reader, chunk, at);
+			if (!chunk)
+				return n;
+		}
+		stop = end_of(chunk) < end ? end_of(chunk) : end;
+		iov[n].iov_base = chunk->bytes + (at - chunk->start);
+		iov[n++].iov_len = (size_t)(stop - at);
+		at = stop;
+	}
+	return n;
+}
+
+static int fill_loaned(struct object_reader *reader, uint64_t end, struct iovec *iov, int max)
+{
+	struct object *object = reader->object;
+	struct object_chunk *returned = NULL;
+	int n;
+
+	lock_take(&object->shared.lock);
+	return_passed_locked(reader, &returned);
+	n = fill_loaned_locked(reader, end, iov, max);
+	lock_drop(&object->shared.lock);
+	object_free_chunks(returned);
+	return n;
+}
+
+/* What is published, up to end: there is some. */
+static int fill_iov(struct object_reader *reader, uint64_t end, struct iovec *iov, int max)
+{
+	if (object_is_whole(reader->object))
+		return fill_whole(reader, end, iov, max);
+	return fill_loaned(reader, end, iov, max);
 }
 
 enum object_read object_read(struct object_reader *reader, struct iovec *iov, int max,
@@ -344,12 +435,12 @@ enum object_read object_read(struct object_reader *reader, struct iovec *iov, in
 		/* The state first: a length seen after COMPLETE is the final one. */
 		enum object_state state = object_state(reader->object);
 		uint64_t length = object_length(reader->object);
+		uint64_t at = reader->offset;
 
-		if (reader->offset < length) {
-			if (!find_chunk(reader))
-				return OBJECT_READ_ABORTED;
-			*niov = fill_iov(reader, length, iov, max, max_bytes);
-			return OBJECT_READ_DATA;
+		if (at < length) {
+			*niov = fill_iov(reader, length - at < max_bytes ? length : at + max_bytes,
+					 iov, max);
+			return *niov > 0 ? OBJECT_READ_DATA : OBJECT_READ_ABORTED;
 		}
 		if (state == OBJECT_COMPLETE)
 			return OBJECT_READ_END;
@@ -365,18 +456,23 @@ void object_reader_advance(struct object_reader *reader, uint64_t len)
 	if (len == 0)
 		return;
 	reader->offset += len;
-	/* Up to the chunk where offset lies or ends, before the others may be freed. */
-	while (reader->chunk_ && reader->offset > reader->chunk_->start + reader->chunk_->cap)
-		reader->chunk_ = reader->chunk_->next;
 	if (reader->is_listed_ && !is_kept(reader->object))
 		tell_progress(reader);
 }
 
 void object_reader_skip(struct object_reader *reader, uint64_t offset)
 {
+	struct object_chunk *returned = NULL;
+
 	check(offset >= reader->offset);
 	reader->offset = offset;
-	reader->chunk_ = NULL;
-	if (reader->is_listed_ && !is_kept(reader->object))
-		tell_progress(reader);
+	if (!reader->is_listed_ || object_is_whole(reader->object)) {
+		reader->chunk_ = NULL;
+		return;
+	}
+	lock_take(&reader->object->shared.lock);
+	return_all_locked(reader, &returned);
+	lock_drop(&reader->object->shared.lock);
+	object_free_chunks(returned);
+	tell_progress(reader);
 }
