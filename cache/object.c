@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "cache/object_internal.h"
+#include "cache/spool.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 
@@ -59,6 +60,7 @@ void object_destroy(struct object *object)
 	object_free_chunks(object->shared.first);
 	if (object->piece_.file)
 		body_piece_give(&object->piece_);
+	spool_destroy(object->shared.spool);
 	object_unref(object->body_of_);
 	for (unsigned i = 0; i < CODINGS; i++)
 		object_unref(object_coded(object, i));
@@ -304,13 +306,22 @@ static bool is_kept(const struct object *object)
 
 void object_keep(struct object *object, bool keep)
 {
+	struct object_spooler *spooler = keep ? NULL : object_create_spooler(object);
 	struct object_chunk *passed;
+	bool is_adopted;
 
 	lock_take(&object->shared.lock);
 	atomic_store_explicit(&object->is_kept_, keep, memory_order_relaxed);
+	is_adopted = object_adopt_spooler_locked(object, spooler);
 	passed = object_cut_passed_locked(object);
 	lock_drop(&object->shared.lock);
+	object_start_spooler(spooler, is_adopted);
 	object_free_chunks(passed);
+}
+
+void object_offer_spool(struct object *object, struct spools *spools)
+{
+	object->spools_ = spools;
 }
 
 /* Small at first when nobody knows how long the body gets, then doubling: half is used at least. */
@@ -391,12 +402,25 @@ void object_append(struct object *object, struct str bytes)
 	}
 }
 
+static bool is_near(uint64_t offset, uint64_t length, uint64_t gap_bytes)
+{
+	return offset >= length || length - offset < gap_bytes;
+}
+
 /* A reader may be ahead of what there is: it wants a later part. */
 static bool is_within_gap_locked(const struct object *object, uint64_t length)
 {
-	uint64_t slowest = object_slowest_locked(object);
+	enum { SPOOL_GAP_BYTES = 262144 }; /* so that who spools does not hold up the others */
+	uint64_t slowest = object_slowest_locked(object), gap_bytes = object->gap_bytes_;
 
-	return slowest >= length || length - slowest < object->gap_bytes_;
+	if (slowest < object->shared.spooled_to)
+		slowest = object->shared.spooled_to;
+	if (!object->shared.spooler)
+		return is_near(slowest, length, gap_bytes);
+	if (gap_bytes < SPOOL_GAP_BYTES)
+		gap_bytes = SPOOL_GAP_BYTES;
+	return is_near(slowest, length, gap_bytes) &&
+	       is_near(object_fastest_locked(object), length, gap_bytes);
 }
 
 bool object_may_append(struct object *object)

@@ -9,6 +9,8 @@
  *
  * Memory: an object that may be kept (object_keep) holds all of its body. Any other frees what its
  * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of it.
+ * Unless several share it (object_join), and it has a spool (cache/spool.h): then memory holds the
+ * newest OBJECT_WINDOW_BYTES, who is behind reads from the spool, and the fastest sets the pace.
  *
  * Threads: the producer's functions belong to one thread, that of its loop; reader functions to the
  * reader's loop; the head and what lies before the published length may be read by anyone who holds
@@ -41,10 +43,12 @@ enum object_state {
 	OBJECT_ABORTED,
 };
 
-enum { OBJECT_CHUNK_BYTES = 32768 };
+enum { OBJECT_CHUNK_BYTES = 32768, OBJECT_WINDOW_BYTES = 524288 };
 
 struct object_chunk; /* opaque */
 struct object_watch; /* opaque */
+struct spool;        /* cache/spool.h */
+struct spools;
 
 /* What the producer knows when the head is there; all spans are copied. */
 struct object_head {
@@ -96,7 +100,13 @@ struct object {
 		struct object_watch *watches; /* one a loop with readers that had to wait */
 		bool is_producer_waiting, is_producer_woken;
 		int abort_error; /* errno-like reason, for the log */
+		bool is_joined;  /* several read it from its beginning */
+		struct object_reader *spooler; /* what it has passed is in the spool; NULL: not, or no more */
+		bool is_spool_full; /* it waits for room */
+		struct spool *spool;             /* has bytes [spooled_from, spooled_to) */
+		uint64_t spooled_from, spooled_to;
 	} shared;
+	atomic_bool has_lost_beginning_; /* relaxed */
 	atomic_bool is_kept_;
 	atomic_uchar own_fields; /* whoever sends the head notes here what it has; 0: not yet; relaxed */
 	atomic_size_t memory_bytes_;
@@ -107,6 +117,7 @@ struct object {
 	void *producer_;
 	struct loop_task producer_task_;
 	struct mail producer_mail_;
+	struct spools *spools_; /* NULL: none is to be made */
 	uint64_t gap_bytes_;
 	uint32_t max_chunk_bytes_; /* 0: OBJECT_CHUNK_BYTES */
 	/* published with COMPLETE */
@@ -162,6 +173,8 @@ void object_set_url(struct object *object, uint64_t key, struct str url);
 /* The body is to stay as a whole (it may be indexed), or no longer (it grew too large). At first it
  * is not; say so before the first append. */
 void object_keep(struct object *object, bool keep);
+/* If several share it and it is not kept, a spool may be made. Before the head. NULL: none. */
+void object_offer_spool(struct object *object, struct spools *spools);
 /* Chunks have at most so many bytes: what waits for more for hours holds one. */
 void object_limit_chunks(struct object *object, uint32_t max_bytes);
 /* Room behind the last byte, at least 1 byte: read into it, then object_commit what came. */
@@ -179,7 +192,7 @@ uint64_t object_first_wanted(struct object *object);
 void object_begin_at(struct object *object, uint64_t offset);
 /* Does anybody but the caller hold a reference? */
 bool object_is_shared(const struct object *object);
-/* How many are reading? (Nobody: quick_abort decides whether the producer goes on.) */
+/* How many are reading, but for those aside? (Nobody: quick_abort decides whether the producer goes on.) */
 unsigned object_nreaders(struct object *object);
 /* Copies. Before object_finish, with which they become visible. */
 void object_set_trailers(struct object *object, struct str lines);
@@ -208,6 +221,14 @@ static inline struct object *object_coded(const struct object *object, enum cont
 /* Gives object such a one: a reference of its own, counted in object's memory (index_note_growth). False,
  * and nothing done: it has one already. Any thread. */
 bool object_add_coded(struct object *object, enum content_coding coding, struct object *coded);
+/* Is its beginning still there, for who has not begun to read? */
+static inline bool object_has_beginning(const struct object *object)
+{
+	return !atomic_load_explicit(&object->has_lost_beginning_, memory_order_relaxed);
+}
+/* From now on several read it from its beginning, where the caller has a reader (or nothing was appended
+ * yet). False: its beginning is gone. */
+bool object_join(struct object *object);
 /* What object_abort was told; 0 before. */
 int object_abort_error(struct object *object);
 /* Complete, and all of it in memory: may be indexed, renewed and read at any offset. */
@@ -232,12 +253,14 @@ struct object_reader {
 	uint64_t offset;            /* of the next byte */
 	struct object_chunk *chunk_; /* offset lies in it or behind it; NULL: unknown */
 	struct object_chunk *last_;  /* while it is listed: those from chunk_ to this one are on loan */
-	bool is_listed_;
+	struct object_unspooling *unspooling_; /* bytes on their way from the spool; NULL: none */
+	bool is_listed_, is_aside_;
 	/* guarded by the object's lock while it is listed */
 	struct list node_;
 	struct object_watch *watch_;
 	uint64_t passed_; /* offset as the producer knows it: before it, chunks may be freed */
 	bool is_waiting_;
+	bool is_lost_; /* nothing more is read; passed_ is UINT64_MAX */
 	/* the loop's */
 	struct object_reader *wake_next_;
 	struct loop_task task_;
@@ -247,6 +270,9 @@ struct object_reader {
  * object_read says ABORTED.) */
 void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
 			struct loop *loop, void (*wake)(void *owner), void *owner);
+/* The same for who stores it, which is not counted by object_nreaders. */
+void object_reader_open_aside(struct object_reader *reader, struct object *object, uint64_t offset,
+			      struct loop *loop, void (*wake)(void *owner), void *owner);
 /* Fine on a closed one. Drops the reference; wake is not called again. */
 void object_reader_close(struct object_reader *reader);
 

@@ -48,8 +48,29 @@ void object_send_wakes(struct object *object, const struct object_wakes *wakes);
 struct object_chunk *object_cut_passed_locked(struct object *object);
 void object_free_chunks(struct object_chunk *chunk);
 
-/* How far the slowest reader is. */
+/* How far the slowest reader is; and the fastest one, but for who spools. */
 uint64_t object_slowest_locked(const struct object *object);
+uint64_t object_fastest_locked(const struct object *object);
+/* A reader of object that is not on its list. Takes a reference. */
+void object_reader_init(struct object_reader *reader, struct object *object, uint64_t offset,
+			struct loop *loop, void (*wake)(void *owner), void *owner);
+/* The chunk becomes what the reader has on loan; it is the reader's alone. */
+void object_lend_private(struct object_reader *reader, struct object_chunk *chunk);
+/* The reader's chunks go back; the caller frees what is returned without the lock. */
+void object_return_all_locked(struct object_reader *reader, struct object_chunk **freed);
+
+/* ---- object_spool.c */
+struct object_spooler; /* opaque: makes a spool and fills it */
+/* NULL: none is to be made. */
+struct object_spooler *object_create_spooler(struct object *object);
+/* It starts to read where the body begins, if it is time for it: joined, not kept, and there is none.
+ * Then object_start_spooler without the lock; accepts NULL. */
+bool object_adopt_spooler_locked(struct object *object, struct object_spooler *spooler);
+void object_start_spooler(struct object_spooler *spooler, bool is_adopted);
+/* What the reader wants next is not in memory. DATA: now it is. */
+enum object_read object_unspool(struct object_reader *reader);
+/* The reader closes. */
+void object_forget_unspooling(struct object_reader *reader);
 
 /* For readers: is the producer to be told? If so, object_wake_producer without the lock, with the
  * loop of the calling thread. */

@@ -5,6 +5,9 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 
+/* Of one that several share, a reader has no more in hand, since that stays in memory if he stands still. */
+enum { SHARED_LOAN_BYTES = 65536 };
+
 static struct object_reader *reader_of(struct list *node)
 {
 	return CONTAINER(node, struct object_reader, node_);
@@ -31,6 +34,34 @@ uint64_t object_slowest_locked(const struct object *object)
 	return object->shared.first ? object->shared.first->start : 0;
 }
 
+uint64_t object_fastest_locked(const struct object *object)
+{
+	uint64_t fastest = 0;
+
+	lock_check_held(&object->shared.lock);
+	LIST_EACH (node, &object->shared.readers) {
+		const struct object_reader *reader = reader_of(node);
+
+		if (reader != object->shared.spooler && !reader->is_lost_ &&
+		    reader->passed_ > fastest)
+			fastest = reader->passed_;
+	}
+	return fastest;
+}
+
+/* Chunks up to here are not needed any more: all have passed them, or they are in the spool and not
+ * among the newest. */
+static uint64_t unneeded_locked(const struct object *object)
+{
+	uint64_t passed = object_slowest_locked(object), spooled = object->shared.spooled_to;
+	uint64_t window = object_state(object) == OBJECT_FILLING ? OBJECT_WINDOW_BYTES : 0;
+	uint64_t length = object_length(object), old = length > window ? length - window : 0;
+
+	if (spooled > old)
+		spooled = old;
+	return passed > spooled ? passed : spooled;
+}
+
 static uint64_t end_of(const struct object_chunk *chunk)
 {
 	return chunk->start + chunk->cap;
@@ -52,16 +83,19 @@ static void let_go_locked(struct object *object, struct object_chunk *chunk,
 struct object_chunk *object_cut_passed_locked(struct object *object)
 {
 	struct object_chunk *chunk, *next, *freed = NULL;
-	uint64_t slowest;
+	uint64_t unneeded;
 
 	if (is_kept(object) || list_is_empty(&object->shared.readers))
 		return NULL;
-	slowest = object_slowest_locked(object);
-	for (chunk = object->shared.first; chunk && chunk->next && end_of(chunk) <= slowest;
+	unneeded = unneeded_locked(object);
+	for (chunk = object->shared.first; chunk && chunk->next && end_of(chunk) <= unneeded;
 	     chunk = next) {
 		next = chunk->next;
 		object->shared.first = next;
 		chunk->is_off_list = true;
+		if (chunk->start == 0 && object->shared.spooled_to == 0)
+			atomic_store_explicit(&object->has_lost_beginning_, true,
+					      memory_order_relaxed);
 		let_go_locked(object, chunk, &freed);
 	}
 	return freed;
@@ -83,7 +117,7 @@ static void return_passed_locked(struct object_reader *reader, struct object_chu
 	}
 }
 
-static void return_all_locked(struct object_reader *reader, struct object_chunk **freed)
+void object_return_all_locked(struct object_reader *reader, struct object_chunk **freed)
 {
 	struct object_chunk *chunk = reader->chunk_, *next;
 
@@ -103,7 +137,8 @@ static void tell_progress(struct object_reader *reader)
 	bool is_due = false;
 
 	lock_take(&object->shared.lock);
-	reader->passed_ = reader->offset;
+	if (!reader->is_lost_)
+		reader->passed_ = reader->offset;
 	return_passed_locked(reader, &returned);
 	if (object->shared.first && end_of(object->shared.first) <= reader->offset)
 		passed = object_cut_passed_locked(object);
@@ -246,7 +281,8 @@ static bool wait_for_change(struct object_reader *reader, enum object_state stat
 			reader->watch_ = find_watch_locked(reader, &fresh);
 		object->shared.nwaiting += !reader->is_waiting_;
 		reader->is_waiting_ = true;
-		reader->passed_ = reader->offset;
+		if (!reader->is_lost_)
+			reader->passed_ = reader->offset;
 		is_due = object->shared.is_producer_waiting &&
 			 object_producer_is_due_locked(object, false);
 	}
@@ -259,7 +295,7 @@ static bool wait_for_change(struct object_reader *reader, enum object_state stat
 
 /* ---- reading */
 
-void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
+void object_reader_init(struct object_reader *reader, struct object *object, uint64_t offset,
 			struct loop *loop, void (*wake)(void *owner), void *owner)
 {
 	if (object->body_of_ && !object_is_whole(object))
@@ -274,13 +310,34 @@ void object_reader_open(struct object_reader *reader, struct object *object, uin
 		.task_ = {.run = run_reader_task},
 	};
 	list_init(&reader->node_);
+}
+
+static void enter_list(struct object_reader *reader, bool is_aside)
+{
+	struct object *object = reader->object;
+
 	if (object_is_whole(object))
 		return;
 	reader->is_listed_ = true;
+	reader->is_aside_ = is_aside;
 	lock_take(&object->shared.lock);
 	list_push_back(&object->shared.readers, &reader->node_);
-	object->shared.nreaders++;
+	object->shared.nreaders += !is_aside;
 	lock_drop(&object->shared.lock);
+}
+
+void object_reader_open(struct object_reader *reader, struct object *object, uint64_t offset,
+			struct loop *loop, void (*wake)(void *owner), void *owner)
+{
+	object_reader_init(reader, object, offset, loop, wake, owner);
+	enter_list(reader, false);
+}
+
+void object_reader_open_aside(struct object_reader *reader, struct object *object, uint64_t offset,
+			      struct loop *loop, void (*wake)(void *owner), void *owner)
+{
+	object_reader_init(reader, object, offset, loop, wake, owner);
+	enter_list(reader, true);
 }
 
 static void leave_list(struct object_reader *reader, struct object *object)
@@ -291,11 +348,12 @@ static void leave_list(struct object_reader *reader, struct object *object)
 	lock_take(&object->shared.lock);
 	stop_waiting_locked(reader);
 	if (!object_is_whole(object))
-		return_all_locked(reader, &returned);
+		object_return_all_locked(reader, &returned);
 	list_remove(&reader->node_);
-	object->shared.nreaders--;
+	object->shared.nreaders -= !reader->is_aside_;
 	passed = object_cut_passed_locked(object);
-	is_due = object_producer_is_due_locked(object, object->shared.nreaders == 0);
+	is_due = object_producer_is_due_locked(object, !reader->is_aside_ &&
+							       object->shared.nreaders == 0);
 	lock_drop(&object->shared.lock);
 	if (is_due)
 		object_wake_producer(object, reader->loop);
@@ -311,6 +369,8 @@ void object_reader_close(struct object_reader *reader)
 		return;
 	if (reader->task_.is_queued_)
 		loop_task_cancel(&reader->task_);
+	if (reader->unspooling_)
+		object_forget_unspooling(reader);
 	if (reader->is_listed_)
 		leave_list(reader, object);
 	reader->object = NULL;
@@ -382,6 +442,22 @@ static struct object_chunk *lend_locked(struct object_reader *reader, struct obj
 	return next;
 }
 
+void object_lend_private(struct object_reader *reader, struct object_chunk *chunk)
+{
+	struct object *object = reader->object;
+	struct object_chunk *returned = NULL;
+
+	chunk->is_off_list = true;
+	chunk->nloans = 1;
+	atomic_fetch_add_explicit(&object->memory_bytes_, sizeof(*chunk) + chunk->cap,
+				  memory_order_relaxed);
+	lock_take(&object->shared.lock);
+	object_return_all_locked(reader, &returned);
+	reader->chunk_ = reader->last_ = chunk;
+	lock_drop(&object->shared.lock);
+	object_free_chunks(returned);
+}
+
 /* Pieces up to end of a body that others may still write, or whose chunks may go. None: not in memory. */
 static int fill_loaned_locked(struct object_reader *reader, uint64_t end, struct iovec *iov, int max)
 {
@@ -409,11 +485,14 @@ static int fill_loaned(struct object_reader *reader, uint64_t end, struct iovec 
 {
 	struct object *object = reader->object;
 	struct object_chunk *returned = NULL;
-	int n;
+	int n = 0;
 
 	lock_take(&object->shared.lock);
 	return_passed_locked(reader, &returned);
-	n = fill_loaned_locked(reader, end, iov, max);
+	if (object->shared.spooler && end - reader->offset > SHARED_LOAN_BYTES)
+		end = reader->offset + SHARED_LOAN_BYTES;
+	if (!reader->is_lost_)
+		n = fill_loaned_locked(reader, end, iov, max);
 	lock_drop(&object->shared.lock);
 	object_free_chunks(returned);
 	return n;
@@ -430,6 +509,8 @@ static int fill_iov(struct object_reader *reader, uint64_t end, struct iovec *io
 enum object_read object_read(struct object_reader *reader, struct iovec *iov, int max,
 			     uint64_t max_bytes, int *niov)
 {
+	enum object_read got;
+
 	*niov = 0;
 	for (;;) {
 		/* The state first: a length seen after COMPLETE is the final one. */
@@ -440,7 +521,12 @@ enum object_read object_read(struct object_reader *reader, struct iovec *iov, in
 		if (at < length) {
 			*niov = fill_iov(reader, length - at < max_bytes ? length : at + max_bytes,
 					 iov, max);
-			return *niov > 0 ? OBJECT_READ_DATA : OBJECT_READ_ABORTED;
+			if (*niov > 0)
+				return OBJECT_READ_DATA;
+			got = object_unspool(reader);
+			if (got != OBJECT_READ_DATA)
+				return got;
+			continue;
 		}
 		if (state == OBJECT_COMPLETE)
 			return OBJECT_READ_END;
@@ -471,7 +557,7 @@ void object_reader_skip(struct object_reader *reader, uint64_t offset)
 		return;
 	}
 	lock_take(&reader->object->shared.lock);
-	return_all_locked(reader, &returned);
+	object_return_all_locked(reader, &returned);
 	lock_drop(&reader->object->shared.lock);
 	object_free_chunks(returned);
 	tell_progress(reader);

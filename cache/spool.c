@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cache/disk_internal.h"
+#include "lib/base/check.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+
+enum {
+	PAGE_BYTES = 4096,
+	READ_BYTES = 4096,  /* the loop wants a buffer; nothing is read there */
+	REST_MS = 60000,    /* of a place that failed */
+};
+
+struct place {
+	struct spool_place at;
+	_Atomic(uint64_t) used; /* relaxed: a count */
+	int64_t rests_until_ms; /* the thread's */
+};
+
+struct spools {
+	struct loop *loop;
+	pthread_t thread;
+	struct list writing; /* struct spool; the thread's */
+	struct mail stop;
+	bool is_stopped; /* set while one thread runs */
+	unsigned nplaces;
+	struct place places[];
+};
+
+struct spool {
+	/* immutable */
+	struct spools *spools;
+	struct place *place;
+	int fd;
+	/* the thread's */
+	struct list node;
+	uint64_t from, end;
+	void (*stop)(void *owner);
+	void *owner;
+	struct mail close; /* of who destroys it */
+};
+
+static void free_spool(struct spool *spool)
+{
+	close(spool->fd);
+	atomic_fetch_sub_explicit(&spool->place->used, spool->end - spool->from,
+				  memory_order_relaxed);
+	mem_free(spool);
+}
+
+static void close_spool(struct mail *mail)
+{
+	free_spool(CONTAINER(mail, struct spool, close));
+}
+
+static void stop_all(struct mail *mail)
+{
+	struct spools *spools = CONTAINER(mail, struct spools, stop);
+
+	LIST_EACH_SAFE(node, &spools->writing) {
+		struct spool *spool = CONTAINER(node, struct spool, node);
+
+		spool->stop(spool->owner);
+	}
+	loop_stop(spools->loop);
+}
+
+struct spools *spools_create(const struct spool_place *places, unsigned nplaces,
+			     struct err_text *why)
+{
+	struct spools *spools = mem_zalloc(sizeof(*spools) + nplaces * sizeof(spools->places[0]));
+
+	check(nplaces <= SPOOLS_MAX_PLACES);
+	spools->nplaces = nplaces;
+	for (unsigned i = 0; i < nplaces; i++)
+		spools->places[i].at = places[i];
+	list_init(&spools->writing);
+	spools->stop.deliver = stop_all;
+	spools->loop = loop_create(READ_BYTES, why);
+	if (!spools->loop ||
+	    disk_thread_start(&spools->thread, "spool", spools->loop, why) != ERR_OK) {
+		loop_destroy(spools->loop);
+		mem_free(spools);
+		return NULL;
+	}
+	return spools;
+}
+
+void spools_stop(struct spools *spools)
+{
+	if (!spools)
+		return;
+	loop_post(spools->loop, &spools->stop);
+	pthread_join(spools->thread, NULL);
+	spools->is_stopped = true;
+}
+
+void spools_destroy(struct spools *spools)
+{
+	if (spools)
+		loop_destroy(spools->loop);
+	mem_free(spools);
+}
+
+struct loop *spools_loop(struct spools *spools)
+{
+	return spools->loop;
+}
+
+uint64_t spools_used_bytes(const struct spools *spools)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < spools->nplaces; i++)
+		bytes += atomic_load_explicit(&spools->places[i].used, memory_order_relaxed);
+	return bytes;
+}
+
+/* ---- making one */
+
+static int open_file(const struct place *place)
+{
+	if (!place->at.directory)
+		return memfd_create("bobtail-spool", MFD_CLOEXEC);
+	return open(place->at.directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+static void fails(struct spools *spools, struct place *place, int error)
+{
+	log_say(1, "Spool in %s: %s: going on without it for a minute",
+		place->at.directory ? place->at.directory : "memory", strerror(error));
+	place->rests_until_ms = loop_now_ms(spools->loop) + REST_MS;
+}
+
+static bool may_use(struct spools *spools, const struct place *place)
+{
+	return atomic_load_explicit(&place->used, memory_order_relaxed) < place->at.max_bytes &&
+	       loop_now_ms(spools->loop) >= place->rests_until_ms;
+}
+
+struct spool *spool_create(struct spools *spools, void (*stop)(void *owner), void *owner)
+{
+	struct spool *spool;
+
+	check(loop_is_current(spools->loop));
+	for (unsigned i = 0; i < spools->nplaces; i++) {
+		struct place *place = &spools->places[i];
+		int fd = may_use(spools, place) ? open_file(place) : -EAGAIN;
+
+		if (fd == -1)
+			fails(spools, place, errno);
+		if (fd < 0)
+			continue;
+		spool = mem_zalloc(sizeof(*spool));
+		*spool = (struct spool){.spools = spools, .place = place, .fd = fd,
+					.stop = stop, .owner = owner};
+		spool->close.deliver = close_spool;
+		list_push_back(&spools->writing, &spool->node);
+		return spool;
+	}
+	return NULL;
+}
+
+void spool_end_writing(struct spool *spool)
+{
+	list_remove(&spool->node);
+}
+
+void spool_destroy(struct spool *spool)
+{
+	if (spool && spool->spools->is_stopped)
+		free_spool(spool);
+	else if (spool) /* freeing the space of a large file takes a while */
+		loop_post(spool->spools->loop, &spool->close);
+}
+
+/* ---- writing */
+
+static bool charge(struct place *place, uint64_t bytes)
+{
+	uint64_t used = atomic_fetch_add_explicit(&place->used, bytes, memory_order_relaxed);
+
+	if (used + bytes <= place->at.max_bytes)
+		return true;
+	atomic_fetch_sub_explicit(&place->used, bytes, memory_order_relaxed);
+	return false;
+}
+
+static bool write_all(int fd, const struct iovec *iov, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < iov->iov_len) {
+		ssize_t n = pwrite(fd, (const char *)iov->iov_base + done, iov->iov_len - done,
+				   (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+enum spool_wrote spool_append(struct spool *spool, const struct iovec *iov, int niov)
+{
+	uint64_t bytes = 0, at = spool->end;
+
+	for (int i = 0; i < niov; i++)
+		bytes += iov[i].iov_len;
+	if (!charge(spool->place, bytes))
+		return SPOOL_FULL;
+	spool->end += bytes;
+	for (int i = 0; i < niov; at += iov[i++].iov_len) {
+		if (!write_all(spool->fd, &iov[i], at)) {
+			fails(spool->spools, spool->place, errno);
+			return SPOOL_BROKEN;
+		}
+	}
+	return SPOOL_WROTE;
+}
+
+void spool_trim(struct spool *spool, uint64_t offset)
+{
+	uint64_t from = offset & ~(uint64_t)(PAGE_BYTES - 1);
+
+	if (from <= spool->from)
+		return;
+	if (fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)spool->from,
+		      (off_t)(from - spool->from)) != 0)
+		return; /* not there: its space stays in use */
+	atomic_fetch_sub_explicit(&spool->place->used, from - spool->from, memory_order_relaxed);
+	spool->from = from;
+}
+
+/* ---- reading */
+
+ssize_t spool_read(const struct spool *spool, uint64_t offset, void *into, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = pread(spool->fd, into, len, (off_t)offset);
+	} while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return -EIO;
+	return n > 0 ? n : -errno;
+}
+
+ssize_t spool_read_now(const struct spool *spool, uint64_t offset, void *into, size_t len)
+{
+	struct iovec iov = {into, len};
+	ssize_t n;
+
+	if (!spool->place->at.directory)
+		return spool_read(spool, offset, into, len);
+	n = preadv2(spool->fd, &iov, 1, (off_t)offset, RWF_NOWAIT);
+	/* What the file system cannot tell, and what looks wrong, is read the other way. */
+	return n > 0 ? n : -EAGAIN;
+}
