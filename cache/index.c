@@ -277,6 +277,30 @@ static void link_locked(struct shard *shard, struct object *object)
 	shard->nentries++;
 }
 
+bool index_holds(struct index *index, struct object *object)
+{
+	struct shard *shard = index_shard_of(index, object->key);
+	bool holds;
+
+	lock_take(&shard->lock);
+	holds = object->index_.place == PLACE_STORED || object->index_.place == PLACE_INFLIGHT;
+	lock_drop(&shard->lock);
+	return holds;
+}
+
+bool index_has_inflight(struct index *index, uint64_t key, struct str url)
+{
+	struct shard *shard = index_shard_of(index, key);
+	struct object *object;
+
+	lock_take(&shard->lock);
+	for (object = index_first_of(shard, key); object; object = index_next_of(object))
+		if (index_is_at(object, key, url) && object_state(object) == OBJECT_FILLING)
+			break;
+	lock_drop(&shard->lock);
+	return object != NULL;
+}
+
 static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct str url)
 {
 	unsigned n = 0;

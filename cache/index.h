@@ -37,7 +37,8 @@ uint64_t index_key(const struct index *index, struct str url);
 
 /* The newest object that answers the request, fresh or not, with a reference that the caller drops;
  * NULL on a miss. If there is none whose head is known, one that is being fetched (OBJECT_EMPTY):
- * wait for its head and then ask vary_matches. Aborted objects are not returned. */
+ * wait for its head and then ask vary_matches. Aborted objects are not returned, nor such as are on their
+ * way and have lost their beginning. */
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
 /* The same; *has_head tells whether the head was compared with the request. The state alone does not:
@@ -61,6 +62,11 @@ unsigned index_variants(struct index *index, uint64_t key, struct str url, struc
  * way. */
 bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
 			   struct object *object);
+
+/* Is this one still there: not removed meanwhile? */
+bool index_holds(struct index *index, struct object *object);
+/* Is the answer to a fetch of that URL on its way, and its head known? */
+bool index_has_inflight(struct index *index, uint64_t key, struct str url);
 
 /* A complete object takes its place: in place of a stored one with the same Vary record, and as the
  * end of its time in flight. May evict. False, and the object is not (or no more) indexed: it alone

@@ -7,6 +7,13 @@ enum { FINDS_A_TIDYING = 4096 }; /* a thread's look-ups between those that tidy 
 
 /* ---- looking up: within an epoch, or under the lock */
 
+/* To be read from its beginning, now or as it comes. */
+static bool is_readable(const struct object *object, enum object_state state)
+{
+	return state == OBJECT_COMPLETE ||
+	       (state == OBJECT_FILLING && object_has_beginning(object));
+}
+
 /* The newest under the URL whose head is known and which answers the request, else one without a
  * head. */
 static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
@@ -23,8 +30,7 @@ static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
 		state = object_state(object);
 		if (state == OBJECT_EMPTY && !without_head)
 			without_head = object;
-		else if ((state == OBJECT_FILLING || state == OBJECT_COMPLETE) &&
-			 vary_matches(object->vary, request))
+		else if (is_readable(object, state) && vary_matches(object->vary, request))
 			return object;
 	}
 	*has_head = false;

@@ -19,7 +19,7 @@ enum {
 };
 
 struct place {
-	struct spool_place at;
+	struct spool_place at; /* with a directory of its own */
 	_Atomic(uint64_t) used; /* relaxed: a count */
 	int64_t rests_until_ms; /* the thread's */
 };
@@ -79,15 +79,17 @@ struct spools *spools_create(const struct spool_place *places, unsigned nplaces,
 
 	check(nplaces <= SPOOLS_MAX_PLACES);
 	spools->nplaces = nplaces;
-	for (unsigned i = 0; i < nplaces; i++)
+	for (unsigned i = 0; i < nplaces; i++) {
 		spools->places[i].at = places[i];
+		if (places[i].directory)
+			spools->places[i].at.directory = str_dup(str_of(places[i].directory));
+	}
 	list_init(&spools->writing);
 	spools->stop.deliver = stop_all;
 	spools->loop = loop_create(READ_BYTES, why);
 	if (!spools->loop ||
 	    disk_thread_start(&spools->thread, "spool", spools->loop, why) != ERR_OK) {
-		loop_destroy(spools->loop);
-		mem_free(spools);
+		spools_destroy(spools);
 		return NULL;
 	}
 	return spools;
@@ -104,8 +106,11 @@ void spools_stop(struct spools *spools)
 
 void spools_destroy(struct spools *spools)
 {
-	if (spools)
-		loop_destroy(spools->loop);
+	if (!spools)
+		return;
+	loop_destroy(spools->loop);
+	for (unsigned i = 0; i < spools->nplaces; i++)
+		mem_free((void *)(uintptr_t)spools->places[i].at.directory);
 	mem_free(spools);
 }
 

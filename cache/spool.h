@@ -18,7 +18,7 @@ struct spools; /* opaque: all places */
 struct spool;  /* opaque */
 
 struct spool_place {
-	const char *directory; /* borrowed; NULL: memory */
+	const char *directory; /* copied; NULL: memory */
 	uint64_t max_bytes;    /* of all spools there */
 };
 

@@ -8,6 +8,7 @@
 #include "cache/index.h"
 #include "cache/partial_table.h"
 #include "cache/purge.h"
+#include "cache/spool.h"
 #include "helpers/auth_users.h"
 #include "helpers/digest_nonce.h"
 #include "helpers/external_acl.h"
@@ -36,7 +37,8 @@
 #include "squid-compat/machine.h"
 #include "squid-compat/ports.h"
 
-enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 256 << 20, PARTS_SHARE = 8 };
+enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 256 << 20, PARTS_SHARE = 8,
+       SPOOL_SHARE = 8 };
 
 /* ---- the cache */
 
@@ -151,6 +153,23 @@ static uint64_t common_seed(const struct cache_dirs *dirs)
 	return seed ? seed : random_u64() | 1;
 }
 
+/* A share of each cache_dir, but for those that are spared writes; then one of cache_mem. */
+static void open_spools(struct server *server, const struct config *config)
+{
+	struct spool_place places[SPOOLS_MAX_PLACES];
+	struct err_text why;
+	unsigned n = 0;
+
+	for (const struct cache_dir *dir = config->cache_dirs->first;
+	     dir && n < SPOOLS_MAX_PLACES - 1; dir = dir->next)
+		if (!dir->is_read_only && dir->write_budget_bytes == 0)
+			places[n++] = (struct spool_place){dir->path.at, dir->max_bytes / SPOOL_SHARE};
+	places[n++] = (struct spool_place){NULL, (uint64_t)config->cache_mem_bytes / SPOOL_SHARE};
+	server->spools = spools_create(places, n, &why);
+	if (!server->spools)
+		log_say(0, "ERROR: no spool: %s; going on without it", why.at);
+}
+
 static void open_cache(struct server *server, const struct config *config)
 {
 	const char *algorithm = config->store_dir_select_algorithm;
@@ -165,6 +184,7 @@ static void open_cache(struct server *server, const struct config *config)
 				     server->ndisks > 0 ? disk_seed(server->disks[0])
 							: random_u64());
 	server->parts = partial_table_create(parts_bytes(config));
+	open_spools(server, config);
 }
 
 /* ---- workers */
@@ -326,10 +346,12 @@ void server_stop(struct server *server)
 	for (unsigned i = 0; i < server->ndisks; i++)
 		disk_close(server->disks[i]);
 	store_log_destroy(server->store_log);
+	spools_stop(server->spools);
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_destroy(server->workers[i]);
 	promotion_destroy(server->promotion);
 	index_destroy(server->index);
+	spools_destroy(server->spools);
 	partial_table_destroy(server->parts);
 	auth_users_unref(server->users);
 	digest_nonces_unref(server->nonces);

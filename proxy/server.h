@@ -32,6 +32,7 @@ struct loop;
 struct rate_counters;
 struct resolver;
 struct snapshot;
+struct spools;
 struct store_log;
 struct handshake_rate; /* proxy/tls/handshake_rate.h */
 struct tls_table;
@@ -51,6 +52,7 @@ struct server {
 	atomic_uint disk_turn; /* relaxed, a count */
 	atomic_bool forgets_stored; /* memory_cache_mode: what is on disk leaves memory; relaxed */
 	struct promotion *promotion; /* which hits on disk go to memory */
+	struct spools *spools; /* of bodies that several read at once; NULL: there are none */
 	struct purge_list *purges; /* the last ones by pattern */
 	struct peer_table *peers;
 	struct auth_users *users; /* credentials that helpers confirmed */

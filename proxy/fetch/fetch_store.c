@@ -59,9 +59,11 @@ static bool may_store_miss(const struct fetch_order *order, const struct http_re
 	return access_list_allows(list, true, &facts);
 }
 
+/* What is but too large for every store may be shared while it comes: *is_passing. */
 static enum storable_verdict decide(const struct fetch_order *order,
                                     const struct http_response *response,
-                                    struct freshness_facts *facts, struct fetch_report *report)
+                                    struct freshness_facts *facts, struct fetch_report *report,
+                                    bool *is_passing)
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	const struct control_reader reader = fetch_store_reader(order);
@@ -95,6 +97,15 @@ static enum storable_verdict decide(const struct fetch_order *order,
 	}
 	verdict = storable_decide(&order->exchange->request, response, facts, &policy,
 	                          &report->storable_reason);
+	if (verdict == STORABLE_NO && response->status != 206 &&
+	    response->content_length > policy.max_body_bytes) {
+		const char *reason;
+
+		policy.max_body_bytes = 0;
+		verdict = storable_decide(&order->exchange->request, response, facts, &policy,
+					  &reason);
+		*is_passing = verdict != STORABLE_NO;
+	}
 	if (verdict == STORABLE_NEGATIVE)
 		storable_make_negative(facts, policy.negative_ttl_s);
 	return verdict;
@@ -220,6 +231,21 @@ static void displace(const struct fetch_order *order, const struct http_response
 		disks_remove_all(server, order->key);
 }
 
+/* What is stored gives way to an answer that is not, but leaves others alone that are on their way. */
+static void displace_stored(const struct fetch_order *order)
+{
+	struct server *server = order->worker->server;
+	struct object *stored[INDEX_MAX_VARIANTS];
+	unsigned n = index_variants(server->index, order->key, order->cache_url, stored, COUNT(stored));
+
+	for (unsigned i = 0; i < n; i++) {
+		index_remove(server->index, stored[i]);
+		object_unref(stored[i]);
+	}
+	if (disks_may_have(server, order->key))
+		disks_remove_all(server, order->key);
+}
+
 static void remove_all(struct server *server, uint64_t key, struct str url)
 {
 	index_remove_all(server->index, key, url);
@@ -258,33 +284,39 @@ static void put_where_others_find_it(struct fetch_storing *storing, const struct
 {
 	const struct config *config = snapshot_config(order->snapshot);
 	struct server *server = order->worker->server;
+	bool is_small = head->body_bytes <= config->maximum_object_size_in_memory_bytes;
+	bool is_wanted = storing->is_awaited;
 
+	if (!is_small && !is_wanted)
+		is_wanted = index_has_inflight(server->index, order->key, order->cache_url);
 	storing->is_counted = head->body_bytes < 0;
-	storing->is_kept = head->body_bytes <= config->maximum_object_size_in_memory_bytes;
-	if (storing->is_kept)
-		storing->is_kept =
-			index_insert_inflight(server->index, order->key, order->cache_url, object);
+	storing->is_shared =
+		index_insert_inflight(server->index, order->key, order->cache_url, object);
+	storing->is_kept = is_small && storing->is_shared;
 	if (is_out_of_date(order, head->head)) {
 		fetch_store_forget(storing, object);
 		return;
 	}
-	if (!storing->is_kept && server->ndisks == 0)
-		return;
 	storing->key = order->key;
 	storing->removals = order->removals;
+	object_offer_spool(object, server->spools);
 	if (storing->is_kept)
 		object_keep(object, true);
+	if (storing->is_shared && is_wanted)
+		object_join(object);
 }
 
 /* What an unsafe request makes void goes first, unless its own answer takes the place. */
 static void place(struct fetch_storing *storing, const struct fetch_order *order,
                   const struct http_response *response, struct object *object,
-                  const struct object_head *head)
+                  const struct object_head *head, bool is_passing)
 {
 	struct fetch_order as_of_now = *order;
 
 	if (is_out_of_date(order, head->head))
 		return;
+	if (is_passing)
+		displace_stored(order);
 	if (invalidate_is_due(order->exchange->request.method, response->status)) {
 		invalidate(order, response);
 		fetch_store_note_removals(&as_of_now);
@@ -329,7 +361,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	                           .body_bytes = body_bytes_of(response)};
 	const struct control_reader reader = fetch_store_reader(order);
 	struct buf lines, once, vary;
-	bool is_stored;
+	bool is_stored, is_passing = false;
 
 	storing->worker = order->worker;
 	freshness_facts_read(response, &reader, report->started_us / 1000000, response_time_s,
@@ -338,7 +370,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	buf_reserve(&lines, USUAL_HEAD_BYTES);
 	buf_init(&once, FETCH_MAX_HEAD_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
-	is_stored = decide(order, response, &head.facts, report) != STORABLE_NO;
+	is_stored = decide(order, response, &head.facts, report, &is_passing) != STORABLE_NO;
 	if (is_stored && !vary_record(response, &order->exchange->request.head, &vary)) {
 		is_stored = false;
 		report->storable_reason = "its Vary cannot be kept";
@@ -363,16 +395,16 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	if (is_stored && head.status == 206)
 		is_stored = place_part(storing, order, response, report, &head, object);
 	else if (is_stored)
-		place(storing, order, response, object, &head);
+		place(storing, order, response, object, &head, is_passing);
 	else if (!fetch_outlives_head(order, response, report->started_us / 1000000))
 		displace(order, response);
-	report->is_storable = is_stored;
+	report->is_storable = is_stored && !is_passing;
 	if (is_stored)
 		head.decision = str_of(report->storable_reason);
 	if (!is_stored)
 		invalidate(order, response);
 	object_set_head(object, &head);
-	if (storing->key != 0 && !storing->is_kept)
+	if (storing->key != 0 && !storing->is_kept && !is_passing)
 		storing->is_on_disk = store_on_disk(storing, object);
 	buf_fini(&lines);
 	buf_fini(&once);
@@ -400,7 +432,7 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 		return;
 	/* Not there any more: removed meanwhile, so that it is not for the disk either. */
 	storing->is_on_disk =
-		index_remove(server->index, object) && store_on_disk(storing, object);
+		index_holds(server->index, object) && store_on_disk(storing, object);
 	object_keep(object, false);
 	storing->is_kept = false;
 }
@@ -431,8 +463,13 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 		store_log_released(server->store_log, object);
 	if (storing->is_kept || storing->is_on_disk)
 		partial_table_forget(server->parts, storing->key, object->url);
-	if (!storing->is_kept)
+	if (!storing->is_kept) {
+		if (storing->is_shared)
+			index_remove(server->index, object);
+		if (storing->is_on_disk && order->stored) /* else it would be found first */
+			index_remove(server->index, order->stored);
 		return;
+	}
 	if (index_whole(server->index, order, storing->key, object))
 		fetch_store_whole(storing->worker, object, storing->key, storing->removals);
 }
@@ -441,11 +478,11 @@ void fetch_store_forget(struct fetch_storing *storing, struct object *object)
 {
 	struct server *server = storing->worker->server;
 
-	if (storing->is_kept)
+	if (storing->is_shared)
 		index_remove(server->index, object);
 	if (storing->is_on_disk)
 		disks_remove_all(server, storing->key);
-	storing->is_kept = storing->is_on_disk = false;
+	storing->is_shared = storing->is_kept = storing->is_on_disk = false;
 	if (storing->part.about)
 		object_keep(object, false);
 	fetch_part_drop(&storing->part);
@@ -454,7 +491,7 @@ void fetch_store_forget(struct fetch_storing *storing, struct object *object)
 void fetch_store_abort(struct fetch_storing *storing, const struct fetch_order *order,
                        struct object *object, int error)
 {
-	if (storing->is_kept)
+	if (storing->is_shared)
 		index_remove(storing->worker->server->index, object);
 	if (storing->is_kept || storing->part.about)
 		fetch_part_salvage(&storing->part, order, object);

@@ -21,6 +21,8 @@ struct fetch_storing {
 	struct worker *worker;
 	uint64_t key;    /* 0: nothing is stored */
 	unsigned removals; /* as of when the answer was asked for (cache/index.h) */
+	bool is_awaited; /* others wait for this answer's head; the fetch's to say */
+	bool is_shared;  /* others find it in the index while it comes */
 	bool is_kept;    /* the whole body stays in memory */
 	bool is_on_disk; /* handed to the disk tier as it comes */
 	bool is_counted; /* the length is not known: watch it grow */

@@ -425,7 +425,8 @@ static bool hold(struct transaction *t)
 	if (object_state(t->object) == OBJECT_COMPLETE || t->is_from_disk)
 		return true;
 	object_reader_open(&t->hold, t->object, 0, t->worker->loop, nothing, t);
-	return object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
+	return object_join(t->object) &&
+	       object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
 }
 
 /* ---- one request to the origin for all that find the same response stale */

@@ -201,8 +201,6 @@ static void what_may_be_stored_is_a_matter_of_many(void **state)
 	         false},
 		{"a rule's ignore-no-store", "refresh_pattern . 10 20% 20 ignore-no-store\n", get,
 	         200, "Cache-Control: no-store\r\nContent-Length: 4\r\n", true},
-		{"too large for memory by its own words",
-	         "maximum_object_size_in_memory 3 bytes\n", get, 200, FRESH, false},
 		{"too large for disks alone", "maximum_object_size 3 bytes\n", get, 200, FRESH, true},
 		{"too small", "minimum_object_size 1 KB\n", get, 200, FRESH, false},
 		{"an error", "", get, 500, "Content-Length: 4\r\n", false},
@@ -295,6 +293,24 @@ static void what_ends_short_is_not_found_any_more(void **state)
 	fini(&rig);
 }
 
+/* It serves those who ask while it comes, and pushes out what was stored. */
+static void what_is_too_large_for_every_store_is_shared_meanwhile(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	init(&rig, "maximum_object_size_in_memory 4 bytes\n");
+	begin(&rig, 200, FRESH);
+	finish(&rig, STR("body"));
+	assert_true(is_indexed(&rig));
+	begin(&rig, 200, "Cache-Control: max-age=300\r\nContent-Length: 5\r\n");
+	assert_false(rig.report.is_storable);
+	assert_true(is_indexed(&rig));
+	finish(&rig, STR("body+"));
+	assert_false(is_indexed(&rig));
+	fini(&rig);
+}
+
 /* Without a length it shows only as it comes. */
 static void what_grows_too_large_leaves_memory(void **state)
 {
@@ -315,7 +331,8 @@ static void what_grows_too_large_leaves_memory(void **state)
 	assert_true(is_indexed(&rig));
 	object_append(rig.object, STR("+"));
 	fetch_store_grew(&rig.storing, &rig.base.order, rig.object);
-	assert_false(is_indexed(&rig));
+	assert_true(is_indexed(&rig));
+	assert_false(rig.storing.is_kept);
 	fetch_store_finish(&rig.storing, &rig.base.order, rig.object);
 	assert_false(is_indexed(&rig));
 	fini(&rig);
@@ -571,6 +588,7 @@ int main(void)
 		cmocka_unit_test(what_the_transaction_or_the_peer_forbids_is_not_stored),
 		cmocka_unit_test(variants_are_kept_apart),
 		cmocka_unit_test(what_ends_short_is_not_found_any_more),
+		cmocka_unit_test(what_is_too_large_for_every_store_is_shared_meanwhile),
 		cmocka_unit_test(what_grows_too_large_leaves_memory),
 		cmocka_unit_test(what_was_purged_while_it_came_does_not_come_back),
 		cmocka_unit_test(what_was_purged_while_it_was_handed_over_is_not_on_disk),
