@@ -61,6 +61,8 @@ void object_destroy(struct object *object)
 	if (object->piece_.file)
 		body_piece_give(&object->piece_);
 	spool_destroy(object->shared.spool);
+	if (object->spools_)
+		spools_let_go(object->spools_, object->shared.held_back);
 	object_unref(object->body_of_);
 	for (unsigned i = 0; i < CODINGS; i++)
 		object_unref(object_coded(object, i));

@@ -9,7 +9,8 @@
  *
  * Memory: an object that may be kept (object_keep) holds all of its body. Any other frees what its
  * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of it.
- * Unless several share it (object_join), and it has a spool (cache/spool.h): then memory holds the
+ * If others may come (object_offer_spool), the first OBJECT_HELD_BACK_BYTES stay for them, while there is room.
+ * If several share it (object_join), and it has a spool (cache/spool.h): then memory holds the
  * newest OBJECT_WINDOW_BYTES, who is behind reads from the spool, and the fastest sets the pace.
  *
  * Threads: the producer's functions belong to one thread, that of its loop; reader functions to the
@@ -43,7 +44,11 @@ enum object_state {
 	OBJECT_ABORTED,
 };
 
-enum { OBJECT_CHUNK_BYTES = 32768, OBJECT_WINDOW_BYTES = 524288 };
+enum {
+	OBJECT_CHUNK_BYTES = 32768,
+	OBJECT_WINDOW_BYTES = 524288,
+	OBJECT_HELD_BACK_BYTES = 4 << 20,
+};
 
 struct object_chunk; /* opaque */
 struct object_watch; /* opaque */
@@ -105,6 +110,7 @@ struct object {
 		bool is_spool_full; /* it waits for room */
 		struct spool *spool;             /* has bytes [spooled_from, spooled_to) */
 		uint64_t spooled_from, spooled_to;
+		uint64_t held_back; /* bytes from the beginning that all have passed (spools_hold) */
 	} shared;
 	atomic_bool has_lost_beginning_; /* relaxed */
 	atomic_bool is_kept_;

@@ -67,6 +67,8 @@ struct object_spooler *object_create_spooler(struct object *object);
  * Then object_start_spooler without the lock; accepts NULL. */
 bool object_adopt_spooler_locked(struct object *object, struct object_spooler *spooler);
 void object_start_spooler(struct object_spooler *spooler, bool is_adopted);
+/* Do the first bytes, up to passed, stay for who may come yet? Else their share of memory is given back. */
+bool object_holds_back_locked(struct object *object, uint64_t passed);
 /* What the reader wants next is not in memory. DATA: now it is. */
 enum object_read object_unspool(struct object_reader *reader);
 /* The reader closes. */

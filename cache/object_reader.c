@@ -88,6 +88,8 @@ struct object_chunk *object_cut_passed_locked(struct object *object)
 	if (is_kept(object) || list_is_empty(&object->shared.readers))
 		return NULL;
 	unneeded = unneeded_locked(object);
+	if (object->spools_ && object_holds_back_locked(object, unneeded))
+		return NULL;
 	for (chunk = object->shared.first; chunk && chunk->next && end_of(chunk) <= unneeded;
 	     chunk = next) {
 		next = chunk->next;

@@ -226,6 +226,22 @@ bool object_join(struct object *object)
 	return is_there;
 }
 
+bool object_holds_back_locked(struct object *object, uint64_t passed)
+{
+	uint64_t held = object->shared.held_back;
+
+	lock_check_held(&object->shared.lock);
+	if (!object->shared.is_joined && object_has_beginning(object) &&
+	    passed <= OBJECT_HELD_BACK_BYTES &&
+	    (passed <= held || spools_hold(object->spools_, passed - held))) {
+		object->shared.held_back = passed > held ? passed : held;
+		return true;
+	}
+	object->shared.held_back = 0;
+	spools_let_go(object->spools_, held);
+	return false;
+}
+
 /* ---- reading from it */
 
 /* On its way to the spool thread and back. */

@@ -128,6 +128,37 @@ uint64_t spools_used_bytes(const struct spools *spools)
 	return bytes;
 }
 
+static bool charge(struct place *place, uint64_t bytes)
+{
+	uint64_t used = atomic_fetch_add_explicit(&place->used, bytes, memory_order_relaxed);
+
+	if (used + bytes <= place->at.max_bytes)
+		return true;
+	atomic_fetch_sub_explicit(&place->used, bytes, memory_order_relaxed);
+	return false;
+}
+
+/* The last place, if that is memory. */
+static struct place *memory_of(struct spools *spools)
+{
+	struct place *last = spools->nplaces > 0 ? &spools->places[spools->nplaces - 1] : NULL;
+
+	return last && !last->at.directory ? last : NULL;
+}
+
+bool spools_hold(struct spools *spools, uint64_t bytes)
+{
+	struct place *memory = memory_of(spools);
+
+	return memory && charge(memory, bytes);
+}
+
+void spools_let_go(struct spools *spools, uint64_t bytes)
+{
+	if (bytes > 0)
+		atomic_fetch_sub_explicit(&memory_of(spools)->used, bytes, memory_order_relaxed);
+}
+
 /* ---- making one */
 
 static int open_file(const struct place *place)
@@ -187,16 +218,6 @@ void spool_destroy(struct spool *spool)
 }
 
 /* ---- writing */
-
-static bool charge(struct place *place, uint64_t bytes)
-{
-	uint64_t used = atomic_fetch_add_explicit(&place->used, bytes, memory_order_relaxed);
-
-	if (used + bytes <= place->at.max_bytes)
-		return true;
-	atomic_fetch_sub_explicit(&place->used, bytes, memory_order_relaxed);
-	return false;
-}
 
 static bool write_all(int fd, const struct iovec *iov, uint64_t offset)
 {

@@ -7,6 +7,7 @@
  * Threads: one of its own writes, and reads what the system does not have in memory (spools_loop). */
 #ifndef CACHE_SPOOL_H
 #define CACHE_SPOOL_H
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -35,6 +36,10 @@ void spools_destroy(struct spools *spools);
 /* Where spools are made, written and trimmed. */
 struct loop *spools_loop(struct spools *spools);
 uint64_t spools_used_bytes(const struct spools *spools); /* any thread */
+/* Bytes that are not in a spool yet, but may have to be, take their part of the budget of memory. False: it
+ * is used up. Any thread. */
+bool spools_hold(struct spools *spools, uint64_t bytes);
+void spools_let_go(struct spools *spools, uint64_t bytes);
 
 /* ---- from spools_loop */
 

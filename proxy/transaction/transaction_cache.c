@@ -8,6 +8,7 @@
 #include "cache/object.h"
 #include "cache/partial_table.h"
 #include "cache/purge.h"
+#include "cache/range.h"
 #include "cache/vary.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
@@ -414,6 +415,18 @@ static void nothing(void *owner)
 	(void)owner;
 }
 
+/* Of a body on its way, the part that the client wants is not to be expected soon. */
+static bool is_far_ahead(const struct transaction *t)
+{
+	const struct http_request *request = transaction_request(t);
+	uint64_t first;
+
+	return object_state(t->object) == OBJECT_FILLING && !t->is_from_disk &&
+	       request->method == HTTP_GET &&
+	       range_lowest(http_value(&request->head, FIELD_RANGE), &first) &&
+	       first > object_length(t->object) + OBJECT_WINDOW_BYTES;
+}
+
 /* An object that is still being filled may be given up (its last reader left, it grew too large)
  * before the reply's own reader is there: holds on to its beginning. What comes from disk waits for
  * its reader. False: too late. */
@@ -495,7 +508,7 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 			t->forward = FORWARD_BYPASS;
 			break;
 		}
-		if (!hold(t)) {
+		if (is_far_ahead(t) || !hold(t)) {
 			object_reader_close(&t->hold);
 			t->forward = FORWARD_URI_MISS;
 			break;

@@ -17,6 +17,7 @@ enum {
 	/* What a shared body may take of memory: the window, how far ahead the producer is of who spools,
 	 * a chunk and a loan for each reader. */
 	MEMORY_BYTES = OBJECT_WINDOW_BYTES + 262144 + 4 * OBJECT_CHUNK_BYTES,
+	ALONE_BYTES = OBJECT_HELD_BACK_BYTES + MEMORY_BYTES,
 };
 
 static const struct spool_place in_memory = {.directory = NULL, .max_bytes = 64 << 20};
@@ -102,7 +103,8 @@ static void produce(struct scene *scene, uint64_t bytes)
 			usleep(100);
 		while (take(&scene->fast, UINT64_MAX) == OBJECT_READ_DATA)
 			continue;
-		assert_true(object_memory_bytes(scene->object) <= MEMORY_BYTES);
+		assert_true(object_memory_bytes(scene->object) <=
+			    (scene->object->shared.is_joined ? MEMORY_BYTES : ALONE_BYTES));
 	}
 }
 
@@ -198,7 +200,48 @@ static void who_comes_late_reads_from_the_beginning(void **state)
 	tear_down(&scene);
 }
 
-/* A body that one alone reads is nowhere but on its way. */
+/* Nobody knew that a second one would come. */
+static void who_comes_early_finds_the_beginning_in_memory(void **state)
+{
+	struct scene scene;
+	struct object_reader early;
+
+	(void)state;
+	set_up(&scene, &in_memory, 1);
+	object_reader_close(&scene.slow);
+	produce(&scene, OBJECT_HELD_BACK_BYTES / 2);
+	assert_true(spools_used_bytes(scene.spools) > 0);
+	object_reader_open(&early, scene.object, 0, NULL, nothing, NULL);
+	assert_true(object_join(scene.object));
+	while (object_length(scene.object) < BODY_BYTES) {
+		append_some(scene.object);
+		while (take(&scene.fast, UINT64_MAX) == OBJECT_READ_DATA)
+			continue;
+	}
+	object_finish(scene.object);
+	read_rest(&early);
+	object_reader_close(&early);
+	tear_down(&scene);
+}
+
+static void there_is_room_for_few_beginnings(void **state)
+{
+	const struct spool_place small = {.directory = NULL, .max_bytes = 1 << 20};
+	struct scene scene;
+
+	(void)state;
+	set_up(&scene, &small, 1);
+	object_reader_close(&scene.slow);
+	produce(&scene, 1 << 19);
+	assert_true(object_has_beginning(scene.object));
+	produce(&scene, 1 << 21);
+	assert_false(object_has_beginning(scene.object));
+	assert_true(object_memory_bytes(scene.object) <= MEMORY_BYTES);
+	assert_int_equal(spools_used_bytes(scene.spools), 0);
+	tear_down(&scene);
+}
+
+/* A body that one alone reads is nowhere but on its way, once nobody else has come for a while. */
 static void nothing_is_spooled_for_one(void **state)
 {
 	struct scene scene;
@@ -206,8 +249,9 @@ static void nothing_is_spooled_for_one(void **state)
 	(void)state;
 	set_up(&scene, &in_memory, 1);
 	object_reader_close(&scene.slow);
-	produce(&scene, BODY_BYTES / 2);
+	produce(&scene, OBJECT_HELD_BACK_BYTES + OBJECT_HELD_BACK_BYTES / 2);
 	assert_int_equal(spools_used_bytes(scene.spools), 0);
+	assert_true(object_memory_bytes(scene.object) <= MEMORY_BYTES);
 	assert_false(object_has_beginning(scene.object));
 	assert_false(object_join(scene.object));
 	produce(&scene, BODY_BYTES);
@@ -265,6 +309,8 @@ int main(void)
 		cmocka_unit_test(a_folder_that_is_not_there_gives_way_to_the_next_place),
 		cmocka_unit_test(bytes_in_hand_stay_valid),
 		cmocka_unit_test(who_comes_late_reads_from_the_beginning),
+		cmocka_unit_test(who_comes_early_finds_the_beginning_in_memory),
+		cmocka_unit_test(there_is_room_for_few_beginnings),
 		cmocka_unit_test(nothing_is_spooled_for_one),
 		cmocka_unit_test(a_small_budget_is_used_again_and_again),
 		cmocka_unit_test(an_abort_comes_after_what_is_spooled),
