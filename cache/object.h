@@ -189,6 +189,10 @@ void object_commit(struct object *object, size_t len);
 void object_append(struct object *object, struct str bytes); /* copies */
 /* False: far enough ahead of the slowest reader; stop reading until wake. Kept: always true. */
 bool object_may_append(struct object *object);
+/* Every OBJECT_SHED_MS while it may not: if others have read all there is and wait, those on whose account it
+ * may not and who have hardly read for some seconds read no more. (A spool that does not get on, too.) */
+enum { OBJECT_SHED_MS = 1000 };
+void object_shed(struct object *object);
 /* Nothing is there yet, nor appended before a reader waits: then wake comes. */
 void object_await_reader(struct object *object);
 /* Where the slowest reader stands; UINT64_MAX: there is none. */
@@ -267,6 +271,8 @@ struct object_reader {
 	uint64_t passed_; /* offset as the producer knows it: before it, chunks may be freed */
 	bool is_waiting_;
 	bool is_lost_; /* nothing more is read; passed_ is UINT64_MAX */
+	unsigned nstood_;   /* times in a row that it held up others, */
+	uint64_t stood_at_; /* since it was here */
 	/* the loop's */
 	struct object_reader *wake_next_;
 	struct loop_task task_;

@@ -69,6 +69,8 @@ bool object_adopt_spooler_locked(struct object *object, struct object_spooler *s
 void object_start_spooler(struct object_spooler *spooler, bool is_adopted);
 /* Do the first bytes, up to passed, stay for who may come yet? Else their share of memory is given back. */
 bool object_holds_back_locked(struct object *object, uint64_t passed);
+/* It reads no more; what it holds for itself alone goes. */
+void object_lose_locked(struct object_reader *reader);
 /* What the reader wants next is not in memory. DATA: now it is. */
 enum object_read object_unspool(struct object_reader *reader);
 /* The reader closes. */

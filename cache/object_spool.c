@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What several clients read together and memory does not hold: a spooler, one more reader on a thread of
  * its own (cache/spool.h), carries it into a file from its beginning; who is behind what memory holds has
- * it back from there, a chunk at a time. Where there is no spool, or no room, the slowest sets the pace. */
+ * it back from there, a chunk at a time. Where there is no spool, or no room, the slowest sets the pace, but
+ * for one that hardly reads at all. */
 #include <errno.h>
 
 #include "cache/object_internal.h"
@@ -266,8 +267,7 @@ static bool take_chunk(struct object_reader *reader, struct object_chunk *chunk,
 	}
 	mem_free(chunk);
 	lock_take(&object->shared.lock);
-	reader->is_lost_ = true;
-	reader->passed_ = UINT64_MAX;
+	object_lose_locked(reader);
 	lock_drop(&object->shared.lock);
 	return false;
 }
@@ -358,4 +358,74 @@ enum object_read object_unspool(struct object_reader *reader)
 	if (got == -EAGAIN)
 		got = spool_read(spool, chunk->start, chunk->bytes, chunk->cap);
 	return take_chunk(reader, chunk, got) ? OBJECT_READ_DATA : OBJECT_READ_ABORTED;
+}
+
+/* ---- without one */
+
+void object_lose_locked(struct object_reader *reader)
+{
+	struct object *object = reader->object;
+
+	lock_check_held(&object->shared.lock);
+	reader->is_lost_ = true;
+	reader->passed_ = UINT64_MAX;
+	if (reader != object->shared.spooler)
+		return;
+	object->shared.spooler = NULL;
+	atomic_store_explicit(&object->has_lost_beginning_, true, memory_order_relaxed);
+}
+
+static bool is_starving(const struct object_reader *reader, uint64_t length)
+{
+	return reader->is_waiting_ && !reader->is_aside_ && !reader->is_lost_ &&
+	       reader->passed_ >= length;
+}
+
+static bool holds_up_others(const struct object_reader *reader, uint64_t length)
+{
+	const struct object *object = reader->object;
+	const struct object_reader *spooler = object->shared.spooler;
+
+	if (reader->is_lost_ || reader->passed_ >= length ||
+	    length - reader->passed_ < object->gap_bytes_)
+		return false;
+	return spooler && !object->shared.is_spool_full ? reader == spooler : reader != spooler;
+}
+
+/* It has held up others for a while, and still does. */
+static bool is_too_slow(struct object_reader *reader, bool holds_up)
+{
+	enum { FEW_BYTES = 65536, TIMES = 3 };
+
+	if (!holds_up || reader->passed_ - reader->stood_at_ >= FEW_BYTES) {
+		reader->nstood_ = 0;
+		reader->stood_at_ = reader->passed_;
+		return false;
+	}
+	return ++reader->nstood_ >= TIMES;
+}
+
+static struct object_reader *reader_of(struct list *node)
+{
+	return CONTAINER(node, struct object_reader, node_);
+}
+
+void object_shed(struct object *object)
+{
+	uint64_t length = object_length(object);
+	struct object_chunk *passed;
+	bool starves = false;
+
+	lock_take(&object->shared.lock);
+	LIST_EACH (node, &object->shared.readers)
+		starves |= is_starving(reader_of(node), length);
+	LIST_EACH (node, &object->shared.readers) {
+		struct object_reader *reader = reader_of(node);
+
+		if (is_too_slow(reader, starves && holds_up_others(reader, length)))
+			object_lose_locked(reader);
+	}
+	passed = object_cut_passed_locked(object);
+	lock_drop(&object->shared.lock);
+	object_free_chunks(passed);
 }

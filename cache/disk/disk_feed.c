@@ -161,7 +161,7 @@ void disk_feed_follow(struct disk_feed *feed, struct disk_store *store)
 	follow->store = store;
 	list_init(&follow->node);
 	/* Here and now, before the body's beginning is passed and freed. */
-	object_reader_open(&follow->reader, store->object, 0, feed->loop, on_wake, follow);
+	object_reader_open_aside(&follow->reader, store->object, 0, feed->loop, on_wake, follow);
 	follow->mail.deliver = deliver;
 	loop_post(feed->loop, &follow->mail);
 }

@@ -244,7 +244,10 @@ static enum fetch_state timed_out(struct fetch *fetch)
 	case FETCH_HANDSHAKE:
 		return fetch_connect_timed_out(fetch);
 	case FETCH_BODY:
-		return fetch_body_broken(fetch, ETIMEDOUT);
+		if (!fetch->is_paced)
+			return fetch_body_broken(fetch, ETIMEDOUT);
+		object_shed(fetch->object);
+		return FETCH_BODY;
 	default:
 		return unanswered(fetch);
 	}

@@ -493,6 +493,19 @@ static bool is_abandoned(const struct fetch *fetch)
 	       !fetch_store_goes_on(&fetch->storing, &fetch->order, fetch->object);
 }
 
+/* False: the readers have to get on first. Their own timeouts bound this wait. */
+static bool may_append(struct fetch *fetch)
+{
+	bool may = object_may_append(fetch->object);
+
+	if (may == fetch->is_paced)
+		timer_cancel(&fetch->timer);
+	fetch->is_paced = !may;
+	if (!may && fetch->timer.deadline_ms == 0)
+		fetch_set_deadline(fetch, OBJECT_SHED_MS);
+	return may;
+}
+
 enum fetch_state fetch_run_body(struct fetch *fetch)
 {
 	enum fetch_state next = FETCH_BODY;
@@ -505,10 +518,8 @@ enum fetch_state fetch_run_body(struct fetch *fetch)
 		fetch->keeps_conn = false;
 	}
 	for (int i = 0; next == FETCH_BODY && !wait; i++) {
-		if (!object_may_append(fetch->object)) {
-			timer_cancel(&fetch->timer); /* the reader's timeouts bound this wait */
+		if (!may_append(fetch))
 			return FETCH_BODY;
-		}
 		if (i == READS_A_TURN) {
 			loop_defer(fetch_loop(fetch), &fetch->run_task);
 			return FETCH_BODY;

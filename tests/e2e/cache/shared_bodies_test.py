@@ -32,8 +32,10 @@ workers 4
 class Thing:
     """One URL: its body's size in blocks, what becomes of it, and who asked."""
 
-    def __init__(self, nblocks, is_chunked=False, breaks_at=None):
+    def __init__(self, nblocks, is_chunked=False, breaks_at=None, is_given_up=False):
         self.nblocks, self.is_chunked, self.breaks_at = nblocks, is_chunked, breaks_at
+        self.is_given_up = is_given_up  # the proxy closes the connection in the middle
+        self.closed = threading.Event()
         self.size = nblocks * len(BLOCK)
         self.requests = []
         self.gates = [threading.Event(), threading.Event()]  # behind FIRST, and in the middle
@@ -60,11 +62,23 @@ class Origin(socketserver.StreamRequestHandler):
         for n in range(1, thing.nblocks):
             if n == thing.nblocks // 2:
                 assert thing.gates[1].wait(PATIENCE)
+                if thing.is_given_up:
+                    self.wait_for_close(thing)
+                    return
             if n == thing.breaks_at:
                 return
             self.send(thing, BLOCK)
         if thing.is_chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def wait_for_close(self, thing):
+        self.connection.settimeout(PATIENCE)
+        try:
+            is_closed = self.connection.recv(1) == b""
+        except ConnectionError:
+            is_closed = True
+        if is_closed:
+            thing.closed.set()
 
     def send(self, thing, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if thing.is_chunked else data)
@@ -182,8 +196,21 @@ def a_body_that_breaks_is_whole_for_nobody(port):
     assert len(thing.requests) == 1, len(thing.requests)
 
 
+def what_all_leave_is_given_up(port):
+    """By quick_abort_*, though it was on its way to the disk."""
+    thing = THINGS["/left"] = Thing(8, is_given_up=True)
+    clients = begin(port, "/left", 2)
+    for gate in thing.gates:
+        gate.set()
+    for client in clients:
+        client.goes_on.set()
+        client.sock.shutdown(socket.SHUT_RDWR)
+    assert thing.closed.wait(PATIENCE), "the fetch went on"
+
+
 def without_a_spool_who_stands_still_is_let_go(port):
-    thing = THINGS["/no-spool"] = Thing(16)
+    """The body cannot be held for him, and the others do not wait for ever."""
+    thing = THINGS["/no-spool"] = Thing(16, is_chunked=True)
     clients = begin(port, "/no-spool", 3)
     for gate in thing.gates:
         gate.set()
@@ -195,7 +222,8 @@ def without_a_spool_who_stands_still_is_let_go(port):
 
 SCENARIOS = [
     ("cache_dir ufs {folder} 1000 16 256\nmaximum_object_size 100 MB",
-     [twenty_get_one_body, who_stands_still_holds_up_nobody, a_body_that_breaks_is_whole_for_nobody]),
+     [twenty_get_one_body, who_stands_still_holds_up_nobody, a_body_that_breaks_is_whole_for_nobody,
+      what_all_leave_is_given_up]),
     ("", [who_stands_still_holds_up_nobody]),  # the spool lies in memory, the body in no store
     ("cache_mem 0", [without_a_spool_who_stands_still_is_let_go]),
 ]

@@ -65,14 +65,14 @@ static void tear_down(struct scene *scene)
 	alarm(0);
 }
 
-/* False: it may not, for now. */
+/* False: it may not, for now, or all of it is there. */
 static bool append_some(struct object *object)
 {
 	uint64_t length = object_length(object);
 	size_t room;
 	char *at;
 
-	if (!object_may_append(object))
+	if (length == BODY_BYTES || !object_may_append(object))
 		return false;
 	at = object_reserve(object, &room);
 	for (size_t i = 0; i < room; i++)
@@ -301,6 +301,77 @@ static void an_abort_comes_after_what_is_spooled(void **state)
 	tear_down(&scene);
 }
 
+/* Both have read what there is of the first bytes; then the slow one stands still. */
+static void let_stand(struct scene *scene)
+{
+	while (!append_some(scene->object))
+		usleep(100); /* that there is no spool shows on its thread */
+	while (take(&scene->slow, UINT64_MAX) == OBJECT_READ_DATA)
+		continue;
+	do {
+		while (take(&scene->fast, UINT64_MAX) == OBJECT_READ_DATA)
+			continue;
+	} while (append_some(scene->object));
+}
+
+static void without_a_spool_who_stands_still_while_others_wait_reads_no_more(void **state)
+{
+	struct scene scene;
+	enum object_read got = OBJECT_READ_DATA;
+	int i;
+
+	(void)state;
+	set_up(&scene, NULL, 0);
+	object_join(scene.object);
+	let_stand(&scene);
+	for (i = 0; !object_may_append(scene.object); i++) {
+		assert_true(i < 10);
+		object_shed(scene.object);
+	}
+	assert_true(i > 2);
+	produce(&scene, BODY_BYTES);
+	while (got == OBJECT_READ_DATA)
+		got = take(&scene.slow, 100000);
+	assert_int_equal(got, OBJECT_READ_ABORTED);
+	object_finish(scene.object);
+	tear_down(&scene);
+}
+
+static void who_gets_on_sets_the_pace(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	set_up(&scene, NULL, 0);
+	object_join(scene.object);
+	while (object_length(scene.object) < BODY_BYTES) {
+		let_stand(&scene);
+		object_shed(scene.object);
+		while (take(&scene.slow, UINT64_MAX) == OBJECT_READ_DATA)
+			continue;
+	}
+	assert_int_equal(scene.slow.offset, BODY_BYTES);
+	object_finish(scene.object);
+	tear_down(&scene);
+}
+
+static void who_stands_still_alone_is_left_alone(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	set_up(&scene, NULL, 0);
+	object_reader_close(&scene.fast);
+	object_reader_open_aside(&scene.fast, scene.object, 0, NULL, nothing, NULL);
+	assert_int_equal(object_nreaders(scene.object), 1);
+	let_stand(&scene);
+	for (int i = 0; i < 10; i++) {
+		assert_false(object_may_append(scene.object));
+		object_shed(scene.object);
+	}
+	tear_down(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +385,9 @@ int main(void)
 		cmocka_unit_test(nothing_is_spooled_for_one),
 		cmocka_unit_test(a_small_budget_is_used_again_and_again),
 		cmocka_unit_test(an_abort_comes_after_what_is_spooled),
+		cmocka_unit_test(without_a_spool_who_stands_still_while_others_wait_reads_no_more),
+		cmocka_unit_test(who_gets_on_sets_the_pace),
+		cmocka_unit_test(who_stands_still_alone_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
