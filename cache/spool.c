@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cache/disk_internal.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/base/list.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/net/loop_thread.h"
 
 enum {
 	PAGE_BYTES = 4096,
@@ -87,8 +90,7 @@ struct spools *spools_create(const struct spool_place *places, unsigned nplaces,
 	list_init(&spools->writing);
 	spools->stop.deliver = stop_all;
 	spools->loop = loop_create(READ_BYTES, why);
-	if (!spools->loop ||
-	    disk_thread_start(&spools->thread, "spool", spools->loop, why) != ERR_OK) {
+	if (!spools->loop || !loop_thread_start(&spools->thread, "spool", spools->loop, why)) {
 		spools_destroy(spools);
 		return NULL;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/disk/disk.h"
 
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,34 +17,6 @@
 enum { DEFAULT_OBJECT_SHARE = 4 }; /* of the cap, for one object */
 
 /* ---- what the parts share (disk_internal.h) */
-
-static void *run_loop(void *loop)
-{
-	loop_run(loop);
-	return NULL;
-}
-
-enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loop,
-			   struct err_text *why)
-{
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, DISK_STACK_BYTES);
-	error = pthread_create(thread, &attr, run_loop, loop);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error != 0) {
-		err_say(why, "cannot start thread %s: %s", name, strerror(error));
-		return ERR_DISK;
-	}
-	pthread_setname_np(*thread, name);
-	return ERR_OK;
-}
 
 static uint64_t queue_limit(const struct disk *disk)
 {

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/net/loop_thread.h"
 
 /* The writer's, but for what is said; question and answer hand the rest over. */
 struct disk_checkpoint {
@@ -162,8 +163,8 @@ enum err disk_checkpoint_start(struct disk *disk, struct loop *loop, disk_checkp
 	checkpoint->answer.deliver = deliver_answer;
 	checkpoint->stop.deliver = deliver_stop;
 	checkpoint->loop = loop_create(READ_BYTES, why);
-	if (!checkpoint->loop || disk_thread_start(&checkpoint->thread, "disk-log", checkpoint->loop,
-						   why) != ERR_OK) {
+	if (!checkpoint->loop ||
+	    !loop_thread_start(&checkpoint->thread, "disk-log", checkpoint->loop, why)) {
 		loop_destroy(checkpoint->loop);
 		mem_free(checkpoint);
 		return ERR_DISK;

@@ -4,6 +4,7 @@
 #include "cache/disk/disk_writer.h"
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
+#include "lib/net/loop_thread.h"
 
 /* The thread's own. */
 struct disk_feed {
@@ -184,7 +185,7 @@ enum err disk_feed_start(struct disk *disk, struct disk_feed **out, struct err_t
 	list_init(&feed->follows);
 	feed->stop.deliver = deliver_stop;
 	feed->loop = loop_create(READ_BYTES, why);
-	if (!feed->loop || disk_thread_start(&feed->thread, "disk-feed", feed->loop, why) != ERR_OK) {
+	if (!feed->loop || !loop_thread_start(&feed->thread, "disk-feed", feed->loop, why)) {
 		loop_destroy(feed->loop);
 		mem_free(feed);
 		return ERR_DISK;

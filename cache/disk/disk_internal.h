@@ -32,7 +32,6 @@ enum {
 	DISK_NREADERS = 2,
 	DISK_MAX_VARIANTS = 64, /* of one key that a look-up compares, newest first */
 	DISK_QUEUE_BYTES = 8 << 20,
-	DISK_STACK_BYTES = 256 << 10,
 	DISK_MAX_DOUBTS = 1 << 16, /* removals that wait; more cost the file */
 	DISK_NRENEWALS = 64, /* buckets */
 	DISK_MAX_HEAD_BYTES = 1 << 20, /* of a row's header, url and vary, each */
@@ -164,10 +163,6 @@ void disk_renewal_end(struct disk *disk, struct disk_renewal *renewal);
 struct object *disk_renewal_find(struct disk *disk, uint64_t id);
 /* Into the row's head, whose text then is renewed's, if it speaks of the same. renewed may be NULL. */
 void disk_renewal_apply(const struct object *renewed, struct object_head *head);
-
-/* Starts a thread that runs loop, with a small stack and no signals. */
-enum err disk_thread_start(pthread_t *thread, const char *name, struct loop *loop,
-			   struct err_text *why);
 
 /* True, and charged, if the queue takes nbytes more; an empty queue takes anything. */
 bool disk_queue_charge(struct disk *disk, uint64_t nbytes);

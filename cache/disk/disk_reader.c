@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "lib/net/loop_thread.h"
 
 enum {
 	SLICE_MS = 20,
@@ -375,8 +376,7 @@ enum err disk_reader_start(struct disk *disk, struct disk_reader **out, struct e
 	timer_init(&reader->tick, on_tick);
 	reader->stop.deliver = deliver_stop;
 	reader->loop = loop_create(READ_BYTES, why);
-	if (!reader->loop ||
-	    disk_thread_start(&reader->thread, "disk-reader", reader->loop, why) != ERR_OK) {
+	if (!reader->loop || !loop_thread_start(&reader->thread, "disk-reader", reader->loop, why)) {
 		loop_destroy(reader->loop);
 		mem_free(reader);
 		return ERR_DISK;

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "lib/net/loop_thread.h"
 
 #include <unistd.h>
 
@@ -357,8 +358,9 @@ enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **
 	set_tick(writer);
 	err = disk_checkpoint_start(disk, writer->loop, upkeep_after_checkpoint, writer,
 				    &writer->checkpoint, why);
-	if (err == ERR_OK)
-		err = disk_thread_start(&writer->thread, "disk-writer", writer->loop, why);
+	if (err == ERR_OK &&
+	    !loop_thread_start(&writer->thread, "disk-writer", writer->loop, why))
+		err = ERR_DISK;
 	if (err != ERR_OK) {
 		loop_task_cancel(&writer->load_task);
 		timer_cancel(&writer->tick);

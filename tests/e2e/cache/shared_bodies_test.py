@@ -54,6 +54,12 @@ class Origin(socketserver.StreamRequestHandler):
         if b"\nrange: " in b"\n" + head:
             self.wfile.write(b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nOK")
             return
+        try:
+            self.answer(thing)
+        except ConnectionError:
+            thing.closed.set()
+
+    def answer(self, thing):
         framing = b"Transfer-Encoding: chunked" if thing.is_chunked else b"Content-Length: %d" % thing.size
         self.wfile.write(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=300\r\nConnection: close\r\n%s\r\n\r\n" % framing)
         self.send(thing, BLOCK[:FIRST])
@@ -73,11 +79,7 @@ class Origin(socketserver.StreamRequestHandler):
 
     def wait_for_close(self, thing):
         self.connection.settimeout(PATIENCE)
-        try:
-            is_closed = self.connection.recv(1) == b""
-        except ConnectionError:
-            is_closed = True
-        if is_closed:
+        if self.connection.recv(1) == b"":
             thing.closed.set()
 
     def send(self, thing, data):
