@@ -50,6 +50,8 @@ enum content_coding compression_wanted(const struct coding_wishes *wishes, bool 
 static void choose_unpacking(const struct coding_wishes *wishes, const struct coding_facts *facts,
 			     struct compression *out)
 {
+	/* Others get it unpacked: caches on the way have to know. */
+	out->varies = content_codec_has(facts->coding) && !facts->has_vary;
 	out->reason = "it came packed, and the client takes it so";
 	if (coding_is_wanted(wishes, facts->coding))
 		return;

@@ -79,9 +79,11 @@ static void recode(struct transaction *t, enum content_coding coding, enum conte
 		t->worker->counters.refused_codings++;
 }
 
+/* RFC 9110 §14.2: for GET alone. */
 static bool is_range(const struct transaction *t)
 {
-	return http_has(&transaction_request(t)->head, FIELD_RANGE);
+	return transaction_request(t)->method == HTTP_GET &&
+	       http_has(&transaction_request(t)->head, FIELD_RANGE);
 }
 
 /* Its codings were made when it was looked at before: nothing is to be asked again. */
