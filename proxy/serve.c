@@ -177,6 +177,12 @@ void serve_want_reload(struct serve *serve)
 	serve->options.reload(serve->options.owner);
 }
 
+void serve_keep_wishes(struct serve *serve)
+{
+	if (serve->options.keep_wishes)
+		serve->options.keep_wishes(serve->options.owner);
+}
+
 void serve_want_shutdown(struct serve *serve)
 {
 	serve->options.shutdown(serve->options.owner);

@@ -30,6 +30,7 @@ struct serve_options {
 	/* What the process that runs it does about these; from the loop. */
 	void (*reload)(void *owner);
 	void (*shutdown)(void *owner);
+	void (*keep_wishes)(void *owner); /* NULL: they end with this process */
 	void *owner;
 };
 
@@ -47,6 +48,8 @@ const char *serve_service_name(const struct serve *serve);
 /* Asks the process for a reload, or for its end. */
 void serve_want_reload(struct serve *serve);
 void serve_want_shutdown(struct serve *serve);
+/* What the operator said of peers has changed: the next process is to go on with it. */
+void serve_keep_wishes(struct serve *serve);
 
 /* Takes over the sockets, one for each worker. */
 void serve_listen(struct serve *serve, const char *spec, bool is_https, const int *fds,

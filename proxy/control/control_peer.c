@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The verb peer: list; drain NAME; undrain NAME; weight NAME N. What is said stays until it is taken
- * back, or the program ends: a reload leaves it as it is. */
+ * back, or the program ends: reloads, upgrades and serving processes that die leave it as it is. */
 #include <stdio.h>
 
 #include "lib/base/check.h"
@@ -11,8 +11,6 @@
 #include "proxy/server.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
-
-enum { MAX_WEIGHT = 1000000 };
 
 /* How long ago, in a word: "12s", "3h". */
 static void say_age(char out[24], int64_t since_us)
@@ -62,12 +60,14 @@ static void list(struct control_call *call, const struct peers *peers)
 static void drain(struct control_call *call, struct peer_state *state)
 {
 	peer_state_drain(state, true);
+	serve_keep_wishes(control_serve(call));
 	control_end(call);
 }
 
 static void undrain(struct control_call *call, struct peer_state *state)
 {
 	peer_state_drain(state, false);
+	serve_keep_wishes(control_serve(call));
 	control_end(call);
 }
 
@@ -76,12 +76,13 @@ static void set_weight(struct control_call *call, struct peer_state *state)
 	struct str word = control_word(call, 2);
 	uint64_t weight;
 
-	if (!str_to_u64(word, &weight) || weight > MAX_WEIGHT) {
+	if (!str_to_u64(word, &weight) || weight > PEER_MAX_WEIGHT) {
 		control_fail(call, "a weight is a number from 1 to %d, or 0: the configuration's",
-			     MAX_WEIGHT);
+			     PEER_MAX_WEIGHT);
 		return;
 	}
 	peer_state_set_weight(state, (unsigned)weight);
+	serve_keep_wishes(control_serve(call));
 	control_end(call);
 }
 

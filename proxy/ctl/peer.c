@@ -7,7 +7,7 @@
 const char ctl_peer_help[] =
 	"A drained peer gets no new requests, but for those that stick to it (sticky=); those\n"
 	"under way finish. A weight of 0 is the configuration's again. Both hold until they are\n"
-	"taken back or the program ends; a reload leaves them as they are.\n";
+	"taken back or the program ends; reloads and upgrades leave them as they are.\n";
 
 static int ask(struct ctl *ctl, const char *action, const struct ctl_args *args)
 {

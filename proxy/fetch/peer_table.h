@@ -96,7 +96,8 @@ bool peer_state_may_try(struct peer_state *state, int64_t now_ms);
 /* Whether bobtailctl health is to say when it is down, from now on. The home loop's. */
 void peer_state_list(struct peer_state *state, bool is_listed);
 
-/* What the operator wants. Weight 0: as configured. */
+/* What the operator wants. Weight 0: as configured; PEER_MAX_WEIGHT at most. */
+enum { PEER_MAX_WEIGHT = 1000000 };
 void peer_state_drain(struct peer_state *state, bool is_drained);
 void peer_state_set_weight(struct peer_state *state, unsigned weight);
 

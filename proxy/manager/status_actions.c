@@ -12,6 +12,7 @@
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/status_html.h"
 #include "proxy/manager/status_page.h"
+#include "proxy/serve.h"
 #include "proxy/server.h"
 #include "proxy/store/purger.h"
 #include "squid-compat/config.h"
@@ -125,6 +126,7 @@ bool manager_write_drain(struct manager_page *page)
 	}
 	log_say(1, "The status page %s peer %.*s", is_drain ? "drains" : "resumes", STR_ARG(name));
 	peer_state_drain(peer_table_get(page->server->peers, name), is_drain);
+	serve_keep_wishes(page->serve);
 	write_end(page->out, is_drain ? "The peer is drained" : "The peer is back",
 		  is_drain ? "It gets no new requests:" : "It gets requests again:", name);
 	return false;

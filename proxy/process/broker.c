@@ -216,6 +216,12 @@ static bool watch_signals(struct broker *broker)
 	return broker->signals.fd >= 0 && loop_watch_level(broker->loop, &broker->signals, EPOLLIN);
 }
 
+static void keep_wishes(struct broker *broker, const char *text)
+{
+	mem_free(broker->wishes);
+	broker->wishes = mem_strdup(text);
+}
+
 /* The kid is less trusted: its words are a few, and it passes no descriptors. */
 static void take_message(struct broker *broker, const struct channel_message *message)
 {
@@ -231,6 +237,8 @@ static void take_message(struct broker *broker, const struct channel_message *me
 		notify_alive(&broker->notify);
 	else if (message->kind == CHANNEL_ASK_ROLLBACK)
 		broker_rollback(broker);
+	else if (message->kind == CHANNEL_WISHES)
+		keep_wishes(broker, message->text);
 	else if (message->kind == CHANNEL_ASK_UPGRADE)
 		upgrade_start(broker);
 	else if (message->kind == CHANNEL_ASK_SHUTDOWN && broker->aim != AIM_STOP)
@@ -343,6 +351,7 @@ static void clean_up(struct broker *broker)
 	loop_destroy(broker->loop);
 	config_unref(broker->config);
 	mem_free(broker->control_path);
+	mem_free(broker->wishes);
 }
 
 static void inherit_sockets(struct broker *broker)

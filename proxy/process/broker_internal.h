@@ -64,6 +64,7 @@ struct broker {
 	int64_t kid_started_ms;
 	unsigned nquick_deaths, nstops;
 	bool has_served; /* some kid was ready */
+	char *wishes; /* the operator's, of peers: for the next kid; NULL: none */
 	bool is_reload_due;
 	int64_t reloaded_ms;
 	struct timer restart_timer, reload_timer, kill_timer, watchdog_timer, ports_timer;

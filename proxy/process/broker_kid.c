@@ -80,6 +80,8 @@ static void watch_kid(struct broker *broker, pid_t pid, int channel)
 {
 	take_kid(broker, pid, channel);
 	log_say(1, "Squid Parent: (squid-1) process %d started", (int)pid);
+	if (broker->wishes)
+		(void)!channel_send(channel, CHANNEL_WISHES, 0, broker->wishes, NULL, 0);
 	broker_give_all_sockets(broker);
 	if (broker->is_tls_renewed)
 		give_tls_files(broker);

@@ -39,6 +39,8 @@ enum channel_kind {
 	CHANNEL_PONG,
 	/* from the parent */
 	CHANNEL_MISSING, /* text: all ports that cannot be opened, lines for missing_ports.h */
+	/* from the kid when they change, and from the parent to a new one before it gets sockets */
+	CHANNEL_WISHES, /* text: what the operator said of peers (proxy/fetch/peer_wishes.h), all of it */
 	CHANNEL_KINDS
 };
 

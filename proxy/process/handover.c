@@ -32,11 +32,21 @@ void handover_fini(struct handover *handover)
 {
 	mem_free(handover->control_path);
 	mem_free(handover->pid_path);
+	mem_free(handover->wishes);
 	mem_free(handover->fds);
 	handover_init(handover);
 }
 
 /* ---- writing */
+
+static void write_wishes(const char *wishes, struct buf *out)
+{
+	struct str rest = str_of(wishes), line;
+
+	while (str_split(&rest, '\n', &line))
+		if (line.len > 0)
+			buf_printf(out, "wish 0 %.*s\n", STR_ARG(line));
+}
 
 /* A line is a word, one or two numbers, and the rest. */
 static void write_lines(const struct handover *handover, struct buf *out)
@@ -52,6 +62,8 @@ static void write_lines(const struct handover *handover, struct buf *out)
 		buf_printf(out, "control %d %s\n", handover->control_fd, handover->control_path);
 	if (handover->pid_path)
 		buf_printf(out, "pid 0 %s\n", handover->pid_path);
+	if (handover->wishes)
+		write_wishes(handover->wishes, out);
 	for (unsigned i = 0; i < handover->nfds; i++)
 		buf_printf(out, "socket %d\n", handover->fds[i]);
 }
@@ -152,6 +164,14 @@ static void add_socket(struct handover *handover, int fd)
 		handover->fds[handover->nfds++] = fd;
 }
 
+static void add_wish(struct handover *handover, struct str line)
+{
+	char *before = handover->wishes;
+
+	handover->wishes = mem_printf("%s%.*s\n", before ? before : "", STR_ARG(line));
+	mem_free(before);
+}
+
 static void take_line(struct handover *handover, struct str line)
 {
 	struct str word;
@@ -175,6 +195,8 @@ static void take_line(struct handover *handover, struct str line)
 		handover->control_path = str_dup(str_trim(line));
 	} else if (str_eq(word, STR("pid"))) {
 		handover->pid_path = str_dup(str_trim(line));
+	} else if (str_eq(word, STR("wish"))) {
+		add_wish(handover, str_trim(line));
 	} else if (str_eq(word, STR("socket"))) {
 		add_socket(handover, first);
 	}

@@ -26,6 +26,7 @@ struct handover {
 	unsigned nleaving;
 	int control_fd;
 	char *control_path, *pid_path;
+	char *wishes;      /* what the operator said of peers, lines of proxy/fetch/peer_wishes.h */
 	int program_fd;    /* the one before, to go back to */
 	int transcript_fd; /* of the configuration in use */
 	int *fds;          /* listening sockets; their addresses tell which is which */

@@ -9,10 +9,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"
 #include "proxy/control/control.h"
+#include "proxy/fetch/peer_wishes.h"
 #include "proxy/log/cache_log.h"
 #include "proxy/process/channel.h"
 #include "proxy/process/missing_ports.h"
@@ -58,6 +60,12 @@ static void on_unlisten(struct kid *kid, struct channel_message *message)
 static void on_missing(struct kid *kid, struct channel_message *message)
 {
 	missing_ports_set(&kid->missing, str_of(message->text));
+}
+
+static void on_wishes(struct kid *kid, struct channel_message *message)
+{
+	peer_wishes_take(serve_config(kid->serve)->peers, serve_server(kid->serve)->peers,
+	                 str_of(message->text));
 }
 
 static void on_sync(struct kid *kid, struct channel_message *message)
@@ -153,6 +161,7 @@ static void (*const handlers[CHANNEL_KINDS])(struct kid *kid, struct channel_mes
 	[CHANNEL_DRAIN] = on_drain,
 	[CHANNEL_PING] = on_ping,
 	[CHANNEL_MISSING] = on_missing,
+	[CHANNEL_WISHES] = on_wishes,
 };
 
 static void parent_gone(struct kid *kid)
@@ -223,6 +232,20 @@ static void want_rollback(void *owner)
 	answer(owner, CHANNEL_ASK_ROLLBACK, 0);
 }
 
+/* The parent has them for the next process. */
+static void keep_wishes(void *owner)
+{
+	struct kid *kid = owner;
+	struct buf text;
+
+	buf_init(&text, CHANNEL_MAX_TEXT);
+	peer_wishes_write(serve_config(kid->serve)->peers, serve_server(kid->serve)->peers, &text);
+	if (text.is_full || !buf_add_char(&text, '\0') ||
+	    !channel_send(kid->channel.fd, CHANNEL_WISHES, 0, text.at, NULL, 0))
+		log_say(0, "ERROR: what was said of peers is too much to be kept for another process");
+	buf_fini(&text);
+}
+
 static void want_upgrade(void *owner)
 {
 	answer(owner, CHANNEL_ASK_UPGRADE, 0);
@@ -249,6 +272,7 @@ static enum err start(struct kid *kid, const struct command_line *line, struct c
 		.stopped = ended,
 		.reload = want_reload,
 		.shutdown = want_shutdown,
+		.keep_wishes = keep_wishes,
 		.owner = kid,
 	};
 	enum err err = serve_start(&options, &kid->serve, why);

@@ -131,6 +131,7 @@ static void gather(struct broker *broker, struct handover *out)
 	out->control_fd = broker->control_fd;
 	out->control_path = mem_strdup(broker->control_path);
 	out->pid_path = broker->pid_file.path ? mem_strdup(broker->pid_file.path) : NULL;
+	out->wishes = mem_strdup(broker->wishes);
 	out->transcript_fd = transcript_send(config_history_current(&broker->history));
 	gather_sockets(broker, out);
 }
@@ -345,6 +346,7 @@ void upgrade_init(struct broker *broker, struct handover *from)
 	if (broker->upgrade.from.transcript_fd >= 0)
 		config_history_push(&broker->history,
 		                    transcript_receive(broker->upgrade.from.transcript_fd));
+	broker->wishes = mem_strdup(broker->upgrade.from.wishes);
 	list_init(&broker->upgrade.leaving);
 	timer_init(&broker->upgrade.timer, timed_out);
 }

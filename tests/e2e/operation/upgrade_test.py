@@ -9,6 +9,7 @@ import http.client
 import os
 import resource
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -144,6 +145,26 @@ def test_reload_meanwhile(site, program):
     expect("reloads beside an upgrade are answered", [code for code, _ in answers] == [0] * 3, answers)
 
 
+def test_wishes(site):
+    """What the operator said of peers outlives an upgrade, and a serving process that dies."""
+
+    def listed(what):
+        return f"\n127.0.0.1\t{what}\t" in site.ctl("peer", "list")[1]
+
+    site.ctl("peer", "drain", "127.0.0.1")
+    site.ctl("peer", "weight", "127.0.0.1", "7")
+    expect("a peer is drained", listed("up,drained"), site.ctl("peer", "list"))
+    expect("an upgrade", site.ctl("upgrade")[0] == 0)
+    after = site.ctl("peer", "list")[1]
+    expect("it still is after an upgrade", "127.0.0.1\tup,drained\t-\t7\t" in after, after)
+    os.kill(site.kids()[-1], signal.SIGKILL)
+    expect("and when the process that was told has died", bobtail.wait_for(lambda: listed("up,drained")))
+    site.ctl("peer", "undrain", "127.0.0.1")
+    site.ctl("peer", "weight", "127.0.0.1", "0")
+    expect("what is taken back", site.ctl("upgrade")[0] == 0)
+    expect("stays so", listed("up") and is_served(site), site.ctl("peer", "list"))
+
+
 def test_kid_that_fails(site, program, real):
     """The new program can be run and takes over, but the process that would serve does not come up: it
     has no memory. The old one, whose file has been replaced, goes on with its kid."""
@@ -190,6 +211,7 @@ def main():
         test_stored(site)
         test_bad_programs(site, program)
         test_reload_meanwhile(site, program)
+        test_wishes(site)
         if not load.IS_SANITIZED:  # which has all of the address space
             test_kid_that_fails(site, program, load.PROGRAM)
     finally:
