@@ -70,7 +70,8 @@ case "$*" in
 "restart bobtail.service") env $(cat {folder}/environment) {bobtail} -f {service} ;;
 "restart squid.service")
     command=$(sed -n 's/^ExecStart=//p' "$drop_in" | tail -1)
-    ${{command:?}} ;;
+    ${{command:?}}
+    timeout 60 sh -c 'until [ -e {squid_pid} ]; do sleep 0.05; done' ;;
 "disable --now bobtail.service") wait_for_end {folder}/service.pid {ctl} -f {service} shutdown ;;
 "disable --now squid.service") wait_for_end {squid_pid} {squid} -f {conf} -n {name} -k shutdown ;;
 *) exit 9 ;;
