@@ -17,6 +17,7 @@ from load import Load, Origin, get
 PORT, ORIGIN = 80, 8000
 SPOOL = "/var/spool/squid"
 SQUID_CONF = f"""http_port {PORT} accel defaultsite=site.example
+http_port 3128 accel defaultsite=site.example
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver name=app
 auth_param basic program /usr/lib/squid/basic_ncsa_auth /etc/squid/passwords
 auth_param basic children 2
@@ -168,6 +169,19 @@ def serve():
     expect("nothing is missing", run("bobtailctl", "health").returncode == 0)
 
 
+def serve_tls():
+    """By a key that only root may read."""
+    run("install", "-m", "644", "/packages/site.pem", "/etc/ssl/site.pem")
+    run("install", "-D", "-m", "600", "/packages/site.key", "/etc/ssl/private/site.key")
+    write("/etc/bobtail/bobtail.conf", BOBTAIL_CONF + "https_port 443 accel defaultsite=site.example "
+          "tls-cert=/etc/ssl/site.pem tls-key=/etc/ssl/private/site.key\n")
+    expect("a port more, by a reload", systemctl("reload", "bobtail").returncode == 0)
+    expect("TLS", ask("curl", "-sS", "--cacert", "/etc/ssl/site.pem", "--resolve", "site.example:443:127.0.0.1",
+                      "https://site.example/a").text == "hello")
+    write("/etc/bobtail/bobtail.conf", BOBTAIL_CONF)
+    expect("and one less", systemctl("reload", "bobtail").returncode == 0)
+
+
 def reload():
     pid = show("bobtail.service", "MainPID")
     under_load("systemctl reload", "systemctl", "reload", "bobtail", servers=["bobtail"])
@@ -271,7 +285,7 @@ def purge():
            (found, run_left))
 
 
-for step in (prepare_squid, install, take_over, serve, reload, upgrade, rotate, give_back, broken_back, squids_names,
+for step in (prepare_squid, install, take_over, serve, serve_tls, reload, upgrade, rotate, give_back, broken_back, squids_names,
              activate, hang, purge):
     print(f"== {step.__name__}")
     step()

@@ -31,9 +31,12 @@ bool unit_is_active(const char *unit)
 
 int unit_start(const char *unit)
 {
+	char *forget[] = {"systemctl", "reset-failed", (char *)unit,
+	                  NULL}; /* how often it failed */
 	char *restart[] = {"systemctl", "restart", (char *)unit, NULL};
 	char *enable[] = {"systemctl", "--quiet", "enable", (char *)unit, NULL};
 
+	takeover_run(forget, true);
 	if (takeover_run(restart, false) != 0)
 		return ctl_fail("%s did not start", unit);
 	return takeover_run(enable, false) == 0 ? CTL_OK : ctl_fail("%s is not enabled", unit);

@@ -66,7 +66,7 @@ case "$*" in
 "unset-environment "*) rm {folder}/environment ;;
 "show --value -p ExecStart squid.service")
     echo "{{ path={squid} ; argv[]={squid} -f {conf} -n {name} ; ignore_errors=no ; pid=0 }}" ;;
-"enable "* | daemon-reload) ;;
+"enable "* | "reset-failed "* | daemon-reload) ;;
 "restart bobtail.service") env $(cat {folder}/environment) {bobtail} -f {service} ;;
 "restart squid.service")
     command=$(sed -n 's/^ExecStart=//p' "$drop_in" | tail -1)
