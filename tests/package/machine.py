@@ -176,8 +176,9 @@ def serve_tls():
     write("/etc/bobtail/bobtail.conf", BOBTAIL_CONF + "https_port 443 accel defaultsite=site.example "
           "tls-cert=/etc/ssl/site.pem tls-key=/etc/ssl/private/site.key\n")
     expect("a port more, by a reload", systemctl("reload", "bobtail").returncode == 0)
-    expect("TLS", ask("curl", "-sS", "--cacert", "/etc/ssl/site.pem", "--resolve", "site.example:443:127.0.0.1",
-                      "https://site.example/a").text == "hello")
+    done = ask("curl", "-sS", "--cacert", "/etc/ssl/site.pem", "--resolve", "site.example:443:127.0.0.1",
+               "https://site.example/a")
+    expect("TLS", done.text == "hello", done.text + run("bobtailctl", "health").text)
     write("/etc/bobtail/bobtail.conf", BOBTAIL_CONF)
     expect("and one less", systemctl("reload", "bobtail").returncode == 0)
 

@@ -47,7 +47,7 @@ put_packages() {
 	mkdir -p "$packages/later"
 	cp "$work"/build/bobtail_*.deb "$work"/build/bobtail-squid_*.deb "$packages"
 	cp "$source/tests/package/machine.py" "$source/tests/support/load.py" "$source/tests/support/bobtail.py" "$packages"
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=site.example \
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=site.example -addext subjectAltName=DNS:site.example \
 		-keyout "$packages/site.key" -out "$packages/site.pem" 2>/dev/null
 	dpkg-deb -R "$packages"/bobtail_*.deb "$packages/tree"
 	sed -i '/^Version:/s/$/+later/' "$packages/tree/DEBIAN/control"
