@@ -171,7 +171,7 @@ def serve():
 
 def serve_tls():
     """By a key that only root may read."""
-    run("install", "-m", "644", "/packages/site.pem", "/etc/ssl/site.pem")
+    run("install", "-D", "-m", "644", "/packages/site.pem", "/etc/ssl/site.pem")
     run("install", "-D", "-m", "600", "/packages/site.key", "/etc/ssl/private/site.key")
     write("/etc/bobtail/bobtail.conf", BOBTAIL_CONF + "https_port 443 accel defaultsite=site.example "
           "tls-cert=/etc/ssl/site.pem tls-key=/etc/ssl/private/site.key\n")
