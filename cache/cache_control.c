@@ -132,28 +132,34 @@ static void add_directive(struct cache_control *control, struct str element)
 	}
 }
 
-/* The element up to the next comma outside of quotes. One that never ends is none, lest it hide a
- * no-store behind it. */
-static struct str cut_element(struct str *rest)
+/* Where the next comma outside of quotes is. One that never ends is none, lest it hide a no-store
+ * behind it. */
+static size_t end_of_element(struct str s)
 {
-	struct str element;
+	size_t comma = str_find_char(s, ',');
 	bool is_quoted = false;
-	size_t i;
 
-	for (i = 0; i < rest->len; i++) {
-		char c = rest->at[i];
+	if (str_find_char(str_first(s, comma), '"') == comma)
+		return comma;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.at[i];
 
 		if (c == '"')
 			is_quoted = !is_quoted;
 		else if (is_quoted && c == '\\')
 			i++;
 		else if (!is_quoted && c == ',')
-			break;
+			return i;
 	}
-	if (is_quoted)
-		i = str_find_char(*rest, ',');
-	element = str_trim(str_first(*rest, i));
-	*rest = str_from(*rest, i + 1);
+	return is_quoted ? comma : s.len;
+}
+
+static struct str cut_element(struct str *rest)
+{
+	size_t end = end_of_element(*rest);
+	struct str element = str_trim(str_first(*rest, end));
+
+	*rest = str_from(*rest, end + 1);
 	return element;
 }
 

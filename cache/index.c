@@ -318,6 +318,7 @@ bool index_insert_inflight(struct index *index, uint64_t key, struct str url, st
 	check(object->index_.place == PLACE_NONE && key != 0);
 	make_room(shard);
 	object_set_url(object, key, url);
+	object_publish(object);
 	lock_take(&shard->lock);
 	may = count_inflight_locked(shard, key, url) < INDEX_MAX_VARIANTS;
 	if (may) {
@@ -386,6 +387,7 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 		index_remove(index, object);
 		return false;
 	}
+	object_publish(object);
 	make_room(shard);
 	lock_take(&shard->lock);
 	was_removed = object->index_.place == PLACE_REMOVED;

@@ -15,11 +15,9 @@ static void deliver_producer_mail(struct mail *mail);
 
 /* ---- life */
 
-struct object *object_create(struct loop *loop, void (*wake)(void *producer), void *producer,
-			     uint64_t gap_bytes)
+static void begin(struct object *object, struct loop *loop, void (*wake)(void *producer),
+		  void *producer, uint64_t gap_bytes)
 {
-	struct object *object = mem_zalloc(sizeof(*object));
-
 	atomic_init(&object->refs_, 1);
 	atomic_init(&object->memory_bytes_, sizeof(*object));
 	object->body_bytes = -1;
@@ -32,7 +30,30 @@ struct object *object_create(struct loop *loop, void (*wake)(void *producer), vo
 	list_init(&object->index_.node);
 	lock_init(&object->shared.lock);
 	list_init(&object->shared.readers);
+}
+
+struct object *object_create(struct loop *loop, void (*wake)(void *producer), void *producer,
+			     uint64_t gap_bytes)
+{
+	struct object *object = mem_zalloc(sizeof(*object));
+
+	begin(object, loop, wake, producer, gap_bytes);
 	return object;
+}
+
+struct object *object_create_private(struct loop *loop, void (*wake)(void *producer), void *producer,
+				     uint64_t gap_bytes)
+{
+	struct object *object = object_take_spare();
+
+	begin(object, loop, wake, producer, gap_bytes);
+	lock_make_private(&object->shared.lock);
+	return object;
+}
+
+void object_publish(struct object *object)
+{
+	lock_share(&object->shared.lock);
 }
 
 void object_free_chunks(struct object_chunk *chunk)
@@ -66,10 +87,12 @@ void object_destroy(struct object *object)
 	object_unref(object->body_of_);
 	for (unsigned i = 0; i < CODINGS; i++)
 		object_unref(object_coded(object, i));
-	mem_free(object->heads_);
 	mem_free(object->trailers_);
 	mem_free(object->url_);
 	lock_fini(&object->shared.lock);
+	if (object_is_private(object) && object_keep_spare(object))
+		return;
+	mem_free(object->heads_);
 	mem_free(object);
 }
 
@@ -95,6 +118,13 @@ size_t object_memory_bytes(const struct object *object)
 
 static void add_memory(struct object *object, size_t bytes)
 {
+	if (object_is_private(object)) {
+		atomic_store_explicit(&object->memory_bytes_,
+				      atomic_load_explicit(&object->memory_bytes_,
+							   memory_order_relaxed) + bytes,
+				      memory_order_relaxed);
+		return;
+	}
 	atomic_fetch_add_explicit(&object->memory_bytes_, bytes, memory_order_relaxed);
 }
 
@@ -103,6 +133,7 @@ bool object_add_coded(struct object *object, enum content_coding coding, struct 
 	struct object *none = NULL;
 
 	check(object_is_whole(coded));
+	object_publish(coded);
 	object_ref(coded);
 	/* Release: pairs with object_coded, so that who finds it sees it whole. */
 	if (!atomic_compare_exchange_strong_explicit(&object->coded_[coding], &none, coded,
@@ -147,7 +178,7 @@ static struct object_chunk *copy_head(struct object *object, const struct object
 	struct object_chunk *chunk = NULL;
 	char *at;
 
-	object->heads_ = mem_alloc(before + texts);
+	object->heads_ = object_take_heads(object, before + texts);
 	add_memory(object, before + texts);
 	if (before > 0) {
 		chunk = (struct object_chunk *)object->heads_;
@@ -218,6 +249,7 @@ struct object *object_create_renewed(struct object *old, const struct object_hea
 	struct object *body = old->body_of_ ? old->body_of_ : old;
 
 	copy_head(object, head, 0);
+	object_publish(body);
 	object->body_of_ = object_ref(body);
 	object->trailers = body->trailers;
 	if (!object_is_whole(old)) {

@@ -134,6 +134,7 @@ struct object {
 	/* The same in other content codings, a reference each, once there is one (cache/coding.h). */
 	_Atomic(struct object *) coded_[CODINGS];
 	char *heads_;            /* the memory behind the spans above, and behind a small body */
+	bool has_spare_heads_;   /* of the size that is used again (object_spare.c) */
 	char *trailers_;
 	char *url_;              /* the same for a URL that was known before the head */
 };
@@ -142,6 +143,12 @@ struct object {
  * loop, that it may append again or that the last reader left; see object_may_append. */
 struct object *object_create(struct loop *loop, void (*wake)(void *producer), void *producer,
 			     uint64_t gap_bytes);
+/* Likewise; but until object_publish only this thread has references, readers' too, so that neither
+ * counting them nor locking takes atomic operations. */
+struct object *object_create_private(struct loop *loop, void (*wake)(void *producer), void *producer,
+				     uint64_t gap_bytes);
+/* By that thread, before others can get at the object: the index, the store and the partials do this. */
+void object_publish(struct object *object);
 struct object *object_ref(struct object *object);
 void object_unref(struct object *object); /* accepts NULL */
 

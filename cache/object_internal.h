@@ -19,6 +19,19 @@ struct object_chunk {
 	char *bytes;         /* behind the struct, or a piece of a file (object->piece_) */
 };
 
+/* This thread's, who alone may ask (object_make_private). */
+static inline bool object_is_private(const struct object *object)
+{
+	return lock_is_private(&object->shared.lock);
+}
+
+/* ---- object_spare.c: memory that a thread uses again. A zeroed object but for its spare heads: */
+struct object *object_take_spare(void);
+/* False: the caller frees it. */
+bool object_keep_spare(struct object *object);
+/* What heads_ is to be from now on. */
+char *object_take_heads(struct object *object, size_t bytes);
+
 /* No reference is left (object_refs.c). */
 void object_destroy(struct object *object);
 

@@ -38,8 +38,22 @@ static struct held *held_of(const struct object *object)
 	return &held[(at >> 6 ^ at >> 12) & (HELD_OBJECTS - 1)];
 }
 
+/* A private one's counter has no other writer. */
+static unsigned add_privately(struct object *object, int n)
+{
+	unsigned refs = atomic_load_explicit(&object->refs_, memory_order_relaxed) + (unsigned)n;
+
+	atomic_store_explicit(&object->refs_, refs, memory_order_relaxed);
+	return refs;
+}
+
 static void drop(struct object *object, unsigned n)
 {
+	if (n == 1 && object_is_private(object)) {
+		if (add_privately(object, -1) == 0)
+			object_destroy(object);
+		return;
+	}
 	/* Release pairs with the acquire of whoever drops the last one, and sees all. */
 	if (n > 0 && atomic_fetch_sub_explicit(&object->refs_, n, memory_order_acq_rel) == n)
 		object_destroy(object);
@@ -50,7 +64,10 @@ struct object *object_ref(struct object *object)
 	struct held *own = held_of(object);
 
 	if (own->object != object) {
-		atomic_fetch_add_explicit(&object->refs_, 1, memory_order_relaxed);
+		if (object_is_private(object))
+			add_privately(object, 1);
+		else
+			atomic_fetch_add_explicit(&object->refs_, 1, memory_order_relaxed);
 		return object;
 	}
 	if (own->nrefs == 0) {

@@ -195,6 +195,8 @@ struct partial *partial_create(const struct partial *old, struct object *about, 
 	check(span->len > 0 && span->len <= length && span->first <= length - span->len);
 	check(object_is_whole(object) && object_length(object) == span->len);
 	check(!old || old->length == length);
+	object_publish(about);
+	object_publish(object);
 	atomic_init(&partial->refs_, 1);
 	list_init(&partial->table_.node);
 	partial->about = object_ref(about);

@@ -392,17 +392,17 @@ void snapshot_abandon_helpers(struct snapshot *snapshot)
 	each_pool(snapshot, helper_pool_abandon);
 }
 
-struct snapshot *snapshot_ref(struct snapshot *snapshot)
+struct snapshot *snapshot_ref_many(struct snapshot *snapshot, unsigned n)
 {
-	atomic_fetch_add_explicit(&snapshot->refs_, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&snapshot->refs_, n, memory_order_relaxed);
 	return snapshot;
 }
 
-void snapshot_unref(struct snapshot *snapshot)
+void snapshot_unref_many(struct snapshot *snapshot, unsigned n)
 {
 	/* Release what this thread did with it; whoever is last acquires what all did. */
 	if (!snapshot ||
-	    atomic_fetch_sub_explicit(&snapshot->refs_, 1, memory_order_acq_rel) > 1)
+	    atomic_fetch_sub_explicit(&snapshot->refs_, n, memory_order_acq_rel) > n)
 		return;
 	if (snapshot->url_rewrite)
 		helper_pool_unref(snapshot->url_rewrite);

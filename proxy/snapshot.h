@@ -98,8 +98,18 @@ void snapshot_retire(struct snapshot *snapshot);
 void snapshot_renew_helpers(struct snapshot *snapshot);
 /* Nobody waits for them any more. Any thread. */
 void snapshot_abandon_helpers(struct snapshot *snapshot);
-struct snapshot *snapshot_ref(struct snapshot *snapshot);
-void snapshot_unref(struct snapshot *snapshot); /* accepts NULL */
+struct snapshot *snapshot_ref_many(struct snapshot *snapshot, unsigned n);
+void snapshot_unref_many(struct snapshot *snapshot, unsigned n); /* accepts NULL */
+
+static inline struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+	return snapshot_ref_many(snapshot, 1);
+}
+
+static inline void snapshot_unref(struct snapshot *snapshot) /* accepts NULL */
+{
+	snapshot_unref_many(snapshot, 1);
+}
 
 static inline const struct config *snapshot_config(const struct snapshot *snapshot)
 {

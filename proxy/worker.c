@@ -67,6 +67,7 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	worker->h2_pages = h2_memory_make_pool();
 	buf_init(&worker->url_scratch, URL_MAX_BYTES);
 	buf_init(&worker->log_scratch, LOG_RECORD_MAX_BYTES);
+	buf_init(&worker->head_scratch, FETCH_MAX_HEAD_BYTES);
 	worker->origins = origin_pool_create(worker);
 	worker->watch = index == 0 ? peer_watch_create(worker) : NULL;
 	worker->standby = peer_standby_create(worker);
@@ -75,6 +76,37 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	sites_init(&worker->sites, &server->site_names, random_u64());
 	worker_load_init(worker);
 	return worker;
+}
+
+/* ---- the snapshot */
+
+enum { ADVANCE = 256 }; /* references taken at once */
+
+struct snapshot *worker_ref_snapshot(struct worker *worker, struct snapshot *snapshot)
+{
+	if (snapshot != worker->snapshot)
+		return snapshot_ref(snapshot);
+	if (worker->spare_snapshot_refs == 0) {
+		snapshot_ref_many(snapshot, ADVANCE);
+		worker->spare_snapshot_refs = ADVANCE;
+	}
+	worker->spare_snapshot_refs--;
+	return snapshot;
+}
+
+void worker_unref_snapshot(struct worker *worker, struct snapshot *snapshot)
+{
+	if (snapshot && snapshot == worker->snapshot)
+		worker->spare_snapshot_refs++;
+	else
+		snapshot_unref(snapshot);
+}
+
+static void drop_snapshot(struct worker *worker)
+{
+	snapshot_unref_many(worker->snapshot, 1 + worker->spare_snapshot_refs);
+	worker->snapshot = NULL;
+	worker->spare_snapshot_refs = 0;
 }
 
 void worker_destroy(struct worker *worker)
@@ -93,11 +125,12 @@ void worker_destroy(struct worker *worker)
 	origin_pool_destroy(worker->origins);
 	buf_fini(&worker->url_scratch);
 	buf_fini(&worker->log_scratch);
+	buf_fini(&worker->head_scratch);
 	unshared_destroy(worker->unshared);
 	clients_destroy(worker->clients);
 	sites_fini(&worker->sites);
 	resolver_destroy(worker->resolver);
-	snapshot_unref(worker->snapshot);
+	drop_snapshot(worker);
 	tls_gate_fini(&worker->tls_gate);
 	loop_destroy(worker->loop);
 	mem_free(worker);
@@ -170,7 +203,7 @@ static void act_snapshot(struct message *message)
 		snapshot_unref(message->snapshot);
 		return;
 	}
-	snapshot_unref(worker->snapshot);
+	drop_snapshot(worker);
 	worker->snapshot = message->snapshot;
 	if (worker->watch)
 		peer_watch_take(worker->watch, worker->snapshot);
@@ -224,8 +257,7 @@ static void act_end_helpers(struct message *message)
 	struct worker *home = message->worker;
 
 	snapshot_abandon_helpers(home->snapshot);
-	snapshot_unref(home->snapshot);
-	home->snapshot = NULL;
+	drop_snapshot(home);
 	worker_session_ended(home);
 }
 
@@ -236,10 +268,8 @@ static void end_service(struct worker *worker)
 
 	worker->is_drained = true;
 	recoders_stop_all(worker);
-	if (worker->index != 0) {
-		snapshot_unref(worker->snapshot);
-		worker->snapshot = NULL;
-	}
+	if (worker->index != 0)
+		drop_snapshot(worker);
 	/* release: whoever is last sees that the others have done with their helpers */
 	if (atomic_fetch_sub_explicit(&server->nserving, 1, memory_order_acq_rel) == 1)
 		post(server->workers[0], &(struct message){.act = act_end_helpers});

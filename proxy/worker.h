@@ -97,7 +97,8 @@ struct worker {
 	struct server *server;
 	struct loop *loop;
 	pthread_t thread;
-	struct snapshot *snapshot; /* the current one; a reference */
+	struct snapshot *snapshot; /* the current one; a reference, and these in advance: */
+	unsigned spare_snapshot_refs;
 	struct resolver *resolver;
 	struct origin_pool *origins;
 	struct peer_watch *watch;   /* of the peers; NULL: not the home loop's */
@@ -122,6 +123,7 @@ struct worker {
 	unsigned nspare;
 	struct buf url_scratch;    /* an URL in the making; what lies in it means nothing to others */
 	struct buf log_scratch;    /* a log record in the making */
+	struct buf head_scratch;   /* a head in the making, as it may be stored */
 	struct list fetches;
 	struct list spare_fetches; /* to use again */
 	unsigned nspare_fetches;
@@ -153,6 +155,11 @@ static inline struct snapshot *worker_snapshot(struct worker *worker)
 {
 	return worker->snapshot;
 }
+
+/* A reference for something of this worker, which gives it back here. Of the current one it has some in
+ * advance: a request takes two, and those that all workers wrote to would cost more than what they guard. */
+struct snapshot *worker_ref_snapshot(struct worker *worker, struct snapshot *snapshot);
+void worker_unref_snapshot(struct worker *worker, struct snapshot *snapshot);
 
 /* Any thread: the worker takes a reference to the snapshot, or stops after wait_ms at most. */
 void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot);

@@ -405,6 +405,7 @@ bool disk_store(struct disk *disk, struct object *object, uint64_t key)
 		disk_count(disk, COUNT_REFUSED, 1);
 		return false;
 	}
+	object_publish(object);
 	store = disk_store_create(disk, object, key, cost);
 	if (!is_whole) {
 		disk_feed_follow(disk->feed, store);

@@ -24,6 +24,13 @@ void buf_clear(struct buf *buf)
 	buf->is_full = false;
 }
 
+void buf_shrink(struct buf *buf, size_t max_kept)
+{
+	if (buf->cap_ > max_kept)
+		buf_fini(buf);
+	buf_clear(buf);
+}
+
 char *buf_reserve(struct buf *buf, size_t len)
 {
 	size_t cap = buf->cap_ ? buf->cap_ : 64;

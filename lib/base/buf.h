@@ -18,6 +18,7 @@ struct buf {
 void buf_init(struct buf *buf, size_t max_bytes);
 void buf_fini(struct buf *buf); /* frees the bytes; the buffer may be used again */
 void buf_clear(struct buf *buf); /* keeps the memory */
+void buf_shrink(struct buf *buf, size_t max_kept); /* the same, unless it is more than that */
 
 bool buf_add_char(struct buf *buf, char c);
 bool buf_add_u64(struct buf *buf, uint64_t value); /* decimal */

@@ -12,6 +12,7 @@ void lock_init(struct lock *lock)
 {
 	atomic_init(&lock->state_, LOCK_FREE_);
 	lock->owner_ = NULL;
+	lock->private_to_ = NULL;
 }
 
 void lock_fini(struct lock *lock)

@@ -19,7 +19,12 @@ int str_cmp_nocase(struct str a, struct str b)
 
 bool str_eq_nocase(struct str a, struct str b)
 {
-	return a.len == b.len && str_cmp_nocase(a, b) == 0;
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (a.at[i] != b.at[i] && ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
+			return false;
+	return true;
 }
 
 bool str_starts_with(struct str s, struct str prefix)

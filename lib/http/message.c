@@ -115,6 +115,8 @@ bool http_list_has(const struct http_head *head, enum http_field_id id, struct s
 	struct http_list list = {0};
 	struct str element;
 
+	if (!http_has(head, id))
+		return false;
 	while (http_list_next(head, id, &list, &element))
 		if (str_eq_nocase(element, token))
 			return true;

@@ -30,13 +30,20 @@ void fetch_drop_conditions(struct fetch *fetch)
 		object_unref(order->variants[--order->nvariants]);
 }
 
-/* Some six kilobytes that the next request needs again. */
+static void free_for_good(struct fetch *fetch)
+{
+	buf_fini(&fetch->head);
+	mem_free(fetch);
+}
+
+/* Some six kilobytes that the next request needs again, and a buffer for its head. */
 static void put_aside(struct worker *worker, struct fetch *fetch)
 {
 	if (worker->nspare_fetches >= MAX_SPARE) {
-		mem_free(fetch);
+		free_for_good(fetch);
 		return;
 	}
+	buf_shrink(&fetch->head, USUAL_HEAD_BYTES);
 	worker->nspare_fetches++;
 	list_push_front(&worker->spare_fetches, &fetch->node);
 }
@@ -45,10 +52,15 @@ static struct fetch *spare_or_new(struct worker *worker)
 {
 	struct list *node = list_pop_front(&worker->spare_fetches);
 
-	if (!node)
-		return mem_alloc(sizeof(struct fetch));
-	worker->nspare_fetches--;
-	return CONTAINER(node, struct fetch, node);
+	struct fetch *fetch;
+
+	if (node) {
+		worker->nspare_fetches--;
+		return CONTAINER(node, struct fetch, node);
+	}
+	fetch = mem_alloc(sizeof(*fetch));
+	buf_init(&fetch->head, REQUEST_HEAD_MAX_BYTES);
+	return fetch;
 }
 
 void fetch_free_spare(struct worker *worker)
@@ -56,7 +68,7 @@ void fetch_free_spare(struct worker *worker)
 	struct list *node;
 
 	while ((node = list_pop_front(&worker->spare_fetches)))
-		mem_free(CONTAINER(node, struct fetch, node));
+		free_for_good(CONTAINER(node, struct fetch, node));
 	worker->nspare_fetches = 0;
 }
 
@@ -77,8 +89,7 @@ static void fetch_free(struct fetch *fetch)
 	object_unref(fetch->object);
 	fetch_drop_conditions(fetch);
 	fetch_drop_fill(fetch);
-	snapshot_unref(fetch->order.snapshot);
-	buf_fini(&fetch->head);
+	worker_unref_snapshot(worker, fetch->order.snapshot);
 	buf_fini(&fetch->input);
 	buf_fini(&fetch->trailers);
 	mem_free(fetch->upload.bytes);
@@ -269,9 +280,9 @@ struct fetch *fetch_start(const struct fetch_order *order)
 		.facts = order->facts,
 	};
 
-	memset(fetch, 0, offsetof(struct fetch, selection));
+	memset(fetch, 0, offsetof(struct fetch, head));
 	fetch->order = *order;
-	snapshot_ref(order->snapshot);
+	worker_ref_snapshot(order->worker, order->snapshot);
 	if (order->stored)
 		object_ref(order->stored);
 	if (order->fill.partial)
@@ -281,7 +292,6 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	fetch->wake_task.run = wake_owner;
 	fetch->run_task.run = run_again;
 	timer_init(&fetch->timer, timer_fired);
-	buf_init(&fetch->head, REQUEST_HEAD_MAX_BYTES);
 	buf_init(&fetch->input, REQUEST_HEAD_MAX_BYTES);
 	buf_init(&fetch->trailers, H1_MAX_TRAILER_BYTES);
 	buf_init(&fetch->upload.kept, UPLOAD_KEPT_BYTES);

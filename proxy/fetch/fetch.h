@@ -30,7 +30,7 @@ struct peer;
 struct snapshot;
 struct worker;
 
-enum { FETCH_MAX_VARIANTS = 8 };
+enum { FETCH_MAX_VARIANTS = 8, FETCH_MAX_HEAD_BYTES = 1 << 20 };
 
 /* What to fetch. All is borrowed until the head is there (fetch_outcome says other than PENDING) or
  * fetch_detach; exchange until the request's body was read. */

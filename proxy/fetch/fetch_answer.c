@@ -55,8 +55,9 @@ static struct object *new_object(struct fetch *fetch)
 {
 	uint64_t gap = (uint64_t)fetch_config(fetch)->read_ahead_gap_bytes;
 
-	return object_create(fetch_loop(fetch), fetch_stream_woke, fetch,
-	                     gap < MIN_GAP_BYTES ? MIN_GAP_BYTES : gap);
+	/* Private until it is stored. */
+	return object_create_private(fetch_loop(fetch), fetch_stream_woke, fetch,
+	                             gap < MIN_GAP_BYTES ? MIN_GAP_BYTES : gap);
 }
 
 /* A 304 to our own condition: the stored object, with a new head. */
@@ -110,7 +111,7 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 
 	fetch->report.status = response->status;
 	note_head(fetch);
-	buf_fini(&fetch->head);
+	buf_shrink(&fetch->head, USUAL_HEAD_BYTES);
 	fetch_forget_upload(fetch);
 	begin_answer_body(fetch);
 	if (response->status == 304 && fetch_order_is_conditional(&fetch->order))

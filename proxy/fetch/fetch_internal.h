@@ -31,7 +31,7 @@ enum fetch_state {
 
 enum {
 	REQUEST_HEAD_MAX_BYTES = 1 << 20,
-	USUAL_HEAD_BYTES = 1000, /* for a start */
+	USUAL_HEAD_BYTES = 1024, /* for a start; so much is kept for the next one */
 	UPLOAD_BYTES = 32768,
 	UPLOAD_KEPT_BYTES = 65536, /* a body up to this is sent again to the next destination */
 	BROKEN_PCONN_MS = 10000, /* detect_broken_pconn */
@@ -70,7 +70,6 @@ struct fetch {
 	struct origin_conn *conn;
 	struct origin_conn *rival; /* connects to the next address meanwhile (RFC 8305 §5) */
 	int64_t connect_until_ms;  /* of conn */
-	struct buf head;  /* the request's */
 	struct buf input; /* an unfinished answer's head */
 	struct upload upload;
 	struct resolver_query query;
@@ -97,6 +96,8 @@ struct fetch {
 	enum http_body body;
 	bool keeps_conn;
 	struct fetch_storing storing;
+	/* From here on nothing is zeroed for a new one. */
+	struct buf head;                 /* the request's; keeps its memory */
 	struct peer_selection selection; /* until the answer's head is there */
 	struct http_response response; /* valid while its bytes are: within one call */
 };

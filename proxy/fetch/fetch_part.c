@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/fetch/fetch_part.h"
 
+#include <stdio.h>
+
 #include "cache/disk/disk.h"
 #include "cache/index.h"
 #include "cache/object.h"
@@ -96,13 +98,11 @@ static void merge(const struct fetch_order *order, const struct object *old,
 static void set_status_line(struct buf *lines, int status)
 {
 	size_t old = str_find_char(buf_str(lines), '\n') + 1;
-	struct buf changed;
+	char line[128];
+	int len = snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", status, http_reason(status));
 
-	buf_init(&changed, HEAD_MAX_BYTES);
-	buf_printf(&changed, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
-	buf_add_str(&changed, str_from(buf_str(lines), old));
-	buf_fini(lines);
-	*lines = changed;
+	buf_consume(lines, old);
+	buf_prepend(lines, (struct str){line, (size_t)len});
 }
 
 static void add_content_range(struct buf *out, const struct partial_span *span, uint64_t length)

@@ -28,7 +28,7 @@
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 
-enum { USUAL_HEAD_BYTES = 1000 }; /* for a start */
+enum { KEPT_HEAD_BYTES = 16384 }; /* of the worker's scratch */
 
 struct control_reader fetch_store_reader(const struct fetch_order *order)
 {
@@ -360,14 +360,12 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	struct object_head head = {.status = response->status,
 	                           .body_bytes = body_bytes_of(response)};
 	const struct control_reader reader = fetch_store_reader(order);
-	struct buf lines, once, vary;
+	struct buf *lines = &order->worker->head_scratch, once, vary;
 	bool is_stored, is_passing = false;
 
 	storing->worker = order->worker;
 	freshness_facts_read(response, &reader, report->started_us / 1000000, response_time_s,
 	                     &head.facts);
-	buf_init(&lines, FETCH_MAX_HEAD_BYTES);
-	buf_reserve(&lines, USUAL_HEAD_BYTES);
 	buf_init(&once, FETCH_MAX_HEAD_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
 	is_stored = decide(order, response, &head.facts, report, &is_passing) != STORABLE_NO;
@@ -375,20 +373,20 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 		is_stored = false;
 		report->storable_reason = "its Vary cannot be kept";
 	}
-	fetch_write_heads(order, response, report->peer, is_stored, &lines, &once);
-	if (is_stored && !has_sound_tags(buf_str(&lines))) {
+	fetch_write_heads(order, response, report->peer, is_stored, lines, &once);
+	if (is_stored && !has_sound_tags(buf_str(lines))) {
 		is_stored = false;
 		report->storable_reason = "its tags cannot be kept";
 	}
 	if (order->exchange->request.method == HTTP_HEAD)
 		add_field(&once, response, FIELD_CONTENT_LENGTH);
 	add_field(&once, response, FIELD_AGE);
-	head.head = buf_str(&lines);
+	head.head = buf_str(lines);
 	head.url = order->cache_url;
 	head.vary = buf_str(&vary);
 	head.since = order->since;
 	if (order->fill.partial)
-		fetch_part_merge(order, response, report, &head, &lines, &once);
+		fetch_part_merge(order, response, report, &head, lines, &once);
 	head.head_once = buf_str(&once);
 	if (is_stored)
 		mark_if_purged(order, &head);
@@ -406,7 +404,7 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 	object_set_head(object, &head);
 	if (storing->key != 0 && !storing->is_kept && !is_passing)
 		storing->is_on_disk = store_on_disk(storing, object);
-	buf_fini(&lines);
+	buf_shrink(lines, KEPT_HEAD_BYTES);
 	buf_fini(&once);
 	buf_fini(&vary);
 }

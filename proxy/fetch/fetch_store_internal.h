@@ -16,8 +16,6 @@ struct object;
 struct peer;
 struct worker;
 
-enum { FETCH_MAX_HEAD_BYTES = 1 << 20 };
-
 /* The answer's status line and fields into head, for all readers; into once what is for the first one
  * only. sticks_to: the peer, which may want to be known again; NULL: none. */
 void fetch_write_heads(const struct fetch_order *order, const struct http_response *response,

@@ -380,7 +380,7 @@ void *transaction_alloc(struct transaction *t, size_t size)
 static void begin(struct transaction *t)
 {
 	t->is_begun = true;
-	snapshot_ref(t->snapshot);
+	worker_ref_snapshot(t->worker, t->snapshot);
 	t->start_us = loop_wall_us(t->worker->loop);
 	t->began_us = loop_mono_us(t->worker->loop);
 	access_init_facts(t);
@@ -475,7 +475,7 @@ static void release(struct transaction *t)
 	object_unref(t->uncoded);
 	object_unref(t->known);
 	if (t->is_begun)
-		snapshot_unref(t->snapshot);
+		worker_unref_snapshot(worker, t->snapshot);
 	arena_fini(&t->arena);
 	if (worker->nspare >= MAX_SPARE) {
 		mem_free(t);
