@@ -386,21 +386,40 @@ static unsigned highest_score(const struct group *group)
 	return best;
 }
 
+/* Scores all. The first of the highest; group->n: there is none. */
+static unsigned set_scores(struct group *group, const struct balance_judge *judge,
+			   struct str (*key)(void *owner, const struct peer *peer))
+{
+	unsigned best = group->n;
+	double highest = -1;
+	uint32_t hash = 0;
+
+	for (unsigned i = 0; i < group->n; i++) {
+		double own;
+
+		if (group->is_other_key[i])
+			hash = hash_key(key(judge->owner, group->members[i].peer));
+		own = score(hash, group->name_hashes[i], group->multipliers[i]);
+		group->scores[i] = own;
+		if (own > highest) {
+			highest = own;
+			best = i;
+		}
+	}
+	return best;
+}
+
 const struct peer *balance_hashed(struct balance *balance, unsigned select,
 				  struct str (*key)(void *owner, const struct peer *peer),
 				  const struct balance_judge *judge)
 {
 	struct group *group = group_of(balance, select);
-	uint32_t hash = 0;
 	unsigned i;
 
 	renew(balance, judge->now_ms);
-	for (i = 0; i < group->n; i++) {
-		if (group->is_other_key[i])
-			hash = hash_key(key(judge->owner, group->members[i].peer));
-		group->scores[i] = score(hash, group->name_hashes[i], group->multipliers[i]);
-	}
-	i = best_of(group, judge, highest_score);
+	i = set_scores(group, judge, key);
+	if (i < group->n && !may_use(judge, &group->members[i]))
+		i = best_of(group, judge, highest_score);
 	return i == group->n ? NULL : group->members[i].peer;
 }
 
