@@ -93,6 +93,35 @@ static void a_whole_object_is_read_without_standing_on_a_list(void **state)
 	object_unref(object);
 }
 
+/* What passes through and is not stored: the next one finds its memory, and nothing of what it held. */
+static void a_private_object_leaves_its_memory_to_the_next(void **state)
+{
+	static const size_t lengths[] = {1000, 0, 100000, 1, 1000};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		const struct object_head head = head_of_length((int64_t)lengths[i]);
+		struct object *object = object_create_private(NULL, NULL, NULL, 1 << 20);
+		struct object_reader reader;
+
+		assert_int_equal(object_state(object), OBJECT_EMPTY);
+		assert_null(object->head.at);
+		object_reader_open(&reader, object, 0, NULL, NULL, NULL);
+		object_set_head(object, &head);
+		append_pattern(object, lengths[i]);
+		object_finish(object);
+		if (i % 2 == 1)
+			object_publish(object);
+		assert_int_equal(object->head.len, head.head.len);
+		while (take(&reader, UINT64_MAX) == OBJECT_READ_DATA)
+			continue;
+		assert_int_equal(reader.offset, lengths[i]);
+		object_reader_close(&reader);
+		assert_false(object_is_shared(object));
+		object_unref(object);
+	}
+}
+
 static void an_empty_body_ends_at_once(void **state)
 {
 	struct object *object = object_create_whole(&plain_head, STR(""));
@@ -445,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_object_is_read_without_standing_on_a_list),
+		cmocka_unit_test(a_private_object_leaves_its_memory_to_the_next),
 		cmocka_unit_test(an_empty_body_ends_at_once),
 		cmocka_unit_test(a_renewed_object_shares_the_body),
 		cmocka_unit_test(readers_wait_for_the_head_and_then_for_bytes),
