@@ -310,7 +310,17 @@ static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct 
 	return n;
 }
 
-bool index_insert_inflight(struct index *index, uint64_t key, struct str url, struct object *object)
+static bool has_any_locked(struct shard *shard, uint64_t key, struct str url)
+{
+	struct object *object = index_first_of(shard, key);
+
+	while (object && !index_is_at(object, key, url))
+		object = index_next_of(object);
+	return object != NULL;
+}
+
+static bool insert_inflight(struct index *index, uint64_t key, struct str url,
+			    struct object *object, bool is_first)
 {
 	struct shard *shard = index_shard_of(index, key);
 	bool may;
@@ -320,7 +330,8 @@ bool index_insert_inflight(struct index *index, uint64_t key, struct str url, st
 	object_set_url(object, key, url);
 	object_publish(object);
 	lock_take(&shard->lock);
-	may = count_inflight_locked(shard, key, url) < INDEX_MAX_VARIANTS;
+	may = is_first ? !has_any_locked(shard, key, url)
+		       : count_inflight_locked(shard, key, url) < INDEX_MAX_VARIANTS;
 	if (may) {
 		object_ref(object);
 		object->index_.place = PLACE_INFLIGHT;
@@ -328,6 +339,16 @@ bool index_insert_inflight(struct index *index, uint64_t key, struct str url, st
 	}
 	lock_drop(&shard->lock);
 	return may;
+}
+
+bool index_insert_inflight(struct index *index, uint64_t key, struct str url, struct object *object)
+{
+	return insert_inflight(index, key, url, object, false);
+}
+
+bool index_insert_first(struct index *index, uint64_t key, struct str url, struct object *object)
+{
+	return insert_inflight(index, key, url, object, true);
 }
 
 /* Takes out what object replaces, and the oldest variant when there are too many. */

@@ -63,6 +63,10 @@ unsigned index_variants(struct index *index, uint64_t key, struct str url, struc
 bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
 			   struct object *object);
 
+/* The same, but false if there is anything under that URL, stored or under way: of several threads that
+ * call at the same time one is the first. */
+bool index_insert_first(struct index *index, uint64_t key, struct str url, struct object *object);
+
 /* Is this one still there: not removed meanwhile? */
 bool index_holds(struct index *index, struct object *object);
 /* Is the answer to a fetch of that URL on its way, and its head known? */

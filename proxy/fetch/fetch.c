@@ -104,16 +104,16 @@ static void fetch_free(struct fetch *fetch)
  * for it in the index until the head is there, and is aborted then: who waited looks again. ECONNABORTED: its
  * client left before, which says nothing of the origin. */
 
-static void begin_lead(struct fetch *fetch)
+struct object *fetch_lead(struct worker *worker, uint64_t key, struct str cache_url, bool is_first)
 {
-	const struct fetch_order *order = &fetch->order;
-	struct object *placeholder = object_create(fetch_loop(fetch), NULL, NULL, 0);
+	struct object *placeholder = object_create(worker->loop, NULL, NULL, 0);
+	struct index *index = worker->server->index;
 
-	if (index_insert_inflight(order->worker->server->index, order->lead_key, order->cache_url,
-	                          placeholder))
-		fetch->placeholder = placeholder;
-	else
-		object_unref(placeholder);
+	if (is_first ? index_insert_first(index, key, cache_url, placeholder)
+		     : index_insert_inflight(index, key, cache_url, placeholder))
+		return placeholder;
+	object_unref(placeholder);
+	return NULL;
 }
 
 void fetch_end_lead(struct fetch *fetch)
@@ -301,8 +301,7 @@ struct fetch *fetch_start(const struct fetch_order *order)
 	peer_selection_begin(&fetch->selection, order->worker, order->snapshot, &wants);
 	list_push_back(&order->worker->fetches, &fetch->node);
 	worker_load_count_fetch(order->worker, 1);
-	if (order->lead_key != 0)
-		begin_lead(fetch);
+	fetch->placeholder = order->placeholder;
 	fetch_run(fetch);
 	return fetch;
 }

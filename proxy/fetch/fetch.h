@@ -59,6 +59,7 @@ struct fetch_order {
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
 	uint64_t lead_key; /* under it others wait for this answer's head; 0: nobody does */
+	struct object *placeholder; /* fetch_lead's, the fetch's from here on; NULL: none */
 	unsigned removals; /* index_removals(key) as the request left; the fetch's */
 	uint64_t since;    /* purge_list_now by then */
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */
@@ -99,6 +100,10 @@ struct fetch_report {
 	char tls_error[96]; /* why a server was not spoken to; empty: nothing of the kind */
 };
 
+/* Puts an object where who asks for the same finds it, under key (order->lead_key): it stands for a fetch
+ * that begins now, until its head is there (order->placeholder). NULL: too many are under way or, of
+ * one that is_first, there is something under that URL already. */
+struct object *fetch_lead(struct worker *worker, uint64_t key, struct str cache_url, bool is_first);
 /* Starts; outcomes come later, never from within this call. */
 struct fetch *fetch_start(const struct fetch_order *order);
 

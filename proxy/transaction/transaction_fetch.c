@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is not in the cache, or must be validated: asks the origin, and takes what comes. */
-#include "cache/index.h"
 #include "cache/object.h"
 #include "cache/range.h"
 #include "lib/base/log.h"
@@ -78,15 +77,21 @@ static uint64_t lead_key(struct transaction *t)
 											     : 0;
 }
 
-/* Between the look-up and now another worker may have begun to fetch the same. */
-static bool was_overtaken(struct transaction *t)
+/* False: another worker began to fetch the same since it was looked for. Then it is looked for once
+ * more. */
+static bool lead(struct transaction *t, struct fetch_order *order)
 {
-	if (t->has_looked_again || t->forward != FORWARD_URI_MISS || lead_key(t) == 0 ||
-	    !index_has_url(t->worker->server->index, t->key, t->cache_url))
-		return false;
+	bool is_first = !t->has_looked_again && t->forward == FORWARD_URI_MISS;
+
+	order->lead_key = lead_key(t);
+	if (order->lead_key == 0)
+		return true;
+	order->placeholder = fetch_lead(t->worker, order->lead_key, t->cache_url, is_first);
+	if (order->placeholder || !is_first)
+		return true;
 	t->has_looked_again = true;
 	t->forward = FORWARD_NONE;
-	return true;
+	return false;
 }
 
 /* Squid: force_request_body_continuation: the client need not wait for the origin to want it. */
@@ -98,7 +103,8 @@ static void hasten_body(struct transaction *t)
 		t->exchange.ops->send_continue(&t->exchange);
 }
 
-static void start_fetch(struct transaction *t)
+/* False: it is to be looked for once more. */
+static bool start_fetch(struct transaction *t)
 {
 	struct fetch_order order = {
 		.worker = t->worker,
@@ -124,18 +130,20 @@ static void start_fetch(struct transaction *t)
 		.websocket_key = t->websocket_key,
 		.key = t->key,
 		.may_store = t->may_cache,
-		.lead_key = lead_key(t),
 		.woke = fetch_woke,
 		.tell = t->trace ? transaction_trace_fetch : NULL,
 		.owner = t,
 	};
 
+	if (!lead(t, &order))
+		return false;
 	hasten_body(t);
 	transaction_order_variants(t, &order);
 	t->is_range_withheld = order.withholds_range || order.fill.partial;
 	t->tag = LOG_TCP_MISS;
 	t->fetch = fetch_start(&order);
 	transaction_drop_variants(t);
+	return true;
 }
 
 static enum transaction_state serve_stale(struct transaction *t)
@@ -226,9 +234,8 @@ enum transaction_state transaction_run_fetch(struct transaction *t)
 
 		if (next != TRANSACTION_FETCH || !transaction_collect_variants(t))
 			return next;
-		if (was_overtaken(t))
+		if (!start_fetch(t))
 			return TRANSACTION_LOOKUP;
-		start_fetch(t);
 	}
 	t->report = *fetch_report(t->fetch);
 	switch (fetch_outcome(t->fetch)) {

@@ -553,6 +553,28 @@ static void references_may_be_dropped_by_other_threads(void **state)
 	index_destroy(index); /* and no object is left: the sanitizer's leak check */
 }
 
+/* Of those that miss at the same time one fetches. */
+static void one_is_the_first(void **state)
+{
+	struct index *index = index_create(1, 1 << 20, 7);
+	struct str url = STR("http://www.example/");
+	uint64_t key = index_key(index, url);
+	struct object *fetches[4];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(fetches); i++)
+		fetches[i] = object_create(NULL, NULL, NULL, 0);
+	assert_true(index_insert_first(index, key, url, fetches[0]));
+	assert_false(index_insert_first(index, key, url, fetches[1]));
+	assert_true(index_remove(index, fetches[0]));
+	put(index, url, "", 100);
+	assert_false(index_insert_first(index, key, url, fetches[2]));
+	assert_true(index_insert_inflight(index, key, url, fetches[3]));
+	for (size_t i = 0; i < COUNT(fetches); i++)
+		object_unref(fetches[i]);
+	index_destroy(index);
+}
+
 /* A POST of one site makes void what is under way there, and seldom what others fetch. */
 static void a_removal_seldom_means_others(void **state)
 {
@@ -588,6 +610,7 @@ int main(void)
 		cmocka_unit_test(what_was_removed_in_flight_is_not_stored),
 		cmocka_unit_test(an_aborted_fetch_is_neither_found_nor_stored),
 		cmocka_unit_test(fetches_of_one_url_are_bounded),
+		cmocka_unit_test(one_is_the_first),
 		cmocka_unit_test(a_removal_seldom_means_others),
 		cmocka_unit_test(a_row_removed_on_disk_is_forgotten),
 		cmocka_unit_test(a_walk_sees_all_that_stays),
