@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/operator.h: what the command line asks for besides serving: -v, -k and -z. Each prints what
- * Squid prints and returns the exit status. */
+ * Squid prints and returns the exit status. Before there are threads. */
 #ifndef PROXY_OPERATOR_H
 #define PROXY_OPERATOR_H
 

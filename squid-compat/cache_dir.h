@@ -7,7 +7,7 @@
  *     cache_dir null ...        an error that is ignored: no disk cache
  * Ours is the option write-budget=SIZE/day: how much may be written to the file in a day of UTC.
  * Each becomes one SQLite file PATH/cache.db of that size, whatever the type says. Memory: the
- * arena's. */
+ * arena's. Threads: built by one, immutable after that. */
 #ifndef SQUID_COMPAT_CACHE_DIR_H
 #define SQUID_COMPAT_CACHE_DIR_H
 #include <stdbool.h>

@@ -5,7 +5,7 @@
  * quote reaches to the next such quote and is taken for the name of a file (is_file); whoever wants
  * no file takes its text. In acl and refresh_pattern lines "\\ " is a part of the word. On: "..."
  * and '...' are strings with escapes (is_quoted), parameters("FILE") names a file. In both, # at
- * the beginning of a word ends the line. */
+ * the beginning of a word ends the line. Threads: one a cutter. */
 #ifndef SQUID_COMPAT_WORD_CUTTER_H
 #define SQUID_COMPAT_WORD_CUTTER_H
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/control/control_words.h: words in one line of the control socket: apart by one SP, bytes up to 0x20,
- * 0x7f and '%' as %XX, so that a word may hold anything. */
+ * 0x7f and '%' as %XX, so that a word may hold anything. Pure; any thread. */
 #ifndef PROXY_CONTROL_WORDS_H
 #define PROXY_CONTROL_WORDS_H
 #include "lib/base/buf.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/ctl/client.h: a question to the running instance, over its control socket
- * (proxy/control/control.h has the lines). The answer is handed on as it comes. */
+ * (proxy/control/control.h has the lines). The answer is handed on as it comes. May
+ * block; any thread. */
 #ifndef PROXY_CTL_CLIENT_H
 #define PROXY_CTL_CLIENT_H
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/ctl/store.h: the instance's databases, opened by bobtailctl itself: they can be read and purged
- * whether it runs or not. */
+ * whether it runs or not. One thread's. */
 #ifndef PROXY_CTL_STORE_H
 #define PROXY_CTL_STORE_H
 #include <sqlite3.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/process/solo.h: -N: one process in the foreground that opens its ports, drops its
- * privileges and serves until a signal ends it. */
+ * privileges and serves until a signal ends it. The main thread's. */
 #ifndef PROXY_SOLO_H
 #define PROXY_SOLO_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/process/startup.h: reading squid.conf for the program: with its messages in the log or on
- * stderr.
- */
+ * stderr. May block; one thread's. */
 #ifndef PROXY_STARTUP_H
 #define PROXY_STARTUP_H
 #include <stdbool.h>

@@ -3,7 +3,8 @@
  * about.
  *
  * A plain struct that proxy/ fills; zeroed, it is a connection that sent nothing. Everything in it
- * is borrowed. Absent: STR_NONE, NULL, or what is said below; it renders as "-". */
+ * is borrowed. Absent: STR_NONE, NULL, or what is said below; it renders as "-".
+ * Threads: one a struct. */
 #ifndef SQUID_COMPAT_LOG_FACTS_H
 #define SQUID_COMPAT_LOG_FACTS_H
 #include <stdbool.h>
