@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """memory_cache_mode: which of what was fetched, and of hits on disk, is answered from memory afterwards."""
+import contextlib
 import http.client
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
@@ -40,34 +42,33 @@ workers 1
         )
 
     def get(self):
+        """The tag of one more request; None: it was not logged."""
         client = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE)
         client.request("GET", "/100")
         client.getresponse().read()
         client.close()
         self.ntags += 1
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            with open(self.log, encoding="ascii") as file:
-                tags = [line.strip() for line in file]
-            tags = [tag for tag in tags if tag.startswith("TCP_")]
-            if len(tags) >= self.ntags:
-                return tags[-1]
-            time.sleep(0.02)
-        return "(no line)"
+        return bobtail.wait_for(self.last_tag)
 
-    def get_until(self, tag):
-        deadline = time.monotonic() + PATIENCE
-        got = self.get()
-        while got != tag and time.monotonic() < deadline:
-            time.sleep(0.1)
-            got = self.get()
-        return got
+    def last_tag(self):
+        with open(self.log, encoding="ascii") as file:
+            tags = [line.strip() for line in file if line.startswith("TCP_")]
+        return tags[-1] if len(tags) >= self.ntags else None
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.proxy.stop()
+
+
+def is_stored(folder):
+    """In a row, which is there when its whole batch is."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{folder}/cache/cache.db?mode=ro", uri=True)) as database:
+            return database.execute("SELECT count(*) FROM object").fetchone()[0] == 1
+    except sqlite3.OperationalError:
+        return False
 
 
 def try_mode(mode, fetched_stays, hits_stay):
@@ -79,15 +80,11 @@ def try_mode(mode, fetched_stays, hits_stay):
         first = run.get()
         bobtail.expect(f"{mode}: the first is a miss", first == "TCP_MISS", first)
         if fetched_stays:
-            tags = {run.get_until("TCP_MEM_HIT")}
-            deadline = time.monotonic() + 2  # the disk has it by then
-            while time.monotonic() < deadline:
-                tags.add(run.get())
-                time.sleep(0.1)
-            bobtail.expect(f"{mode}: what was fetched stays", tags == {"TCP_MEM_HIT"}, tags)
+            bobtail.require_soon("it is on disk", lambda: is_stored(folder))
+            tags = [run.get() for _ in range(3)]
+            bobtail.expect(f"{mode}: what was fetched stays", set(tags) == {"TCP_MEM_HIT"}, tags)
         else:
-            got = run.get_until("TCP_HIT")
-            bobtail.expect(f"{mode}: what is on disk leaves memory", got == "TCP_HIT", got)
+            bobtail.expect_soon(f"{mode}: what is on disk leaves memory", lambda: run.get() == "TCP_HIT")
     with Run(mode, folder) as run:
         tags = [run.get() for _ in range(8)]
         if hits_stay:

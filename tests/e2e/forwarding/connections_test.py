@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How connections are used where squid.conf says otherwise: half_closed_clients, detect_broken_pconn,
 server_pconn_for_nonretriable, broken_posts, force_request_body_continuation; and stats_collection."""
+import concurrent.futures
 import os
 import socket
 import sys
@@ -164,8 +165,14 @@ def with_defaults(origin):
         )
 
 
+def timed_get(path):
+    start = time.monotonic()
+    return get(path), time.monotonic() - start
+
+
 def with_all_on(origin):
-    with bobtail.Proxy(CONFIG + ON, PORT):
+    with bobtail.Proxy(CONFIG + ON, PORT), concurrent.futures.ThreadPoolExecutor(1) as beside:
+        endless = beside.submit(timed_get, "/endless")
         before = counted()
         get("/one")
         get("/odd")
@@ -191,14 +198,9 @@ def with_all_on(origin):
         bobtail.expect("though no origin wants the body", first.startswith(b"HTTP/1.1 100 "), first)
         first, _ = continuation("/dead")
         bobtail.expect("others wait for that", first.startswith(b"HTTP/1.1 50"), first)
-        start = time.monotonic()
-        reply = get("/endless")
-        took = time.monotonic() - start
-        bobtail.expect(
-            "an answer without an end ends after ten seconds",
-            b"beginning" in reply and 9 < took < 25,
-            (took, reply),
-        )
+        reply, took = endless.result()
+        bobtail.expect("an answer without an end ends after ten seconds",
+                       b"beginning" in reply and 9 < took < 25, (took, reply))
 
 
 ORIGIN_THREAD = Origin()

@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/support"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail  # noqa: E402
 
 BOBTAILCTL = os.environ.get("BOBTAILCTL", "./bobtailctl")

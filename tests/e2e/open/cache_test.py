@@ -7,10 +7,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/e2e/open"))
 from cache_site import BOBTAILCTL, Site, bobtail  # noqa: E402
 
 

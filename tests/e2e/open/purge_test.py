@@ -3,13 +3,11 @@
 """Purges under traffic: PURGE, SQL typed into sqlite3, bobtailctl by URL, host, prefix, regex, tag and
 condition, hard and soft, with a disk and in memory alone; what is fetched across a purge is not stored;
 purge_log remembers."""
-import os
-import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/e2e/open"))
-from cache_site import Site, bobtail  # noqa: E402
+from cache_site import Site, bobtail
+
 
 def fill(site):
     """Some of everything; each is a hit afterwards."""

@@ -7,7 +7,6 @@ import pwd
 import sqlite3
 import sys
 
-sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/e2e/open"))
 from cache_site import Site  # noqa: E402
 
 SKIP = 77

@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.environ.get("srcdir", "."), "tests/support"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail  # noqa: E402
 from bobtail import expect  # noqa: E402
 
