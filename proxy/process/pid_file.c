@@ -67,6 +67,32 @@ static bool write_pid(int fd)
 }
 
 /* Beside it first: nobody reads half a number. */
+static int open_beside(const char *beside)
+{
+	unlink(beside);
+	return open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+}
+
+static enum err cannot_open(const char *path, struct err_text *why)
+{
+	err_say(why, "failed to open %s: (%d) %s", path, errno, strerror(errno));
+	return ERR_IO;
+}
+
+enum err pid_file_try(const char *path, struct err_text *why)
+{
+	char *beside = mem_printf("%s.new", path);
+	int fd = open_beside(beside);
+	enum err err = fd >= 0 ? ERR_OK : cannot_open(path, why);
+
+	if (fd >= 0) {
+		close(fd);
+		unlink(beside);
+	}
+	mem_free(beside);
+	return err;
+}
+
 enum err pid_file_write(struct pid_file *file, const char *path, struct err_text *why)
 {
 	char *beside;
@@ -76,14 +102,13 @@ enum err pid_file_write(struct pid_file *file, const char *path, struct err_text
 	if (!path)
 		return ERR_OK;
 	beside = mem_printf("%s.new", path);
-	unlink(beside);
-	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = open_beside(beside);
 	if (fd >= 0 && write_pid(fd) && rename(beside, path) == 0) {
 		*file = (struct pid_file){mem_strdup(path), fd};
 		mem_free(beside);
 		return ERR_OK;
 	}
-	err_say(why, "failed to open %s: (%d) %s", path, errno, strerror(errno));
+	cannot_open(path, why);
 	if (fd >= 0) {
 		unlink(beside);
 		close(fd);

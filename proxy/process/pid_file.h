@@ -19,6 +19,9 @@ enum err pid_file_read(const char *path, pid_t *pid, struct err_text *why);
 /* False: the process that it names is there, and is not this one. A stale file is no hindrance. */
 bool pid_file_is_free(const char *path, struct err_text *why);
 
+/* Could one be made there? For who would not be heard any more when it is written. */
+enum err pid_file_try(const char *path, struct err_text *why);
+
 /* Puts this process's pid there, whole or not at all, replacing what was. path NULL: does nothing.
  */
 enum err pid_file_write(struct pid_file *file, const char *path, struct err_text *why);

@@ -191,6 +191,9 @@ static void without_a_name_there_is_no_file(void **state)
 	pid_file_remove(&file);
 	scratch_init(&scratch);
 	assert_int_equal(pid_file_write(&file, scratch_path(&scratch, "no/pid"), &why), ERR_IO);
+	assert_int_equal(pid_file_try(scratch_path(&scratch, "no/pid"), &why), ERR_IO);
+	assert_int_equal(pid_file_try(scratch_path(&scratch, "pid"), &why), ERR_OK);
+	assert_int_equal(access(scratch_path(&scratch, "pid.new"), F_OK), -1);
 	assert_non_null(strstr(why.at, "failed to open "));
 	assert_null(file.path);
 	pid_file_remove(&file);
