@@ -460,6 +460,7 @@ static void release(struct transaction *t)
 		timer_cancel(&t->disk_timer);
 		disk_query_cancel(&t->disk);
 	}
+	timer_cancel(&t->join_timer);
 	helper_request_fini(&t->rewrite);
 	helper_request_fini(&t->store_id);
 	access_cancel(t);
@@ -474,6 +475,7 @@ static void release(struct transaction *t)
 	object_unref(t->object);
 	object_unref(t->uncoded);
 	object_unref(t->known);
+	object_unref(t->given_up);
 	if (t->is_begun)
 		worker_unref_snapshot(worker, t->snapshot);
 	arena_fini(&t->arena);

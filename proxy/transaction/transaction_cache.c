@@ -104,8 +104,6 @@ enum transaction_state transaction_run_cache_access(struct transaction *t)
 	return TRANSACTION_LOOKUP;
 }
 
-#define RENEWAL UINT64_C(0x9e3779b97f4a7c15) /* apart from where the answers are kept */
-
 enum {
 	FILE_MIN_BYTES = 32768,  /* of a body for which sendfile pays */
 	DISK_PATIENCE_MS = 1000, /* then its answer is not worth the wait */
@@ -282,28 +280,13 @@ static enum forward_reason miss_reason(const struct transaction *t)
 	return has_variant ? FORWARD_VARY_MISS : FORWARD_URI_MISS;
 }
 
-bool transaction_may_collapse(struct transaction *t)
-{
-	const struct access_list *list = transaction_config(t)->collapsed_forwarding_access;
-
-	return !list || access_list_allows(list, true, &t->facts);
-}
-
-/* Once is enough, and not for what is seldom shared: a fetch of key, or a renewal. */
-static bool may_join(struct transaction *t, uint64_t key)
-{
-	return !t->has_joined && !(t->control.flags & CC_ONLY_IF_CACHED) &&
-	       transaction_may_collapse(t) &&
-	       !unshared_has(t->worker->unshared, key, worker_now_s(t->worker));
-}
-
 /* *has_head false: what was found may turn out to be the answer to other requests. */
 static struct object *find_in_memory(struct transaction *t, bool *has_head)
 {
 	struct object *object = index_find_told(t->worker->server->index, t->key, t->cache_url,
 	                                        &transaction_request(t)->head, has_head);
 
-	if (!object || *has_head || may_join(t, t->key)) {
+	if (!object || *has_head || (object != t->given_up && transaction_may_join(t, t->key))) {
 		*has_head = !object || *has_head; /* without an object it says nothing */
 		return object;
 	}
@@ -340,38 +323,6 @@ enum transaction_state transaction_run_lookup(struct transaction *t)
 	}
 	promote(t);
 	return has_head ? TRANSACTION_DECIDE : TRANSACTION_JOIN;
-}
-
-/* ---- JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the
- * placeholder of that fetch, aborted when the head has come: then the look-up finds the answer, if
- * it may be shared and fits; if not, everybody fetches for himself, without waiting again. When its
- * client left, the first of those who waited fetches for the others. */
-
-static void joined_woke(void *owner)
-{
-	transaction_resume(owner);
-}
-
-enum transaction_state transaction_run_join(struct transaction *t)
-{
-	struct object_reader *reader = &t->exchange.reply.reader;
-
-	if (!reader->object)
-		object_reader_open(reader, t->object, 0, t->worker->loop, joined_woke, t);
-	if (object_reader_head(reader) == OBJECT_READ_WAIT)
-		return TRANSACTION_JOIN;
-	object_reader_close(reader);
-	t->has_joined = object_abort_error(t->object) != ECONNABORTED;
-	if (!t->has_joined)
-		t->forward = FORWARD_NONE;
-	else if (t->forward == FORWARD_NONE)
-		t->forward = FORWARD_URI_MISS;
-	if (object_state(t->object) != OBJECT_ABORTED &&
-	    vary_matches(t->object->vary, &transaction_request(t)->head))
-		return TRANSACTION_DECIDE;
-	object_unref(t->object);
-	t->object = NULL;
-	return TRANSACTION_LOOKUP;
 }
 
 /* ---- DECIDE: may what was found serve? */
@@ -442,51 +393,6 @@ static bool hold(struct transaction *t)
 	       object_read(&t->hold, &iov, 1, 1, &niov) != OBJECT_READ_ABORTED;
 }
 
-/* ---- one request to the origin for all that find the same response stale */
-
-uint64_t transaction_renewal_key(const struct transaction *t)
-{
-	return t->key ^ hash_str(t->object->vary, RENEWAL);
-}
-
-/* By those who wait: in memory, or on disk. */
-static bool is_found_when_renewed(const struct transaction *t)
-{
-	return t->is_from_disk ||
-	       (object_is_whole(t->object) && object_memory_bytes(t->object) <=
-						      (uint64_t)transaction_config(t)->cache_mem_bytes);
-}
-
-/* What is never fresh is asked about for each request. */
-static bool may_share_renewal(struct transaction *t)
-{
-	return t->forward == FORWARD_STALE && t->freshness.age_s + t->freshness.left_s > 0 &&
-	       !(t->object->facts.flags & FACT_REVALIDATE_ALWAYS) && is_found_when_renewed(t) &&
-	       may_join(t, transaction_renewal_key(t));
-}
-
-static struct object *find_renewal(struct transaction *t)
-{
-	bool has_head;
-
-	return index_find_told(t->worker->server->index, transaction_renewal_key(t), t->cache_url,
-	                       &transaction_request(t)->head, &has_head);
-}
-
-/* True: somebody renews it. What is stored then is looked up when the origin has answered. */
-static bool join_renewal(struct transaction *t)
-{
-	struct object *placeholder = find_renewal(t);
-
-	if (!placeholder)
-		return false;
-	object_unref(t->object);
-	t->object = placeholder;
-	t->is_promotion_due = t->is_from_disk = false;
-	t->ndisks_asked = 0;
-	return true;
-}
-
 /* A part is not renewed as it is: the answer to a new request joins it. */
 static bool is_stale_part(const struct transaction *t)
 {
@@ -524,8 +430,8 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 		t->forward = forward_reason(t);
 		if (!(object_is_whole(t->object) || t->is_from_disk) || t->object->status != 200)
 			break;
-		t->may_lead = may_share_renewal(t);
-		if (t->may_lead && join_renewal(t))
+		t->may_lead = transaction_may_share_renewal(t);
+		if (t->may_lead && transaction_join_renewal(t))
 			return TRANSACTION_JOIN;
 		t->is_revalidation_due = true;
 		t->must_revalidate = t->freshness.verdict == FRESHNESS_MUST_REVALIDATE;

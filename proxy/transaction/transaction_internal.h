@@ -132,6 +132,8 @@ struct transaction {
 	struct disk_query disk;
 	bool is_promotion_due; /* into memory, once all of the body has come from disk */
 	struct timer disk_timer; /* while its answer is awaited */
+	struct timer join_timer; /* while another's fetch is waited for */
+	struct object *given_up; /* and was waited for too long; a reference */
 	struct transaction_variants *variants; /* transaction_variants.c's; NULL: none so far */
 	bool may_recode;       /* compress allows it */
 	struct object *uncoded; /* what object is another coding of; a reference, or NULL */
@@ -221,18 +223,26 @@ void transaction_drop_externals(struct transaction *transaction);
 /* ---- transaction_cache.c */
 enum transaction_state transaction_run_cache_access(struct transaction *transaction);
 enum transaction_state transaction_run_lookup(struct transaction *transaction);
-enum transaction_state transaction_run_join(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
-/* Under which a fetch that renews transaction->object, this variant, is led and joined, beside what is stored. */
-uint64_t transaction_renewal_key(const struct transaction *transaction);
-/* collapsed_forwarding_access: may it share a fetch, its own or another's? */
-bool transaction_may_collapse(struct transaction *transaction);
 /* t->disk, where disk_lookup_now would have to wait: WAIT_DISK, for a second at most; its done first calls
  * transaction_disk_answered. */
 void transaction_ask_disk(struct transaction *transaction, struct disk *disk);
 void transaction_disk_answered(struct transaction *transaction);
 /* At its end: what came from disk, and was hit there before, goes to memory. */
 void transaction_promote(struct transaction *transaction);
+
+/* ---- transaction_join.c: one fetch for all who ask at the same time */
+enum transaction_state transaction_run_join(struct transaction *transaction);
+/* collapsed_forwarding_access: may it share a fetch, its own or another's? */
+bool transaction_may_collapse(struct transaction *transaction);
+/* Once is enough, and not for what is seldom shared: a fetch of key, or a renewal. */
+bool transaction_may_join(struct transaction *transaction, uint64_t key);
+/* Under which a fetch that renews transaction->object, this variant, is led and joined, beside what is stored. */
+uint64_t transaction_renewal_key(const struct transaction *transaction);
+/* What is never fresh is asked about for each request. */
+bool transaction_may_share_renewal(struct transaction *transaction);
+/* True: somebody renews it (JOIN). What is stored then is looked up when the origin has answered. */
+bool transaction_join_renewal(struct transaction *transaction);
 
 /* ---- transaction_part.c: what is stored of a response that is not whole */
 /* Looks for it. True: all that the request asks for is there, and t->object with t->part is it.

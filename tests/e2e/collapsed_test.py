@@ -178,6 +178,31 @@ def a_slow_head_is_waited_for(port):
     assert len(thing.requests) == 1, len(thing.requests)
 
 
+def a_fetch_that_hangs_is_asked(port):
+    """What comes of it is seen at the end: that takes some seconds."""
+
+    def answer(origin, thing, _head, number):
+        if number == 1:
+            return "close" if origin.is_closed() else None
+        origin.send(reply(b"body", FRESH))
+        return None
+
+    thing = THINGS["/hangs"] = Thing(answer)
+    thing.first = Client(port, "/hangs")
+    thing.wait_until(lambda t: t.requests, "a request")
+    thing.others = crowd(port, "/hangs")
+
+
+def a_fetch_that_hangs_holds_up_others_for_seconds(_port):
+    """One of them asks then, for all others; at most one in each worker."""
+    thing = THINGS["/hangs"]
+    got = [client.result() for client in thing.others]
+    assert all(one == (200, b"body", True) for one in got), got
+    assert len(thing.requests) <= 3, len(thing.requests)
+    assert thing.first.is_alive(), "who asked first does not wait for an answer any more"
+    thing.first.leave()
+
+
 STALE = b'ETag: "1"\r\nAge: 400\r\n' + FRESH  # at once; but what renews it keeps it fresh
 
 
@@ -540,7 +565,7 @@ collapsed_forwarding on
 """
 
 SCENARIOS = [
-    ("", [all_get_one_answer, a_slow_head_is_waited_for, a_validation_serves_all,
+    ("", [a_fetch_that_hangs_is_asked, all_get_one_answer, a_slow_head_is_waited_for, a_validation_serves_all,
           what_replaces_the_stale_serves_all, each_variant_is_validated_once, who_validates_leaves,
           a_private_answer_releases_the_others,
           an_answer_not_to_be_stored_releases_the_others, an_error_releases_the_others,
@@ -549,7 +574,8 @@ SCENARIOS = [
           a_body_that_breaks_is_whole_for_nobody, who_asked_first_leaves_before_the_head,
           who_asked_first_leaves_in_the_midst, little_is_left_and_fetched, much_is_left_and_given_up,
           most_is_there_but_much_is_left, what_was_given_up_is_resumed,
-          who_leaves_before_the_head_ends_the_fetch, private_is_given_up_whatever_is_left]),
+          who_leaves_before_the_head_ends_the_fetch, private_is_given_up_whatever_is_left,
+          a_fetch_that_hangs_holds_up_others_for_seconds]),
     ("quick_abort_min -1 KB\ncache_dir ufs {folder} 100 16 256",
      [always_goes_on, what_is_on_disk_alone_is_validated_once]),
     ("quick_abort_min 0 KB\nquick_abort_max 0 KB", [never_goes_on]),
