@@ -97,7 +97,7 @@ static enum storable_verdict decide(const struct fetch_order *order,
 	}
 	verdict = storable_decide(&order->exchange->request, response, facts, &policy,
 	                          &report->storable_reason);
-	if (verdict == STORABLE_NO && response->status != 206 &&
+	if (verdict == STORABLE_NO && policy.max_body_bytes > 0 && response->status != 206 &&
 	    response->content_length > policy.max_body_bytes) {
 		const char *reason;
 
