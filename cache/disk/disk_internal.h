@@ -94,6 +94,7 @@ struct disk {
 	atomic_bool is_loading;     /* release by the writer after the last insert, acquire in look-ups */
 	atomic_bool is_borrowed;    /* another process has the lock: small bodies are read, no more */
 	atomic_bool is_void;        /* more was removed than can wait: the file is to go, unread */
+	atomic_uint nholding;       /* readers that are ready for another process to write */
 	atomic_uint nstalled;       /* of the readers: all of them, and nobody is asked */
 	atomic_uint generation;     /* of the file: readers open it anew when it changed */
 	atomic_uint next_reader;

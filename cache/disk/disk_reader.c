@@ -31,7 +31,8 @@ struct disk_reader {
 	int64_t retry_ms; /* when the file could not be opened */
 	atomic_bool is_stalled; /* relaxed; set by who waits for it, cleared here */
 	int64_t door_ms;  /* when the door was no use, or cannot be opened */
-	struct mail stop;
+	bool is_holding; /* another process writes: streams see the file as it was */
+	struct mail hold, stop;
 };
 
 /* ---- answers */
@@ -150,6 +151,43 @@ static bool open_source(struct disk_reader *reader)
 		return false;
 	}
 	return true;
+}
+
+/* ---- the file as it was, when another process may take away what streams have still to read */
+
+static bool has_snapshot(const struct disk_reader *reader)
+{
+	return reader->source.db && !sqlite3_get_autocommit(reader->source.db);
+}
+
+/* Before something is looked up that may become a stream. */
+static void take_snapshot(struct disk_reader *reader)
+{
+	if (reader->is_holding && reader->source.db && !has_snapshot(reader))
+		schema_run(reader->source.db, "BEGIN; SELECT count(*) FROM sqlite_schema");
+}
+
+/* It keeps SQLite's log from being written back. */
+static void drop_snapshot(struct disk_reader *reader)
+{
+	if (reader->is_holding && list_is_empty(&reader->streams) && has_snapshot(reader))
+		schema_run(reader->source.db, "COMMIT");
+}
+
+static void deliver_hold(struct mail *mail)
+{
+	struct disk_reader *reader = CONTAINER(mail, struct disk_reader, hold);
+
+	reader->is_holding = true;
+	if (!list_is_empty(&reader->streams))
+		take_snapshot(reader);
+	/* Pairs with who waits for it. */
+	atomic_fetch_add_explicit(&reader->disk->nholding, 1, memory_order_release);
+}
+
+void disk_reader_hold(struct disk_reader *reader)
+{
+	loop_post(reader->loop, &reader->hold);
 }
 
 /* ---- one question */
@@ -298,9 +336,12 @@ static void run(struct loop_task *task)
 {
 	struct disk_reader *reader = CONTAINER(task, struct disk_reader, task);
 	int64_t end_ms = clock_mono_ms() + SLICE_MS;
-	bool is_batch = reader->jobs.next != reader->jobs.prev && open_source(reader) &&
-			schema_run(reader->source.db, "BEGIN") == SQLITE_OK;
+	bool is_batch = !reader->is_holding && reader->jobs.next != reader->jobs.prev &&
+			open_source(reader) && schema_run(reader->source.db, "BEGIN") == SQLITE_OK;
 	struct list *node;
+
+	if (!list_is_empty(&reader->jobs) && open_source(reader))
+		take_snapshot(reader);
 
 	reader->used_ms = loop_now_ms(reader->loop);
 	while (clock_mono_ms() <= end_ms && (node = list_pop_front(&reader->jobs)))
@@ -309,6 +350,7 @@ static void run(struct loop_task *task)
 		end_stall(reader);
 	if (is_batch && reader->source.db && !sqlite3_get_autocommit(reader->source.db))
 		schema_run(reader->source.db, "COMMIT");
+	drop_snapshot(reader);
 	mind_door(reader);
 	if (!list_is_empty(&reader->jobs))
 		loop_defer(reader->loop, &reader->task);
@@ -340,6 +382,7 @@ static void on_tick(struct timer *timer)
 	end_stall(reader); /* who waited may have been the slow one */
 	LIST_EACH_SAFE(node, &reader->streams)
 		disk_stream_tick(CONTAINER(node, struct disk_stream, node));
+	drop_snapshot(reader);
 	if (list_is_empty(&reader->streams) &&
 	    loop_now_ms(reader->loop) - reader->used_ms > IDLE_MS) {
 		if (reader->source.db)
@@ -374,6 +417,7 @@ enum err disk_reader_start(struct disk *disk, struct disk_reader **out, struct e
 	list_init(&reader->streams);
 	reader->task.run = run;
 	timer_init(&reader->tick, on_tick);
+	reader->hold.deliver = deliver_hold;
 	reader->stop.deliver = deliver_stop;
 	reader->loop = loop_create(READ_BYTES, why);
 	if (!reader->loop || !loop_thread_start(&reader->thread, "disk-reader", reader->loop, why)) {

@@ -30,6 +30,10 @@ struct disk_job {
 enum err disk_reader_start(struct disk *disk, struct disk_reader **out, struct err_text *why);
 /* Answers what was asked, cuts short what streams, ends the thread. Accepts NULL. */
 void disk_reader_stop(struct disk_reader *reader);
+/* Another process is about to write: what is streamed from here on is read as it is now, until the
+ * last of the streams has ended. Once; nholding counts it. */
+void disk_reader_hold(struct disk_reader *reader);
+
 void disk_reader_post(struct disk_reader *reader, struct disk_job *job);
 
 /* An answer of its has not come for long: it hangs in the system. It counts among disk->nstalled until

@@ -3,6 +3,7 @@
 #include "cache/disk/disk_writer.h"
 
 #include "cache/disk/disk_budget.h"
+#include "cache/disk/disk_reader.h"
 #include "cache/disk/disk_writer_internal.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -243,12 +244,26 @@ static void finish(struct disk_writer *writer)
 	loop_stop(writer->loop);
 }
 
+/* What is being sent is not to change under who reads it. */
+static void hold_readers(struct disk *disk)
+{
+	enum { PATIENCE_MS = 2000, NAP_US = 1000 };
+	int64_t deadline_ms = clock_mono_ms() + PATIENCE_MS;
+
+	for (int i = 0; i < DISK_NREADERS; i++)
+		disk_reader_hold(disk->readers[i]);
+	while (atomic_load_explicit(&disk->nholding, memory_order_acquire) < DISK_NREADERS &&
+	       clock_mono_ms() < deadline_ms)
+		usleep(NAP_US);
+}
+
 static void hand_over(struct disk_writer *writer)
 {
 	if (writer->is_done)
 		return;
 	write_the_rest(writer);
 	writer_leave(writer, "another process goes on with it");
+	hold_readers(writer->disk);
 	disk_drop_lock(writer->disk);
 }
 

@@ -20,6 +20,7 @@ PROGRAM = os.path.abspath("bobtail")
 CTL = os.path.abspath("bobtailctl")
 DOWNLOAD_PIECES = 40
 PIECE = bytes(range(256)) * 256
+LARGE = PIECE * 160  # more than sockets take
 
 
 def is_sanitized():
@@ -40,7 +41,8 @@ def body_of(path):
 
 
 class Origin(BaseHTTPRequestHandler):
-    """/slow/N comes in pieces, slow_s in between; a WebSocket repeats messages, all else its path."""
+    """/slow/N comes in pieces, slow_s in between, /large/... at once; a WebSocket repeats messages, all else
+    its path."""
     protocol_version = "HTTP/1.1"
     slow_s = 0.1
 
@@ -50,7 +52,7 @@ class Origin(BaseHTTPRequestHandler):
             self.switch()
             return
         slow = self.path.startswith("/slow/")
-        body = body_of(self.path)
+        body = LARGE if self.path.startswith("/large/") else body_of(self.path)
         self.send_response(200)
         self.send_header("Content-Length", str(len(PIECE) * DOWNLOAD_PIECES if slow else len(body)))
         self.send_header("Cache-Control", "max-age=60" if "/kept/" in self.path else "no-store")

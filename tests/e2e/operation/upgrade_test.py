@@ -96,6 +96,29 @@ def test_stored(site):
     expect("what was stored before is a hit of the new process", set(then) == {"HIT"}, then)
 
 
+def test_download_from_disk(site):
+    """What the old process is sending from disk is sent to its end, though the new one removes it."""
+    path = "/large/kept/1"
+    expect("a large body is on disk", bobtail.wait_for(lambda: ask(site, path) == "HIT"))
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        client.connect(("127.0.0.1", site.port))
+        client.settimeout(30)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: www.example\r\n\r\n".encode())
+        got = client.recv(1000)
+        expect("the download begins as a hit", b"X-Cache: HIT" in got, got)
+        expect("an upgrade", site.ctl("upgrade")[0] == 0)
+        expect("the new process removes it",
+               bobtail.wait_for(lambda: "disk = 1" in site.ctl("purge", f"http://www.example{path}")[1]
+                                or ask(site, path) == "MISS"))
+        expect("and has done so", bobtail.wait_for(lambda: "queued_bytes = 0\n" in site.ctl("info")[1]))
+        head, _, body = got.partition(b"\r\n\r\n")
+        while head and len(body) < len(load.LARGE) and (more := client.recv(1 << 20)):
+            body += more
+        expect("it comes whole", body == load.LARGE, (len(body), len(load.LARGE)))
+    expect("then the old process goes", bobtail.wait_for(lambda: len(site.kids()) == 1), site.kids())
+
+
 def test_bad_programs(site, program):
     kids = site.kids()
     for what, text in (("exits at once", "#!/bin/sh\nexit 3\n"), ("is no program", "nonsense")):
@@ -205,10 +228,11 @@ def main():
     program = os.path.join(folder, "bobtail")
     install(load.PROGRAM, program)
     os.environ["BOBTAIL_PARENT"] = f"{program} --foreground -f"
-    site = load.Site(folder, f"cache_dir ufs {folder}/store 64 16 256\nupgrade_lifetime 2 minutes")
+    site = load.Site(folder, f"maximum_object_size 16 MB\ncache_dir ufs {folder}/store 64 16 256\nupgrade_lifetime 2 minutes")
     try:
         test_upgrades(site, program)
         test_stored(site)
+        test_download_from_disk(site)
         test_bad_programs(site, program)
         test_reload_meanwhile(site, program)
         test_wishes(site)
