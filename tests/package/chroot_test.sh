@@ -48,7 +48,7 @@ build_elsewhere() {
 	cp -r "$work/build" "$builder/build"
 	within "$builder" sh -c "apt-get -qq -y --no-install-recommends install lintian fakeroot dpkg-dev &&
 		apt-get -qq -y --no-install-recommends build-dep /build/bobtail" >"$work/apt.log" 2>&1 || { tail "$work/apt.log"; exit 1; }
-	within "$builder" sh -c "cd /build/bobtail && DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS:-} dpkg-buildpackage -us -uc -b"
+	within "$builder" sh -c "cd /build/bobtail && DEB_BUILD_OPTIONS='${DEB_BUILD_OPTIONS:-}' dpkg-buildpackage -us -uc -b"
 	cp "$builder"/build/*.deb "$builder"/build/*.changes "$builder"/build/*.buildinfo "$work/build"
 }
 

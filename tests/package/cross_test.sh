@@ -72,7 +72,7 @@ build() {
 	logged apt.log inside apt-get -qq -y --no-install-recommends -a "$architecture" build-dep "$build/bobtail"
 	say "$architecture: build, unit tests"
 	logged "$architecture-build.log" inside sh -c "cd $build/bobtail &&
-		DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS:-parallel=$(nproc)} dpkg-buildpackage -a$architecture -us -uc -b"
+		DEB_BUILD_OPTIONS='${DEB_BUILD_OPTIONS:-parallel=$(nproc)}' dpkg-buildpackage -a$architecture -us -uc -b"
 	grep -E '^# (PASS|FAIL)' "$work/$architecture-build.log" || say "without unit tests"
 	! grep -E '^[^ ]+\.[ch]:.*warning:' "$work/$architecture-build.log" || exit 1
 	complaints=$(inside sh -c "lintian --allow-root $build/*.changes")
