@@ -19,11 +19,13 @@ say() {
 leave() {
 	for system in "$root" "$builder"; do
 		! mountpoint -q "$system/proc" || umount "$system/proc"
+		! mountpoint -q "$system" || umount "$system"
 	done
 }
 
 make_system() {
 	[ -d "$1/var/lib/dpkg" ] || { say "make a system: $suite"; debootstrap --variant=minbase "$suite" "$1" >/dev/null; }
+	mountpoint -q "$1" || mount --bind "$1" "$1" # for unshare(1) in it
 	mountpoint -q "$1/proc" || mount -t proc proc "$1/proc"
 	chmod 1777 "$1/dev/shm" # Squid 6 needs it
 	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
