@@ -108,6 +108,7 @@ say "in the place of Squid, and back, while clients ask: no request fails"
 inside apt-get -qq -y --no-install-recommends install squid >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
 inside sh -c 'cd /usr/sbin && BOBTAILCTL=/usr/bin/bobtailctl python3 /packages/tests/e2e/operation/takeover_test.py' >"$work/takeover.log" 2>&1 ||
 	{ cat "$work/takeover.log"; exit 1; }
+rm -f "$root"/tmp/bobtail-ports.* # the test's own
 grep requests: "$work/takeover.log" # skipped is a failure here
 inside apt-get -qq -y --auto-remove purge squid >/dev/null 2>&1
 
@@ -126,7 +127,7 @@ inside dpkg -r bobtail-squid >/dev/null
 say "remove, purge: nothing is left"
 inside dpkg -r bobtail >/dev/null
 [ -e "$root/etc/bobtail/bobtail.conf" ]
-inside dpkg -P bobtail >/dev/null
+inside dpkg -P bobtail bobtail-squid >/dev/null
 left=$(left_over)
 [ -z "$left" ] || { echo "$left"; exit 1; }
 say "all is well"
