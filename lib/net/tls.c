@@ -16,7 +16,7 @@
 #include "lib/net/tls_names.h"
 #include "lib/net/tls_ocsp.h"
 
-enum { MAX_SESSION_BYTES = 65536, MAX_NAME_BYTES = 256 };
+enum { MAX_NAME_BYTES = 256 };
 
 /* What both sides have. */
 struct tls_common {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Each link from one page of the documentation to a file leads somewhere, each page is in the list of them, and each
-# program has a manual page.
+# Each link from one page of the documentation to a file leads somewhere, what a page names of the sources is there,
+# each page is in the list of them, and each program has a manual page.
 set -u
 cd "${srcdir:-.}" || exit 1
 
@@ -16,6 +16,13 @@ complaints=$(links | while IFS=: read -r page target; do
 	esac
 	[ -e "$(dirname "$page")/${target%%#*}" ] || echo "$page: no $target"
 done)
+# What a page names of the sources is there; `broker*.c` by how it begins.
+complaints="$complaints$(
+	grep -ohE '`(cache|helpers|lib|proxy|share|squid-compat|tests|tools)/[a-z0-9_./-]+' docs/*.md ./*.md tests/*/README.md |
+		tr -d '`' | sort -u | while read -r name; do
+		ls -d "$name"* >/dev/null 2>&1 || echo "a page names $name, which is not there"
+	done
+)"
 for page in docs/*.md; do
 	page=${page#docs/}
 	[ "$page" = README.md ] || grep -qF "]($page)" docs/README.md || complaints="$complaints
