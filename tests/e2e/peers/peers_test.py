@@ -17,7 +17,8 @@ PATIENCE = 30  # seconds until a wait is a failure
 
 
 class Origin(threading.Thread):
-    """Answers with its name; GET /wait waits for the gate, GET /hang for ever; /up says `up`."""
+    """Answers with its name; GET /wait waits for the gate, GET /hang for ever; /up says `up`; for a,
+    /busy is a 503."""
 
     def __init__(self, name, address="127.0.0.1", port=0):
         super().__init__(daemon=True)
@@ -47,8 +48,9 @@ class Origin(threading.Thread):
                 if path == b"/hang":
                     time.sleep(PATIENCE)
                 body = self.up if path == b"/up" else self.name_.encode()
-                conn.sendall(b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: %d"
-                             b"\r\n\r\n%s" % (len(body), body))
+                status = b"503 Busy" if path == b"/busy" and self.name_ == "a" else b"200 OK"
+                conn.sendall(b"HTTP/1.1 %s\r\nCache-Control: no-store\r\nContent-Length: %d"
+                             b"\r\n\r\n%s" % (status, len(body), body))
 
 
 def ask(port, path, method="GET", cookie=None, body=None):
@@ -152,6 +154,14 @@ def retries():
         status = ask(port, "/hang")[0]
         bobtail.expect("a GET that timed out is tried at the next peer",
                        (status, b.seen) == (504, [b"GET/hang"]), (status, b.seen))
+        status, body, _ = ask(port, "/busy")
+        bobtail.expect("a 503 is an answer", (status, body) == (503, "a"), (status, body))
+    port, proxy = start(peer(a, "") + peer(b, ""), "retry_on_error on\n")
+    with proxy:
+        status, body, _ = ask(port, "/busy")
+        bobtail.expect("with retry_on_error the next peer is asked", (status, body) == (200, "b"), (status, body))
+        status = ask(port, "/busy", "POST", None, "x")[0]
+        bobtail.expect("but not for a POST", status == 503, status)
 
 
 def eyeballs():
