@@ -10,10 +10,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/log/log_target.h"
+#include "proxy/log/log_writer.h"
 
 enum {
 	REOPEN_MS = 1000,
 	SAY_MS = 60000, /* between two lines about the same trouble */
+	HOLD_BYTES = 64 << 10,
 };
 
 int log_file_open(const char *path)
@@ -99,12 +101,20 @@ void log_file_write(struct log_file *file)
 
 void log_file_add(struct log_file *file, struct str text)
 {
+	if (file->out.len == 0)
+		file->held_ms = clock_mono_ms();
 	if (file->target) {
 		log_target_add(file->target, text);
 	} else if (!buf_add_str(&file->out, text)) {
 		log_file_write(file);
 		buf_add_str(&file->out, text);
 	}
+}
+
+bool log_file_may_wait(const struct log_file *file)
+{
+	return atomic_load_explicit(&file->may_hold, memory_order_relaxed) && !file->target &&
+	       file->out.len < HOLD_BYTES && clock_mono_ms() - file->held_ms < LOG_WRITER_HOLD_MS;
 }
 
 void log_file_destroy(struct log_file *file)

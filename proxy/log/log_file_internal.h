@@ -28,6 +28,8 @@ struct log_file {
 	uint64_t nlost, ncounted; /* ever; of these, those that the writer has counted */
 	int64_t said_ms; /* when that was said last; 0: not yet */
 	int64_t tried_ms;          /* to open it */
+	atomic_bool may_hold;      /* relaxed: buffered_logs */
+	int64_t held_ms;           /* since when out is not empty */
 	struct health_note health; /* while it cannot be opened */
 };
 
@@ -38,6 +40,8 @@ void log_file_tell_unopened(struct log_file *file, int error);
 /* Adds a record to what log_file_write writes. */
 void log_file_add(struct log_file *file, struct str text);
 void log_file_write(struct log_file *file);
+/* May what was added wait for more? Not for longer than LOG_WRITER_HOLD_MS. */
+bool log_file_may_wait(const struct log_file *file);
 /* X.(N-2) → X.(N-1) ... X → X.0, then a new X. */
 void log_file_rotate(struct log_file *file);
 void log_file_destroy(struct log_file *file);

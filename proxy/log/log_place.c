@@ -17,6 +17,17 @@ static const struct {
 	[ACCESS_LOG_TCP] = {"tcp:", LOG_TARGET_TCP},
 };
 
+static enum err open_held(struct log_writer *writer, const char *path,
+			  const struct log_target_options *options, struct log_file **out,
+			  struct err_text *why)
+{
+	enum err err = log_writer_file_or_wait(writer, path, options->keep, out, why);
+
+	if (err == ERR_OK)
+		log_writer_hold(*out, options->is_buffered);
+	return err;
+}
+
 enum err log_place_open(const struct access_log *log, const struct config *config,
 			struct log_writer *writer, struct log_file **out, struct err_text *why)
 {
@@ -33,7 +44,7 @@ enum err log_place_open(const struct access_log *log, const struct config *confi
 
 	if (log->module == ACCESS_LOG_STDIO ||
 	    (log->module == ACCESS_LOG_DAEMON && !config->logfile_daemon))
-		return log_writer_file_or_wait(writer, log->place.at, options.keep, out, why);
+		return open_held(writer, log->place.at, &options, out, why);
 	name = mem_printf("%s%s", targets[log->module].name, log->place.at);
 	options.name = name;
 	err = log_writer_target(writer, &options, out, why);

@@ -157,7 +157,8 @@ static bool is_any_pending(struct log_file *const *files, unsigned nfiles)
 	struct pollfd fd;
 
 	for (unsigned i = 0; i < nfiles; i++)
-		if (files[i]->target && log_target_is_pending(files[i]->target, &fd))
+		if (files[i]->target ? log_target_is_pending(files[i]->target, &fd)
+				     : files[i]->out.len > 0)
 			return true;
 	return false;
 }
@@ -214,7 +215,7 @@ bool log_writer_daemon(struct log_writer *writer, unsigned i, struct log_daemon_
 	return is_there;
 }
 
-static void flush(struct log_writer *writer)
+static void flush(struct log_writer *writer, bool has_haste)
 {
 	struct log_file *files[MAX_FILES], *unused[MAX_FILES];
 	unsigned nunused = take_unused(writer, unused), nfiles = snapshot_files(writer, files);
@@ -234,7 +235,8 @@ static void flush(struct log_writer *writer)
 		batch->at += sizeof(*record) + padded(record->len);
 	}
 	for (unsigned i = 0; i < nfiles; i++) {
-		log_file_write(files[i]);
+		if (has_haste || !log_file_may_wait(files[i]))
+			log_file_write(files[i]);
 		add_lost(writer, files[i]);
 	}
 	show(writer, files, nfiles);
@@ -344,7 +346,7 @@ static void *run(void *arg)
 		else if (go_on && !rotate)
 			gather(writer);
 		atomic_store_explicit(&writer->has_records, false, memory_order_release);
-		flush(writer);
+		flush(writer, !go_on || rotate);
 		if (rotate)
 			rotate_all(writer);
 		run_jobs(writer);
@@ -398,7 +400,7 @@ static void stop_thread(struct log_writer *writer)
 	if (writer->is_started)
 		pthread_join(writer->thread, NULL);
 	else
-		flush(writer);
+		flush(writer, true);
 }
 
 void log_writer_destroy(struct log_writer *writer)
@@ -535,6 +537,11 @@ enum err log_writer_target(struct log_writer *writer, const struct log_target_op
 	}
 	mem_free(key);
 	return err;
+}
+
+void log_writer_hold(struct log_file *file, bool may_hold)
+{
+	atomic_store_explicit(&file->may_hold, may_hold, memory_order_relaxed);
 }
 
 void log_writer_release(struct log_writer *writer, struct log_file *file)

@@ -18,7 +18,7 @@ struct log_daemon_view; /* log_target.h */
 struct log_target_options;
 struct log_writer; /* opaque */
 
-enum { LOG_WRITER_MAX_BATCH_BYTES = 4 << 20 };
+enum { LOG_WRITER_MAX_BATCH_BYTES = 4 << 20, LOG_WRITER_HOLD_MS = 30000 };
 
 /* nbatches: one for each worker, and one more for everybody else. */
 struct log_writer *log_writer_create(unsigned nbatches);
@@ -47,6 +47,10 @@ void log_writer_add(struct log_writer *writer, unsigned batch, struct log_file *
  * there are records, which are lost until then. ERR_OK with a why that is not empty, then. */
 enum err log_writer_file_or_wait(struct log_writer *writer, const char *path, int keep,
 				 struct log_file **out, struct err_text *why);
+
+/* From now on its records are written when there are many, when it is rotated, at the end, or after
+ * LOG_WRITER_HOLD_MS (buffered_logs); or, false, at once. Any thread; not for targets. */
+void log_writer_hold(struct log_file *file, bool may_hold);
 
 /* Something else for the thread to do, that may wait for a disk: run is called there, soon, or at the
  * writer's end. The job is given away until then. Any thread. */

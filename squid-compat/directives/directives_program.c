@@ -51,7 +51,8 @@ const struct directive directives_program[] = {
 	 ON_OFF(strip_query_terms), .help = "access logs show no query"},
 	{.name = "buffered_logs", .syntax = "on|off", .otherwise = "off", .verdict = HONOURED,
 	 ON_OFF(buffered_logs),
-	 .help = "datagrams hold several records; files get theirs each tenth of a second"},
+	 .help = "files get their records after half a minute or 64 KB, not each tenth of a second; "
+		 "datagrams hold several"},
 	{.name = "stats_file", .syntax = "PATH|none", .otherwise = "none", .verdict = HONOURED,
 	 TEXT(stats_file),
 	 .help = "a SQLite file for what each site did in each minute of the last 30 days (ours)"},

@@ -114,6 +114,30 @@ static void a_running_writer_writes_before_it_is_stopped(void **state)
 	fini(&rig);
 }
 
+/* buffered_logs: what is rotated or ends has them; another file is not held up. */
+static void what_may_be_held_is_written_later(void **state)
+{
+	struct rig rig;
+	struct log_file *other;
+
+	(void)state;
+	init(&rig, 1);
+	log_writer_hold(rig.file, true);
+	assert_int_equal(log_writer_file(rig.writer, scratch_path(&rig.scratch, "Y"), 1, &other, NULL),
+			 ERR_OK);
+	assert_int_equal(log_writer_start(rig.writer, NULL), ERR_OK);
+	add(&rig, 0, 1, "held\n");
+	log_writer_add(rig.writer, 0, other, 2, STR("at once\n"));
+	assert_true(scratch_comes_to(&rig.scratch, "Y", "at once\n"));
+	assert_string_equal(scratch_read(&rig.scratch, "X"), "");
+	log_writer_rotate(rig.writer);
+	assert_true(scratch_comes_to(&rig.scratch, "X.0", "held\n"));
+	add(&rig, 0, 3, "until the end\n");
+	stop(&rig);
+	assert_string_equal(scratch_read(&rig.scratch, "X"), "until the end\n");
+	fini(&rig);
+}
+
 static void rotation_moves_files_up_and_drops_the_oldest(void **state)
 {
 	struct rig rig;
@@ -262,6 +286,7 @@ int main(void)
 		cmocka_unit_test(records_of_one_worker_stay_in_their_order),
 		cmocka_unit_test(each_file_gets_its_own_behind_what_it_had),
 		cmocka_unit_test(a_running_writer_writes_before_it_is_stopped),
+		cmocka_unit_test(what_may_be_held_is_written_later),
 		cmocka_unit_test(rotation_moves_files_up_and_drops_the_oldest),
 		cmocka_unit_test(rotation_may_only_open_files_anew),
 		cmocka_unit_test(what_is_too_much_is_dropped_and_counted),
