@@ -26,6 +26,11 @@ struct object_spooler {
 	struct timer retry;
 };
 
+static struct object_reader *reader_of(struct list *node)
+{
+	return CONTAINER(node, struct object_reader, node_);
+}
+
 /* ---- its end: of the body, of the file, or of everything */
 
 static bool is_all_spooled(struct object *object)
@@ -43,6 +48,8 @@ static void end(void *owner)
 	timer_cancel(&spooler->retry);
 	if (spooler->spool)
 		spool_end_writing(spooler->spool);
+	if (object->shared.spool != spooler->spool) /* nothing was written */
+		spool_destroy(spooler->spool);
 	lock_take(&object->shared.lock);
 	object->shared.spooler = NULL;
 	if (!is_all_spooled(object))
@@ -61,32 +68,44 @@ static void note_full(struct object *object, bool is_full)
 	lock_drop(&object->shared.lock);
 }
 
-/* What all readers have passed makes room; who comes later finds no beginning then. */
+/* What all others have passed. */
+static uint64_t passed_by_all_locked(const struct object *object)
+{
+	uint64_t passed = object_length(object);
+
+	lock_check_held(&object->shared.lock);
+	LIST_EACH (node, &object->shared.readers) {
+		const struct object_reader *reader = reader_of(node);
+
+		if (reader != object->shared.spooler && reader->passed_ < passed)
+			passed = reader->passed_;
+	}
+	return passed;
+}
+
+/* What all have passed makes room, or need not be written at all; who comes later finds no beginning then.
+ * False: nobody has got on. */
 static bool trim(struct object_spooler *spooler)
 {
 	struct object *object = spooler->reader.object;
 	uint64_t passed, from;
 
 	lock_take(&object->shared.lock);
-	passed = object_slowest_locked(object);
+	passed = passed_by_all_locked(object);
 	from = object->shared.spooled_from;
 	if (passed > from) {
 		object->shared.spooled_from = passed;
+		if (passed > object->shared.spooled_to)
+			object->shared.spooled_to = passed;
 		atomic_store_explicit(&object->has_lost_beginning_, true, memory_order_relaxed);
 	}
 	lock_drop(&object->shared.lock);
-	if (passed > from)
-		spool_trim(spooler->spool, passed);
-	return passed > from;
-}
-
-static enum spool_wrote append(struct object_spooler *spooler, const struct iovec *iov, int niov)
-{
-	enum spool_wrote wrote = spool_append(spooler->spool, iov, niov);
-
-	if (wrote == SPOOL_FULL && trim(spooler))
-		wrote = spool_append(spooler->spool, iov, niov);
-	return wrote;
+	if (passed <= from)
+		return false;
+	spool_trim(spooler->spool, passed);
+	if (passed > spooler->reader.offset)
+		object_reader_skip(&spooler->reader, passed);
+	return true;
 }
 
 static void note_spooled(struct object_spooler *spooler, const struct iovec *iov, int niov)
@@ -121,11 +140,13 @@ static bool spool_some(struct object_spooler *spooler)
 		end(spooler);
 		return false;
 	}
-	switch (append(spooler, iov, niov)) {
+	switch (spool_append(spooler->spool, iov, niov)) {
 	case SPOOL_WROTE:
 		note_spooled(spooler, iov, niov);
 		return true;
 	case SPOOL_FULL:
+		if (trim(spooler))
+			return true;
 		note_full(object, true);
 		timer_set(spools_loop(spooler->spools), &spooler->retry,
 			  loop_now_ms(spools_loop(spooler->spools)) + RETRY_MS);
@@ -202,6 +223,8 @@ bool object_adopt_spooler_locked(struct object *object, struct object_spooler *s
 	spooler->reader.is_listed_ = spooler->reader.is_aside_ = true;
 	list_push_back(&object->shared.readers, &spooler->reader.node_);
 	object->shared.spooler = &spooler->reader;
+	spools_let_go(spooler->spools, object->shared.held_back);
+	object->shared.held_back = 0;
 	return true;
 }
 
@@ -403,11 +426,6 @@ static bool is_too_slow(struct object_reader *reader, bool holds_up)
 		return false;
 	}
 	return ++reader->nstood_ >= TIMES;
-}
-
-static struct object_reader *reader_of(struct list *node)
-{
-	return CONTAINER(node, struct object_reader, node_);
 }
 
 void object_shed(struct object *object)

@@ -177,33 +177,42 @@ static void fails(struct spools *spools, struct place *place, int error)
 	place->rests_until_ms = loop_now_ms(spools->loop) + REST_MS;
 }
 
-static bool may_use(struct spools *spools, const struct place *place)
+/* The one with most room; NULL: none has any. */
+static struct place *choose_place(struct spools *spools)
 {
-	return atomic_load_explicit(&place->used, memory_order_relaxed) < place->at.max_bytes &&
-	       loop_now_ms(spools->loop) >= place->rests_until_ms;
+	struct place *best = NULL;
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < spools->nplaces; i++) {
+		struct place *place = &spools->places[i];
+		uint64_t used = atomic_load_explicit(&place->used, memory_order_relaxed);
+
+		if (loop_now_ms(spools->loop) < place->rests_until_ms ||
+		    used + most >= place->at.max_bytes)
+			continue;
+		most = place->at.max_bytes - used;
+		best = place;
+	}
+	return best;
 }
 
 struct spool *spool_create(struct spools *spools, void (*stop)(void *owner), void *owner)
 {
+	struct place *place;
 	struct spool *spool;
+	int fd;
 
 	check(loop_is_current(spools->loop));
-	for (unsigned i = 0; i < spools->nplaces; i++) {
-		struct place *place = &spools->places[i];
-		int fd = may_use(spools, place) ? open_file(place) : -EAGAIN;
-
-		if (fd == -1)
-			fails(spools, place, errno);
-		if (fd < 0)
-			continue;
-		spool = mem_zalloc(sizeof(*spool));
-		*spool = (struct spool){.spools = spools, .place = place, .fd = fd,
-					.stop = stop, .owner = owner};
-		spool->close.deliver = close_spool;
-		list_push_back(&spools->writing, &spool->node);
-		return spool;
-	}
-	return NULL;
+	while ((place = choose_place(spools)) && (fd = open_file(place)) < 0)
+		fails(spools, place, errno);
+	if (!place)
+		return NULL;
+	spool = mem_zalloc(sizeof(*spool));
+	*spool = (struct spool){
+		.spools = spools, .place = place, .fd = fd, .stop = stop, .owner = owner};
+	spool->close.deliver = close_spool;
+	list_push_back(&spools->writing, &spool->node);
+	return spool;
 }
 
 void spool_end_writing(struct spool *spool)
@@ -261,14 +270,20 @@ enum spool_wrote spool_append(struct spool *spool, const struct iovec *iov, int 
 void spool_trim(struct spool *spool, uint64_t offset)
 {
 	uint64_t from = offset & ~(uint64_t)(PAGE_BYTES - 1);
+	uint64_t until = from < spool->end ? from : spool->end;
 
-	if (from <= spool->from)
+	if (until > spool->from &&
+	    fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)spool->from,
+		      (off_t)(until - spool->from)) == 0) {
+		atomic_fetch_sub_explicit(&spool->place->used, until - spool->from,
+					  memory_order_relaxed);
+		spool->from = until;
+	}
+	if (offset < spool->end)
 		return;
-	if (fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)spool->from,
-		      (off_t)(from - spool->from)) != 0)
-		return; /* not there: its space stays in use */
-	atomic_fetch_sub_explicit(&spool->place->used, from - spool->from, memory_order_relaxed);
-	spool->from = from;
+	/* All of it: what comes is appended at offset. */
+	atomic_fetch_sub_explicit(&spool->place->used, spool->end - spool->from, memory_order_relaxed);
+	spool->from = spool->end = offset;
 }
 
 /* ---- reading */

@@ -25,7 +25,7 @@ struct spool_place {
 
 enum { SPOOLS_MAX_PLACES = 32 };
 
-/* The first places are tried first. NULL, and why: there is no thread to be had. */
+/* NULL, and why: there is no thread to be had. */
 struct spools *spools_create(const struct spool_place *places, unsigned nplaces,
 			     struct err_text *why);
 /* Who still writes is told to stop, and the thread ends: before the loops go that asked it. Accepts NULL. */
@@ -52,7 +52,7 @@ enum spool_wrote {
 	SPOOL_BROKEN, /* the file takes no more; said in the log */
 };
 enum spool_wrote spool_append(struct spool *spool, const struct iovec *iov, int niov);
-/* What lies before offset is not wanted any more. */
+/* What lies before offset is not wanted any more; if that is behind its end, what is appended next lies there. */
 void spool_trim(struct spool *spool, uint64_t offset);
 void spool_end_writing(struct spool *spool);
 

@@ -39,14 +39,12 @@ static void nothing(void *owner)
 	(void)owner;
 }
 
-static void set_up(struct scene *scene, const struct spool_place *places, unsigned n)
+/* One more body, shared by two, with the spools that there are. */
+static void begin(struct scene *scene)
 {
 	const struct object_head head = {
 		.status = 200, .head = {"HTTP/1.1 200 OK\r\n", 17}, .url = {"http://a/", 9}, .body_bytes = BODY_BYTES};
 
-	alarm(60); /* something that never comes */
-	*scene = (struct scene){.spools = spools_create(places, n, NULL)};
-	assert_non_null(scene->spools);
 	scene->object = object_create(NULL, nothing, NULL, GAP_BYTES);
 	object_offer_spool(scene->object, scene->spools);
 	object_set_head(scene->object, &head);
@@ -54,11 +52,24 @@ static void set_up(struct scene *scene, const struct spool_place *places, unsign
 	object_reader_open(&scene->slow, scene->object, 0, NULL, nothing, NULL);
 }
 
-static void tear_down(struct scene *scene)
+static void set_up(struct scene *scene, const struct spool_place *places, unsigned n)
+{
+	alarm(60); /* something that never comes */
+	*scene = (struct scene){.spools = spools_create(places, n, NULL)};
+	assert_non_null(scene->spools);
+	begin(scene);
+}
+
+static void end(struct scene *scene)
 {
 	object_reader_close(&scene->fast);
 	object_reader_close(&scene->slow);
 	object_unref(scene->object);
+}
+
+static void tear_down(struct scene *scene)
+{
+	end(scene);
 	spools_stop(scene->spools);
 	assert_int_equal(spools_used_bytes(scene->spools), 0);
 	spools_destroy(scene->spools);
@@ -284,6 +295,35 @@ static void a_small_budget_is_used_again_and_again(void **state)
 	tear_down(&scene);
 }
 
+/* A body whose readers keep up with it needs no room. */
+static void a_budget_that_another_body_uses_up_holds_up_nobody(void **state)
+{
+	const struct spool_place small = {.directory = NULL, .max_bytes = 1 << 20};
+	struct scene scene, other;
+
+	(void)state;
+	set_up(&scene, &small, 1);
+	assert_true(object_join(scene.object));
+	while (spools_used_bytes(scene.spools) < small.max_bytes - 65536) {
+		append_some(scene.object);
+		take(&scene.fast, UINT64_MAX);
+	}
+	other.spools = scene.spools;
+	begin(&other);
+	assert_true(object_join(other.object));
+	while (object_length(other.object) < BODY_BYTES) {
+		if (!append_some(other.object))
+			usleep(100);
+		while (take(&other.slow, UINT64_MAX) == OBJECT_READ_DATA)
+			continue;
+		while (take(&other.fast, UINT64_MAX) == OBJECT_READ_DATA)
+			continue;
+	}
+	object_finish(other.object);
+	end(&other);
+	tear_down(&scene);
+}
+
 static void an_abort_comes_after_what_is_spooled(void **state)
 {
 	struct scene scene;
@@ -384,6 +424,7 @@ int main(void)
 		cmocka_unit_test(there_is_room_for_few_beginnings),
 		cmocka_unit_test(nothing_is_spooled_for_one),
 		cmocka_unit_test(a_small_budget_is_used_again_and_again),
+		cmocka_unit_test(a_budget_that_another_body_uses_up_holds_up_nobody),
 		cmocka_unit_test(an_abort_comes_after_what_is_spooled),
 		cmocka_unit_test(without_a_spool_who_stands_still_while_others_wait_reads_no_more),
 		cmocka_unit_test(who_gets_on_sets_the_pace),
