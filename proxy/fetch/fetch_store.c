@@ -299,7 +299,8 @@ static void put_where_others_find_it(struct fetch_storing *storing, const struct
 	}
 	storing->key = order->key;
 	storing->removals = order->removals;
-	object_offer_spool(object, server->spools);
+	if (storing->is_shared)
+		object_offer_spool(object, server->spools);
 	if (storing->is_kept)
 		object_keep(object, true);
 	if (storing->is_shared && is_wanted)
