@@ -222,9 +222,11 @@ void spool_end_writing(struct spool *spool)
 
 void spool_destroy(struct spool *spool)
 {
-	if (spool && spool->spools->is_stopped)
+	if (!spool)
+		return;
+	if (spool->spools->is_stopped || loop_is_current(spool->spools->loop))
 		free_spool(spool);
-	else if (spool) /* freeing the space of a large file takes a while */
+	else /* freeing the space of a large file takes a while */
 		loop_post(spool->spools->loop, &spool->close);
 }
 

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cache/object.h"
@@ -341,6 +343,26 @@ static void an_abort_comes_after_what_is_spooled(void **state)
 	tear_down(&scene);
 }
 
+/* Its budget is free again, though nothing of the body ever was there. */
+static void a_file_that_takes_nothing_goes_at_once(void **state)
+{
+	struct rlimit before, none;
+	struct scene scene;
+
+	(void)state;
+	set_up(&scene, &in_memory, 1);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){0, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_true(object_join(scene.object));
+	assert_true(append_some(scene.object));
+	while (object_has_beginning(scene.object))
+		usleep(100);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	tear_down(&scene);
+}
+
 /* Both have read what there is of the first bytes; then the slow one stands still. */
 static void let_stand(struct scene *scene)
 {
@@ -425,6 +447,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_spooled_for_one),
 		cmocka_unit_test(a_small_budget_is_used_again_and_again),
 		cmocka_unit_test(a_budget_that_another_body_uses_up_holds_up_nobody),
+		cmocka_unit_test(a_file_that_takes_nothing_goes_at_once),
 		cmocka_unit_test(an_abort_comes_after_what_is_spooled),
 		cmocka_unit_test(without_a_spool_who_stands_still_while_others_wait_reads_no_more),
 		cmocka_unit_test(who_gets_on_sets_the_pace),
