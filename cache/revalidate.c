@@ -163,6 +163,13 @@ bool revalidate_range_holds(const struct http_request *request, const struct obj
 	       date_s == object->facts.modified_s && has_strong_date(object);
 }
 
+bool revalidate_range_is_dated(const struct http_request *request)
+{
+	struct str value = http_value(&request->head, FIELD_IF_RANGE);
+
+	return value.at && !read_etag(value).opaque.at;
+}
+
 struct str revalidate_strong_validator(const struct object *object)
 {
 	struct str text = stored_value(object, FIELD_ETAG);

@@ -30,6 +30,8 @@ enum revalidate_answer revalidate_answer(const struct http_request *request,
 /* RFC 9110 §13.1.5: does If-Range let a Range be answered (true also without If-Range)? A stored
  * response with a Content-Range of its own, which would stand beside ours, is sent whole. */
 bool revalidate_range_holds(const struct http_request *request, const struct object *object);
+/* Does If-Range name a date, which all codings of a body have in common? */
+bool revalidate_range_is_dated(const struct http_request *request);
 
 /* What If-Range may name to ask for more of the stored representation: its strong entity tag, or,
  * where it has no tag at all, its Last-Modified if that is strong (RFC 9110 §8.8.2.2, §13.1.5). A

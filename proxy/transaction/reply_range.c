@@ -39,7 +39,8 @@ bool reply_plan_range(const struct transaction *t, struct range_plan *plan)
 	const struct http_request *request = &t->exchange.request;
 	int64_t length = length_of(t->object);
 
-	if (!is_range_ours(t) || length < 0 || !revalidate_range_holds(request, t->object))
+	if (!is_range_ours(t) || length < 0 || !revalidate_range_holds(request, t->object) ||
+	    (t->uncoded && revalidate_range_is_dated(request)))
 		return false;
 	range_plan(http_value(&request->head, FIELD_RANGE), (uint64_t)length, plan);
 	return plan->verdict != RANGE_WHOLE;

@@ -4,6 +4,7 @@
  * codings (cache/coding.h) is sent, or made (recoder.h). RFC 9110 §12.5.3. */
 #include "cache/coding.h"
 #include "cache/object.h"
+#include "cache/revalidate.h"
 #include "lib/base/check.h"
 #include "proxy/transaction/compression.h"
 #include "proxy/transaction/recoder.h"
@@ -79,11 +80,14 @@ static void recode(struct transaction *t, enum content_coding coding, enum conte
 		t->worker->counters.refused_codings++;
 }
 
-/* RFC 9110 §14.2: for GET alone. */
+/* RFC 9110 §14.2: for GET alone. With a date nobody knows of which coding the bytes are that the client
+ * has: then it gets all of what it takes. */
 static bool is_range(const struct transaction *t)
 {
-	return transaction_request(t)->method == HTTP_GET &&
-	       http_has(&transaction_request(t)->head, FIELD_RANGE);
+	const struct http_request *request = transaction_request(t);
+
+	return request->method == HTTP_GET && http_has(&request->head, FIELD_RANGE) &&
+	       !revalidate_range_is_dated(request);
 }
 
 /* Its codings were made when it was looked at before: nothing is to be asked again. */

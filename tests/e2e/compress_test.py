@@ -64,6 +64,7 @@ def packed(text, level=9):
 # path: (type, fields, body)
 FRESH = {"Cache-Control": "max-age=600"}
 PLAIN = "\n".join(prose(70) for _ in range(400)).encode()
+DATE = "Wed, 01 Jan 2020 00:00:00 GMT"
 THINGS = {
     "/html": ("text/html; charset=utf-8", {**FRESH, "ETag": '"h1"', "Accept-Ranges": "bytes", "Content-MD5": "x", "Digest": "x"}, html().encode()),
     "/css": ("text/css", FRESH, css().encode()),
@@ -80,6 +81,7 @@ THINGS = {
     "/bomb": ("text/plain", {**FRESH, "Content-Encoding": "gzip"}, packed(bytes(64 << 20))),
     "/renewed": ("text/plain", {"Cache-Control": "max-age=0", "ETag": '"r1"'}, PLAIN),
     "/purged": ("text/plain", FRESH, PLAIN),
+    "/dated": ("text/plain", {**FRESH, "Last-Modified": DATE}, PLAIN),
     "/big": ("text/plain", FRESH, (PLAIN * (BIG // len(PLAIN) + 1))[:BIG]),
     "/drip": ("text/plain", {"Cache-Control": "no-store"}, b""),
 }
@@ -241,6 +243,11 @@ def left_alone():
     bobtail.expect("a range is of the plain one", reply.status == 206 and reply.body == THINGS["/html"][2][5:10] and reply.ETag == '"h1"', reply.fields.items())
     reply = Reply("/html", "gzip", Range="bytes=5-9", If_Range='"h1-gzip"')
     bobtail.expect("and not of another", reply.status == 200 and not reply.Content_Encoding, reply.fields.items())
+    for _ in range(2):
+        reply = Reply("/dated", "gzip", Range="bytes=5-9", If_Range=DATE)
+        bobtail.expect("a date does not say of which coding a range is", reply.status == 200 and reply.Content_Encoding == "gzip", reply.fields.items())
+    reply = Reply("/dated", "identity", Range="bytes=5-9", If_Range=DATE)
+    bobtail.expect("it does for who takes none", reply.status == 206 and reply.body == PLAIN[5:10], reply.fields.items())
     for accept, coding in (("gzip;q=0", None), ("gzip;q=0.2, identity;q=0.5", None), ("*", "br"), ("br;q=0, *", "gzip"), ("GZIP", "gzip"), ("zstd", None)):
         reply = Reply("/html", accept)
         bobtail.expect(f"{accept}: {coding}", reply.Content_Encoding == coding or not LIBRARY, reply.fields.items())
