@@ -154,7 +154,7 @@ void object_unref(struct object *object); /* accepts NULL */
 
 /* As object_ref, for one that this thread is likely to take again and again: it may take references
  * in advance, and then object_ref and object_unref on this thread write to its own memory only, so
- * that many threads can be busy with one object. Small ones only: at most some OBJECT_HELD_BYTES a
+ * that many threads can be busy with one object. Small, whole ones only: at most some OBJECT_HELD_BYTES a
  * thread outlive their last user by that. Given back at the thread's end, or by object_tidy_held. */
 enum { OBJECT_HELD_BYTES = 1 << 20 };
 struct object *object_ref_often(struct object *object);

@@ -132,10 +132,16 @@ static void set_up(void)
 	check(pthread_key_create(&at_exit, run_at_exit) == 0);
 }
 
+/* One that is still being filled may grow, and have a file (cache/object_spool.c). */
+static bool may_outlive_its_users(const struct object *object)
+{
+	return object_is_whole(object) && object_memory_bytes(object) <= HELD_MAX_BYTES;
+}
+
 static void begin_to_hold(struct held *own, struct object *object)
 {
 	pthread_once(&once, set_up);
-	if (object_memory_bytes(object) > HELD_MAX_BYTES || pthread_setspecific(at_exit, held) != 0)
+	if (!may_outlive_its_users(object) || pthread_setspecific(at_exit, held) != 0)
 		return;
 	give_back(own);
 	own->object = object;

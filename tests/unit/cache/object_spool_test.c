@@ -363,6 +363,21 @@ static void a_file_that_takes_nothing_goes_at_once(void **state)
 	tear_down(&scene);
 }
 
+/* Asked for often, it goes with its last user all the same. */
+static void nobody_holds_a_spool_in_advance(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	set_up(&scene, &in_memory, 1);
+	object_unref(object_ref_often(scene.object));
+	assert_true(object_join(scene.object));
+	produce(&scene, BODY_BYTES);
+	object_finish(scene.object);
+	read_rest(&scene.slow);
+	tear_down(&scene);
+}
+
 /* Both have read what there is of the first bytes; then the slow one stands still. */
 static void let_stand(struct scene *scene)
 {
@@ -448,6 +463,7 @@ int main(void)
 		cmocka_unit_test(a_small_budget_is_used_again_and_again),
 		cmocka_unit_test(a_budget_that_another_body_uses_up_holds_up_nobody),
 		cmocka_unit_test(a_file_that_takes_nothing_goes_at_once),
+		cmocka_unit_test(nobody_holds_a_spool_in_advance),
 		cmocka_unit_test(an_abort_comes_after_what_is_spooled),
 		cmocka_unit_test(without_a_spool_who_stands_still_while_others_wait_reads_no_more),
 		cmocka_unit_test(who_gets_on_sets_the_pace),
