@@ -95,7 +95,7 @@ struct fetch_report {
 	int64_t started_us, answered_us; /* wall clock; 0: not yet */
 	int64_t began_us, head_us, end_us; /* the same and the body's end, monotonic */
 	bool has_resolved;
-	int64_t resolving_us; /* how long it waited for names, with has_resolved */
+	int64_t resolving_us; /* how long it waited for names; has_resolved: it had to */
 	const char *dns_error; /* why the last one has no address; static; NULL: it has some */
 	char tls_error[96]; /* why a server was not spoken to; empty: nothing of the kind */
 };

@@ -302,9 +302,6 @@ static enum fetch_state resolved(struct fetch *fetch)
 	const char *why = fetch->query.why ? fetch->query.why : "none is usable";
 	unsigned n = 0;
 
-	fetch->report.has_resolved = true;
-	fetch->report.resolving_us +=
-		loop_mono_us(fetch->order.worker->loop) - fetch->resolving_since_us;
 	for (unsigned i = 0; i < fetch->query.naddrs; i++)
 		if (candidate->peer || !is_own_machine(&fetch->query.addrs[i]))
 			fetch->query.addrs[n++] = fetch->query.addrs[i];
@@ -343,18 +340,22 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 	}
 	if (fetch->query.done && !fetch->is_resolving) {
 		fetch->query.done = NULL;
+		fetch->report.has_resolved = true;
+		fetch->report.resolving_us +=
+			loop_mono_us(fetch->order.worker->loop) - fetch->resolving_since_us;
 		return resolved(fetch);
 	}
 	if (fetch->is_resolving)
 		return FETCH_RESOLVE;
 	fetch->query.done = resolve_done;
-	fetch->resolving_since_us = loop_mono_us(fetch->order.worker->loop);
 	fetch_set_deadline(fetch, fetch_forward_patience(fetch,
 							 fetch_config(fetch)->dns_timeout_ms * 2));
 	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, peer ? peer->host : host,
 	                                    peer ? peer->port : parts->port, &fetch->query);
-	if (fetch->is_resolving)
+	if (fetch->is_resolving) {
+		fetch->resolving_since_us = loop_mono_us(fetch->order.worker->loop);
 		return FETCH_RESOLVE;
+	}
 	fetch->query.done = NULL;
 	return resolved(fetch);
 }

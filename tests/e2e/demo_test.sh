@@ -24,7 +24,8 @@ fail() {
 
 clean_up() {
 	status=$?
-	[ -z "$demo" ] || kill -s TERM -- "-$demo" 2>/dev/null
+	# It may not lead its group yet.
+	[ -z "$demo" ] || kill -s TERM -- "-$demo" 2>/dev/null || kill "$demo"
 	wait
 	[ $status = 0 ] || tail -n 40 "$folder"/*.log "$folder"/*.out
 	rm -rf "$folder"
@@ -55,6 +56,7 @@ choose_helper() {
 }
 
 start() {
+	: >"$folder/demo.out" # what the last one said is not to be taken for this one's word
 	python3 -c '
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
