@@ -172,6 +172,8 @@ static int open_file(const struct place *place)
 
 static void fails(struct spools *spools, struct place *place, int error)
 {
+	if (loop_now_ms(spools->loop) < place->rests_until_ms)
+		return; /* said already */
 	log_say(1, "Spool in %s: %s: going on without it for a minute",
 		place->at.directory ? place->at.directory : "memory", strerror(error));
 	place->rests_until_ms = loop_now_ms(spools->loop) + REST_MS;
