@@ -402,10 +402,10 @@ static void without_a_spool_who_stands_still_while_others_wait_reads_no_more(voi
 	object_join(scene.object);
 	let_stand(&scene);
 	for (i = 0; !object_may_append(scene.object); i++) {
-		assert_true(i < 10);
+		assert_true(i < 20);
 		object_shed(scene.object);
 	}
-	assert_true(i > 2);
+	assert_true(i > 7);
 	produce(&scene, BODY_BYTES);
 	while (got == OBJECT_READ_DATA)
 		got = take(&scene.slow, 100000);
@@ -442,7 +442,7 @@ static void who_stands_still_alone_is_left_alone(void **state)
 	object_reader_open_aside(&scene.fast, scene.object, 0, NULL, nothing, NULL);
 	assert_int_equal(object_nreaders(scene.object), 1);
 	let_stand(&scene);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 20; i++) {
 		assert_false(object_may_append(scene.object));
 		object_shed(scene.object);
 	}
