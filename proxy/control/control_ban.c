@@ -102,7 +102,7 @@ static void take_back(struct control_call *call, const struct ban_prefix *prefix
 	if (ban_table_remove(control_server(call)->bans, prefix))
 		control_end(call);
 	else
-		control_fail(call, "%.*s is not banned", STR_ARG(control_word(call, 1)));
+		control_fail(call, "%.*s has no ban of its own", STR_ARG(control_word(call, 1)));
 }
 
 void control_run_ban(struct control_call *call)

@@ -38,6 +38,7 @@ struct why {
 	struct cache_control control; /* the request's */
 	struct coding_wishes wishes;
 	bool is_recoded; /* compress allows it: Accept-Encoding is not among the fields any more */
+	struct addr client;
 	struct acl_facts facts;
 	uint64_t key;
 	struct disk_query disk;
@@ -85,8 +86,11 @@ static bool parse_head(struct why *why)
 	return false;
 }
 
+/* As if this machine asked: rules of src go by it. */
 static void set_facts(struct why *why)
 {
+	if (addr_parse(STR("127.0.0.1"), 0, &why->client))
+		why->facts.client = &why->client;
 	why->facts.arena = &why->arena;
 	why->facts.is_fast = true;
 	why->facts.request = &why->request;

@@ -70,7 +70,8 @@ static bool is_of(struct str text, const char *more)
 
 static bool is_name(struct str text)
 {
-	return text.len <= MAX_NAME_BYTES && is_of(text, "-.") && *text.at != '-' && *text.at != '.';
+	return text.len <= MAX_NAME_BYTES && is_of(text, "-.") && *text.at != '-' && *text.at != '.' &&
+	       text.at[text.len - 1] != '.';
 }
 
 static bool is_path(const char *text)
@@ -194,8 +195,23 @@ static void write_users(const struct wishes *wishes, struct buf *out)
 		buf_add_str(out, STR("# Without TLS passwords can be read on their way.\n"));
 }
 
+/* ":PORT" of --tls-port, behind the name of the site; empty where https implies it. */
+static const char *tls_port_suffix(const struct wishes *wishes, char suffix[8])
+{
+	const char *port = wishes->at[OPTION_TLS_PORT] ? wishes->at[OPTION_TLS_PORT] : "443";
+	const char *colon = strrchr(port, ':');
+
+	port = colon ? colon + 1 : port;
+	if (strcmp(port, "443") == 0)
+		return "";
+	snprintf(suffix, 8, ":%s", port);
+	return suffix;
+}
+
 static void write_access(const struct wishes *wishes, struct buf *out)
 {
+	char suffix[8];
+
 	buf_add_str(out, STR("\n# ---- who may: the first line that matches decides\n"
 			     "# The cache manager, for this machine: http://127.0.0.1/squid-internal-mgr/\n"
 			     "http_access allow localhost manager\n"
@@ -205,9 +221,9 @@ static void write_access(const struct wishes *wishes, struct buf *out)
 		buf_printf(out,
 			   "# Plain HTTP is led to TLS.\n"
 			   "acl plain myportname plain\n"
-			   "deny_info 301:https://%s%%R plain\n"
+			   "deny_info 308:https://%s%s%%R plain\n"
 			   "http_access deny plain\n",
-			   wishes->at[OPTION_SITE]);
+			   wishes->at[OPTION_SITE], tls_port_suffix(wishes, suffix));
 	if (wishes->at[OPTION_AUTH])
 		buf_add_str(out, STR("http_access allow users\n"));
 	else

@@ -23,9 +23,9 @@ workers 1
 cache_mem {cache_mem}
 cache_dir ufs {folder}/cache 50 16 256
 acl secret urlpath_regex ^/secret
-cache deny secret
+cache deny secret localhost
 acl text urlpath_regex ^/text
-compress allow text
+compress allow text localhost
 compress_min_length 1 bytes
 refresh_pattern -i ^http://[^/]+/mins 10 50% 20
 refresh_pattern . 0 20% 4320

@@ -118,8 +118,10 @@ with Proxy(movable(init(*good).stdout), PORT):
     expect("and no other", get(Host="other.example")[0] == 403)
 with Proxy(movable(init(*good, *TLS[1]).stdout), PORT):
     status, _, fields = get(Host="www.example.org")
-    expect("plain HTTP leads to TLS", status == 301 and
-           fields["Location"] == "https://www.example.org/page?x", (status, str(fields)))
+    expect("plain HTTP leads to TLS", status == 308 and
+           fields["Location"] == f"https://www.example.org:{TLS_PORT}/page?x", (status, str(fields)))
+text = init(*good, "--tls-cert", CERT, "--tls-key", KEY).stdout
+expect("which is 443 where nothing else is said", "308:https://www.example.org%R" in text, text)
 os.chmod(USERS, 0o644)
 with Proxy(movable(init(*good, *AUTHS[1]).stdout), PORT):
     expect("it asks who that is", get(Host="www.example.org")[0] == 401)
