@@ -275,6 +275,20 @@ static int take_over(struct takeover *takeover, pid_t pid, struct takeover_socke
 	return end_squid(takeover, pid, sockets);
 }
 
+/* By its program's name; one that cannot be read is taken for Squid's. */
+static bool is_bobtail(pid_t pid)
+{
+	char path[32], program[4096];
+	const char *name;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	len = readlink(path, program, sizeof(program) - 1);
+	program[len > 0 ? len : 0] = '\0';
+	name = strrchr(program, '/');
+	return name && strcmp(name, "/bobtail") == 0;
+}
+
 static int run_forth(struct takeover *takeover)
 {
 	struct takeover_sockets sockets;
@@ -290,6 +304,8 @@ static int run_forth(struct takeover *takeover)
 		return ctl_fail("pid_filename none: the running Squid cannot be found");
 	if (pid_file_read(takeover->config->pid_filename, &pid, &why) != ERR_OK || kill(pid, 0) != 0)
 		return ctl_fail("no running Squid by %s %s", takeover->config->pid_filename, why.at);
+	if (is_bobtail(pid))
+		return ctl_fail("process %d is no Squid: Bobtail serves already", (int)pid);
 	if (!takeover_sockets_take(pid, &sockets, &why))
 		return ctl_fail("%s", why.at);
 	printf("Squid is process %d and listens on %u sockets; Bobtail %s them by %s\n", (int)pid,
