@@ -272,7 +272,6 @@ def hang():
 
 
 def purge():
-    systemctl("disable", "--now", "bobtail.socket")
     for unit in ("socket", "service"):
         run("rm", "-r", f"/etc/systemd/system/bobtail.{unit}.d")
     run("dpkg", "--purge", "bobtail-squid", "bobtail")
