@@ -10,9 +10,6 @@
 
 enum { CHUNK_BYTES_MIN = 2048 };
 
-static void run_producer_task(struct loop_task *task);
-static void deliver_producer_mail(struct mail *mail);
-
 /* ---- life */
 
 static void begin(struct object *object, struct loop *loop, void (*wake)(void *producer),
@@ -22,11 +19,7 @@ static void begin(struct object *object, struct loop *loop, void (*wake)(void *p
 	atomic_init(&object->memory_bytes_, sizeof(*object));
 	object->body_bytes = -1;
 	object->gap_bytes_ = gap_bytes > 0 ? gap_bytes : 1;
-	object->producer_loop_ = loop;
-	object->producer_wake_ = wake;
-	object->producer_ = producer;
-	object->producer_task_.run = run_producer_task;
-	object->producer_mail_.deliver = deliver_producer_mail;
+	object_set_producer(object, loop, wake, producer);
 	list_init(&object->index_.node);
 	lock_init(&object->shared.lock);
 	list_init(&object->shared.readers);
@@ -333,11 +326,6 @@ bool object_file(const struct object *object, int *fd, int64_t *offset)
 
 /* ---- the body */
 
-static bool is_kept(const struct object *object)
-{
-	return atomic_load_explicit(&object->is_kept_, memory_order_relaxed);
-}
-
 void object_keep(struct object *object, bool keep)
 {
 	struct object_spooler *spooler = keep ? NULL : object_create_spooler(object);
@@ -436,48 +424,6 @@ void object_append(struct object *object, struct str bytes)
 	}
 }
 
-static bool is_near(uint64_t offset, uint64_t length, uint64_t gap_bytes)
-{
-	return offset >= length || length - offset < gap_bytes;
-}
-
-/* A reader may be ahead of what there is: it wants a later part. */
-static bool is_within_gap_locked(const struct object *object, uint64_t length)
-{
-	enum { SPOOL_GAP_BYTES = 262144 }; /* so that who spools does not hold up the others */
-	uint64_t slowest = object_slowest_locked(object), gap_bytes = object->gap_bytes_;
-
-	if (slowest < object->shared.spooled_to)
-		slowest = object->shared.spooled_to;
-	if (!object->shared.spooler)
-		return is_near(slowest, length, gap_bytes);
-	if (gap_bytes < SPOOL_GAP_BYTES)
-		gap_bytes = SPOOL_GAP_BYTES;
-	return is_near(slowest, length, gap_bytes) &&
-	       is_near(object_fastest_locked(object), length, gap_bytes);
-}
-
-bool object_may_append(struct object *object)
-{
-	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
-	bool may;
-
-	if (is_kept(object))
-		return true;
-	lock_take(&object->shared.lock);
-	may = is_within_gap_locked(object, length);
-	object->shared.is_producer_waiting = !may;
-	lock_drop(&object->shared.lock);
-	return may;
-}
-
-void object_await_reader(struct object *object)
-{
-	lock_take(&object->shared.lock);
-	object->shared.is_producer_waiting = true;
-	lock_drop(&object->shared.lock);
-}
-
 uint64_t object_first_wanted(struct object *object)
 {
 	uint64_t offset = UINT64_MAX;
@@ -491,7 +437,7 @@ uint64_t object_first_wanted(struct object *object)
 
 void object_begin_at(struct object *object, uint64_t offset)
 {
-	check(!object->last_ && !is_kept(object) && object_state(object) == OBJECT_FILLING);
+	check(!object->last_ && !object_is_kept(object) && object_state(object) == OBJECT_FILLING);
 	lock_take(&object->shared.lock);
 	atomic_store_explicit(&object->length_, offset, memory_order_release);
 	lock_drop(&object->shared.lock);
@@ -514,18 +460,6 @@ unsigned object_nreaders(struct object *object)
 
 /* ---- the end of it */
 
-void object_forget_producer(struct object *object)
-{
-	lock_take(&object->shared.lock);
-	object->producer_wake_ = NULL;
-	object->shared.is_producer_waiting = false;
-	lock_drop(&object->shared.lock);
-	if (object->producer_task_.is_queued_) {
-		loop_task_cancel(&object->producer_task_);
-		object_unref(object); /* the task's reference; the caller has one */
-	}
-}
-
 static void end(struct object *object, enum object_state state, int error)
 {
 	struct object_wakes wakes = {0};
@@ -533,7 +467,7 @@ static void end(struct object *object, enum object_state state, int error)
 	lock_take(&object->shared.lock);
 	object->shared.abort_error = error;
 	object->whole_ = object->shared.first;
-	object->is_whole_ = is_kept(object) && (!object->whole_ || object->whole_->start == 0);
+	object->is_whole_ = object_is_kept(object) && (!object->whole_ || object->whole_->start == 0);
 	/* Release: pairs with object_state; length, whole_ and is_whole_ come with it. */
 	atomic_store_explicit(&object->state_, state, memory_order_release);
 	object_collect_wakes_locked(object, &wakes);
@@ -567,60 +501,4 @@ void object_abort(struct object *object, int error)
 {
 	check(object_state(object) <= OBJECT_FILLING);
 	end(object, OBJECT_ABORTED, error);
-}
-
-/* ---- waking the producer; each wake under way holds a reference */
-
-static void wake_producer_now(struct object *object)
-{
-	void (*wake)(void *);
-
-	lock_take(&object->shared.lock);
-	object->shared.is_producer_woken = false;
-	wake = object->producer_wake_;
-	lock_drop(&object->shared.lock);
-	if (wake)
-		wake(object->producer_);
-	object_unref(object);
-}
-
-static void run_producer_task(struct loop_task *task)
-{
-	wake_producer_now(CONTAINER(task, struct object, producer_task_));
-}
-
-static void deliver_producer_mail(struct mail *mail)
-{
-	wake_producer_now(CONTAINER(mail, struct object, producer_mail_));
-}
-
-bool object_producer_is_due_locked(struct object *object, bool has_last_reader_left)
-{
-	uint64_t length = atomic_load_explicit(&object->length_, memory_order_relaxed);
-	bool is_due = has_last_reader_left;
-
-	lock_check_held(&object->shared.lock);
-	if (!object->producer_wake_ || object->shared.is_producer_woken)
-		return false;
-	if (object->shared.is_producer_waiting &&
-	    (is_kept(object) || is_within_gap_locked(object, length)))
-		is_due = true;
-	if (!is_due)
-		return false;
-	object->shared.is_producer_waiting = false;
-	if (!object->producer_loop_) {
-		object->producer_wake_(object->producer_); /* signals, no more */
-		return false;
-	}
-	object->shared.is_producer_woken = true;
-	return true;
-}
-
-void object_wake_producer(struct object *object, struct loop *from)
-{
-	object_ref(object);
-	if (from == object->producer_loop_)
-		loop_defer(from, &object->producer_task_);
-	else
-		loop_post(object->producer_loop_, &object->producer_mail_);
 }

@@ -89,6 +89,14 @@ enum object_read object_unspool(struct object_reader *reader);
 /* The reader closes. */
 void object_forget_unspooling(struct object_reader *reader);
 
+static inline bool object_is_kept(const struct object *object)
+{
+	return atomic_load_explicit(&object->is_kept_, memory_order_relaxed);
+}
+
+/* ---- object_producer.c */
+void object_set_producer(struct object *object, struct loop *loop, void (*wake)(void *producer),
+			 void *producer);
 /* For readers: is the producer to be told? If so, object_wake_producer without the lock, with the
  * loop of the calling thread. */
 bool object_producer_is_due_locked(struct object *object, bool has_last_reader_left);

@@ -13,11 +13,6 @@ static struct object_reader *reader_of(struct list *node)
 	return CONTAINER(node, struct object_reader, node_);
 }
 
-static bool is_kept(const struct object *object)
-{
-	return atomic_load_explicit(&object->is_kept_, memory_order_relaxed);
-}
-
 /* ---- freeing behind the slowest */
 
 uint64_t object_slowest_locked(const struct object *object)
@@ -85,7 +80,7 @@ struct object_chunk *object_cut_passed_locked(struct object *object)
 	struct object_chunk *chunk, *next, *freed = NULL;
 	uint64_t unneeded;
 
-	if (is_kept(object) || list_is_empty(&object->shared.readers))
+	if (object_is_kept(object) || list_is_empty(&object->shared.readers))
 		return NULL;
 	unneeded = unneeded_locked(object);
 	if (object->spools_ && object_holds_back_locked(object, unneeded))
@@ -544,7 +539,7 @@ void object_reader_advance(struct object_reader *reader, uint64_t len)
 	if (len == 0)
 		return;
 	reader->offset += len;
-	if (reader->is_listed_ && !is_kept(reader->object))
+	if (reader->is_listed_ && !object_is_kept(reader->object))
 		tell_progress(reader);
 }
 

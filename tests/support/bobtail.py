@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 COMMAND = os.environ.get("BOBTAIL", "./bobtail -N -f")
@@ -148,3 +149,27 @@ class Proxy:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def run_scenarios(scenarios, config, server):
+    """For each (MORE, [SCENARIO, ...]) a proxy with config.format(port, origin_port, more) before server,
+    an origin that is not running yet; each scenario(port) asks it. Words of the command line name the scenarios to
+    run. "{folder}" in MORE is a folder of the proxy's, the same for all."""
+    chosen = sys.argv[1:]
+    (port,) = free_ports(1)
+    with server, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)  # started as root, the proxy becomes another user
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for more, group in scenarios:
+            group = [scenario for scenario in group if not chosen or scenario.__name__ in chosen]
+            if not group:
+                continue
+            text = config.format(port=port, origin_port=server.server_address[1],
+                                 more=more.format(folder=folder))
+            with Proxy(text, port) as proxy:
+                for scenario in group:
+                    started = time.monotonic()
+                    scenario(port)
+                    assert proxy.is_alive(), proxy.output()[-3000:]
+                    print(f"ok: {scenario.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
+        server.shutdown()

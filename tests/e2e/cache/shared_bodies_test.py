@@ -6,7 +6,6 @@ import os
 import socket
 import socketserver
 import sys
-import tempfile
 import threading
 import time
 
@@ -231,24 +230,4 @@ SCENARIOS = [
 ]
 
 
-def main():
-    chosen = sys.argv[1:]
-    port, origin_port = bobtail.free_ports(2)
-    with Server(("127.0.0.1", origin_port), Origin) as server, tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)  # started as root, the proxy becomes another user
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        for more, scenarios in SCENARIOS:
-            scenarios = [s for s in scenarios if not chosen or s.__name__ in chosen]
-            if not scenarios:
-                continue
-            config = CONFIG.format(port=port, origin_port=origin_port, more=more.format(folder=folder))
-            with bobtail.Proxy(config, port) as proxy:
-                for scenario in scenarios:
-                    started = time.monotonic()
-                    scenario(port)
-                    assert proxy.is_alive(), proxy.output()[-3000:]
-                    print(f"ok: {scenario.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
-        server.shutdown()
-
-
-main()
+bobtail.run_scenarios(SCENARIOS, CONFIG, Server(("127.0.0.1", *bobtail.free_ports(1)), Origin))
