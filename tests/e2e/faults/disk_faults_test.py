@@ -85,9 +85,9 @@ def fill(path):
 
 
 def full_disk(w):
-    """P1: others filled it."""
+    """P1: others filled it, before a batch was begun or in its midst."""
     filler = f"{w.directory}/filler"
-    paused_by(w, lambda: fill(filler), lambda: os.unlink(filler), "the disk is nearly full")
+    paused_by(w, lambda: fill(filler), lambda: os.unlink(filler), "(the disk is nearly|database or disk is) full")
 
 
 def mounted(w):
