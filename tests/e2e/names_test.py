@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What is asked of the DNS: names of addresses for srcdomain and dstdomain, names of hosts with
-append_domain, and questions that are repeated (dns_retransmit_interval)."""
+append_domain, and a peer whose name changes: positive_dns_ttl, negative_dns_ttl."""
 import http.client
 import os
 import re
@@ -107,6 +107,9 @@ http_access allow all
         reply = get("/1", "gone.example")
         bobtail.expect("who asks for a name without an address is told why",
                        reply.status == 503 and b"(there is no such name)" in reply.body, reply.body)
+        get("/2", "gone.example")
+        asked = dns.questions.count(("gone.example", "A"))
+        bobtail.expect("a failure is remembered for negative_dns_ttl", asked == 1, asked)
         bobtail.expect_soon("%dt is the time that names took", lambda: re.search(
             r"http://gone.example/1 \d+\n", logged()))
         start = time.monotonic()
@@ -133,9 +136,55 @@ http_access deny all
         bobtail.expect("an underscore is refused", status == 400, status)
 
 
-with Origin(ORIGIN):
+def nrequests(origin, count):
+    """Of so many, those that this origin gets."""
+    before = len(origin.requests)
+    for _ in range(count):
+        get("/1", "a.example")
+    return len(origin.requests) - before
+
+
+def names_of_peers():
+    """Each request needs a new connection, and is a request of its own. A record is kept for 60 s."""
+    config = CONFIG.replace("127.0.0.1 parent", "peer.example parent") + """
+positive_dns_ttl 1 second
+negative_dns_ttl 1 second
+server_persistent_connections off
+cache deny all
+http_access allow all
+"""
+    a_record = ("peer.example", "A")
+    with NameServer(DNS, {}) as dns, Origin(ORIGIN, None, "127.0.0.2") as second, \
+            bobtail.Proxy(config, PORT) as proxy:
+        status = get("/1", "a.example").status
+        bobtail.expect("a peer without an address serves nothing", status >= 500, status)
+        dns.records[a_record] = ["127.0.0.1", "127.0.0.2"]
+        bobtail.expect_soon("after negative_dns_ttl it is asked for again",
+                            lambda: get("/1", "a.example").status == 200)
+        del second.requests[:], dns.questions[:]
+        first_had = len(ORIGIN_SERVER.requests)
+        statuses = [get("/1", "a.example").status for _ in range(20)]
+        shares = len(ORIGIN_SERVER.requests) - first_had, len(second.requests)
+        bobtail.expect("its addresses take turns", statuses == [200] * 20 and shares == (10, 10),
+                       (statuses, shares))
+        asked = dns.questions.count(a_record)
+        bobtail.expect("which needs no question each", asked < 10, dns.questions)
+        del dns.records[a_record]
+        statuses = []
+        bobtail.expect_soon("after positive_dns_ttl it is asked for again",
+                            lambda: statuses.append(get("/1", "a.example").status)
+                            or "its last addresses are used" in proxy.output())
+        statuses += [get("/1", "a.example").status for _ in range(20)]
+        bobtail.expect("its last good addresses are kept", set(statuses) == {200}, statuses)
+        dns.records[a_record] = "127.0.0.2"
+        bobtail.expect_soon("and left when there is another",
+                            lambda: nrequests(second, 4) == 4)
+
+
+with Origin(ORIGIN) as ORIGIN_SERVER:
     names_of_clients()
     names_of_sites()
     names_of_hosts()
+    names_of_peers()
 shutil.rmtree(FOLDER, ignore_errors=True)
 bobtail.finish()

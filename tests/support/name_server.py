@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A DNS server for tests: `with NameServer(port, records)` answers on UDP at 127.0.0.1. records is a
-mapping of (NAME, TYPE) to a value: an IPv4 address for "A", a name for "PTR"; what is not in it does
+mapping of (NAME, TYPE) to a value: an IPv4 address (or several) for "A", a name for "PTR"; what is not in it does
 not exist, and a value of None gets no answer at all. questions has what was asked, in its order."""
 import socket
 import struct
@@ -47,12 +47,13 @@ class NameServer:
         if value is None:
             return b""
         is_known = any(known == name for known, _ in self.records)
+        values = [value] if isinstance(value, str) else value
         answer = b""
-        if value:
+        for value in filter(None, values):
             data = socket.inet_aton(value) if what == "A" else encode(value)
-            answer = b"\xc0\x0c" + query[at + 1 : at + 5] + struct.pack(">IH", 60, len(data)) + data
+            answer += b"\xc0\x0c" + query[at + 1 : at + 5] + struct.pack(">IH", 60, len(data)) + data
         flags = 0x8180 if is_known else 0x8183
-        return query[:2] + struct.pack(">HHHHH", flags, 1, bool(value), 0, 0) + question + answer
+        return query[:2] + struct.pack(">HHHHH", flags, 1, len(values) if answer else 0, 0, 0) + question + answer
 
     def __enter__(self):
         self.thread.start()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An origin for tests: GET /N answers N bytes of "x", fresh for a minute; POST tells how many bytes
-it was sent. Both are noted, with their connection. `with Origin(port)` serves on 127.0.0.1, with a context given over TLS."""
+it was sent. Both are noted, with their connection. `with Origin(port)` serves on 127.0.0.1 (or another
+address), with a context given over TLS."""
 import http.server
 import threading
 
@@ -37,8 +38,8 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port, context):
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, port, context, address):
+        super().__init__((address, port), Handler)
         self.context = context
         self.requests = []
         self.posts = []
@@ -58,8 +59,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Origin:
-    def __init__(self, port, context=None):
-        self.server = Server(port, context)
+    def __init__(self, port, context=None, address="127.0.0.1"):
+        self.server = Server(port, context, address)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
     @property

@@ -17,7 +17,7 @@ PATIENCE = 30  # seconds until a wait is a failure
 
 
 class Origin(threading.Thread):
-    """Answers with its name; GET /wait waits for the gate, GET /hang for ever; /up says `up`; for a,
+    """Answers with its name; GET /wait… waits for the gate, GET /hang for ever; /up says `up`; for a,
     /busy is a 503."""
 
     def __init__(self, name, address="127.0.0.1", port=0):
@@ -43,7 +43,7 @@ class Origin(threading.Thread):
                 path = line.split()[1]
                 if path != b"/up":
                     self.seen.append(line.split()[0] + path)
-                if path == b"/wait":
+                if path.startswith(b"/wait"):
                     self.gate.wait(PATIENCE)
                 if path == b"/hang":
                     time.sleep(PATIENCE)
@@ -164,6 +164,25 @@ def retries():
         bobtail.expect("but not for a POST", status == 503, status)
 
 
+def no_hedging():
+    """Other requests show meanwhile how quick an answer could be."""
+    a, b = Origin("a"), Origin("b")
+    port, proxy = start(peer(a, "") + peer(b, ""))
+    with proxy:
+        slow = Answers()
+        for number in range(5):
+            slow.ask(port, f"/wait{number}")
+        bobtail.expect_soon("slow requests are there", lambda: len(a.seen) == 5)
+        for number in range(100):
+            ask(port, f"/{number}")
+        waiting = sorted(path for path in a.seen if path.startswith(b"GET/wait"))
+        bobtail.expect("each is sent once, and to nobody else",
+                       (waiting, b.seen) == ([b"GET/wait%d" % number for number in range(5)], []),
+                       (waiting, b.seen))
+        a.gate.set()
+        bobtail.expect("and is answered", slow.join() == [200] * 5, slow.got)
+
+
 def eyeballs():
     """127.0.0.2 takes no more connections, 127.0.0.3 answers."""
     b = Origin("b", "127.0.0.3")
@@ -188,7 +207,7 @@ def eyeballs():
     os.unlink(hosts)
 
 
-for scenario in (queues, checks, stickiness, retries, eyeballs):
+for scenario in (queues, checks, stickiness, retries, no_hedging, eyeballs):
     print("----", scenario.__name__)
     scenario()
 bobtail.finish()

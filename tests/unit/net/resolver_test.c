@@ -491,6 +491,23 @@ static void a_short_ttl_is_lengthened_and_a_long_one_shortened(void **state)
 	assert_int_equal(server.nasked, 5);
 }
 
+/* positive_dns_ttl: a record may say 60 s, it is asked for again after a tenth of one. */
+static void an_answer_is_kept_for_positive_ttl_at_most(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	positive_ttl_ms = 100;
+	restart_resolver("none");
+	ask_and_wait(&asker, "one.test");
+	assert_true(ask(&asker, "one.test"));
+	run_for(positive_ttl_ms + 1);
+	assert_false(ask(&asker, "one.test"));
+	run_until_done(1);
+	assert_first(&asker, "192.0.2.1:8080");
+	assert_int_equal(server.nasked, 2);
+}
+
 static void a_name_without_addresses_says_why(void **state)
 {
 	static const struct {
@@ -511,18 +528,22 @@ static void a_name_without_addresses_says_why(void **state)
 	}
 }
 
-static void that_there_is_none_is_remembered(void **state)
+static void that_there_is_none_is_remembered_for_negative_ttl(void **state)
 {
 	struct asker asker;
 
 	(void)state;
-	negative_ttl_ms = 60000;
+	negative_ttl_ms = 100;
 	restart_resolver("none");
 	assert_false(ask(&asker, "missing.test"));
 	run_until_done(1);
 	assert_true(ask(&asker, "missing.test"));
 	assert_string_equal(asker.query.why, "there is no such name");
 	assert_int_equal(server.nasked, 1);
+	run_for(negative_ttl_ms + 1);
+	assert_false(ask(&asker, "missing.test"));
+	run_until_done(1);
+	assert_int_equal(server.nasked, 2);
 }
 
 static void a_silent_server_ends_in_a_timeout(void **state)
@@ -764,8 +785,9 @@ int main(void)
 		TEST(good_addresses_outlive_the_name_server),
 		TEST(equal_questions_are_asked_together),
 		TEST(a_short_ttl_is_lengthened_and_a_long_one_shortened),
+		TEST(an_answer_is_kept_for_positive_ttl_at_most),
 		TEST(a_name_without_addresses_says_why),
-		TEST(that_there_is_none_is_remembered),
+		TEST(that_there_is_none_is_remembered_for_negative_ttl),
 		TEST(a_silent_server_ends_in_a_timeout),
 		TEST(a_failure_is_got_over),
 		TEST(a_long_answer_comes_over_tcp),

@@ -309,6 +309,8 @@ static void shares_are_those_of_the_weights(void **state)
 	} cases[] = {
 		{"round-robin", LOG_HIER_ROUNDROBIN_PARENT, {1, 2, 3}},
 		{"weighted-round-robin", LOG_HIER_ROUNDROBIN_PARENT, {1, 1, 1}},
+		/* basetime is taken from round trips of ICP: without ICP there are none */
+		{"weighted-round-robin basetime=50", LOG_HIER_ROUNDROBIN_PARENT, {1, 1, 1}},
 		{"sourcehash", LOG_HIER_SOURCEHASH_PARENT, {1, 2, 3}},
 		{"userhash", LOG_HIER_USERHASH_PARENT, {1, 2, 3}},
 		{"carp", LOG_HIER_CARP, {1, 2, 3}},
