@@ -62,21 +62,23 @@ static bool is_ignored_expires(const struct http_head *head, const struct contro
 	       str_eq(http_value(head, FIELD_EXPIRES), http_value(head, FIELD_DATE));
 }
 
-/* RFC 9111 §4.2.1. Without a Date, Expires counts from the arrival. head NULL: it does not count
- * (RFC 9213 §2.2). */
-static bool explicit_lifetime(const struct http_head *head, const struct cache_control *control,
-			      const struct control_reader *reader, int64_t date_s, int64_t now_s,
+/* RFC 9111 §4.2.1. Without a Date, Expires counts from the arrival. may_expire: Expires counts at
+ * all (RFC 9213 §2.2). */
+static bool explicit_lifetime(const struct freshness_arrival *arrival, bool may_expire,
+			      const struct cache_control *control, int64_t date_s,
 			      int64_t *lifetime_s)
 {
+	const struct http_head *head = &arrival->response->head;
 	int64_t expires_s;
 
 	if (control->flags & CC_S_MAXAGE)
 		*lifetime_s = control->s_maxage_s;
 	else if (control->flags & CC_MAX_AGE)
 		*lifetime_s = control->max_age_s;
-	else if (!head || !http_has(head, FIELD_EXPIRES) || is_ignored_expires(head, reader))
+	else if (!may_expire || !http_has(head, FIELD_EXPIRES) ||
+		 is_ignored_expires(head, arrival->reader))
 		return false;
-	else if (!read_date(head, FIELD_EXPIRES, now_s, &expires_s))
+	else if (!read_date(head, FIELD_EXPIRES, arrival->response_time_s, &expires_s))
 		*lifetime_s = 0; /* RFC 9111 §5.3: "0" and the like are in the past */
 	else
 		*lifetime_s =
@@ -109,31 +111,28 @@ static uint32_t read_flags(const struct http_head *head, const struct cache_cont
 	return flags;
 }
 
-void freshness_facts_read(const struct http_response *response, const struct control_reader *reader,
-			  int64_t request_time_s, int64_t response_time_s,
-			  struct freshness_facts *facts)
+void freshness_facts_read(const struct freshness_arrival *arrival, struct freshness_facts *facts)
 {
-	const struct http_head *head = &response->head;
+	const struct http_head *head = &arrival->response->head;
+	int64_t came_s = arrival->response_time_s, date_s = came_s, lifetime_s = 0, age_s;
 	struct cache_control control;
-	enum control_source source = targeted_control_read(head, reader, &control);
-	int64_t date_s = response_time_s, lifetime_s = 0, age_s;
+	enum control_source source = targeted_control_read(head, arrival->reader, &control);
 
 	*facts = (struct freshness_facts){
-		.arrived_s = response_time_s,
+		.arrived_s = came_s,
 		.flags = read_flags(head, &control),
 		.stale_if_error_s = (uint32_t)control.stale_if_error_s,
 		.stale_while_revalidate_s = (uint32_t)control.stale_while_revalidate_s,
 	};
-	read_date(head, FIELD_DATE, response_time_s, &date_s);
-	read_date(head, FIELD_LAST_MODIFIED, response_time_s, &facts->modified_s);
+	read_date(head, FIELD_DATE, came_s, &date_s);
+	read_date(head, FIELD_LAST_MODIFIED, came_s, &facts->modified_s);
 	/* RFC 9111 §4.2.3: max(apparent_age, Age + response_delay) */
-	age_s = read_age(head) + max64(0, response_time_s - request_time_s);
-	age_s = clamp_seconds(max64(age_s, response_time_s - date_s));
-	facts->date_s = response_time_s - age_s;
+	age_s = read_age(head) + max64(0, came_s - arrival->request_time_s);
+	age_s = clamp_seconds(max64(age_s, came_s - date_s));
+	facts->date_s = came_s - age_s;
 	if (source == CONTROL_SURROGATE)
 		facts->flags |= FACT_SURROGATE;
-	if (!explicit_lifetime(source == CONTROL_FOR_ALL ? head : NULL, &control, reader, date_s,
-			       response_time_s, &lifetime_s))
+	if (!explicit_lifetime(arrival, source == CONTROL_FOR_ALL, &control, date_s, &lifetime_s))
 		return;
 	facts->expires_s = facts->date_s + lifetime_s;
 	if (facts->expires_s == 0)
@@ -218,22 +217,19 @@ int64_t freshness_age_s(const struct freshness_facts *facts, int64_t now_s)
 /* ---- may it serve: Squid's refreshCheck, step by step; NULL: no verdict yet, go on */
 
 struct question {
-	const struct freshness_facts *facts;
-	const struct refresh_rule_values *rule;
-	const struct freshness_policy *policy;
-	const struct freshness_request *request;
-	const struct cache_control *control; /* never NULL */
+	const struct freshness_question *asked;
+	const struct cache_control *wishes; /* never NULL */
 	struct staleness staleness;
 };
 
 static bool has(const struct question *q, uint32_t control_flag)
 {
-	return q->control->flags & control_flag;
+	return q->wishes->flags & control_flag;
 }
 
 static bool rule_has(const struct question *q, uint32_t refresh_flag)
 {
-	return q->rule->flags & refresh_flag;
+	return q->asked->rule->flags & refresh_flag;
 }
 
 static bool is_fresh(const struct question *q)
@@ -243,39 +239,39 @@ static bool is_fresh(const struct question *q)
 
 static bool is_reload_skipping_lookup(const struct question *q)
 {
-	return has(q, CC_NO_CACHE) && !q->policy->has_reload_option;
+	return has(q, CC_NO_CACHE) && !q->asked->policy->has_reload_option;
 }
 
 static bool is_offline(const struct question *q)
 {
-	return q->policy->is_offline;
+	return q->asked->policy->is_offline;
 }
 
 static bool must_always_ask(const struct question *q)
 {
-	return q->facts->flags & FACT_REVALIDATE_ALWAYS;
+	return q->asked->facts->flags & FACT_REVALIDATE_ALWAYS;
 }
 
 static bool must_ask_when_stale(const struct question *q)
 {
-	return !is_fresh(q) && q->facts->flags & FACT_REVALIDATE_STALE;
+	return !is_fresh(q) && q->asked->facts->flags & FACT_REVALIDATE_STALE;
 }
 
 static bool is_spent_negative(const struct question *q)
 {
-	return !is_fresh(q) && q->facts->flags & FACT_NEGATIVE;
+	return !is_fresh(q) && q->asked->facts->flags & FACT_NEGATIVE;
 }
 
 static bool is_ims_refreshed(const struct question *q)
 {
-	return q->request->is_conditional &&
-	       (rule_has(q, REFRESH_REFRESH_IMS) || q->policy->refresh_all_ims);
+	return q->asked->is_conditional &&
+	       (rule_has(q, REFRESH_REFRESH_IMS) || q->asked->policy->refresh_all_ims);
 }
 
 static bool is_reload_into_ims(const struct question *q)
 {
 	return has(q, CC_NO_CACHE) && !rule_has(q, REFRESH_IGNORE_RELOAD) &&
-	       (rule_has(q, REFRESH_RELOAD_INTO_IMS) || q->policy->reload_into_ims);
+	       (rule_has(q, REFRESH_RELOAD_INTO_IMS) || q->asked->policy->reload_into_ims);
 }
 
 static bool is_reload(const struct question *q)
@@ -285,24 +281,24 @@ static bool is_reload(const struct question *q)
 
 static bool is_too_old_for_client(const struct question *q)
 {
-	if (!has(q, CC_MAX_AGE) || q->facts->flags & FACT_IMMUTABLE)
+	if (!has(q, CC_MAX_AGE) || q->asked->facts->flags & FACT_IMMUTABLE)
 		return false;
-	if (q->control->max_age_s == 0)
+	if (q->wishes->max_age_s == 0)
 		return !rule_has(q, REFRESH_IGNORE_RELOAD);
-	return q->staleness.age_s > q->control->max_age_s;
+	return q->staleness.age_s > q->wishes->max_age_s;
 }
 
 static bool takes_client_stale(const struct question *q)
 {
 	return !is_fresh(q) && has(q, CC_MAX_STALE) &&
-	       (q->control->max_stale_s == DELTA_SECONDS_MAX ||
-		-q->staleness.left_s <= q->control->max_stale_s);
+	       (q->wishes->max_stale_s == DELTA_SECONDS_MAX ||
+		-q->staleness.left_s <= q->wishes->max_stale_s);
 }
 
 static bool is_beyond_max_stale(const struct question *q)
 {
 	int64_t max_stale_s =
-		rule_has(q, REFRESH_HAS_MAX_STALE) ? q->rule->max_stale_s : q->policy->max_stale_s;
+		rule_has(q, REFRESH_HAS_MAX_STALE) ? q->asked->rule->max_stale_s : q->asked->policy->max_stale_s;
 
 	return -q->staleness.left_s > max_stale_s;
 }
@@ -310,33 +306,33 @@ static bool is_beyond_max_stale(const struct question *q)
 static bool is_expiry_overridden(const struct question *q)
 {
 	return rule_has(q, REFRESH_OVERRIDE_EXPIRE) &&
-	       !(q->facts->flags & FACT_MARKED_STALE) && q->staleness.basis == BY_EXPIRES &&
-	       q->staleness.age_s < q->rule->min_s;
+	       !(q->asked->facts->flags & FACT_MARKED_STALE) && q->staleness.basis == BY_EXPIRES &&
+	       q->staleness.age_s < q->asked->rule->min_s;
 }
 
 static bool is_lastmod_overridden(const struct question *q)
 {
 	return rule_has(q, REFRESH_OVERRIDE_LASTMOD) && q->staleness.basis == BY_LASTMOD &&
-	       q->staleness.age_s < q->rule->min_s;
+	       q->staleness.age_s < q->asked->rule->min_s;
 }
 
 /* RFC 5861 §4: it says how long after its end it may stand in for an error. */
 static bool is_beyond_stale_if_error(const struct question *q)
 {
-	return q->facts->flags & FACT_STALE_IF_ERROR &&
-	       -q->staleness.left_s > q->facts->stale_if_error_s;
+	return q->asked->facts->flags & FACT_STALE_IF_ERROR &&
+	       -q->staleness.left_s > q->asked->facts->stale_if_error_s;
 }
 
 static bool is_beyond_client_stale_if_error(const struct question *q)
 {
-	return has(q, CC_STALE_IF_ERROR) && -q->staleness.left_s > q->control->stale_if_error_s;
+	return has(q, CC_STALE_IF_ERROR) && -q->staleness.left_s > q->wishes->stale_if_error_s;
 }
 
 /* RFC 5861 §3. Who asks for more freshness than there is left waits for it. */
 static bool may_renew_meanwhile(const struct question *q)
 {
-	return q->facts->flags & FACT_STALE_WHILE_REVALIDATE && !has(q, CC_MIN_FRESH) &&
-	       -q->staleness.left_s < q->facts->stale_while_revalidate_s;
+	return q->asked->facts->flags & FACT_STALE_WHILE_REVALIDATE && !has(q, CC_MIN_FRESH) &&
+	       -q->staleness.left_s < q->asked->facts->stale_while_revalidate_s;
 }
 
 static bool always(const struct question *q)
@@ -376,22 +372,16 @@ static const struct step {
 	{always, FRESHNESS_REVALIDATE, NULL, "RFC 9111 4.3"},
 };
 
-static struct question ask(const struct freshness_facts *facts,
-			   const struct refresh_rule_values *rule,
-			   const struct freshness_policy *policy,
-			   const struct freshness_request *request, int64_t now_s)
+static struct question ask(const struct freshness_question *asked)
 {
 	static const struct cache_control no_wishes;
-	const struct cache_control *control = request->control ? request->control : &no_wishes;
-	int64_t min_fresh_s = control->flags & CC_MIN_FRESH ? control->min_fresh_s : 0;
+	const struct cache_control *wishes = asked->wishes ? asked->wishes : &no_wishes;
+	int64_t min_fresh_s = wishes->flags & CC_MIN_FRESH ? wishes->min_fresh_s : 0;
 
 	return (struct question){
-		.facts = facts,
-		.rule = rule,
-		.policy = policy,
-		.request = request,
-		.control = control,
-		.staleness = find_staleness(facts, rule, now_s, min_fresh_s),
+		.asked = asked,
+		.wishes = wishes,
+		.staleness = find_staleness(asked->facts, asked->rule, asked->now_s, min_fresh_s),
 	};
 }
 
@@ -402,12 +392,9 @@ static const char *reason_of(const struct question *q, const struct step *step)
 	return is_fresh(q) ? fresh_reasons[q->staleness.basis] : stale_reasons[q->staleness.basis];
 }
 
-void freshness_decide(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
-		      const struct freshness_policy *policy,
-		      const struct freshness_request *request, int64_t now_s,
-		      struct freshness_answer *answer)
+void freshness_decide(const struct freshness_question *question, struct freshness_answer *answer)
 {
-	struct question q = ask(facts, rule, policy, request, now_s);
+	struct question q = ask(question);
 	const struct step *step = steps;
 
 	while (!step->holds(&q))
@@ -415,17 +402,15 @@ void freshness_decide(const struct freshness_facts *facts, const struct refresh_
 	*answer = (struct freshness_answer){
 		.verdict = step->verdict,
 		.reason = reason_of(&q, step),
-		.age_s = freshness_age_s(facts, now_s),
-		.left_s = freshness_left_s(facts, rule, now_s),
+		.age_s = freshness_age_s(question->facts, question->now_s),
+		.left_s = freshness_left_s(question->facts, question->rule, question->now_s),
 	};
 }
 
-void freshness_explain(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
-		       const struct freshness_policy *policy,
-		       const struct freshness_request *request, int64_t now_s,
-		       freshness_tell_fn *tell, void *user)
+void freshness_explain(const struct freshness_question *question, freshness_tell_fn *tell,
+		       void *user)
 {
-	struct question q = ask(facts, rule, policy, request, now_s);
+	struct question q = ask(question);
 	const struct step *step = steps;
 
 	for (; !step->holds(&q); step++)

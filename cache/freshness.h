@@ -36,12 +36,15 @@ struct freshness_facts {
 	uint32_t stale_if_error_s, stale_while_revalidate_s; /* RFC 5861 */
 };
 
-/* request_time_s: when the request was sent; response_time_s: when the head had come. A reader that
- * ignores_vary_expires passes over an Expires that equals Date when there is a Vary (Squid:
- * vary_ignore_expire). */
-void freshness_facts_read(const struct http_response *response, const struct control_reader *reader,
-			  int64_t request_time_s, int64_t response_time_s,
-			  struct freshness_facts *facts);
+/* A response that came. A reader that ignores_vary_expires passes over an Expires that equals Date
+ * when there is a Vary (Squid: vary_ignore_expire). */
+struct freshness_arrival {
+	const struct http_response *response;
+	const struct control_reader *reader;
+	int64_t request_time_s;  /* when the request was sent */
+	int64_t response_time_s; /* when the head had come */
+};
+void freshness_facts_read(const struct freshness_arrival *arrival, struct freshness_facts *facts);
 
 /* It is stale from now on, by a soft purge. */
 void freshness_mark_stale(struct freshness_facts *facts, int64_t now_s);
@@ -75,10 +78,14 @@ struct freshness_policy {
 	bool reload_into_ims, refresh_all_ims, is_offline;
 };
 
-/* What the client asks; all zero for a request without wishes. */
-struct freshness_request {
-	const struct cache_control *control; /* its Cache-Control; NULL: none, or ignore-cc */
+/* May the response of these facts serve that request now? */
+struct freshness_question {
+	const struct freshness_facts *facts;
+	const struct refresh_rule_values *rule;
+	const struct freshness_policy *policy;
+	const struct cache_control *wishes; /* the client's; NULL: none, or ignore-cc */
 	bool is_conditional; /* If-Modified-Since or If-None-Match, and no ignore-cc */
+	int64_t now_s;
 };
 
 enum freshness_verdict {
@@ -97,19 +104,14 @@ struct freshness_answer {
 	int64_t left_s;     /* freshness left; negative: stale for so long */
 };
 
-/* May the response serve the request now? Squid: refreshCheck, with the order of its steps. */
-void freshness_decide(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
-		      const struct freshness_policy *policy,
-		      const struct freshness_request *request, int64_t now_s,
-		      struct freshness_answer *answer);
+/* Squid: refreshCheck, with the order of its steps. */
+void freshness_decide(const struct freshness_question *question, struct freshness_answer *answer);
 
 /* The rules that freshness_decide would ask, in their order, each with where it comes from (an RFC's
  * section, or "squid.conf"); the last one holds and decides. The texts are static. */
 typedef void freshness_tell_fn(void *user, bool holds, const char *rule, const char *source);
-void freshness_explain(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
-		       const struct freshness_policy *policy,
-		       const struct freshness_request *request, int64_t now_s,
-		       freshness_tell_fn *tell, void *user);
+void freshness_explain(const struct freshness_question *question, freshness_tell_fn *tell,
+		       void *user);
 
 /* Seconds of freshness left at now_s, by the response and the rule alone; negative: stale for so
  * long. For "is it worth storing" (minimum_expiry_time) and for expiry times on disk. */

@@ -384,11 +384,13 @@ static void keep_surrogate_facts(const struct freshness_facts *old, struct fresh
 }
 
 /* The times of the merged head, with the Age that the 304 came with. */
-static bool read_merged_facts(const struct buf *merged, const struct http_head *head,
-			      const struct control_reader *reader, int64_t request_time_s,
-			      int64_t response_time_s, struct freshness_facts *facts)
+static bool read_merged_facts(const struct buf *merged,
+			      const struct freshness_arrival *not_modified,
+			      struct freshness_facts *facts)
 {
 	static const struct h1_limits limits = {.head_bytes = HEAD_MAX_BYTES};
+	const struct http_head *head = &not_modified->response->head;
+	struct freshness_arrival arrival = *not_modified;
 	struct http_response response;
 	struct h1_parser parser = {0};
 	struct buf text;
@@ -401,32 +403,32 @@ static bool read_merged_facts(const struct buf *merged, const struct http_head *
 	buf_add_str(&text, STR("\r\n"));
 	ok = !text.is_full && h1_parse_response(&parser, text.at, text.len, &limits, HTTP_HEAD,
 						&response) == H1_DONE;
-	if (ok)
-		freshness_facts_read(&response, reader, request_time_s, response_time_s, facts);
+	if (ok) {
+		arrival.response = &response;
+		freshness_facts_read(&arrival, facts);
+	}
 	buf_fini(&text);
 	return ok;
 }
 
 enum revalidate_merge revalidate_merge(const struct object *old,
-				       const struct http_response *not_modified,
-				       const struct control_reader *reader, int64_t request_time_s,
-				       int64_t response_time_s,
+				       const struct freshness_arrival *not_modified,
 				       struct buf *new_head, struct freshness_facts *facts)
 {
-	const struct http_head *head = &not_modified->head;
+	const struct http_head *head = &not_modified->response->head;
+	int64_t now_s = not_modified->response_time_s;
 	enum revalidate_merge verdict = REVALIDATE_MISMATCH;
 	struct buf merged;
 
 	if (is_mismatch(old, head))
 		return REVALIDATE_MISMATCH;
-	if (is_older(old, head, response_time_s))
+	if (is_older(old, head, now_s))
 		return REVALIDATE_IGNORED;
 	buf_init(&merged, HEAD_MAX_BYTES);
-	write_merged(old, head, reader, response_time_s, &merged);
+	write_merged(old, head, not_modified->reader, now_s, &merged);
 	/* Too large, or too many fields by now: better a new answer than half a head. */
 	if (!merged.is_full && buf_reserve(new_head, merged.len) &&
-	    read_merged_facts(&merged, head, reader, request_time_s, response_time_s,
-			      facts)) {
+	    read_merged_facts(&merged, not_modified, facts)) {
 		if (old->facts.flags & FACT_SURROGATE && !http_has(head, FIELD_SURROGATE_CONTROL))
 			keep_surrogate_facts(&old->facts, facts);
 		buf_add_str(new_head, buf_str(&merged));

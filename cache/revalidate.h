@@ -13,8 +13,7 @@
 #include "lib/base/buf.h"
 #include "lib/http/message.h"
 
-struct control_reader; /* cache/targeted_control.h */
-struct object;         /* cache/object.h */
+struct object; /* cache/object.h */
 
 enum revalidate_answer {
 	REVALIDATE_SEND_WHOLE, /* no condition, or it holds: the stored status and body */
@@ -60,12 +59,10 @@ enum revalidate_merge {
 
 /* The stored head with the 304's fields in place of its own (RFC 9111 §3.2), but for those that
  * describe the stored bytes: Content-Length, -Encoding, -Range, -MD5, Transfer-Encoding, Vary; and
- * without 1xx Warnings. Shape as object_head.head. Times as for freshness_facts_read. On anything
- * but MERGED, new_head and facts are untouched. */
+ * without 1xx Warnings. Shape as object_head.head. On anything but MERGED, new_head and facts are
+ * untouched. */
 enum revalidate_merge revalidate_merge(const struct object *old,
-				       const struct http_response *not_modified,
-				       const struct control_reader *reader, int64_t request_time_s,
-				       int64_t response_time_s,
+				       const struct freshness_arrival *not_modified,
 				       struct buf *new_head, struct freshness_facts *facts);
 
 /* RFC 9111 §4.3.5: may a 200 to HEAD renew the stored response, as a 304 would (revalidate_merge)? Where

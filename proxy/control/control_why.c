@@ -147,22 +147,25 @@ static const char *const verdicts[] = {
 static void say_freshness(struct why *why, const struct object *object)
 {
 	const struct config *config = snapshot_config(why->snapshot);
-	const struct freshness_request request = {
-		.control = &why->control,
-		.is_conditional = http_has(&why->request.head, FIELD_IF_MODIFIED_SINCE) ||
-				  http_has(&why->request.head, FIELD_IF_NONE_MATCH),
-	};
 	struct refresh_rule_values rule;
 	struct freshness_policy policy;
+	const struct freshness_question question = {
+		.facts = &object->facts,
+		.rule = &rule,
+		.policy = &policy,
+		.wishes = &why->control,
+		.is_conditional = http_has(&why->request.head, FIELD_IF_MODIFIED_SINCE) ||
+				  http_has(&why->request.head, FIELD_IF_NONE_MATCH),
+		.now_s = why->facts.now_s,
+	};
 	struct freshness_answer answer;
-	int64_t now_s = why->facts.now_s;
 
 	refresh_values_for(why->snapshot, buf_str(&why->url), &rule);
 	refresh_values_policy(why->snapshot, &policy);
 	control_say(why->call, "refresh_pattern = %s",
 		    refresh_rules_find(config->refresh, buf_str(&why->url))->text);
-	freshness_explain(&object->facts, &rule, &policy, &request, now_s, tell_rule, why);
-	freshness_decide(&object->facts, &rule, &policy, &request, now_s, &answer);
+	freshness_explain(&question, tell_rule, why);
+	freshness_decide(&question, &answer);
 	control_say(why->call, "verdict = %s", verdicts[answer.verdict]);
 	control_say(why->call, "reason = %s", answer.reason);
 	control_say(why->call, "age_s = %" PRId64, answer.age_s);

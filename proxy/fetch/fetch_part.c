@@ -85,11 +85,11 @@ static void merge(const struct fetch_order *order, const struct object *old,
                   struct buf *lines, struct freshness_facts *facts)
 {
 	const struct control_reader reader = fetch_store_reader(order);
+	const struct freshness_arrival arrival = {response, &reader, report->started_us / 1000000,
+						  report->answered_us / 1000000};
 
 	buf_clear(lines);
-	if (revalidate_merge(old, response, &reader,
-	                     report->started_us / 1000000, report->answered_us / 1000000, lines,
-	                     facts) == REVALIDATE_MERGED)
+	if (revalidate_merge(old, &arrival, lines, facts) == REVALIDATE_MERGED)
 		return;
 	buf_add_str(lines, old->head);
 	*facts = old->facts;

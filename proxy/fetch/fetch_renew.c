@@ -25,6 +25,8 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 			    const struct http_response *not_modified, int64_t request_time_s)
 {
 	const struct control_reader reader = fetch_store_reader(order);
+	const struct freshness_arrival arrival = {not_modified, &reader, request_time_s,
+						  worker_now_s(order->worker)};
 	struct server *server = order->worker->server;
 	struct object *renewed;
 	struct object_head head = {
@@ -37,8 +39,7 @@ static struct object *renew(const struct fetch_order *order, struct object *old,
 	struct buf lines;
 
 	buf_init(&lines, FETCH_MAX_HEAD_BYTES);
-	switch (revalidate_merge(old, not_modified, &reader, request_time_s,
-	                         worker_now_s(order->worker), &lines, &head.facts)) {
+	switch (revalidate_merge(old, &arrival, &lines, &head.facts)) {
 	case REVALIDATE_MISMATCH:
 		buf_fini(&lines);
 		return NULL;

@@ -357,16 +357,16 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
                        const struct http_response *response, struct object *object,
                        struct fetch_report *report)
 {
-	int64_t response_time_s = report->answered_us / 1000000;
 	struct object_head head = {.status = response->status,
 	                           .body_bytes = body_bytes_of(response)};
 	const struct control_reader reader = fetch_store_reader(order);
+	const struct freshness_arrival arrival = {response, &reader, report->started_us / 1000000,
+						  report->answered_us / 1000000};
 	struct buf *lines = &order->worker->head_scratch, once, vary;
 	bool is_stored, is_passing = false;
 
 	storing->worker = order->worker;
-	freshness_facts_read(response, &reader, report->started_us / 1000000, response_time_s,
-	                     &head.facts);
+	freshness_facts_read(&arrival, &head.facts);
 	buf_init(&once, FETCH_MAX_HEAD_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
 	is_stored = decide(order, response, &head.facts, report, &is_passing) != STORABLE_NO;

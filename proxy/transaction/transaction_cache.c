@@ -332,15 +332,18 @@ static void decide_freshness(struct transaction *t)
 	bool ignores = t->exchange.port->is_ignore_cc;
 	struct refresh_rule_values rule;
 	struct freshness_policy policy;
-	const struct freshness_request request = {
-		.control = ignores ? NULL : &t->control,
+	const struct freshness_question question = {
+		.facts = &t->object->facts,
+		.rule = &rule,
+		.policy = &policy,
+		.wishes = ignores ? NULL : &t->control,
 		.is_conditional = !ignores && is_conditional(t),
+		.now_s = worker_now_s(t->worker),
 	};
 
 	refresh_values_for(t->snapshot, t->cache_url, &rule);
 	refresh_values_policy(t->snapshot, &policy);
-	freshness_decide(&t->object->facts, &rule, &policy, &request, worker_now_s(t->worker),
-	                 &t->freshness);
+	freshness_decide(&question, &t->freshness);
 }
 
 static enum log_tag hit_tag(const struct transaction *t)

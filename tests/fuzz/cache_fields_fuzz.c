@@ -62,15 +62,17 @@ static void check_times(const struct http_request *request, const struct http_re
 	struct storable_policy storable = {.rule = &refresh_rule_default, .minimum_expiry_s = 60,
 					  .reader = &US};
 	struct freshness_policy policy = {.max_stale_s = 604800};
-	struct freshness_answer answer;
 	struct cache_control control;
+	const struct freshness_question question = {
+		facts, &refresh_rule_default, &policy, &control, true, NOW + 5,
+	};
+	struct freshness_answer answer;
 	const char *reason = NULL;
 
-	freshness_facts_read(response, &US, NOW - 1, NOW, facts);
+	freshness_facts_read(&(struct freshness_arrival){response, &US, NOW - 1, NOW}, facts);
 	cache_control_read(&request->head, &control);
 	check(control.max_age_s >= 0 && control.max_age_s <= DELTA_SECONDS_MAX);
-	freshness_decide(facts, &refresh_rule_default, &policy,
-			 &(struct freshness_request){&control, true}, NOW + 5, &answer);
+	freshness_decide(&question, &answer);
 	check(answer.reason && answer.age_s >= 0 && answer.age_s <= DELTA_SECONDS_MAX);
 	storable_decide(request, response, facts, &storable, &reason);
 	check(reason);
@@ -95,6 +97,7 @@ static void check_revalidation(const struct http_request *request,
 			       const struct freshness_facts *facts)
 {
 	struct object_head head = {.status = 200, .facts = *facts};
+	const struct freshness_arrival arrival = {response, &US, NOW, NOW};
 	struct freshness_facts renewed;
 	struct object *object;
 	struct buf stored, out;
@@ -113,7 +116,7 @@ static void check_revalidation(const struct http_request *request,
 	revalidate_304_head(object, &out);
 	buf_clear(&out);
 	/* Its own 304 never speaks of another representation, unless the head is at its limits. */
-	if (revalidate_merge(object, response, &US, NOW, NOW, &out, &renewed) == REVALIDATE_MERGED)
+	if (revalidate_merge(object, &arrival, &out, &renewed) == REVALIDATE_MERGED)
 		check(str_starts_with(buf_str(&out), STR("HTTP/1.1 200 OK\r\n")));
 	object_unref(object);
 	buf_fini(&out);

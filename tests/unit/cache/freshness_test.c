@@ -18,6 +18,20 @@
 
 static const struct control_reader US = {.surrogate_id = {"us", 2}};
 
+/* Of a 200 with these lines that came at NOW. */
+static struct freshness_facts read_facts(const char *lines, const struct control_reader *reader,
+					 int64_t request_time_s)
+{
+	char text[1000];
+	struct http_response response;
+	const struct freshness_arrival arrival = {&response, reader, request_time_s, NOW};
+	struct freshness_facts facts;
+
+	message_response(200, lines, text, sizeof(text), &response);
+	freshness_facts_read(&arrival, &facts);
+	return facts;
+}
+
 /* RFC 9111 §4.2.1 lifetime, §4.2.3 age, §5.1, §5.3. What came at NOW, asked for 2 seconds before. */
 static void times_are_read_as_the_rfc_says(void **state)
 {
@@ -58,12 +72,8 @@ static void times_are_read_as_the_rfc_says(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		char text[1000];
-		struct http_response response;
-		struct freshness_facts facts;
+		struct freshness_facts facts = read_facts(cases[i].lines, &US, NOW - 2);
 
-		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, &US, NOW - 2, NOW, &facts);
 		if (freshness_age_s(&facts, NOW) != cases[i].age_s)
 			fail_msg("%s: age %lld", cases[i].lines,
 				 (long long)freshness_age_s(&facts, NOW));
@@ -94,12 +104,8 @@ static void directives_become_flags(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		char text[1000];
-		struct http_response response;
-		struct freshness_facts facts;
+		struct freshness_facts facts = read_facts(cases[i].lines, &US, NOW);
 
-		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, &US, NOW, NOW, &facts);
 		if (facts.flags != cases[i].flags)
 			fail_msg("%s: %x", cases[i].lines, facts.flags);
 	}
@@ -124,12 +130,8 @@ static void an_expires_that_equals_date_may_be_passed_over(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		char text[1000];
-		struct http_response response;
-		struct freshness_facts facts;
+		struct freshness_facts facts = read_facts(cases[i].lines, cases[i].reader, NOW);
 
-		message_response(200, cases[i].lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, cases[i].reader, NOW, NOW, &facts);
 		if ((facts.expires_s != 0) != cases[i].is_explicit)
 			fail_msg("%s", cases[i].lines);
 	}
@@ -172,7 +174,7 @@ static void check_decision(const struct decision *d)
 	struct refresh_rule_values rule = {100, 1000, 20, d->rule, 200};
 	struct freshness_policy policy = d->policy;
 	struct cache_control control = {0};
-	struct freshness_request request = {&control, d->is_conditional};
+	struct freshness_question question = {&facts, &rule, &policy, &control, d->is_conditional, NOW};
 	struct freshness_answer answer;
 
 	if (policy.max_stale_s == 0)
@@ -180,8 +182,8 @@ static void check_decision(const struct decision *d)
 	if (d->wishes)
 		cache_control_add(&control, str_of(d->wishes));
 	else
-		request.control = NULL;
-	freshness_decide(&facts, &rule, &policy, &request, NOW, &answer);
+		question.wishes = NULL;
+	freshness_decide(&question, &answer);
 	if ((int)answer.verdict != d->verdict)
 		fail_msg("%s: %d (%s)", d->what, answer.verdict, answer.reason);
 	assert_non_null(answer.reason);
@@ -290,16 +292,14 @@ static void age_is_the_sum_of_the_rfc(void **state)
 		int64_t delay = delays[i / COUNT(dates_ago) / COUNT(ages) % COUNT(delays)];
 		int64_t resident = residents[i / COUNT(dates_ago) / COUNT(ages) / COUNT(delays)];
 		int64_t apparent = largest(0, date_ago), corrected = 0, current;
-		char lines[200], date[DATE_SIZE], age_line[40] = "", text[1000];
-		struct http_response response;
+		char lines[200], date[DATE_SIZE], age_line[40] = "";
 		struct freshness_facts facts;
 
 		date_format(NOW - date_ago, date);
 		if (age >= 0)
 			snprintf(age_line, sizeof(age_line), "Age: %lld\r\n", (long long)age);
 		snprintf(lines, sizeof(lines), "Date: %s\r\n%s", date, age_line);
-		message_response(200, lines, text, sizeof(text), &response);
-		freshness_facts_read(&response, &US, NOW - delay, NOW, &facts);
+		facts = read_facts(lines, &US, NOW - delay);
 		if (age > DELTA_SECONDS_MAX)
 			corrected = DELTA_SECONDS_MAX;
 		else if (age >= 0)
@@ -326,12 +326,12 @@ static bool serves(int verdict)
 static void check_rules(const struct freshness_facts *facts, const struct refresh_rule_values *rule,
 			const struct freshness_policy *policy, const struct cache_control *wishes)
 {
-	struct freshness_request request = {wishes, false};
+	const struct freshness_question question = {facts, rule, policy, wishes, false, NOW};
 	struct freshness_answer answer;
 	bool is_fresh, is_stale_forbidden, is_reload_ignored;
 	uint32_t asks = wishes->flags;
 
-	freshness_decide(facts, rule, policy, &request, NOW, &answer);
+	freshness_decide(&question, &answer);
 	is_fresh = answer.left_s > 0;
 	is_stale_forbidden = facts->flags & (FACT_REVALIDATE_ALWAYS | FACT_REVALIDATE_STALE);
 	is_reload_ignored = rule->flags & REFRESH_IGNORE_RELOAD && policy->has_reload_option;

@@ -22,10 +22,11 @@ static struct object *stored(int status, const char *lines)
 {
 	char text[2000], head[2000];
 	struct http_response response;
+	const struct freshness_arrival arrival = {&response, &US, NOW, NOW};
 	struct object_head object_head = {.status = status, .url = STR("http://www.example/")};
 
 	message_response(status, lines, text, sizeof(text), &response);
-	freshness_facts_read(&response, &US, NOW, NOW, &object_head.facts);
+	freshness_facts_read(&arrival, &object_head.facts);
 	snprintf(head, sizeof(head), "HTTP/1.1 %d OK\r\n%s", status, lines);
 	object_head.head = str_of(head);
 	return object_create_whole(&object_head, STR("body"));
@@ -187,6 +188,7 @@ static void a_304_renews_the_head(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char text[1000], expected[1000];
 		struct http_response response;
+		const struct freshness_arrival arrival = {&response, &US, NOW, NOW};
 		struct object *object = stored(200, cases[i].stored);
 		struct freshness_facts facts = {.arrived_s = -1};
 		struct buf head;
@@ -194,7 +196,7 @@ static void a_304_renews_the_head(void **state)
 
 		buf_init(&head, 10000);
 		message_response(304, cases[i].fields, text, sizeof(text), &response);
-		verdict = revalidate_merge(object, &response, &US, NOW, NOW, &head, &facts);
+		verdict = revalidate_merge(object, &arrival, &head, &facts);
 		if (verdict != cases[i].verdict)
 			fail_msg("%s: %d", cases[i].what, verdict);
 		snprintf(expected, sizeof(expected), "HTTP/1.1 200 OK\r\n%s",
@@ -211,6 +213,7 @@ static void a_304_renews_the_times(void **state)
 {
 	struct object *object = stored(200, "Date: " BEFORE "\r\nCache-Control: max-age=60\r\n");
 	struct http_response response;
+	const struct freshness_arrival arrival = {&response, &US, NOW, NOW};
 	struct freshness_facts facts;
 	struct buf head;
 	char text[1000];
@@ -218,8 +221,7 @@ static void a_304_renews_the_times(void **state)
 	(void)state;
 	buf_init(&head, 10000);
 	message_response(304, "Date: " MADE "\r\nAge: 10\r\n", text, sizeof(text), &response);
-	assert_int_equal(revalidate_merge(object, &response, &US, NOW, NOW, &head, &facts),
-			 REVALIDATE_MERGED);
+	assert_int_equal(revalidate_merge(object, &arrival, &head, &facts), REVALIDATE_MERGED);
 	assert_int_equal(facts.expires_s - NOW, 50);
 	assert_int_equal(freshness_age_s(&facts, NOW), 10);
 	buf_fini(&head);

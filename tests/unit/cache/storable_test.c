@@ -127,7 +127,7 @@ static void each_rule_decides_its_case(void **state)
 			      &request);
 		message_response(cases[i].status, cases[i].lines, response_text, sizeof(response_text),
 			       &response);
-		freshness_facts_read(&response, &US, NOW, NOW, &facts);
+		freshness_facts_read(&(struct freshness_arrival){&response, &US, NOW, NOW}, &facts);
 		verdict = storable_decide(&request, &response, &facts, cases[i].policy, &reason);
 		if (verdict != cases[i].verdict || !reason)
 			fail_msg("%s %s %d %s: %d (%s)", cases[i].method, cases[i].wishes,
