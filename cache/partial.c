@@ -185,23 +185,23 @@ static size_t count_bytes(const struct partial *partial)
 	return bytes;
 }
 
-struct partial *partial_create(const struct partial *old, struct object *about, uint64_t length,
-			       unsigned removals, const struct partial_span *span,
-			       struct object *object)
+struct partial *partial_create(const struct partial *old, const struct partial_addition *addition)
 {
 	struct partial *partial = mem_zalloc(sizeof(*partial));
-	const struct partial_stretch fresh = {.span = *span, .object = object};
+	const struct partial_stretch fresh = {.span = addition->span, .object = addition->object};
+	const struct partial_span *span = &addition->span;
+	uint64_t length = addition->length;
 
 	check(span->len > 0 && span->len <= length && span->first <= length - span->len);
-	check(object_is_whole(object) && object_length(object) == span->len);
+	check(object_is_whole(fresh.object) && object_length(fresh.object) == span->len);
 	check(!old || old->length == length);
-	object_publish(about);
-	object_publish(object);
+	object_publish(addition->about);
+	object_publish(fresh.object);
 	atomic_init(&partial->refs_, 1);
 	list_init(&partial->table_.node);
-	partial->about = object_ref(about);
+	partial->about = object_ref(addition->about);
 	partial->length = length;
-	partial->removals = removals;
+	partial->removals = addition->removals;
 	fill_stretches(partial, old, &fresh);
 	join_neighbours(partial);
 	partial->memory_bytes = count_bytes(partial);

@@ -51,14 +51,19 @@ struct partial {
 	} table_;
 };
 
-/* What old (NULL: nothing) and a new stretch make: bytes span of the body of length bytes, which
- * are the body of object from its beginning on. old and the new one are of the same representation
- * (the caller compared their validators). Where both have a byte, the new one counts. With more
- * stretches than there is room for, only the new one stays. References are taken of about and
- * object; the caller gets one of the result. */
-struct partial *partial_create(const struct partial *old, struct object *about, uint64_t length,
-			       unsigned removals, const struct partial_span *span,
-			       struct object *object);
+/* A stretch that came. References are taken of about and object where it is added. */
+struct partial_addition {
+	struct object *about; /* see struct partial, as are the next two */
+	uint64_t length;
+	unsigned removals;
+	struct partial_span span;
+	struct object *object; /* its body, from the beginning on, are these bytes */
+};
+
+/* What old (NULL: nothing) and a new stretch make. They are of the same representation (the caller
+ * compared their validators). Where both have a byte, the new one counts. With more stretches than
+ * there is room for, only the new one stays. The caller gets a reference. */
+struct partial *partial_create(const struct partial *old, const struct partial_addition *addition);
 struct partial *partial_ref(struct partial *partial);
 void partial_unref(struct partial *partial); /* accepts NULL */
 

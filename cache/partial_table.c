@@ -235,16 +235,16 @@ static bool replace(struct partial_table *table, struct partial *partial,
 	return done;
 }
 
-struct partial *partial_table_add(struct partial_table *table, uint64_t key, struct object *about,
-				  uint64_t length, unsigned removals,
-				  const struct partial_span *span, struct object *object)
+struct partial *partial_table_add(struct partial_table *table, uint64_t key,
+				  const struct partial_addition *addition)
 {
+	const struct object *about = addition->about;
+
 	for (int i = 0; i < MAX_ATTEMPTS; i++) {
-		struct partial *old = partial_table_find_record(table, key, about->url,
-								about->vary, removals);
-		bool is_more = old && is_same(old, about, length);
-		struct partial *made = partial_create(is_more ? old : NULL, about, length,
-						      removals, span, object);
+		struct partial *old = partial_table_find_record(
+			table, key, about->url, about->vary, addition->removals);
+		bool is_more = old && is_same(old, about, addition->length);
+		struct partial *made = partial_create(is_more ? old : NULL, addition);
 		bool fits = partial_table_takes(table, made->memory_bytes), done;
 
 		made->table_.key = key;

@@ -40,13 +40,12 @@ struct partial *partial_table_find(struct partial_table *table, uint64_t key, st
 struct partial *partial_table_find_record(struct partial_table *table, uint64_t key,
 					  struct str url, struct str vary, unsigned removals);
 
-/* A stretch more, see partial_create: of what is stored under about's URL and Vary record, if that
- * is of the same representation by a strong validator, else instead of it. Returns what that made,
+/* A stretch more: of what is stored under about's URL and Vary record, if that is of the same
+ * representation by a strong validator, else instead of it. Returns what that made,
  * with a reference that the caller drops; NULL: it takes too much memory, and nothing is stored
  * under that record now. */
-struct partial *partial_table_add(struct partial_table *table, uint64_t key, struct object *about,
-				  uint64_t length, unsigned removals,
-				  const struct partial_span *span, struct object *object);
+struct partial *partial_table_add(struct partial_table *table, uint64_t key,
+				  const struct partial_addition *addition);
 
 /* All of a URL goes: there is a whole one, or it is purged. Cheap where nothing is stored. Returns
  * how many there were. */

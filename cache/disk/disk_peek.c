@@ -224,51 +224,64 @@ static struct object *read_object(struct disk_peek *peek, const struct disk_snap
 
 /* ---- questions */
 
+/* One attempt to answer query from one snapshot of the file. */
+struct attempt {
+	struct disk *disk;
+	struct disk_peek *peek;
+	struct disk_query *query;
+	struct disk_snapshot snapshot;
+};
+
 /* FOUND, MISS: not this one; ASK. renewed: the row's head, where it has not got it yet; else NULL. */
-static enum disk_now try_row(struct disk *disk, struct disk_peek *peek,
-			     const struct disk_snapshot *snapshot, const struct disk_query *query,
-			     uint64_t id, const struct object *renewed, struct object **out)
+static enum disk_now try_row(const struct attempt *attempt, uint64_t id,
+			     const struct object *renewed, struct object **out)
 {
+	struct disk_peek *peek = attempt->peek;
 	struct disk_cell cell;
 	struct disk_row row;
 
-	if (disk_pages_find(peek->pages, snapshot, peek->object_root, id, &cell) != DISK_FIND_ROW ||
+	if (disk_pages_find(peek->pages, &attempt->snapshot, peek->object_root, id, &cell) !=
+		    DISK_FIND_ROW ||
 	    !read_row(peek, &cell, &row))
 		return DISK_NOW_ASK;
 	disk_renewal_apply(renewed, &row.head);
-	if (!disk_row_suits(&row, peek->tag | id, query) || disk_is_purged(disk, row.url, row.head.head))
+	if (!disk_row_suits(&row, peek->tag | id, attempt->query) ||
+	    disk_is_purged(attempt->disk, row.url, row.head.head))
 		return DISK_NOW_MISS;
-	*out = read_object(peek, snapshot, id, &row, query->is_lazy);
+	*out = read_object(peek, &attempt->snapshot, id, &row, attempt->query->is_lazy);
 	return *out ? DISK_NOW_FOUND : DISK_NOW_ASK;
 }
 
-static enum disk_now try_id(struct disk *disk, struct disk_peek *peek,
-			    const struct disk_snapshot *snapshot, const struct disk_query *query,
-			    uint64_t id, struct object **out)
+static enum disk_now try_id(const struct attempt *attempt, uint64_t id, struct object **out)
 {
-	struct object *renewed = disk_renewal_find(disk, id);
-	enum disk_now answer = try_row(disk, peek, snapshot, query, id, renewed, out);
+	struct object *renewed = disk_renewal_find(attempt->disk, id);
+	enum disk_now answer = try_row(attempt, id, renewed, out);
 
 	object_unref(renewed);
 	return answer;
 }
 
-static enum disk_now try_all(struct disk *disk, struct disk_peek *peek,
-			     const struct disk_snapshot *snapshot, struct disk_query *query,
-			     struct object **out)
+static bool is_current(const struct attempt *attempt)
 {
+	return disk_pages_is_current(attempt->peek->pages, &attempt->snapshot);
+}
+
+static enum disk_now try_all(const struct attempt *attempt, struct object **out)
+{
+	struct disk_index *index = attempt->disk->index;
+	struct disk_query *query = attempt->query;
 	uint64_t ids[DISK_MAX_VARIANTS];
-	unsigned n = disk_index_find(disk->index, query->key, ids, DISK_MAX_VARIANTS);
+	unsigned n = disk_index_find(index, query->key, ids, DISK_MAX_VARIANTS);
 
 	for (unsigned i = 0; i < n; i++) {
-		enum disk_now answer = try_id(disk, peek, snapshot, query, ids[i], out);
+		enum disk_now answer = try_id(attempt, ids[i], out);
 
 		if (answer == DISK_NOW_FOUND && !query->known)
-			query->nhits = disk_index_hit(disk->index, query->key, ids[i], 1);
+			query->nhits = disk_index_hit(index, query->key, ids[i], 1);
 		if (answer != DISK_NOW_MISS)
 			return answer;
 	}
-	return disk_pages_is_current(peek->pages, snapshot) ? DISK_NOW_MISS : DISK_NOW_ASK;
+	return is_current(attempt) ? DISK_NOW_MISS : DISK_NOW_ASK;
 }
 
 static struct disk_peek *enter(struct disk *disk)
@@ -295,19 +308,20 @@ static void leave(struct disk *disk, struct disk_peek *peek)
 
 enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struct object **object)
 {
+	struct attempt attempt = {.disk = disk, .query = query};
 	enum disk_now answer = DISK_NOW_ASK;
-	struct disk_snapshot snapshot;
 	struct disk_peek *peek;
 
 	/* Pairs with the writer's release after the last entry. */
 	if (atomic_load_explicit(&disk->is_loading, memory_order_acquire) || !(peek = enter(disk)))
 		return DISK_NOW_ASK;
 	query->nhits = 0;
+	attempt.peek = peek;
 	for (int i = 0; i < MAX_TRIES && answer == DISK_NOW_ASK; i++) {
-		if (!disk_pages_begin(peek->pages, &snapshot))
+		if (!disk_pages_begin(peek->pages, &attempt.snapshot))
 			break;
-		answer = try_all(disk, peek, &snapshot, query, object);
-		if (answer == DISK_NOW_ASK && disk_pages_is_current(peek->pages, &snapshot))
+		answer = try_all(&attempt, object);
+		if (answer == DISK_NOW_ASK && is_current(&attempt))
 			break; /* it was no commit that came between */
 	}
 	leave(disk, peek);

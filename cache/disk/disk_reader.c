@@ -228,9 +228,8 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 			uint64_t id)
 {
 	uint64_t size = (uint64_t)row->head.body_bytes;
-	struct disk_stream *stream;
-
 	bool needs_piece = size <= DISK_PIECE_BYTES || !job->is_lazy;
+	struct disk_stream *stream;
 
 	/* A stream lasts, and who has the file may take its pieces away. */
 	if (size > DISK_PIECE_BYTES &&
@@ -245,10 +244,17 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 		atomic_store_explicit(&job->object->disk_id, disk_tag(reader->disk, id),
 				      memory_order_relaxed);
 	} else {
-		stream = disk_stream_create(reader->disk, &reader->source, reader->loop, row, id,
-					    job->key, size <= job->keep_bytes);
-		stream->fault = on_fault;
-		stream->owner = reader;
+		stream = disk_stream_create(&(struct disk_stream_config){
+			.disk = reader->disk,
+			.source = &reader->source,
+			.loop = reader->loop,
+			.row = row,
+			.id = id,
+			.key = job->key,
+			.keep = size <= job->keep_bytes,
+			.fault = on_fault,
+			.owner = reader,
+		});
 		list_push_back(&reader->streams, &stream->node);
 		job->object = object_ref(stream->object);
 	}

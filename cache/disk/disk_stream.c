@@ -301,21 +301,28 @@ static void on_wake(void *producer)
 		disk_stream_destroy(stream);
 }
 
-struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *source,
-				       struct loop *loop, const struct disk_row *row, uint64_t id,
-				       uint64_t key, bool keep)
+struct disk_stream *disk_stream_create(const struct disk_stream_config *config)
 {
 	struct disk_stream *stream = mem_zalloc(sizeof(*stream));
+	const struct disk_row *row = config->row;
 
-	*stream = (struct disk_stream){.disk = disk, .source = source, .id = id, .key = key,
-				       .loop = loop};
-	stream->object = object_create(loop, on_wake, stream, GAP_BYTES);
-	stream->task.run = run;
+	*stream = (struct disk_stream){
+		.disk = config->disk,
+		.source = config->source,
+		.object = object_create(config->loop, on_wake, stream, GAP_BYTES),
+		.id = config->id,
+		.key = config->key,
+		.loop = config->loop,
+		.task.run = run,
+		.fault = config->fault,
+		.owner = config->owner,
+	};
 	list_init(&stream->node);
-	disk_pin(disk, &stream->pin, id);
-	object_keep(stream->object, keep);
+	disk_pin(stream->disk, &stream->pin, stream->id);
+	object_keep(stream->object, config->keep);
 	object_set_head(stream->object, &row->head);
-	atomic_store_explicit(&stream->object->disk_id, disk_tag(disk, id), memory_order_relaxed);
+	atomic_store_explicit(&stream->object->disk_id, disk_tag(stream->disk, stream->id),
+			      memory_order_relaxed);
 	if (row->piece.len == 0) {
 		object_await_reader(stream->object);
 		return stream;
@@ -323,7 +330,7 @@ struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *so
 	object_append(stream->object, row->piece);
 	stream->npieces_done = 1;
 	stream->is_started = true;
-	loop_defer(loop, &stream->task);
+	loop_defer(stream->loop, &stream->task);
 	return stream;
 }
 

@@ -32,7 +32,7 @@ struct disk_stream {
 	bool is_started; /* else nothing is read before the first reader waits */
 	struct loop *loop;
 	struct loop_task task;
-	void (*fault)(void *owner, int code); /* the file is at fault */
+	void (*fault)(void *owner, int code); /* see disk_stream_config */
 	void *owner;
 };
 
@@ -61,11 +61,19 @@ enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, boo
 /* The first piece, checked. */
 bool disk_row_read_piece(struct disk_source *source, struct disk_row *row);
 
+struct disk_stream_config {
+	struct disk *disk;
+	struct disk_source *source;
+	struct loop *loop;
+	const struct disk_row *row; /* its first piece may be missing */
+	uint64_t id, key;
+	bool keep;                            /* object_keep */
+	void (*fault)(void *owner, int code); /* the file is at fault: an SQLite code */
+	void *owner;
+};
 /* The stream's object gets row's first piece at once, the others from loop's tasks. Without that piece
  * it begins with the one that its first reader waits for. */
-struct disk_stream *disk_stream_create(struct disk *disk, struct disk_source *source,
-				       struct loop *loop, const struct disk_row *row, uint64_t id,
-				       uint64_t key, bool keep);
+struct disk_stream *disk_stream_create(const struct disk_stream_config *config);
 /* Cuts the body short if it is not whole yet. */
 void disk_stream_destroy(struct disk_stream *stream);
 /* Ends a stream that nobody can read any more. */

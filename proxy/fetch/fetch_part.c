@@ -263,9 +263,15 @@ void fetch_part_drop(struct fetch_part *part)
 static void add(const struct fetch_part *part, const struct fetch_order *order,
                 struct object *object)
 {
+	const struct partial_addition addition = {
+		.about = part->about,
+		.length = part->length,
+		.removals = order->removals,
+		.span = part->span,
+		.object = object,
+	};
 	struct partial *partial =
-		partial_table_add(server_of(order)->parts, order->key, part->about, part->length,
-	                          order->removals, &part->span, object);
+		partial_table_add(server_of(order)->parts, order->key, &addition);
 	struct partial_span all, missing;
 
 	if (partial && is_out_of_date(order, part->about)) {

@@ -26,7 +26,7 @@ struct fetch_fill {
 
 /* A partial answer that is to be kept; in struct fetch_storing. */
 struct fetch_part {
-	struct object *about; /* see partial_create; NULL: there is none */
+	struct object *about; /* see struct partial; NULL: there is none */
 	struct partial_span span;
 	uint64_t length;
 };

@@ -63,8 +63,8 @@ static struct partial *add(struct partial *old, uint64_t length, uint64_t first,
 			   int generation)
 {
 	struct object *about = tagged("\"a\""), *stretch = make_stretch(first, len, generation);
-	const struct partial_span span = {first, len};
-	struct partial *partial = partial_create(old, about, length, 0, &span, stretch);
+	const struct partial_addition addition = {about, length, 0, {first, len}, stretch};
+	struct partial *partial = partial_create(old, &addition);
 
 	object_unref(about);
 	object_unref(stretch);
@@ -271,10 +271,9 @@ static void the_whole_has_the_head_of_a_200(void **state)
 static struct partial *put(struct partial_table *table, struct object *about, uint64_t length,
 			   unsigned removals, uint64_t first, uint64_t len)
 {
-	const struct partial_span span = {first, len};
 	struct object *stretch = make_stretch(first, len, 0);
-	struct partial *partial =
-		partial_table_add(table, KEY, about, length, removals, &span, stretch);
+	const struct partial_addition addition = {about, length, removals, {first, len}, stretch};
+	struct partial *partial = partial_table_add(table, KEY, &addition);
 
 	object_unref(stretch);
 	object_unref(about);
