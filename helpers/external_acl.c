@@ -33,9 +33,8 @@ struct flight {
 	struct mail mail; /* to the pool's home */
 	struct external_acl *acl;
 	struct helper_request request; /* of the pool's home, which outlives all that ask */
-	uint64_t hash;
-	size_t key_len;
-	char key[];
+	struct external_acl_key key;
+	char bytes[]; /* of key.text */
 };
 
 /* One query that hangs on a flight. */
@@ -151,11 +150,12 @@ static enum external_acl_verdict verdict_of(const struct external_acl_answer *an
 /* A new reference to an answer that is no older than its ttl and extra_ms; NULL: there is none.
  * *is_due: it ought to be renewed, which the caller does. */
 static struct external_acl_answer *find_answer_locked(struct external_acl *acl,
-						      struct external_acl_shard *shard,
-						      struct str key, uint64_t hash, int64_t now_ms,
-						      int64_t extra_ms, bool *is_due)
+						      const struct external_acl_key *key,
+						      int64_t now_ms, int64_t extra_ms,
+						      bool *is_due)
 {
-	struct external_acl_entry *entry = external_acl_find_locked(acl->table, shard, key, hash);
+	struct external_acl_shard *shard = external_acl_shard_of(acl->table, key);
+	struct external_acl_entry *entry = external_acl_find_locked(acl->table, shard, key);
 	int64_t lifetime_ms, left_ms;
 
 	*is_due = false;
@@ -174,11 +174,6 @@ static struct external_acl_answer *find_answer_locked(struct external_acl *acl,
 }
 
 /* ---- flights */
-
-static struct str key_of(const struct flight *flight)
-{
-	return (struct str){flight->key, flight->key_len};
-}
 
 static void free_flight(struct flight *flight)
 {
@@ -225,7 +220,7 @@ static void say_undecided(struct flight *flight, const struct helper_reply *repl
 	int64_t now_ms = loop_now_ms(flight->request.loop);
 	int64_t said_ms = atomic_load_explicit(&acl->said_ms, memory_order_relaxed);
 	unsigned n = atomic_fetch_add_explicit(&acl->nundecided, 1, memory_order_relaxed) + 1;
-	struct str shown = str_first(key_of(flight), SHOWN_BYTES);
+	struct str shown = str_first(flight->key.text, SHOWN_BYTES);
 
 	/* relaxed: whoever wins the exchange says it, nothing else hangs on the values */
 	if ((said_ms != 0 && now_ms - said_ms < SAY_EVERY_MS) ||
@@ -264,7 +259,7 @@ static void read_reply(struct flight *flight, struct landing *out)
 	}
 	out->answer = make_answer(reply);
 	if (acl->config.max_entries > 0 && ttl_ms(acl, out->answer) > 0)
-		out->entry = external_acl_entry_create(key_of(flight), flight->hash, out->answer,
+		out->entry = external_acl_entry_create(&flight->key, out->answer,
 						       loop_now_ms(flight->request.loop));
 }
 
@@ -273,7 +268,7 @@ static void land(struct helper_request *request)
 {
 	struct flight *flight = CONTAINER(request, struct flight, request);
 	struct external_acl *acl = flight->acl;
-	struct external_acl_shard *shard = external_acl_shard_of(acl->table, flight->hash);
+	struct external_acl_shard *shard = external_acl_shard_of(acl->table, &flight->key);
 	struct external_acl_entry *gone = NULL;
 	struct landing landing;
 	struct list waits;
@@ -285,9 +280,8 @@ static void land(struct helper_request *request)
 	if (landing.entry)
 		gone = external_acl_insert_locked(acl->table, shard, landing.entry);
 	else if (!landing.answer)
-		landing.answer = find_answer_locked(acl, shard, key_of(flight), flight->hash,
-						    loop_now_ms(request->loop), landing.stale_ms,
-						    &is_due);
+		landing.answer = find_answer_locked(acl, &flight->key, loop_now_ms(request->loop),
+						    landing.stale_ms, &is_due);
 	list_remove(&flight->node);
 	list_splice(&waits, &flight->waits);
 	lock_drop(&shard->lock);
@@ -304,7 +298,7 @@ static void deliver_flight(struct mail *mail)
 {
 	struct flight *flight = CONTAINER(mail, struct flight, mail);
 
-	helper_pool_ask(flight->acl->config.pool, &flight->request, key_of(flight));
+	helper_pool_ask(flight->acl->config.pool, &flight->request, flight->key.text);
 }
 
 static void start(struct flight *flight)
@@ -312,9 +306,9 @@ static void start(struct flight *flight)
 	loop_post(flight->request.loop, &flight->mail);
 }
 
-static struct flight *make_flight(struct external_acl *acl, struct str key, uint64_t hash)
+static struct flight *make_flight(struct external_acl *acl, const struct external_acl_key *key)
 {
-	struct flight *flight = mem_zalloc(sizeof(*flight) + key.len);
+	struct flight *flight = mem_zalloc(sizeof(*flight) + key->text.len);
 
 	list_init(&flight->node);
 	list_init(&flight->waits);
@@ -322,27 +316,27 @@ static struct flight *make_flight(struct external_acl *acl, struct str key, uint
 	flight->mail.deliver = deliver_flight;
 	flight->request.loop = helper_pool_home(acl->config.pool);
 	flight->request.done = land;
-	flight->hash = hash;
-	flight->key_len = key.len;
-	memcpy(flight->key, key.at, key.len);
+	memcpy(flight->bytes, key->text.at, key->text.len);
+	flight->key = (struct external_acl_key){{flight->bytes, key->text.len}, key->hash};
 	return flight;
 }
 
-static struct list *flights_locked(struct external_acl_shard *shard, uint64_t hash)
+static struct list *flights_locked(struct external_acl_shard *shard,
+				   const struct external_acl_key *key)
 {
 	lock_check_held(&shard->lock);
-	return &shard->shared.flights[(hash >> 32) % EXTERNAL_ACL_FLIGHT_BUCKETS];
+	return &shard->shared.flights[(key->hash >> 32) % EXTERNAL_ACL_FLIGHT_BUCKETS];
 }
 
 /* The same question, under way to the same helper. */
 static struct flight *find_flight_locked(struct external_acl_shard *shard,
 					 const struct flight *ours)
 {
-	LIST_EACH(node, flights_locked(shard, ours->hash)) {
+	LIST_EACH(node, flights_locked(shard, &ours->key)) {
 		struct flight *flight = CONTAINER(node, struct flight, node);
 
-		if (flight->acl == ours->acl && flight->hash == ours->hash &&
-		    str_eq(key_of(flight), key_of(ours)))
+		if (flight->acl == ours->acl && flight->key.hash == ours->key.hash &&
+		    str_eq(flight->key.text, ours->key.text))
 			return flight;
 	}
 	return NULL;
@@ -354,19 +348,18 @@ static bool board(struct flight *ours, struct external_acl_wait *wait,
 		  struct external_acl_answer **answer)
 {
 	struct external_acl *acl = ours->acl;
-	struct external_acl_shard *shard = external_acl_shard_of(acl->table, ours->hash);
+	struct external_acl_shard *shard = external_acl_shard_of(acl->table, &ours->key);
 	struct flight *flight = NULL;
 	bool is_due;
 
 	lock_take(&shard->lock);
 	if (wait)
-		*answer = find_answer_locked(acl, shard, key_of(ours), ours->hash,
-					     loop_now_ms(wait->loop), 0, &is_due);
+		*answer = find_answer_locked(acl, &ours->key, loop_now_ms(wait->loop), 0, &is_due);
 	if (!*answer) {
 		if (acl->config.max_entries > 0)
 			flight = find_flight_locked(shard, ours);
 		if (!flight)
-			list_push_back(flights_locked(shard, ours->hash), &ours->node);
+			list_push_back(flights_locked(shard, &ours->key), &ours->node);
 		if (wait)
 			list_push_back(flight ? &flight->waits : &ours->waits, &wait->node);
 	}
@@ -374,9 +367,9 @@ static bool board(struct flight *ours, struct external_acl_wait *wait,
 	return !*answer && !flight;
 }
 
-static void renew(struct external_acl *acl, struct str key, uint64_t hash)
+static void renew(struct external_acl *acl, const struct external_acl_key *key)
 {
-	struct flight *flight = make_flight(acl, key, hash);
+	struct flight *flight = make_flight(acl, key);
 	struct external_acl_answer *none = NULL;
 
 	if (board(flight, NULL, &none))
@@ -399,18 +392,18 @@ static bool is_askable(struct str question)
 bool external_acl_known(struct external_acl *acl, struct str question, struct loop *loop,
 			enum external_acl_verdict *verdict, struct external_acl_answer **answer)
 {
-	uint64_t hash = hash_str(question, acl->table->seed);
-	struct external_acl_shard *shard = external_acl_shard_of(acl->table, hash);
+	const struct external_acl_key key = {question, hash_str(question, acl->table->seed)};
+	struct external_acl_shard *shard = external_acl_shard_of(acl->table, &key);
 	struct external_acl_answer *found;
 	bool is_due;
 
 	lock_take(&shard->lock);
-	found = find_answer_locked(acl, shard, question, hash, loop_now_ms(loop), 0, &is_due);
+	found = find_answer_locked(acl, &key, loop_now_ms(loop), 0, &is_due);
 	lock_drop(&shard->lock);
 	if (!found)
 		return false;
 	if (is_due)
-		renew(acl, question, hash);
+		renew(acl, &key);
 	*answer = found;
 	*verdict = verdict_of(found);
 	return true;
@@ -419,7 +412,7 @@ bool external_acl_known(struct external_acl *acl, struct str question, struct lo
 enum external_acl_verdict external_acl_ask(struct external_acl *acl, struct str question,
 					   struct external_acl_query *query)
 {
-	uint64_t hash = hash_str(question, acl->table->seed);
+	const struct external_acl_key key = {question, hash_str(question, acl->table->seed)};
 	struct external_acl_wait *wait;
 	struct flight *flight;
 
@@ -427,7 +420,7 @@ enum external_acl_verdict external_acl_ask(struct external_acl *acl, struct str 
 	query->verdict = EXTERNAL_ACL_UNDECIDED;
 	if (!is_askable(question))
 		return query->verdict;
-	flight = make_flight(acl, question, hash);
+	flight = make_flight(acl, &key);
 	wait = mem_zalloc(sizeof(*wait));
 	list_init(&wait->node);
 	wait->mail.deliver = deliver_wait;

@@ -9,17 +9,22 @@
 
 enum { EXTERNAL_ACL_FLIGHT_BUCKETS = 64 };
 
+/* A question, as it goes to the helper, and its hash by the table's seed. */
+struct external_acl_key {
+	struct str text;
+	uint64_t hash;
+};
+
 /* A question with its answer. Guarded by its shard's lock. */
 struct external_acl_entry {
 	struct external_acl_entry *next; /* in its bucket; or of those to be freed */
 	struct list node;                /* shared.entries, newest first */
-	uint64_t hash;
 	int64_t answered_ms;
 	int64_t renewed_ms; /* when a renewal last began; 0: none did */
 	struct external_acl_answer *answer;
 	bool is_visited;
-	size_t key_len;
-	char key[];
+	struct external_acl_key key;
+	char bytes[]; /* of key.text */
 };
 
 /* Eviction is SIEVE: a hit marks, the hand clears marks and takes the first entry without one. */
@@ -51,9 +56,10 @@ void external_acl_table_put(struct external_acl_tables *tables, struct external_
 
 size_t external_acl_table_count(struct external_acl_table *table); /* entries */
 
-struct external_acl_shard *external_acl_shard_of(struct external_acl_table *table, uint64_t hash);
+struct external_acl_shard *external_acl_shard_of(struct external_acl_table *table,
+						 const struct external_acl_key *key);
 
-struct external_acl_entry *external_acl_entry_create(struct str key, uint64_t hash,
+struct external_acl_entry *external_acl_entry_create(const struct external_acl_key *key,
 						     struct external_acl_answer *answer,
 						     int64_t now_ms);
 /* All that hang together by next. */
@@ -62,7 +68,7 @@ void external_acl_entries_free(struct external_acl_entry *entries);
 /* NULL: there is none. Marks it as visited. */
 struct external_acl_entry *external_acl_find_locked(struct external_acl_table *table,
 						    struct external_acl_shard *shard,
-						    struct str key, uint64_t hash);
+						    const struct external_acl_key *key);
 /* Puts entry in. Returns its forerunner and what had to go, for the caller to free. */
 struct external_acl_entry *external_acl_insert_locked(struct external_acl_table *table,
 						      struct external_acl_shard *shard,

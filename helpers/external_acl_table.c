@@ -42,18 +42,17 @@ void external_acl_tables_destroy(struct external_acl_tables *tables)
 
 /* ---- entries */
 
-struct external_acl_entry *external_acl_entry_create(struct str key, uint64_t hash,
+struct external_acl_entry *external_acl_entry_create(const struct external_acl_key *key,
 						     struct external_acl_answer *answer,
 						     int64_t now_ms)
 {
-	struct external_acl_entry *entry = mem_zalloc(sizeof(*entry) + key.len);
+	struct external_acl_entry *entry = mem_zalloc(sizeof(*entry) + key->text.len);
 
 	list_init(&entry->node);
-	entry->hash = hash;
 	entry->answered_ms = now_ms;
 	entry->answer = external_acl_answer_ref(answer);
-	entry->key_len = key.len;
-	memcpy(entry->key, key.at, key.len);
+	memcpy(entry->bytes, key->text.at, key->text.len);
+	entry->key = (struct external_acl_key){{entry->bytes, key->text.len}, key->hash};
 	return entry;
 }
 
@@ -70,7 +69,7 @@ void external_acl_entries_free(struct external_acl_entry *entries)
 
 static size_t bytes_of(const struct external_acl_entry *entry)
 {
-	return sizeof(*entry) + entry->key_len + entry->answer->bytes_;
+	return sizeof(*entry) + entry->key.text.len + entry->answer->bytes_;
 }
 
 /* ---- one table */
@@ -186,9 +185,10 @@ size_t external_acl_table_count(struct external_acl_table *table)
 	return n;
 }
 
-struct external_acl_shard *external_acl_shard_of(struct external_acl_table *table, uint64_t hash)
+struct external_acl_shard *external_acl_shard_of(struct external_acl_table *table,
+						 const struct external_acl_key *key)
 {
-	return &table->shards[hash % table->nshards];
+	return &table->shards[key->hash % table->nshards];
 }
 
 static struct external_acl_entry **bucket_locked(struct external_acl_table *table,
@@ -200,22 +200,21 @@ static struct external_acl_entry **bucket_locked(struct external_acl_table *tabl
 
 /* Where in its bucket the entry hangs; *at is NULL at the bucket's end. */
 static struct external_acl_entry **place_locked(struct external_acl_table *table,
-						struct external_acl_shard *shard, struct str key,
-						uint64_t hash)
+						struct external_acl_shard *shard,
+						const struct external_acl_key *key)
 {
-	struct external_acl_entry **at = bucket_locked(table, shard, hash);
+	struct external_acl_entry **at = bucket_locked(table, shard, key->hash);
 
-	while (*at && ((*at)->hash != hash ||
-		       !str_eq((struct str){(*at)->key, (*at)->key_len}, key)))
+	while (*at && ((*at)->key.hash != key->hash || !str_eq((*at)->key.text, key->text)))
 		at = &(*at)->next;
 	return at;
 }
 
 struct external_acl_entry *external_acl_find_locked(struct external_acl_table *table,
 						    struct external_acl_shard *shard,
-						    struct str key, uint64_t hash)
+						    const struct external_acl_key *key)
 {
-	struct external_acl_entry *entry = *place_locked(table, shard, key, hash);
+	struct external_acl_entry *entry = *place_locked(table, shard, key);
 
 	if (entry)
 		entry->is_visited = true;
@@ -254,18 +253,14 @@ static void evict_locked(struct external_acl_table *table, struct external_acl_s
 		entry->is_visited = false;
 		shard->shared.hand = shard->shared.hand->prev;
 	}
-	take_out_locked(shard,
-			place_locked(table, shard, (struct str){entry->key, entry->key_len},
-				     entry->hash),
-			gone);
+	take_out_locked(shard, place_locked(table, shard, &entry->key), gone);
 }
 
 struct external_acl_entry *external_acl_insert_locked(struct external_acl_table *table,
 						      struct external_acl_shard *shard,
 						      struct external_acl_entry *entry)
 {
-	struct str key = {entry->key, entry->key_len};
-	struct external_acl_entry **at = place_locked(table, shard, key, entry->hash), *gone = NULL;
+	struct external_acl_entry **at = place_locked(table, shard, &entry->key), *gone = NULL;
 	size_t max_entries = table->max_entries / table->nshards;
 	size_t max_bytes = EXTERNAL_ACL_TABLE_BYTES / table->nshards;
 
@@ -274,7 +269,7 @@ struct external_acl_entry *external_acl_insert_locked(struct external_acl_table 
 	while (shard->shared.n > 0 && (shard->shared.n >= max_entries ||
 				       shard->shared.bytes + bytes_of(entry) > max_bytes))
 		evict_locked(table, shard, &gone);
-	at = bucket_locked(table, shard, entry->hash);
+	at = bucket_locked(table, shard, entry->key.hash);
 	entry->next = *at;
 	*at = entry;
 	list_push_front(&shard->shared.entries, &entry->node);
