@@ -351,6 +351,12 @@ bool index_insert_first(struct index *index, uint64_t key, struct str url, struc
 	return insert_inflight(index, key, url, object, true);
 }
 
+/* Stored, or all of it came: it gives way to a newer one. */
+static bool has_settled(const struct object *object)
+{
+	return object->index_.place == PLACE_STORED || object_state(object) == OBJECT_COMPLETE;
+}
+
 /* Takes out what object replaces, and the oldest variant when there are too many. */
 static void displace_locked(struct index *index, struct shard *shard, struct object *object,
 			    struct epoch_item **victims)
@@ -360,7 +366,7 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 
 	for (other = index_first_of(shard, object->key); other; other = next) {
 		next = index_next_of(other);
-		if (other == object || other->index_.place != PLACE_STORED ||
+		if (other == object || !has_settled(other) ||
 		    !index_is_at(other, object->key, object->url))
 			continue;
 		if (str_eq(other->vary, object->vary)) {
@@ -369,7 +375,7 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 			if (marks > atomic_load(&object->index_.marks))
 				atomic_store(&object->index_.marks, marks);
 			index_take_out_locked(index, shard, other, victims);
-		} else {
+		} else if (other->index_.place == PLACE_STORED) {
 			nvariants++;
 			oldest = other;
 		}
@@ -424,6 +430,21 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 	index_let_go(victims);
 	index_evict(index);
 	return !was_removed;
+}
+
+bool index_settle(struct index *index, struct object *object)
+{
+	struct shard *shard = index_shard_of(index, object->key);
+	struct epoch_item *victims = NULL;
+	bool is_there;
+
+	lock_take(&shard->lock);
+	is_there = object->index_.place == PLACE_INFLIGHT;
+	if (is_there)
+		displace_locked(index, shard, object, &victims);
+	lock_drop(&shard->lock);
+	index_let_go(victims);
+	return is_there;
 }
 
 void index_note_growth(struct index *index, struct object *object)

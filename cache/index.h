@@ -37,8 +37,8 @@ uint64_t index_key(const struct index *index, struct str url);
 
 /* The newest object that answers the request, fresh or not, with a reference that the caller drops;
  * NULL on a miss. If there is none whose head is known, one that is being fetched (OBJECT_EMPTY):
- * wait for its head and then ask vary_matches. Aborted objects are not returned, nor such as are on their
- * way and have lost their beginning. */
+ * wait for its head and then ask vary_matches. Aborted objects are not returned, nor such as are not whole
+ * and have lost their beginning. */
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
 /* The same; *has_head tells whether the head was compared with the request. The state alone does not:
@@ -77,6 +77,11 @@ bool index_has_inflight(struct index *index, uint64_t key, struct str url);
  * exceeds max_bytes, it was aborted, or it was removed while in flight, so that what it holds is
  * out of date: do not store it elsewhere either. */
 bool index_insert(struct index *index, uint64_t key, struct object *object);
+
+/* One that is complete and not whole, for as long as it is still of use (object_linger): it stays where it is
+ * since it was in flight, and others with the same Vary record go, stored ones and such as it. False: it was
+ * removed meanwhile. */
+bool index_settle(struct index *index, struct object *object);
 
 /* An object that may be there takes more memory than it did. May evict. */
 void index_note_growth(struct index *index, struct object *object);

@@ -10,8 +10,7 @@ enum { FINDS_A_TIDYING = 4096 }; /* a thread's look-ups between those that tidy 
 /* To be read from its beginning, now or as it comes. */
 static bool is_readable(const struct object *object, enum object_state state)
 {
-	return state == OBJECT_COMPLETE ||
-	       (state == OBJECT_FILLING && object_has_beginning(object));
+	return (state == OBJECT_COMPLETE || state == OBJECT_FILLING) && object_has_beginning(object);
 }
 
 /* The newest under the URL whose head is known and which answers the request, else one without a

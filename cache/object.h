@@ -111,9 +111,14 @@ struct object {
 		struct spool *spool;             /* has bytes [spooled_from, spooled_to) */
 		uint64_t spooled_from, spooled_to;
 		uint64_t held_back; /* bytes from the beginning that all have passed (spools_hold) */
+		unsigned nstores;   /* on their way to a disk (object_begin_store) */
+		void (*let_go)(void *owner, struct object *object); /* NULL: it does not linger */
+		void *let_go_owner;
 	} shared;
 	atomic_bool has_lost_beginning_; /* relaxed */
 	atomic_bool is_kept_;
+	bool stands_for_disk; /* EMPTY: aborted as soon as what it stands for is found on disk, or given up;
+				 immutable once indexed */
 	atomic_uchar own_fields; /* whoever sends the head notes here what it has; 0: not yet; relaxed */
 	atomic_size_t memory_bytes_;
 	/* the producer's */
@@ -218,6 +223,16 @@ void object_finish(struct object *object);
 void object_abort(struct object *object, int error);   /* → ABORTED: it was cut short */
 /* The producer is going away or wants no more wakes (finish and abort imply it). */
 void object_forget_producer(struct object *object);
+
+/* ---- between its end and its place in a store */
+
+/* What is COMPLETE and not whole has its use for as long as it is on its way to a disk, or has its beginning
+ * and is read by somebody. When neither is so any more, or a disk has it: let_go(owner, object), once, on
+ * whatever thread, without locks. False: so it is already, and let_go is not called. */
+bool object_linger(struct object *object, void (*let_go)(void *owner, struct object *object), void *owner);
+/* Around each store of what is not whole; at its end the disk has it (disk_id is set), or gave it up. */
+void object_begin_store(struct object *object);
+void object_end_store(struct object *object);
 
 /* ---- any holder */
 static inline enum object_state object_state(const struct object *object)

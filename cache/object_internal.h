@@ -89,6 +89,18 @@ enum object_read object_unspool(struct object_reader *reader);
 /* The reader closes. */
 void object_forget_unspooling(struct object_reader *reader);
 
+/* ---- object_linger.c: NULL, or who is to be told (object_tell_let_go) that nobody needs it any more. */
+struct object_let_go {
+	void (*call)(void *owner, struct object *object);
+	void *owner;
+};
+struct object_let_go object_take_let_go_locked(struct object *object);
+static inline void object_tell_let_go(struct object *object, const struct object_let_go *let_go)
+{
+	if (let_go->call)
+		let_go->call(let_go->owner, object);
+}
+
 static inline bool object_is_kept(const struct object *object)
 {
 	return atomic_load_explicit(&object->is_kept_, memory_order_relaxed);

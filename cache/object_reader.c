@@ -340,6 +340,7 @@ void object_reader_open_aside(struct object_reader *reader, struct object *objec
 static void leave_list(struct object_reader *reader, struct object *object)
 {
 	struct object_chunk *passed, *returned = NULL;
+	struct object_let_go let_go;
 	bool is_due;
 
 	lock_take(&object->shared.lock);
@@ -351,11 +352,13 @@ static void leave_list(struct object_reader *reader, struct object *object)
 	passed = object_cut_passed_locked(object);
 	is_due = object_producer_is_due_locked(object, !reader->is_aside_ &&
 							       object->shared.nreaders == 0);
+	let_go = object_take_let_go_locked(object);
 	lock_drop(&object->shared.lock);
 	if (is_due)
 		object_wake_producer(object, reader->loop);
 	object_free_chunks(passed);
 	object_free_chunks(returned);
+	object_tell_let_go(object, &let_go);
 }
 
 void object_reader_close(struct object_reader *reader)

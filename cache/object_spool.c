@@ -243,7 +243,8 @@ bool object_join(struct object *object)
 
 	lock_take(&object->shared.lock);
 	is_there = object_has_beginning(object);
-	object->shared.is_joined = true;
+	if (object_state(object) <= OBJECT_FILLING) /* else all that there will be is where it stays */
+		object->shared.is_joined = true;
 	is_adopted = object_adopt_spooler_locked(object, spooler);
 	lock_drop(&object->shared.lock);
 	object_start_spooler(spooler, is_adopted);

@@ -161,6 +161,8 @@ void disk_feed_follow(struct disk_feed *feed, struct disk_store *store)
 	follow->feed = feed;
 	follow->store = store;
 	list_init(&follow->node);
+	store->is_followed = true;
+	object_begin_store(store->object);
 	/* Here and now, before the body's beginning is passed and freed. */
 	object_reader_open_aside(&follow->reader, store->object, 0, feed->loop, on_wake, follow);
 	follow->mail.deliver = deliver;

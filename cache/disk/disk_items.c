@@ -94,6 +94,8 @@ static void store_free(struct disk_writer *writer, struct disk_store *store)
 	list_remove(&store->disk_node);
 	lock_drop(&writer->disk->shared.lock);
 	disk_queue_release(writer->disk, store->charged);
+	if (store->is_followed)
+		object_end_store(store->object);
 	object_unref(store->object);
 	mem_free(store);
 }

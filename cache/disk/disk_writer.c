@@ -188,13 +188,20 @@ static void on_load_task(struct loop_task *task)
 
 /* ---- mail */
 
-/* Removals are not kept waiting; a batch is worth its commit when it is large. */
+/* Removals are not kept waiting, nor who waits for a large body (proxy/store/lingering.h). */
+static bool is_urgent(const struct disk_item *item)
+{
+	return item_is_lasting(item) ||
+	       (item->kind == ITEM_END && object_length(item->store->object) >= BATCH_READY_BYTES);
+}
+
+/* A batch is worth its commit when it is large. */
 static void enqueue(struct disk_writer *writer, struct disk_item *item)
 {
 	list_push_back(&writer->queue, &item->node);
 	writer->nqueued++;
 	writer->queue_bytes += item->len;
-	if (item_is_lasting(item) || writer->nqueued >= BATCH_OBJECTS ||
+	if (is_urgent(item) || writer->nqueued >= BATCH_OBJECTS ||
 	    writer->queue_bytes >= BATCH_READY_BYTES)
 		loop_defer(writer->loop, &writer->batch_task);
 	else if (writer->batch_timer.deadline_ms == 0)

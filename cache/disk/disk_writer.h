@@ -33,6 +33,7 @@ struct disk_store {
 	struct object *object; /* a reference */
 	uint64_t key, seq;
 	uint64_t charged;      /* of the queue, for the store itself */
+	bool is_followed;      /* it was not whole (object_begin_store) */
 	atomic_bool is_failed; /* relaxed; set by the writer: more pieces are in vain */
 	atomic_bool is_unwanted; /* relaxed: its key was removed since */
 	struct list disk_node;   /* disk->shared.stores */

@@ -273,9 +273,10 @@ static bool find_in_memory(struct why *why)
 	if (object && !is_known)
 		control_say(why->call, "found = a fetch under way, without a head yet");
 	if (is_known) {
-		control_say(why->call, "found = %s",
-			    object_state(object) == OBJECT_COMPLETE ? "memory"
-								    : "memory, still being fetched");
+		control_say(why->call, "found = memory%s",
+			    object_is_whole(object) ? ""
+			    : object_state(object) == OBJECT_COMPLETE ? ", on its way to disk"
+								      : ", still being fetched");
 		say_object(why, object);
 	}
 	object_unref(object);

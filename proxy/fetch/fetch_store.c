@@ -21,6 +21,7 @@
 #include "proxy/session/exchange.h"
 #include "proxy/snapshot.h"
 #include "proxy/store/disks.h"
+#include "proxy/store/lingering.h"
 #include "proxy/store/stale_mark.h"
 #include "proxy/transaction/refresh_values.h"
 #include "proxy/worker.h"
@@ -464,7 +465,7 @@ void fetch_store_finish(struct fetch_storing *storing, const struct fetch_order 
 		partial_table_forget(server->parts, storing->key, object->url);
 	if (!storing->is_kept) {
 		if (storing->is_shared)
-			index_remove(server->index, object);
+			lingering_begin(server, object);
 		if (storing->is_on_disk && order->stored) /* else it would be found first */
 			index_remove(server->index, order->stored);
 		return;

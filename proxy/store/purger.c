@@ -44,12 +44,12 @@ static void take(struct purger *purger, struct object *object)
 	bool is_soft = purger->purge->is_soft;
 
 	/* What is on its way is marked when it is put in (cache/purge.h). */
-	if (!is_meant(purger, object) || (is_soft && !object_is_whole(object)))
+	if (!is_meant(purger, object) || (is_soft && object_state(object) < OBJECT_COMPLETE))
 		return;
 	purger->nmemory += !purger->has_asked_disks; /* what comes later counts there */
 	if (purger->purge->is_dry)
 		return;
-	if (is_soft)
+	if (is_soft && object_is_whole(object))
 		object_unref(stale_mark(purger->server, object));
 	else
 		index_remove(purger->server->index, object);

@@ -381,7 +381,7 @@ static bool is_far_ahead(const struct transaction *t)
 	       first > object_length(t->object) + OBJECT_WINDOW_BYTES;
 }
 
-/* An object that is still being filled may be given up (its last reader left, it grew too large)
+/* An object that is not whole may be given up (its last reader left, it grew too large)
  * before the reply's own reader is there: holds on to its beginning. What comes from disk waits for
  * its reader. False: too late. */
 static bool hold(struct transaction *t)
@@ -389,7 +389,7 @@ static bool hold(struct transaction *t)
 	struct iovec iov;
 	int niov;
 
-	if (object_state(t->object) == OBJECT_COMPLETE || t->is_from_disk)
+	if (object_is_whole(t->object) || t->is_from_disk)
 		return true;
 	object_reader_open(&t->hold, t->object, 0, t->worker->loop, nothing, t);
 	return object_join(t->object) &&

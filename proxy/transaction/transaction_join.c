@@ -2,7 +2,8 @@
 /* JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the placeholder
  * of that fetch, aborted when the head has come: then the look-up finds the answer, if it may be shared
  * and fits; if not, everybody fetches for himself, without waiting again. When its client left, or
- * nothing came for PATIENCE_MS, the first of those who waited fetches for the others. */
+ * nothing came for PATIENCE_MS, the first of those who waited fetches for the others. The same for what
+ * was fetched and is not on disk yet (proxy/store/lingering.h). */
 #include <errno.h>
 
 #include "cache/index.h"
@@ -17,7 +18,10 @@
 
 #define RENEWAL UINT64_C(0x9e3779b97f4a7c15) /* apart from where the answers are kept */
 
-enum { PATIENCE_MS = 5000 }; /* then the origin may well hang */
+enum {
+	PATIENCE_MS = 5000,      /* then the origin may well hang, */
+	DISK_PATIENCE_MS = 1000, /* or the device */
+};
 
 /* ---- who may */
 
@@ -50,10 +54,11 @@ static void waited_enough(struct timer *timer)
 static void begin_to_wait(struct transaction *t)
 {
 	struct loop *loop = t->worker->loop;
+	int64_t patience_ms = t->object->stands_for_disk ? DISK_PATIENCE_MS : PATIENCE_MS;
 
 	object_reader_open(&t->exchange.reply.reader, t->object, 0, loop, joined_woke, t);
 	timer_init(&t->join_timer, waited_enough);
-	timer_set(loop, &t->join_timer, loop_now_ms(loop) + PATIENCE_MS);
+	timer_set(loop, &t->join_timer, loop_now_ms(loop) + patience_ms);
 }
 
 /* Whoever else waits for it as well finds what is begun now, when his patience ends. */

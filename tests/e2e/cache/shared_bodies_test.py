@@ -221,11 +221,59 @@ def without_a_spool_who_stands_still_is_let_go(port):
     assert len(thing.requests) == 1, len(thing.requests)
 
 
+def ask_in_turn(port, path, times):
+    for _ in range(times):
+        assert Client(port, path).result() == THINGS[path].size
+
+
+def whole(nblocks):
+    """One that the origin sends without a stop."""
+    thing = Thing(nblocks)
+    for gate in thing.gates:
+        gate.set()
+    return thing
+
+
+def what_has_just_ended_is_found(port):
+    """Though it is not on disk before the writer's next turn, and in memory never: 2 MiB are held back as they
+    are, 8 MiB wait for the disk, and others lie in a spool."""
+    THINGS["/held-back"], THINGS["/passed"], THINGS["/spooled"] = whole(2), whole(8), whole(8)
+    ask_in_turn(port, "/held-back", 20)
+    ask_in_turn(port, "/passed", 20)
+    both = [Client(port, "/spooled") for _ in range(2)]
+    assert all(client.result() == THINGS["/spooled"].size for client in both)
+    ask_in_turn(port, "/spooled", 20)
+    for path in ("/held-back", "/passed"):
+        assert len(THINGS[path].requests) == 1, (path, len(THINGS[path].requests))
+    assert len(THINGS["/spooled"].requests) <= 2, len(THINGS["/spooled"].requests)  # who was first might be done
+
+
+def what_no_disk_takes_is_found_while_it_is_read(port):
+    thing = THINGS["/homeless"] = Thing(16)
+    clients = begin(port, "/homeless", 2)
+    for gate in thing.gates:
+        gate.set()
+    assert all(client.result() == thing.size for client in clients[:-1])
+    part = Client(port, "/homeless", b"Range: bytes=16000000-16000999\r\n", offset=16000000)
+    assert part.result() == 1000, part.head
+    ask_in_turn(port, "/homeless", 3)
+    assert len(thing.requests) == 1, len(thing.requests)
+    clients[-1].goes_on.set()
+    assert clients[-1].result() == thing.size
+    bobtail.require_soon("it goes with its last reader", lambda: asks_anew(port, "/homeless"))
+
+
+def asks_anew(port, path):
+    before = len(THINGS[path].requests)
+    ask_in_turn(port, path, 1)
+    return len(THINGS[path].requests) > before
+
+
 SCENARIOS = [
-    ("cache_dir ufs {folder} 1000 16 256\nmaximum_object_size 100 MB",
+    ("maximum_object_size 100 MB\ncache_dir ufs {folder} 1000 16 256",
      [twenty_get_one_body, who_stands_still_holds_up_nobody, a_body_that_breaks_is_whole_for_nobody,
-      what_all_leave_is_given_up]),
-    ("", [who_stands_still_holds_up_nobody]),  # the spool lies in memory, the body in no store
+      what_all_leave_is_given_up, what_has_just_ended_is_found]),
+    ("", [who_stands_still_holds_up_nobody, what_no_disk_takes_is_found_while_it_is_read]),  # the spool lies in memory, the body in no store
     ("cache_mem 0", [without_a_spool_who_stands_still_is_let_go]),
 ]
 

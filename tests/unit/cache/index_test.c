@@ -262,6 +262,45 @@ static void what_was_removed_in_flight_is_not_stored(void **state)
 	index_destroy(index);
 }
 
+/* In flight, and all of it came, but memory does not keep it. */
+static struct object *ended(struct index *index, struct str url)
+{
+	struct object *object = object_create(NULL, NULL, NULL, 0);
+	struct object_head head = {.status = 200, .url = url, .body_bytes = -1};
+
+	assert_true(index_insert_inflight(index, index_key(index, url), url, object));
+	object_set_head(object, &head);
+	object_append(object, STR("body"));
+	object_finish(object);
+	return object;
+}
+
+static void what_has_ended_takes_the_place_of_older_ones(void **state)
+{
+	struct index *index = index_create(1, 1 << 20, 7);
+	struct str url = STR("http://a/");
+	struct object *first, *second;
+
+	(void)state;
+	put(index, url, "", 10);
+	first = ended(index, url);
+	assert_true(index_settle(index, first));
+	assert_ptr_equal(find(index, url, ""), first);
+	second = ended(index, url);
+	assert_true(index_settle(index, second));
+	assert_false(index_settle(index, first));
+	assert_true(index_remove(index, second));
+	assert_null(find(index, url, "")); /* nothing older comes back */
+	put(index, url, "", 10);
+	object_unref(first);
+	first = ended(index, url);
+	index_remove_all(index, index_key(index, url), url);
+	assert_false(index_settle(index, first));
+	object_unref(first);
+	object_unref(second);
+	index_destroy(index);
+}
+
 static void an_aborted_fetch_is_neither_found_nor_stored(void **state)
 {
 	struct index *index = index_create(1, 1 << 20, 7);
@@ -608,6 +647,7 @@ int main(void)
 		cmocka_unit_test(what_is_fetched_can_be_joined),
 		cmocka_unit_test(a_stored_answer_is_preferred_to_waiting_for_a_head),
 		cmocka_unit_test(what_was_removed_in_flight_is_not_stored),
+		cmocka_unit_test(what_has_ended_takes_the_place_of_older_ones),
 		cmocka_unit_test(an_aborted_fetch_is_neither_found_nor_stored),
 		cmocka_unit_test(fetches_of_one_url_are_bounded),
 		cmocka_unit_test(one_is_the_first),

@@ -449,6 +449,78 @@ static void who_stands_still_alone_is_left_alone(void **state)
 	tear_down(&scene);
 }
 
+static void count_let_go(void *owner, struct object *object)
+{
+	check(object_length(object) == BODY_BYTES);
+	++*(int *)owner;
+}
+
+static void what_ended_is_of_use_while_it_is_read_and_stored(void **state)
+{
+	struct scene scene;
+	int nlet_go = 0;
+
+	(void)state;
+	set_up(&scene, &in_memory, 1);
+	assert_true(object_join(scene.object));
+	object_begin_store(scene.object);
+	produce(&scene, BODY_BYTES);
+	object_finish(scene.object);
+	assert_true(object_linger(scene.object, count_let_go, &nlet_go));
+	object_reader_close(&scene.fast);
+	object_reader_close(&scene.slow);
+	assert_int_equal(nlet_go, 0);
+	/* Whoever comes now has all of it. */
+	assert_true(object_join(scene.object));
+	object_reader_open(&scene.slow, scene.object, 0, NULL, nothing, NULL);
+	object_end_store(scene.object); /* in vain */
+	assert_int_equal(nlet_go, 0);
+	read_rest(&scene.slow);
+	object_reader_close(&scene.slow);
+	assert_int_equal(nlet_go, 1);
+	tear_down(&scene);
+}
+
+static void what_a_disk_has_is_let_go_at_once(void **state)
+{
+	struct scene scene;
+	int nlet_go = 0;
+
+	(void)state;
+	set_up(&scene, &in_memory, 1);
+	assert_true(object_join(scene.object));
+	object_begin_store(scene.object);
+	produce(&scene, BODY_BYTES);
+	object_finish(scene.object);
+	assert_true(object_linger(scene.object, count_let_go, &nlet_go));
+	atomic_store(&scene.object->disk_id, 1);
+	object_end_store(scene.object);
+	assert_int_equal(nlet_go, 1);
+	assert_false(object_linger(scene.object, count_let_go, &nlet_go));
+	read_rest(&scene.slow);
+	tear_down(&scene);
+	assert_int_equal(nlet_go, 1);
+}
+
+/* One that its only reader has passed serves nobody else: only the disk is worth waiting for. */
+static void without_its_beginning_it_is_of_use_to_the_disk_alone(void **state)
+{
+	struct scene scene;
+	int nlet_go = 0;
+
+	(void)state;
+	set_up(&scene, &in_memory, 1);
+	object_reader_close(&scene.slow);
+	object_begin_store(scene.object);
+	produce(&scene, BODY_BYTES);
+	object_finish(scene.object);
+	assert_false(object_has_beginning(scene.object));
+	assert_true(object_linger(scene.object, count_let_go, &nlet_go));
+	object_end_store(scene.object);
+	assert_int_equal(nlet_go, 1);
+	tear_down(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +540,9 @@ int main(void)
 		cmocka_unit_test(without_a_spool_who_stands_still_while_others_wait_reads_no_more),
 		cmocka_unit_test(who_gets_on_sets_the_pace),
 		cmocka_unit_test(who_stands_still_alone_is_left_alone),
+		cmocka_unit_test(what_ended_is_of_use_while_it_is_read_and_stored),
+		cmocka_unit_test(what_a_disk_has_is_let_go_at_once),
+		cmocka_unit_test(without_its_beginning_it_is_of_use_to_the_disk_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
