@@ -380,11 +380,12 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 	fetch->nretries = 0;
 	fetch->addr++;
 	if (candidate->state) {
-		log_say(1, "TCP connection to %.*s/%u failed (%s: %s)",
+		log_say(peer_state_is_up(candidate->state) ? 1 : 2,
+		        "TCP connection to %.*s/%u failed (%s: %s)",
 		        STR_ARG(candidate->peer->host), candidate->peer->port, text,
 		        strerror(error));
 		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit,
-		                  strerror(error));
+		                  strerror(error), origin_has_refused(error));
 	}
 	return fetch_try_next(fetch);
 }

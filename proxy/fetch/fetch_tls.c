@@ -50,7 +50,8 @@ static enum fetch_state failed(struct fetch *fetch, const char *why)
 	note(fetch, why);
 	fetch->addr++;
 	if (candidate->state)
-		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit, why);
+		peer_state_failed(candidate->state, candidate->peer->connect_fail_limit, why,
+				  false);
 	return fetch_try_next(fetch);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/fetch/origin_pool.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "lib/base/heap.h"
@@ -154,6 +155,12 @@ int origin_connect(struct origin_pool *pool, const struct origin_target *target,
 	count_in(pool, conn, target);
 	*out = conn;
 	return 0;
+}
+
+/* ENOENT: a Unix socket whose program has not begun to listen. */
+bool origin_has_refused(int error)
+{
+	return error == ECONNREFUSED || error == ENOENT;
 }
 
 void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms)

@@ -63,6 +63,9 @@ struct origin_target {
 int origin_connect(struct origin_pool *pool, const struct origin_target *target,
 		   struct origin_conn **out);
 
+/* Does that errno of a connect say that nobody listens there? It comes at once. */
+bool origin_has_refused(int error);
+
 /* Gives a connection that may be used again back, for idle_ms at most; or closes it, when it is older
  * than lifetime_ms (0: no limit). */
 void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms);

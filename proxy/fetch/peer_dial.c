@@ -31,7 +31,7 @@ void peer_dial_begin(struct peer_dial *dial)
 
 	dial->query_ = (struct resolver_query){.done = resolved};
 	dial->step_ = DIAL_RESOLVE;
-	dial->addr_ = 0;
+	dial->addr_ = dial->nrefused_ = 0;
 	if (peer->unix_path.at)
 		dial->query_.naddrs = 1;
 	else
@@ -110,6 +110,7 @@ static enum dial_result run_connect(struct peer_dial *dial)
 			break;
 		origin_close(dial->conn);
 		dial->conn = NULL;
+		dial->nrefused_ += origin_has_refused(-error);
 		if (++dial->addr_ == dial->query_.naddrs)
 			return fail(dial, strerror(-error));
 	}
@@ -158,6 +159,11 @@ enum dial_result peer_dial_run(struct peer_dial *dial)
 	while (result == DIAL_DONE && dial->step_ != DIAL_READY)
 		result = steps[dial->step_].run(dial);
 	return result;
+}
+
+bool peer_dial_was_refused(const struct peer_dial *dial)
+{
+	return dial->nrefused_ > 0 && dial->nrefused_ == dial->query_.naddrs;
 }
 
 const char *peer_dial_late(const struct peer_dial *dial)

@@ -39,7 +39,7 @@ struct peer_dial {
 	/* its own */
 	struct resolver_query query_;
 	enum dial_step step_;
-	unsigned addr_;
+	unsigned addr_, nrefused_;
 	bool is_resolving_;
 };
 
@@ -48,6 +48,8 @@ void peer_dial_begin(struct peer_dial *dial);
 enum dial_result peer_dial_run(struct peer_dial *dial);
 /* What it waits for, if it is not there in time. */
 const char *peer_dial_late(const struct peer_dial *dial);
+/* It failed since all addresses refused, at once. */
+bool peer_dial_was_refused(const struct peer_dial *dial);
 /* Lets go of all that it has; fine in zeroed memory. */
 void peer_dial_end(struct peer_dial *dial);
 

@@ -23,7 +23,7 @@ enum verdict {
 	USABLE,
 	COMES_BACK, /* usable, though not as the first: slow-start */
 	FULL,       /* at its max-conn */
-	SUSPECT,    /* down, but only since requests had no answer: when there is nobody else */
+	SUSPECT,    /* down for what the next request may find mended: when there is nobody else */
 	DRAINED,    /* for those that stick to it */
 	NOT,
 };
@@ -63,7 +63,8 @@ static bool may_be_tried_out(const struct peer_selection *s)
 static enum verdict judge_down(struct peer_selection *s, const struct peer *peer,
 			       struct peer_state *state)
 {
-	if (atomic_load_explicit(&state->down, memory_order_relaxed) != PEER_FAULT_ANSWER)
+	if (atomic_load_explicit(&state->down, memory_order_relaxed) &
+	    ~(unsigned)(PEER_FAULT_ANSWER | PEER_FAULT_REFUSED))
 		return NOT;
 	if (!peer->check.target.at && may_be_tried_out(s) && peer_state_may_try(state, now_ms(s)))
 		return USABLE;

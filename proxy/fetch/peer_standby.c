@@ -75,7 +75,8 @@ static void end(struct readied *readied, int64_t pause_ms)
 static void failed(struct readied *readied, const char *why)
 {
 	log_say(2, "cache_peer %s standby=%u: %s", readied->of->name, readied->peer->standby, why);
-	peer_state_failed(readied->of, readied->peer->connect_fail_limit, why);
+	peer_state_failed(readied->of, readied->peer->connect_fail_limit, why,
+			  peer_dial_was_refused(&readied->dial));
 	end(readied, RETRY_MS);
 }
 

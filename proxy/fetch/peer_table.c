@@ -193,25 +193,46 @@ static void forget(atomic_int *count)
 void peer_state_succeeded(struct peer_state *state, int64_t now_ms)
 {
 	forget(&state->nfails);
-	if (is_down_for(state, PEER_FAULT_CONNECT))
-		come_up(state, PEER_FAULT_CONNECT, "it takes connections", now_ms);
+	forget(&state->nrefused);
+	if (is_down_for(state, PEER_FAULTS_OF_CONNECTS))
+		come_up(state, PEER_FAULTS_OF_CONNECTS, "it takes connections", now_ms);
 }
 
 void peer_state_reached(struct peer_state *state, int64_t now_ms)
 {
 	forget(&state->nfails);
-	if (is_down_for(state, PEER_FAULT_CONNECT | PEER_FAULT_CHECK))
-		come_up(state, PEER_FAULT_CONNECT | PEER_FAULT_CHECK, "it takes connections", now_ms);
+	forget(&state->nrefused);
+	if (is_down_for(state, PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK))
+		come_up(state, PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK, "it takes connections", now_ms);
 }
 
-void peer_state_failed(struct peer_state *state, unsigned limit, const char *why)
+/* It is down for the other reason from now on; in between for both. */
+static void turn_fault(struct peer_state *state, enum peer_fault from, enum peer_fault to)
+{
+	if (!is_down_for(state, from))
+		return;
+	atomic_fetch_or(&state->down, to);
+	atomic_fetch_and(&state->down, ~(unsigned)from);
+}
+
+void peer_state_refused(struct peer_state *state)
+{
+	turn_fault(state, PEER_FAULT_CONNECT, PEER_FAULT_REFUSED);
+}
+
+void peer_state_failed(struct peer_state *state, unsigned limit, const char *why, bool was_refused)
 {
 	char text[PEER_REASON_BYTES];
+	bool is_refusing = was_refused && has_reached(&state->nrefused, limit);
 
-	if (!has_reached(&state->nfails, limit) || is_down_for(state, PEER_FAULT_CONNECT))
+	if (!was_refused) {
+		forget(&state->nrefused);
+		turn_fault(state, PEER_FAULT_REFUSED, PEER_FAULT_CONNECT);
+	}
+	if (!has_reached(&state->nfails, limit) || is_down_for(state, PEER_FAULTS_OF_CONNECTS))
 		return;
 	snprintf(text, sizeof(text), "%u connects in a row failed: %s", limit, why);
-	go_down(state, PEER_FAULT_CONNECT, text);
+	go_down(state, is_refusing ? PEER_FAULT_REFUSED : PEER_FAULT_CONNECT, text);
 }
 
 void peer_state_unanswered(struct peer_state *state, unsigned limit, const char *why,
@@ -244,9 +265,10 @@ void peer_state_checked(struct peer_state *state, const char *why, int64_t now_m
 		return;
 	}
 	forget(&state->nfails);
+	forget(&state->nrefused);
 	forget(&state->nunanswered);
 	if (!peer_state_is_up(state))
-		come_up(state, PEER_FAULT_CONNECT | PEER_FAULT_CHECK | PEER_FAULT_ANSWER,
+		come_up(state, PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK | PEER_FAULT_ANSWER,
 			"its checks succeed", now_ms);
 }
 

@@ -23,9 +23,11 @@ enum { PEER_REASON_BYTES = 120 };
 
 /* Why a peer is down: bits, of which several may be set. */
 enum peer_fault {
-	PEER_FAULT_CONNECT = 1, /* connects failed */
+	PEER_FAULT_CONNECT = 1, /* connects failed, at least one of them late */
 	PEER_FAULT_CHECK = 2,   /* health= or monitorurl= failed */
 	PEER_FAULT_ANSWER = 4,  /* requests were not answered at all */
+	PEER_FAULT_REFUSED = 8, /* connects were refused, at once: to try one more costs nothing */
+	PEER_FAULTS_OF_CONNECTS = PEER_FAULT_CONNECT | PEER_FAULT_REFUSED,
 };
 
 struct peer_state {
@@ -37,6 +39,7 @@ struct peer_state {
 	atomic_int nactive;      /* requests that it has now (max-conn, least-conn); peer_queue.h */
 	atomic_int nwaiting;     /* requests that wait for it to have less */
 	atomic_int nfails;       /* connects that failed in a row */
+	atomic_int nrefused;     /* of them, the last ones, that were refused */
 	atomic_int nunanswered;  /* requests in a row */
 	atomic_uint down;        /* enum peer_fault; 0: up */
 	atomic_uint retry_at_s;  /* monotonic: when one down for PEER_FAULT_ANSWER may be tried */
@@ -73,7 +76,7 @@ char *peer_state_reason(struct peer_state *state, char out[PEER_REASON_BYTES]);
 
 /* A connect succeeded, or failed for the limit-th time in a row. Says DEAD and REVIVED in the log. */
 void peer_state_succeeded(struct peer_state *state, int64_t now_ms);
-void peer_state_failed(struct peer_state *state, unsigned limit, const char *why);
+void peer_state_failed(struct peer_state *state, unsigned limit, const char *why, bool was_refused);
 
 /* A request was answered, in so many microseconds; or not at all (a timeout, an early close), for the
  * limit-th time in a row. */
@@ -83,6 +86,8 @@ void peer_state_unanswered(struct peer_state *state, unsigned limit, const char 
 
 /* A connect succeeded that was no request's, to a peer that is not checked. */
 void peer_state_reached(struct peer_state *state, int64_t now_ms);
+/* Or was refused, by all of its addresses. */
+void peer_state_refused(struct peer_state *state);
 
 /* Checks failed (why), or succeeded (NULL) and all that was held against it is forgotten. */
 void peer_state_checked(struct peer_state *state, const char *why, int64_t now_ms);

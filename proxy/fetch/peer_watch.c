@@ -108,6 +108,8 @@ static enum probe_state failed(struct probe *probe, const char *why)
 
 	probe->ngood = 0;
 	log_say(2, "cache_peer %s: a look at it failed: %s", probe->of->name, why);
+	if (!has_check(probe) && peer_dial_was_refused(&probe->dial))
+		peer_state_refused(probe->of);
 	if (!has_check(probe) || ++probe->nbad < probe->peer->check.fall)
 		return PROBE_IDLE;
 	snprintf(text, sizeof(text), "%u checks in a row failed: %s", probe->nbad, why);
@@ -226,7 +228,7 @@ static bool is_due(const struct probe *probe)
 	if (probe->peer->is_unusable)
 		return false;
 	return has_check(probe) || (atomic_load_explicit(&probe->of->down, memory_order_relaxed) &
-				    (PEER_FAULT_CONNECT | PEER_FAULT_CHECK));
+				    (PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK));
 }
 
 static int64_t patience_ms(const struct probe *probe)

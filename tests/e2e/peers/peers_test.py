@@ -183,6 +183,20 @@ def no_hedging():
         bobtail.expect("and is answered", slow.join() == [200] * 5, slow.got)
 
 
+def late_start():
+    """connect-fail-limit is 10."""
+    late = bobtail.free_ports(1)[0]
+    port, proxy = start(f"cache_peer 127.0.0.1 parent {late} 0 no-query originserver name=late\n")
+    with proxy:
+        statuses = [ask(port, "/")[0] for _ in range(12)]
+        bobtail.expect("nobody listens", statuses == [503] * 12, statuses)
+        dead = "Detected DEAD Parent: late"
+        bobtail.expect("it is down for that", dead in proxy.output(), proxy.output())
+        Origin("late", port=late)
+        status = ask(port, "/")[:2]
+        bobtail.expect("who listens has the very next request", status == (200, "late"), status)
+
+
 def eyeballs():
     """127.0.0.2 takes no more connections, 127.0.0.3 answers."""
     b = Origin("b", "127.0.0.3")
@@ -207,7 +221,7 @@ def eyeballs():
     os.unlink(hosts)
 
 
-for scenario in (queues, checks, stickiness, retries, no_hedging, eyeballs):
+for scenario in (queues, checks, stickiness, retries, no_hedging, late_start, eyeballs):
     print("----", scenario.__name__)
     scenario()
 bobtail.finish()

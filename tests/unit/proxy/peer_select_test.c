@@ -173,7 +173,7 @@ static void a_dead_peer_gets_no_request(void **state)
 
 	(void)state;
 	init(&rig, PEER("a", "connect-fail-limit=1") PEER("b", ""));
-	peer_state_failed(peer_state(&rig, 0), 1, "refused");
+	peer_state_failed(peer_state(&rig, 0), 1, "late", false);
 	assert_string_equal(select_any(&rig), "b");
 	assert_string_equal(select_any(&rig), "b");
 	peer_state_succeeded(peer_state(&rig, 0), 1);
@@ -194,6 +194,22 @@ static void a_peer_that_does_not_answer_is_the_last_resort(void **state)
 	}
 	assert_string_equal(select_any(&rig), "a c b"); /* b has checks: no request tries it */
 	assert_string_equal(select_any(&rig), "c a b");
+	fini(&rig);
+}
+
+/* As soon as it listens, it has the next request. */
+static void a_peer_that_refuses_is_tried_when_there_is_nobody_else(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	init(&rig, PEER("a", "") PEER("b", ""));
+	peer_state(&rig, 0)->down = PEER_FAULT_REFUSED;
+	assert_string_equal(select_any(&rig), "b a");
+	peer_state(&rig, 1)->down = PEER_FAULT_REFUSED | PEER_FAULT_ANSWER;
+	assert_string_equal(select_any(&rig), "a b");
+	peer_state(&rig, 1)->down = PEER_FAULT_REFUSED | PEER_FAULT_CHECK;
+	assert_string_equal(select_any(&rig), "a");
 	fini(&rig);
 }
 
@@ -360,7 +376,7 @@ static void who_came_back_begins_with_a_tenth(void **state)
 	(void)state;
 	init(&rig, PEER("a", "round-robin slow-start=1000") PEER("b", "round-robin")
 	                   PEER("c", "round-robin"));
-	peer_state_failed(peer_state(&rig, 0), 1, "refused");
+	peer_state_failed(peer_state(&rig, 0), 1, "late", false);
 	peer_state_succeeded(peer_state(&rig, 0), loop_now_ms(rig.base.worker->loop));
 	count_shares(&rig, counts);
 	assert_in_range(counts[0], ROUNDS / 27, ROUNDS / 17); /* 0.1 of 2.1 */
@@ -529,6 +545,7 @@ int main(void)
 		cmocka_unit_test(a_peer_at_its_limit_of_connections_is_left_out),
 		cmocka_unit_test(a_dead_peer_gets_no_request),
 		cmocka_unit_test(a_peer_that_does_not_answer_is_the_last_resort),
+		cmocka_unit_test(a_peer_that_refuses_is_tried_when_there_is_nobody_else),
 		cmocka_unit_test(a_backup_comes_behind_all_others),
 		cmocka_unit_test(a_drained_peer_serves_those_that_stick_to_it),
 		cmocka_unit_test(who_finds_all_busy_waits_where_there_is_room),

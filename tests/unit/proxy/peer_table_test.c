@@ -29,7 +29,7 @@ static void end(struct rig *rig)
 static void fail_times(struct rig *rig, unsigned n)
 {
 	while (n-- > 0)
-		peer_state_failed(rig->peer, LIMIT, "refused");
+		peer_state_failed(rig->peer, LIMIT, "late", false);
 }
 
 static void a_name_has_one_state_whatever_its_case(void **state)
@@ -85,6 +85,32 @@ static void death_and_revival_are_said_once(void **state)
 	end(&rig);
 }
 
+/* Who refuses costs nothing to try, so this is told apart from who makes requests wait. */
+static void who_only_refused_is_down_for_that(void **state)
+{
+	struct rig rig = make();
+
+	(void)state;
+	for (unsigned i = 0; i < LIMIT; i++)
+		peer_state_failed(rig.peer, LIMIT, "refused", true);
+	assert_int_equal(rig.peer->down, PEER_FAULT_REFUSED);
+	fail_times(&rig, 1);
+	assert_int_equal(rig.peer->down, PEER_FAULT_CONNECT);
+	peer_state_failed(rig.peer, LIMIT, "refused", true); /* another address of it may be late */
+	assert_int_equal(rig.peer->down, PEER_FAULT_CONNECT);
+	peer_state_refused(rig.peer);
+	assert_int_equal(rig.peer->down, PEER_FAULT_REFUSED);
+	peer_state_succeeded(rig.peer, NOW_MS);
+	assert_true(peer_state_is_up(rig.peer));
+	peer_state_refused(rig.peer);
+	assert_true(peer_state_is_up(rig.peer));
+	fail_times(&rig, 1);
+	for (unsigned i = 1; i < LIMIT; i++)
+		peer_state_failed(rig.peer, LIMIT, "refused", true);
+	assert_int_equal(rig.peer->down, PEER_FAULT_CONNECT);
+	end(&rig);
+}
+
 static void reasons_and_times_of_changes_are_kept(void **state)
 {
 	struct rig rig = make();
@@ -93,10 +119,10 @@ static void reasons_and_times_of_changes_are_kept(void **state)
 	(void)state;
 	assert_int_equal(rig.peer->since_us, 0);
 	fail_times(&rig, LIMIT);
-	assert_string_equal(peer_state_reason(rig.peer, why), "3 connects in a row failed: refused");
+	assert_string_equal(peer_state_reason(rig.peer, why), "3 connects in a row failed: late");
 	assert_true(rig.peer->since_us > 0);
 	peer_state_checked(rig.peer, "no answer in time", NOW_MS);
-	assert_string_equal(peer_state_reason(rig.peer, why), "3 connects in a row failed: refused");
+	assert_string_equal(peer_state_reason(rig.peer, why), "3 connects in a row failed: late");
 	peer_state_succeeded(rig.peer, NOW_MS);
 	assert_false(peer_state_is_up(rig.peer)); /* the check still fails */
 	peer_state_checked(rig.peer, NULL, NOW_MS);
@@ -271,7 +297,7 @@ static void health_knows_at_once_of_peers_that_are_used(void **state)
 	fail_times(&rig, LIMIT);
 	assert_null(ill(&entry));
 	peer_state_list(rig.peer, true);
-	assert_string_equal(ill(&entry), "3 connects in a row failed: refused");
+	assert_string_equal(ill(&entry), "3 connects in a row failed: late");
 	assert_string_equal(entry.what, "cache_peer app");
 	peer_state_succeeded(rig.peer, NOW_MS);
 	assert_null(ill(&entry));
@@ -291,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_peer_is_dead_after_that_many_failures_in_a_row),
 		cmocka_unit_test(a_success_between_failures_starts_the_count_anew),
 		cmocka_unit_test(death_and_revival_are_said_once),
+		cmocka_unit_test(who_only_refused_is_down_for_that),
 		cmocka_unit_test(reasons_and_times_of_changes_are_kept),
 		cmocka_unit_test(what_does_not_answer_is_tried_less_and_less_often),
 		cmocka_unit_test(a_slow_answer_is_not_forgotten_at_once),
