@@ -97,14 +97,21 @@ static void say_squids_files(const char *directory)
 	}
 }
 
+static struct disk_marks swap_marks(const struct config *config)
+{
+	return (struct disk_marks){.low_percent = (unsigned)config->cache_swap_low_percent,
+				   .high_percent = (unsigned)config->cache_swap_high_percent};
+}
+
 static void open_disk(struct server *server, const struct cache_dir *dir, uint64_t seed,
-		      uint64_t queue_bytes)
+		      uint64_t queue_bytes, struct disk_marks marks)
 {
 	const struct disk_config disk = {
 		.number = server->ndisks,
 		.seed = seed,
 		.directory = dir->path.at,
 		.max_bytes = dir->max_bytes,
+		.marks = marks,
 		.min_object_bytes = (uint64_t)dir->min_object_bytes,
 		.queue_bytes = queue_bytes,
 		.write_budget_bytes = (uint64_t)dir->write_budget_bytes,
@@ -178,7 +185,7 @@ static void open_cache(struct server *server, const struct config *config)
 	follow_memory_cache_mode(server, config);
 	server->takes_turns = algorithm && str_eq_nocase(str_of(algorithm), STR("round-robin"));
 	for (const struct cache_dir *dir = config->cache_dirs->first; dir; dir = dir->next)
-		open_disk(server, dir, seed, queue_limit(config));
+		open_disk(server, dir, seed, queue_limit(config), swap_marks(config));
 	server->promotion = promotion_create((size_t)config->cache_mem_bytes);
 	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
 				     server->ndisks > 0 ? disk_seed(server->disks[0])
@@ -305,6 +312,8 @@ void server_reconfigure(struct server *server, struct config *config)
 	follow_memory_cache_mode(server, config);
 	index_set_max_bytes(server->index, (size_t)config->cache_mem_bytes);
 	partial_table_set_max_bytes(server->parts, parts_bytes(config));
+	for (unsigned i = 0; i < server->ndisks; i++)
+		disk_set_marks(server->disks[i], swap_marks(config));
 	for (unsigned i = 0; i < server->nworkers; i++)
 		worker_post_snapshot(server->workers[i], snapshot);
 	snapshot_retire(server->current);

@@ -207,7 +207,7 @@ struct config {
 	int64_t minimum_object_size_bytes;
 	struct cache_dirs *cache_dirs;
 	const char *store_dir_select_algorithm; /* round-robin, or anything else: least-load */
-	int cache_swap_low_percent, cache_swap_high_percent;
+	int cache_swap_low_percent, cache_swap_high_percent; /* without both lines: 100 */
 	struct refresh_rules *refresh; /* refresh_pattern */
 	struct size_rules *range_offset_limits; /* range_offset_limit; without a line: 0 */
 	struct rate_limit_lines *rate_limits; /* rate_limit, ours */

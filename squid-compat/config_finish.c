@@ -95,6 +95,20 @@ static void finish_sizes(struct reading *reading)
 		config->cache_mem_bytes = (int64_t)(memory / 8);
 }
 
+/* Unless one says otherwise, a cache_dir is used to its size. Nothing at all is no size to aim at. */
+static void finish_swap_marks(struct reading *reading)
+{
+	struct config *config = reading->config;
+
+	if (!reading_has_seen(reading, "cache_swap_low") &&
+	    !reading_has_seen(reading, "cache_swap_high"))
+		config->cache_swap_low_percent = config->cache_swap_high_percent = 100;
+	if (config->cache_swap_low_percent == 0)
+		config->cache_swap_low_percent = 1;
+	if (config->cache_swap_high_percent == 0)
+		config->cache_swap_high_percent = 1;
+}
+
 /* Whom to become. As in Squid only root looks at the user; the group must exist for anyone. */
 static void finish_user(struct reading *reading)
 {
@@ -267,6 +281,7 @@ void config_finish(struct reading *reading)
 	finish_url_rules(reading);
 	finish_paths(reading);
 	finish_sizes(reading);
+	finish_swap_marks(reading);
 	finish_user(reading);
 	finish_http_access(reading);
 	finish_auth(reading);

@@ -52,6 +52,20 @@ void disk_queue_release(struct disk *disk, uint64_t nbytes)
 
 /* ---- life */
 
+static uint64_t part_of(uint64_t bytes, unsigned percent)
+{
+	return percent == 0 || percent >= 100 ? bytes : bytes / 100 * percent;
+}
+
+void disk_set_marks(struct disk *disk, struct disk_marks marks)
+{
+	uint64_t low = part_of(disk->config.max_bytes, marks.low_percent);
+	uint64_t high = part_of(disk->config.max_bytes, marks.high_percent);
+
+	atomic_store_explicit(&disk->low_bytes, low, memory_order_relaxed);
+	atomic_store_explicit(&disk->high_bytes, low > high ? low : high, memory_order_relaxed);
+}
+
 static struct disk *create(const struct disk_config *config)
 {
 	struct disk *disk = mem_zalloc(sizeof(*disk));
@@ -65,6 +79,7 @@ static struct disk *create(const struct disk_config *config)
 	disk->lock_fd = -1;
 	disk->index = disk_index_create();
 	disk->admission = disk_admission_create(config->max_bytes);
+	disk_set_marks(disk, config->marks);
 	atomic_init(&disk->next_seq, 1);
 	atomic_init(&disk->is_loading, true);
 	lock_init(&disk->shared.lock);
@@ -382,7 +397,7 @@ static bool is_worth_it(struct disk *disk, const struct object *object, uint64_t
 	}
 	if (object->body_bytes > 0)
 		bytes = (uint64_t)object->body_bytes;
-	if (used_soon(disk) + 2 * disk_spare_bytes(disk) < disk->config.max_bytes ||
+	if (used_soon(disk) + 2 * disk_spare_bytes(disk) < disk_low_bytes(disk) ||
 	    disk_admission_allows(disk->admission, key, disk_cost(object, bytes)))
 		return true;
 	disk_count(disk, COUNT_NOT_ADMITTED, 1);
@@ -483,6 +498,8 @@ void disk_stats(struct disk *disk, struct disk_stats *out)
 		.objects = disk_index_count(disk->index),
 		.used_bytes = reading(disk, COUNT_USED_BYTES),
 		.max_bytes = disk->config.max_bytes,
+		.low_bytes = disk_low_bytes(disk),
+		.high_bytes = disk_high_bytes(disk),
 		.index_bytes = disk_index_bytes(disk->index),
 		.queued_bytes = atomic_load_explicit(&disk->queued_bytes, memory_order_relaxed),
 		.lookups = reading(disk, COUNT_LOOKUPS),

@@ -28,11 +28,18 @@ struct object;    /* cache/object.h */
 struct purge;      /* cache/purge.h */
 struct purge_list;
 
+/* How full it may get, in percent of the cap; 0: that is no less than the cap. Above low, room is made
+ * little by little; high is not passed. A high one below the low one is as the low one is. */
+struct disk_marks {
+	unsigned low_percent, high_percent;
+};
+
 struct disk_config {
 	unsigned number;           /* among several: part of its objects' disk_id, below 4096 */
 	uint64_t seed;             /* of keys; 0: the file's own. Another one's keys are made anew */
 	const char *directory;     /* made with mode 0750 when missing */
 	uint64_t max_bytes;        /* the cap: pages in use, whatever is in them */
+	struct disk_marks marks;
 	uint64_t min_object_bytes; /* smaller and larger bodies are not stored; */
 	uint64_t max_object_bytes; /* max 0: a fourth of the cap */
 	bool no_store;             /* hits are served, nothing is added */
@@ -61,6 +68,9 @@ enum err disk_open(const struct disk_config *config, struct disk **out, struct e
 /* Commits what is queued (within some seconds), ends the threads and closes. Queries not answered yet
  * are: without an object. The loops that asked must still be there. Accepts NULL. */
 void disk_close(struct disk *disk);
+
+/* From now on. What is above them goes in small transactions, not at once. */
+void disk_set_marks(struct disk *disk, struct disk_marks marks);
 
 /* Another process takes the file over: what is queued is committed (within some seconds), the lock let go,
  * nothing more written; look-ups go on. For good. Any thread; returns at once. */
@@ -208,6 +218,7 @@ struct disk_stats {
 	bool is_loading;          /* the index is being read */
 	uint64_t objects;         /* in the index */
 	uint64_t used_bytes, max_bytes, index_bytes;
+	uint64_t low_bytes, high_bytes; /* the marks */
 	uint64_t queued_bytes;
 	uint64_t lookups, hits;   /* answers, and those that found something */
 	uint64_t read_now;        /* hits by disk_lookup_now */

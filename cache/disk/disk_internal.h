@@ -91,6 +91,7 @@ struct disk {
 	/* any thread, relaxed unless said: readings and counters */
 	_Atomic(int) state;         /* enum disk_state; the writer's to set */
 	_Atomic(int) budget;        /* enum disk_budget; the same */
+	_Atomic(uint64_t) low_bytes, high_bytes; /* the marks, at most the cap */
 	atomic_bool is_loading;     /* release by the writer after the last insert, acquire in look-ups */
 	atomic_bool is_borrowed;    /* another process has the lock: small bodies are read, no more */
 	atomic_bool is_void;        /* more was removed than can wait: the file is to go, unread */
@@ -188,7 +189,18 @@ static inline uint64_t disk_cost(const struct object *object, uint64_t body_byte
 	return body_bytes + object->head.len + object->url.len + object->vary.len + ROWS_BYTES;
 }
 
-/* The writer makes room down to so much below the cap. */
+/* From the low mark on, what is stored pushes something out; the high one is not passed. */
+static inline uint64_t disk_low_bytes(const struct disk *disk)
+{
+	return atomic_load_explicit(&disk->low_bytes, memory_order_relaxed);
+}
+
+static inline uint64_t disk_high_bytes(const struct disk *disk)
+{
+	return atomic_load_explicit(&disk->high_bytes, memory_order_relaxed);
+}
+
+/* The writer makes room for a batch down to so much below the high mark. */
 static inline uint64_t disk_spare_bytes(const struct disk *disk)
 {
 	enum { MOST_BYTES = 4 << 20 };

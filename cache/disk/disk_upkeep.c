@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the writer does between batches: loads the index, follows SQL typed elsewhere, sweeps pieces,
- * evicts, checkpoints and writes hit counts. */
+ * checkpoints and writes hit counts. */
 #include "cache/disk/disk_budget.h"
 #include "cache/disk/disk_writer_internal.h"
 
@@ -13,7 +13,7 @@
 
 enum {
 	LOAD_ROWS = 20000, /* some 12 ms of the writer's time */
-	SWEEP_ROWS = 64,
+	HITS_AT_ONCE = 64,
 	DOOMED_AT_ONCE = 64,
 	LOG_RETRY_MS = 1000,
 	IDLE_MS = 2000,
@@ -228,106 +228,11 @@ static void sweep(struct disk_writer *writer)
 	writer_is_well(writer);
 }
 
-/* ---- eviction */
-
-struct victim {
-	uint64_t id, key, size;
-};
-
-static int next_victims(struct disk_writer *writer, struct victim *out, unsigned *n)
-{
-	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_SWEEP, writer->hand, SWEEP_ROWS);
-	int rc;
-
-	*n = 0;
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *n < SWEEP_ROWS)
-		out[(*n)++] = (struct victim){(uint64_t)sqlite3_column_int64(stmt, 0),
-					      (uint64_t)sqlite3_column_int64(stmt, 1),
-					      (uint64_t)sqlite3_column_int64(stmt, 2)};
-	sqlite3_reset(stmt);
-	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
-}
-
-/* What this transaction stores is not in the index before it is committed: its rows stay. While the index
- * is being read, what it does not know yet is as good as any. */
-static bool may_go(struct disk_writer *writer, const struct victim *victim)
-{
-	struct disk *disk = writer->disk;
-
-	if (disk_is_pinned(disk, victim->id))
-		return false;
-	switch (disk_index_judge(disk->index, victim->key, victim->id)) {
-	case DISK_INDEX_SPARED:
-		return false;
-	case DISK_INDEX_UNKNOWN:
-		return atomic_load_explicit(&disk->is_loading, memory_order_relaxed) &&
-		       victim->id < writer->first_new_id;
-	default:
-		return true;
-	}
-}
-
-/* The hand passes in the order of ids, which is the order of the rows in the file, and spares what
- * was hit since it came by (SIEVE). Returns when some goal bytes are free, or after a few rounds. */
-static int pass_hand(struct disk_writer *writer, uint64_t goal)
-{
-	enum { ROUNDS = 8 }; /* one more than counters go up to */
-	struct disk *disk = writer->disk;
-	struct victim victims[SWEEP_ROWS];
-	uint64_t freed = 0;
-	int rc = SQLITE_OK;
-
-	for (int round = 0; round < ROUNDS && freed < goal;) {
-		unsigned n;
-
-		rc = next_victims(writer, victims, &n);
-		if (rc != SQLITE_OK)
-			return rc;
-		if (n == 0) {
-			writer->hand = 0;
-			round++;
-		}
-		for (unsigned i = 0; i < n && freed < goal; i++) {
-			const struct victim *v = &victims[i];
-
-			writer->hand = v->id;
-			if (!may_go(writer, v))
-				continue;
-			rc = writer_remove(writer, v->key, v->id);
-			if (rc != SQLITE_OK)
-				return rc;
-			disk_admission_evicted(disk->admission, v->key, v->size);
-			freed += v->size;
-			disk_count(disk, COUNT_EVICTED, 1);
-		}
-	}
-	return rc;
-}
-
-int upkeep_evict(struct disk_writer *writer)
-{
-	enum { ATTEMPTS = 8 };
-	struct disk *disk = writer->disk;
-	uint64_t max = disk->config.max_bytes, used = 0;
-	int rc;
-
-	for (int i = 0; i < ATTEMPTS; i++) {
-		rc = rows_used_bytes(&writer->rows, &used);
-		atomic_store_explicit(&disk->counts[COUNT_USED_BYTES], used, memory_order_relaxed);
-		if (rc != SQLITE_OK || used <= max)
-			return rc;
-		rc = pass_hand(writer, used - max + disk_spare_bytes(disk));
-		if (rc != SQLITE_OK)
-			return rc;
-	}
-	return SQLITE_OK;
-}
-
 /* ---- hit counts */
 
 void upkeep_flush_hits(struct disk_writer *writer)
 {
-	struct disk_index_hits hits[SWEEP_ROWS];
+	struct disk_index_hits hits[HITS_AT_ONCE];
 	unsigned cursor = 0, n, total = 0;
 	int rc;
 
@@ -337,7 +242,7 @@ void upkeep_flush_hits(struct disk_writer *writer)
 		return;
 	rc = SQLITE_OK;
 	while (rc == SQLITE_OK && total < FLUSH_ROWS &&
-	       (n = disk_index_take_hits(writer->disk->index, &cursor, hits, SWEEP_ROWS)) > 0) {
+	       (n = disk_index_take_hits(writer->disk->index, &cursor, hits, HITS_AT_ONCE)) > 0) {
 		for (unsigned i = 0; i < n && rc == SQLITE_OK; i++)
 			rc = rows_run(&writer->rows, ROW_HITS, hits[i].id, hits[i].nhits);
 		total += n;
@@ -544,6 +449,8 @@ void upkeep_tick(struct disk_writer *writer)
 		poll_purged(writer);
 	if (writer->rows.db)
 		sweep(writer);
+	if (writer->rows.db)
+		evict_tick(writer);
 	if (writer->rows.db)
 		tidy_when_idle(writer);
 	if (writer->rows.db && loop_now_ms(writer->loop) - writer->flushed_ms > FLUSH_MS)

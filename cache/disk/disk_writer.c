@@ -111,7 +111,7 @@ void writer_run_batch(struct disk_writer *writer)
 	}
 	rc = run_items(writer);
 	if (rc == SQLITE_OK)
-		rc = upkeep_evict(writer);
+		rc = evict_for_batch(writer);
 	if (rc == SQLITE_OK)
 		rc = budget_save(writer);
 	if (rc == SQLITE_OK)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cache/disk/disk_writer_internal.h: the writer's own parts: batches (disk_writer.c), items
- * (disk_items.c), faults (disk_fault.c) and upkeep (disk_upkeep.c). All of it is one thread's. */
+ * (disk_items.c), faults (disk_fault.c), eviction (disk_evict.c) and upkeep (disk_upkeep.c). All of it is one thread's. */
 #ifndef CACHE_DISK_WRITER_INTERNAL_H
 #define CACHE_DISK_WRITER_INTERNAL_H
 #include "cache/disk/disk_checkpoint.h"
@@ -125,11 +125,16 @@ int writer_take_seed(struct disk_writer *writer, sqlite3 *db);
 void purge_slice(struct disk_writer *writer); /* goes on with the first on the list */
 void purge_cut_all(struct disk_writer *writer);
 
+/* ---- disk_evict.c */
+/* Makes room for what the open transaction stores, below the high mark. An SQLite code. */
+int evict_for_batch(struct disk_writer *writer);
+/* Goes a step towards the low mark, in a transaction of its own. */
+void evict_tick(struct disk_writer *writer);
+
 /* ---- disk_upkeep.c */
 void upkeep_start(struct disk_writer *writer); /* a file was opened: loads the index, sweeps */
 void upkeep_tick(struct disk_writer *writer);
 void upkeep_load(struct disk_writer *writer);
-int upkeep_evict(struct disk_writer *writer); /* in the open transaction */
 void upkeep_flush_hits(struct disk_writer *writer);
 /* Another file stands under the name, or none. Says so in the log. */
 bool upkeep_file_has_moved(struct disk_writer *writer);

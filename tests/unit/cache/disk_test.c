@@ -386,6 +386,52 @@ static void the_cap_is_kept_and_what_is_asked_for_stays(void **state)
 	assert_int_equal(fixture_get(&fx, "http://www.example/0"), -2);
 }
 
+static bool is_at_the_low_mark(struct disk_fixture *fixture)
+{
+	struct disk_stats stats = fixture_stats(fixture);
+
+	return stats.used_bytes <= stats.low_bytes;
+}
+
+/* Squid: cache_swap_low, cache_swap_high. */
+static void the_marks_are_kept_and_may_change(void **state)
+{
+	enum { N = 400, SIZE = 40000 };
+	uint64_t most = 0, nfirst, ncommits;
+	struct disk_stats stats;
+	char url[64];
+
+	(void)state;
+	fx.config.max_bytes = 16 * MIB;
+	fx.config.marks = (struct disk_marks){.low_percent = 50, .high_percent = 75};
+	fixture_reopen(&fx);
+	for (int i = 0; i < N; i++) {
+		snprintf(url, sizeof(url), "http://www.example/%d", i);
+		assert_true(fixture_put(&fx, url, "", SIZE));
+		if (i % 100 == 0)
+			fixture_settle(&fx);
+		stats = fixture_stats(&fx);
+		most = stats.used_bytes > most ? stats.used_bytes : most;
+	}
+	assert_true(most > 8 * MIB && most <= 12 * MIB);
+	assert_true(fixture_wait(&fx, is_at_the_low_mark)); /* with nothing more to store */
+	stats = fixture_stats(&fx);
+	assert_true(stats.used_bytes > 7 * MIB);
+
+	nfirst = stats.evicted;
+	ncommits = stats.commits;
+	disk_set_marks(fx.disk, (struct disk_marks){.low_percent = 25, .high_percent = 10});
+	assert_true(fixture_wait(&fx, is_at_the_low_mark));
+	stats = fixture_stats(&fx);
+	assert_int_equal(stats.high_bytes, stats.low_bytes);
+	assert_true(stats.used_bytes > 3 * MIB);
+	assert_true(stats.evicted - nfirst > 90);
+	assert_true(stats.commits - ncommits >= 3); /* little by little */
+
+	disk_set_marks(fx.disk, (struct disk_marks){.low_percent = 0});
+	assert_int_equal(fixture_stats(&fx).low_bytes, 16 * MIB);
+}
+
 static void sizes_outside_the_limits_are_refused(void **state)
 {
 	(void)state;
@@ -581,6 +627,7 @@ int main(void)
 		DISK_TEST(a_renewed_head_goes_before_the_body_on_disk),
 		DISK_TEST(a_cancelled_question_is_not_answered),
 		DISK_TEST(the_cap_is_kept_and_what_is_asked_for_stays),
+		DISK_TEST(the_marks_are_kept_and_may_change),
 		DISK_TEST(sizes_outside_the_limits_are_refused),
 		DISK_TEST(what_may_not_be_added_to_still_serves),
 		DISK_TEST(the_log_is_written_back_beside_and_then_all_is_quiet),

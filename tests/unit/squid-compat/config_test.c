@@ -154,6 +154,28 @@ static void lines_reach_their_fields(void **state)
 	config_unref(config);
 }
 
+static void one_swap_mark_brings_squids_other(void **state)
+{
+	static const struct {
+		const char *text;
+		int low, high;
+	} cases[] = {
+		{PORT RULE, 100, 100},
+		{PORT RULE "cache_swap_low 80\n", 80, 95},
+		{PORT RULE "cache_swap_high 99\n", 90, 99},
+		{PORT RULE "cache_swap_low 0\ncache_swap_high 50\n", 1, 50},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct config *config = read_good(cases[i].text);
+
+		assert_int_equal(config->cache_swap_low_percent, cases[i].low);
+		assert_int_equal(config->cache_swap_high_percent, cases[i].high);
+		config_unref(config);
+	}
+}
+
 static void masks_hide_the_end_of_client_addresses(void **state)
 {
 	static const struct {
@@ -387,6 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_line_values_are_squids),
 		cmocka_unit_test(lines_reach_their_fields),
+		cmocka_unit_test(one_swap_mark_brings_squids_other),
 		cmocka_unit_test(masks_hide_the_end_of_client_addresses),
 		cmocka_unit_test(httpd_logs_are_common_where_no_format_is_named),
 		cmocka_unit_test(all_faults_are_told_in_one_run),

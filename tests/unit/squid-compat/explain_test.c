@@ -56,7 +56,7 @@ static void each_line_gets_a_class(void **state)
 		{"cache_mem 64 MB", EXPLAIN_SAME},
 		{"redirect_program /bin/cat", EXPLAIN_SAME},
 		{"icp_port 0", EXPLAIN_HARMLESS},
-		{"cache_swap_low 90", EXPLAIN_HARMLESS},
+		{"cache_swap_low 90", EXPLAIN_SAME},
 		{"ftp_passive on", EXPLAIN_HARMLESS}, /* its default */
 		{"icap_enable off", EXPLAIN_HARMLESS},
 		{"server_http11 on", EXPLAIN_HARMLESS},

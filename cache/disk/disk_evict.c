@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What leaves a disk that is full. */
+#include "cache/disk/disk_budget.h"
+#include "cache/disk/disk_writer_internal.h"
+
+enum {
+	SWEEP_ROWS = 64,
+	AT_ONCE_BYTES = 8 << 20, /* a transaction; more than a batch stores */
+	STEP_BYTES = 1 << 20,    /* towards the low mark, at least */
+	STEP_PART = 8,           /* of what is above it */
+};
+
+struct victim {
+	uint64_t id, key, size;
+};
+
+static int next_victims(struct disk_writer *writer, struct victim *out, unsigned *n)
+{
+	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_SWEEP, writer->hand, SWEEP_ROWS);
+	int rc;
+
+	*n = 0;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *n < SWEEP_ROWS)
+		out[(*n)++] = (struct victim){(uint64_t)sqlite3_column_int64(stmt, 0),
+					      (uint64_t)sqlite3_column_int64(stmt, 1),
+					      (uint64_t)sqlite3_column_int64(stmt, 2)};
+	sqlite3_reset(stmt);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* What this transaction stores is not in the index before it is committed: its rows stay. While the index
+ * is being read, what it does not know yet is as good as any. */
+static bool may_go(struct disk_writer *writer, const struct victim *victim)
+{
+	struct disk *disk = writer->disk;
+
+	if (disk_is_pinned(disk, victim->id))
+		return false;
+	switch (disk_index_judge(disk->index, victim->key, victim->id)) {
+	case DISK_INDEX_SPARED:
+		return false;
+	case DISK_INDEX_UNKNOWN:
+		return atomic_load_explicit(&disk->is_loading, memory_order_relaxed) &&
+		       victim->id < writer->first_new_id;
+	default:
+		return true;
+	}
+}
+
+/* The hand passes in the order of ids, which is the order of the rows in the file, and spares what
+ * was hit since it came by (SIEVE). Returns when some goal bytes are free, or after a few rounds. */
+static int pass_hand(struct disk_writer *writer, uint64_t goal)
+{
+	enum { ROUNDS = 8 }; /* one more than counters go up to */
+	struct disk *disk = writer->disk;
+	struct victim victims[SWEEP_ROWS];
+	uint64_t freed = 0;
+	int rc = SQLITE_OK;
+
+	for (int round = 0; round < ROUNDS && freed < goal;) {
+		unsigned n;
+
+		rc = next_victims(writer, victims, &n);
+		if (rc != SQLITE_OK)
+			return rc;
+		if (n == 0) {
+			writer->hand = 0;
+			round++;
+		}
+		for (unsigned i = 0; i < n && freed < goal; i++) {
+			const struct victim *v = &victims[i];
+
+			writer->hand = v->id;
+			if (!may_go(writer, v))
+				continue;
+			rc = writer_remove(writer, v->key, v->id);
+			if (rc != SQLITE_OK)
+				return rc;
+			disk_admission_evicted(disk->admission, v->key, v->size);
+			freed += v->size;
+			disk_count(disk, COUNT_EVICTED, 1);
+		}
+	}
+	return rc;
+}
+
+static int read_used(struct disk_writer *writer, uint64_t *used)
+{
+	int rc = rows_used_bytes(&writer->rows, used);
+
+	atomic_store_explicit(&writer->disk->counts[COUNT_USED_BYTES], *used, memory_order_relaxed);
+	return rc;
+}
+
+int evict_for_batch(struct disk_writer *writer)
+{
+	enum { ATTEMPTS = 8 };
+	struct disk *disk = writer->disk;
+	uint64_t limit = disk_high_bytes(disk), used = 0, first = 0;
+
+	for (int i = 0; i < ATTEMPTS; i++) {
+		uint64_t goal;
+		int rc = read_used(writer, &used);
+
+		if (i == 0)
+			first = used;
+		if (rc != SQLITE_OK || used <= limit || used + AT_ONCE_BYTES <= first)
+			return rc;
+		goal = used - limit + disk_spare_bytes(disk);
+		rc = pass_hand(writer, goal < AT_ONCE_BYTES ? goal : AT_ONCE_BYTES);
+		if (rc != SQLITE_OK)
+			return rc;
+	}
+	return SQLITE_OK;
+}
+
+/* The more is above the mark, the faster (Squid does as well). */
+static uint64_t step_bytes(uint64_t excess)
+{
+	uint64_t step = excess / STEP_PART;
+
+	if (step < STEP_BYTES)
+		step = excess < STEP_BYTES ? excess : STEP_BYTES;
+	return step < AT_ONCE_BYTES ? step : AT_ONCE_BYTES;
+}
+
+void evict_tick(struct disk_writer *writer)
+{
+	struct disk *disk = writer->disk;
+	uint64_t low = disk_low_bytes(disk);
+	uint64_t used = atomic_load_explicit(&disk->counts[COUNT_USED_BYTES], memory_order_relaxed);
+	int rc;
+
+	if (used <= low || disk_is_spent(disk) || !writer_may_write(writer) ||
+	    upkeep_log_is_full(writer))
+		return;
+	rc = read_used(writer, &used); /* purges do not count */
+	if (rc == SQLITE_OK && used <= low)
+		return;
+	if (rc == SQLITE_OK)
+		rc = rows_begin(&writer->rows);
+	if (rc == SQLITE_OK)
+		rc = pass_hand(writer, step_bytes(used - low));
+	if (rc == SQLITE_OK && writer->nremovals == 0) {
+		rows_rollback(&writer->rows); /* what is left is the tables' own */
+		return;
+	}
+	if (rc == SQLITE_OK)
+		rc = read_used(writer, &used);
+	if (rc == SQLITE_OK)
+		rc = budget_save(writer);
+	if (rc == SQLITE_OK)
+		rc = rows_commit(&writer->rows);
+	writer_settle_removals(writer, rc == SQLITE_OK);
+	if (rc != SQLITE_OK) {
+		writer_fault(writer, rc);
+		return;
+	}
+	disk_count(disk, COUNT_COMMITS, 1);
+	writer_is_well(writer);
+	upkeep_after_commit(writer);
+}
