@@ -136,7 +136,7 @@ static int64_t look_up(const char *path, const char *sql)
 	sqlite3 *db = NULL;
 	int64_t number = 0;
 
-	if (access(path, R_OK) != 0 || schema_open_reader(path, &db) != SQLITE_OK)
+	if (access(path, R_OK) != 0 || schema_open_reader(path, &db, NULL) != SQLITE_OK)
 		return 0;
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	schema_keep_log(db, true);

@@ -49,8 +49,6 @@ static bool is_meant(const struct disk_checkpoint *checkpoint)
 
 static int open_db(struct disk_checkpoint *checkpoint)
 {
-	static const int flags =
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 	int rc;
 
 	if (checkpoint->db && checkpoint->db_generation == checkpoint->generation)
@@ -60,12 +58,9 @@ static int open_db(struct disk_checkpoint *checkpoint)
 	 * locks do not keep out who is in the same process. So no statement before both looks. */
 	if (!is_there(checkpoint))
 		return SQLITE_BUSY;
-	rc = sqlite3_open_v2(checkpoint->disk->path, &checkpoint->db, flags, NULL);
-	if (rc != SQLITE_OK) {
-		close_db(checkpoint);
+	rc = schema_open(checkpoint->disk->path, SQLITE_OPEN_READWRITE, NULL, &checkpoint->db, NULL);
+	if (rc != SQLITE_OK)
 		return rc;
-	}
-	sqlite3_extended_result_codes(checkpoint->db, 1);
 	checkpoint->db_generation = checkpoint->generation;
 	sqlite3_db_config(checkpoint->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	schema_keep_log(checkpoint->db, true);

@@ -36,14 +36,15 @@ static bool is_usable(sqlite3 *db, const char *path, struct err_text *why)
 struct disk_import *disk_import_open(const struct disk_import_config *config, struct err_text *why)
 {
 	struct disk_import *import = mem_zalloc(sizeof(*import));
+	struct err_text reason;
 	int64_t total = 0;
 	int rc;
 
 	schema_setup_once();
 	import->config = *config;
-	rc = schema_open_reader(config->path, &import->source.db);
+	rc = schema_open_reader(config->path, &import->source.db, &reason);
 	if (rc != SQLITE_OK) {
-		err_say(why, "%s: %s", config->path, sqlite3_errstr(rc));
+		err_say(why, "%s: %s", config->path, reason.at);
 		goto fail;
 	}
 	if (!is_usable(import->source.db, config->path, why))

@@ -65,7 +65,7 @@ int disk_source_prepare(struct disk_source *source)
 
 int disk_source_open(struct disk_source *source, const char *path)
 {
-	int rc = schema_open_reader(path, &source->db);
+	int rc = schema_open_reader(path, &source->db, NULL);
 
 	if (rc == SQLITE_OK)
 		rc = disk_source_prepare(source);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/disk/schema.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cache/disk/disk_vfs.h"
 #include "lib/base/check.h"
+#include "lib/base/heap.h"
 
 #define PURGE_LOG \
 	"CREATE TABLE purge_log (               -- the last purges; the view purged shows it\n" \
@@ -453,22 +457,72 @@ void schema_keep_log(sqlite3 *db, bool keep)
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &is_kept);
 }
 
+/* ---- opening */
+
+/* The path without symbolic links on the way to the file; NULL: errno has why. */
+static char *resolve(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_printf("%.*s/", (int)(slash - path), path) : mem_printf("./");
+	char *real = realpath(folder, NULL);
+	char *resolved = real ? mem_printf("%s/%s", real, slash ? slash + 1 : path) : NULL;
+
+	mem_free(real);
+	mem_free(folder);
+	return resolved;
+}
+
+/* What it is, if SQLite would fail to say that it is no file, or wait for what comes by a pipe. */
+static const char *is_no_file(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || S_ISREG(st.st_mode))
+		return NULL;
+	return S_ISLNK(st.st_mode)   ? "a symbolic link"
+	       : S_ISDIR(st.st_mode) ? "a directory"
+				     : "not a regular file";
+}
+
+int schema_open(const char *path, int flags, const char *vfs, sqlite3 **db, struct err_text *why)
+{
+	char *resolved = resolve(path);
+	const char *reason = resolved ? is_no_file(resolved) : strerror(errno);
+	sqlite3 *opened = NULL;
+	int rc = reason ? SQLITE_CANTOPEN
+			: sqlite3_open_v2(resolved, &opened,
+					  flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, vfs);
+	int error = rc == SQLITE_CANTOPEN && opened ? sqlite3_system_errno(opened) : 0;
+
+	mem_free(resolved);
+	*db = NULL;
+	if (rc != SQLITE_OK) {
+		err_say(why, "%s",
+			reason  ? reason
+			: error ? strerror(error)
+				: sqlite3_errstr(rc));
+		sqlite3_close(opened);
+		return rc;
+	}
+	sqlite3_extended_result_codes(opened, 1);
+	*db = opened;
+	return SQLITE_OK;
+}
+
 enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlite3 **db,
 				     struct err_text *why)
 {
-	static const int flags =
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 	enum schema_state state = SCHEMA_UNREADABLE;
-	sqlite3 *opened = NULL;
-	int rc = sqlite3_open_v2(path, &opened, flags, DISK_VFS_NAME);
+	struct err_text reason;
+	sqlite3 *opened;
+	int rc = schema_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, DISK_VFS_NAME, &opened,
+			     &reason);
 
 	*db = NULL;
 	if (rc != SQLITE_OK) {
-		err_say(why, "cannot open %s: %s", path, sqlite3_errstr(rc));
-		state = state_of_code(rc);
-		goto fail;
+		err_say(why, "cannot open %s: %s", path, reason.at);
+		return state_of_code(rc);
 	}
-	sqlite3_extended_result_codes(opened, 1);
 	/* What is not ours is not even tidied up when we close it. */
 	sqlite3_db_config(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_busy_timeout(opened, 1000); /* recovery after a crash, or a shell at work */
@@ -498,21 +552,19 @@ fail:
 	return state;
 }
 
-int schema_open_reader(const char *path, sqlite3 **db)
+int schema_open_reader(const char *path, sqlite3 **db, struct err_text *why)
 {
-	static const int flags =
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-	sqlite3 *opened = NULL;
-	int rc = sqlite3_open_v2(path, &opened, flags, NULL);
+	sqlite3 *opened;
+	int rc = schema_open(path, SQLITE_OPEN_READWRITE, NULL, &opened, why);
 
 	*db = NULL;
-	if (rc == SQLITE_OK) {
-		sqlite3_extended_result_codes(opened, 1);
-		sqlite3_busy_timeout(opened, 1000);
-		rc = schema_run(opened, "PRAGMA query_only=1; PRAGMA cache_size=-512;"
-					"PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF");
-	}
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_busy_timeout(opened, 1000);
+	rc = schema_run(opened, "PRAGMA query_only=1; PRAGMA cache_size=-512;"
+				"PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF");
 	if (rc != SQLITE_OK) {
+		err_say(why, "%s", sqlite3_errmsg(opened));
 		sqlite3_close(opened);
 		return rc;
 	}

@@ -51,14 +51,13 @@ static bool is_ours(sqlite3 *db, const char *path)
 
 sqlite3 *store_open(const char *path, bool may_write)
 {
-	int flags = (may_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
-		    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-	sqlite3 *db = NULL;
+	struct err_text why;
+	sqlite3 *db;
 
 	schema_setup_once();
-	if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
-		ctl_fail("%s: %s", path, sqlite3_errmsg(db));
-		sqlite3_close(db);
+	if (schema_open(path, may_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, NULL, &db,
+			&why) != SQLITE_OK) {
+		ctl_fail("%s: %s", path, why.at);
 		return NULL;
 	}
 	sqlite3_busy_timeout(db, STORE_BUSY_MS);
@@ -127,8 +126,8 @@ static int add_file(sqlite3 **db, const char *directory, unsigned number)
 	if (!*db) {
 		*db = one;
 	} else if (one) {
+		status = attach(*db, sqlite3_db_filename(one, "main"), number);
 		sqlite3_close(one);
-		status = attach(*db, path, number);
 	}
 	mem_free(path);
 	return status;

@@ -159,9 +159,9 @@ static int take_seed(struct exporting *exporting)
 static int use(sqlite3 *db, const char *path, void *user)
 {
 	struct exporting *exporting = user;
-	int status = attach(exporting->to, path);
+	int status = attach(exporting->to, sqlite3_db_filename(db, "main")); /* without links */
 
-	(void)db;
+	(void)path;
 	if (status != CTL_OK)
 		return status;
 	status = take_seed(exporting);
@@ -179,7 +179,6 @@ static int finish(struct exporting *exporting)
 			       "PRAGMA journal_mode=DELETE", exporting->next_id);
 	int status;
 
-	schema_keep_log(exporting->to, false);
 	status = store_run(exporting->to, sql);
 	mem_free(sql);
 	return status;
@@ -198,11 +197,12 @@ static sqlite3 *make_file(const char *path)
 	}
 	if (schema_open_writer(path, UINT64_C(1) << 46, &db, &why) != SCHEMA_EMPTY ||
 	    schema_create(db, 1) != SQLITE_OK) {
-		ctl_fail("%s: %s", path, why.at[0] ? why.at : "cannot be made");
+		ctl_fail("%s", why.at[0] ? why.at : sqlite3_errmsg(db));
 		sqlite3_close(db);
 		return NULL;
 	}
 	sqlite3_busy_timeout(db, STORE_BUSY_MS);
+	schema_keep_log(db, false);
 	return db;
 }
 

@@ -139,8 +139,7 @@ static bool is_own(const char *path, struct err_text *why)
 bool recording_open(struct recording *recording, const char *path, bool may_write,
                     struct err_text *why)
 {
-	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW |
-	            (may_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	int flags = may_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
 	int fd = may_write ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_RIGHTS) : -1;
 	bool is_open;
 
@@ -150,8 +149,7 @@ bool recording_open(struct recording *recording, const char *path, bool may_writ
 	if (may_write && !is_own(path, why))
 		return false;
 	schema_setup_once();
-	is_open = sqlite3_open_v2(path, &recording->db, flags, NULL) == SQLITE_OK ||
-	          complain(recording, why);
+	is_open = schema_open(path, flags, NULL, &recording->db, why) == SQLITE_OK;
 	if (is_open) {
 		sqlite3_busy_timeout(recording->db, RECORDING_BUSY_MS);
 		is_open = may_write ? prepare_to_write(recording, why) : is_ours(recording, why);

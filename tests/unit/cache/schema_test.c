@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/heap.h"
@@ -159,6 +160,46 @@ static void a_migration_is_one_transaction(void **state)
 	mem_free(path);
 }
 
+/* An administrator may have moved the directory; a link in the place of the file may be anybody's. */
+static void links_lead_to_the_directory_alone(void **state)
+{
+	char *path = fixture_path(&fx, "cache.db"), *folder = fixture_path(&fx, "link");
+	char *linked = fixture_path(&fx, "link/cache.db"), *link = fixture_path(&fx, "link.db");
+	struct err_text why;
+	sqlite3 *db;
+
+	(void)state;
+	assert_int_equal(symlink(".", folder), 0);
+	assert_int_equal(symlink("cache.db", link), 0);
+	assert_int_equal(schema_open(linked, SQLITE_OPEN_READONLY, NULL, &db, &why), SQLITE_OK);
+	assert_string_equal(strrchr(sqlite3_db_filename(db, "main"), '/'), strrchr(path, '/'));
+	sqlite3_close(db);
+	assert_int_equal(schema_open(link, SQLITE_OPEN_READONLY, NULL, &db, &why), SQLITE_CANTOPEN);
+	assert_null(db);
+	assert_string_equal(why.at, "a symbolic link");
+	assert_int_equal(schema_open(folder, SQLITE_OPEN_READONLY, NULL, &db, &why), SQLITE_CANTOPEN);
+	assert_int_equal(unlink(folder) | unlink(link), 0);
+	mem_free(link);
+	mem_free(linked);
+	mem_free(folder);
+	mem_free(path);
+}
+
+/* Nobody may ever write to it. */
+static void a_pipe_is_not_waited_for(void **state)
+{
+	char *path = fixture_path(&fx, "pipe");
+	struct err_text why;
+	sqlite3 *db;
+
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(schema_open(path, SQLITE_OPEN_READONLY, NULL, &db, &why), SQLITE_CANTOPEN);
+	assert_string_equal(why.at, "not a regular file");
+	unlink(path);
+	mem_free(path);
+}
+
 int main(void)
 {
 #define SCHEMA_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -167,6 +208,8 @@ int main(void)
 		SCHEMA_TEST(an_older_file_keeps_its_objects),
 		SCHEMA_TEST(a_newer_file_is_left_alone),
 		SCHEMA_TEST(a_migration_is_one_transaction),
+		SCHEMA_TEST(links_lead_to_the_directory_alone),
+		SCHEMA_TEST(a_pipe_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
