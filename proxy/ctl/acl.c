@@ -24,7 +24,7 @@ enum { OPTION_SRC, OPTION_USER, OPTION_HEADER };
 const struct ctl_option ctl_acl_options[] = {
 	[OPTION_SRC] = {"src", 's', "ADDR", "the client's address (127.0.0.1)"},
 	[OPTION_USER] = {"user", 'u', "NAME", "who has logged in; without it, nobody"},
-	[OPTION_HEADER] = {"header", 'H', "'NAME: VALUE'", "a header field; may be repeated"},
+	[OPTION_HEADER] = {"header", 'H', "'NAME: VALUE'", "a header field; may be repeated", true},
 	{0},
 };
 

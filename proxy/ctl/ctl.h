@@ -32,6 +32,7 @@ struct ctl_option {
 	char letter;          /* -L; 0: none */
 	const char *argument; /* what --help calls its value; NULL: it has none */
 	const char *help;
+	bool may_repeat; /* with a value each time; others are given once */
 };
 
 /* What was typed. */
@@ -56,7 +57,7 @@ struct ctl_command {
 	int (*run)(struct ctl *ctl, const struct ctl_args *args);
 };
 
-/* The value of an option that was given (the last one's; "" when it takes none); NULL: not given. */
+/* The value of an option that was given ("" when it takes none; the last one's); NULL: not given. */
 const char *ctl_given(const struct ctl_args *args, unsigned option);
 
 /* The configuration, read once; NULL: it cannot be, and stderr has why. ctl's own. */

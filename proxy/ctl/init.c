@@ -281,7 +281,7 @@ int ctl_run_init(struct ctl *ctl, const struct ctl_args *args)
 
 	(void)ctl;
 	if (status != CTL_OK)
-		return status;
+		return CTL_USAGE;
 	buf_init(&out, MAX_BYTES);
 	buf_printf(&out,
 		   "# %s, by Bobtail: a squid.conf. bobtail.conf(5) has all directives.\n"

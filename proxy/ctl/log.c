@@ -3,13 +3,12 @@
  * that are not printable ASCII become \xNN. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/heap.h"
+#include "lib/base/buf.h"
 #include "proxy/ctl/commands.h"
 #include "proxy/ctl/log_line.h"
 #include "squid-compat/config.h"
@@ -37,7 +36,7 @@ const char ctl_log_help[] =
 
 struct screen {
 	bool has_colour;
-	struct buf scratch;
+	struct buf line, scratch;
 };
 
 /* ---- one line */
@@ -168,23 +167,39 @@ static void seek_lines(FILE *file, unsigned long n)
 	fseeko(file, n > 0 ? at : 0, n > 0 ? SEEK_SET : SEEK_END);
 }
 
-/* Whole lines; what is not whole yet is read again, unless it is the end of it all. */
-static void show_rest(struct screen *screen, FILE *file, bool is_all)
+/* Up to the next LF, or as much as a line may have. False: the file ends, or cannot be read. */
+static bool read_line(struct screen *screen, FILE *file)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
+	struct buf *line = &screen->line;
+	int c = EOF;
 
-	while ((len = getline(&line, &size, file)) > 0) {
-		if (line[len - 1] != '\n' && !is_all) {
-			fseeko(file, -len, SEEK_CUR);
+	buf_clear(line);
+	while (line->len < LOG_LINE_MAX_BYTES && (c = getc_unlocked(file)) != EOF) {
+		buf_add_char(line, (char)c);
+		if (c == '\n')
+			break;
+	}
+	return line->len > 0 && !ferror(file);
+}
+
+/* Whole lines; what is not whole yet is read again, unless it is the end of it all. False: errno has why. */
+static bool show_rest(struct screen *screen, FILE *file, bool is_all)
+{
+	const struct buf *line = &screen->line;
+	int error;
+
+	while (read_line(screen, file)) {
+		if (feof(file) && !is_all) {
+			fseeko(file, -(off_t)line->len, SEEK_CUR);
 			break;
 		}
-		show(screen, line, (size_t)len);
+		show(screen, line->at, line->len);
 	}
-	free(line);
+	error = ferror(file) ? errno : 0;
 	clearerr(file);
 	fflush(stdout);
+	errno = error;
+	return error == 0;
 }
 
 /* Another file has its name by now. */
@@ -210,20 +225,23 @@ static FILE *reopen(const char *path, FILE *file)
 static int show_file(struct screen *screen, const char *path, long lines, bool follows)
 {
 	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	int status;
 
 	if (!file)
 		return ctl_fail("%s: %s", path, strerror(errno));
 	if (lines >= 0)
 		seek_lines(file, (unsigned long)lines);
-	show_rest(screen, file, !follows || file == stdin);
-	while (follows && file != stdin && !ferror(stdout)) {
+	follows = follows && file != stdin;
+	status = show_rest(screen, file, !follows) ? CTL_OK
+						   : ctl_fail("%s: %s", path, strerror(errno));
+	while (status == CTL_OK && follows && !ferror(stdout)) {
 		usleep(LOOK_EVERY_US);
 		show_rest(screen, file, false);
 		file = reopen(path, file);
 	}
 	if (file != stdin)
 		fclose(file);
-	return CTL_OK;
+	return status;
 }
 
 /* The first one that is a file; NULL: stderr has why. */
@@ -253,8 +271,10 @@ int ctl_run_log(struct ctl *ctl, const struct ctl_args *args)
 		return ctl_fail("--lines: a number up to %d", MAX_LINES);
 	if (!path)
 		return CTL_FAILED;
+	buf_init(&screen.line, LOG_LINE_MAX_BYTES);
 	buf_init(&screen.scratch, 2 * LOG_LINE_MAX_BYTES);
 	status = show_file(&screen, path, n || follows ? (long)lines : -1, follows);
 	buf_fini(&screen.scratch);
+	buf_fini(&screen.line);
 	return status;
 }

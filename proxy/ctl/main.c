@@ -59,25 +59,11 @@ const struct config *ctl_config_silently(struct ctl *ctl)
 
 /* ---- the overview */
 
-/* Those whose name begins with group, a word; NULL: all. Returns how many. */
-static unsigned print_commands(const char *group, FILE *out)
-{
-	unsigned n, nprinted = 0;
-	const struct ctl_command *commands = ctl_commands(&n);
-
-	for (unsigned i = 0; i < n; i++) {
-		struct str rest = str_of(commands[i].name), first;
-
-		if (group && !(str_word(&rest, &first) && str_eq(first, str_of(group))))
-			continue;
-		fprintf(out, "    %-16s  %s\n", commands[i].name, commands[i].summary);
-		nprinted++;
-	}
-	return nprinted;
-}
-
 static void print_overview(FILE *out)
 {
+	unsigned n;
+	const struct ctl_command *commands = ctl_commands(&n);
+
 	fputs("Usage: bobtailctl [-f squid.conf] [-n NAME] [-s SOCKET] COMMAND [--help]\n"
 	      "       bobtailctl -h | --help | -v | --version\n"
 	      "    -f FILE           the configuration of the instance that is meant\n"
@@ -85,15 +71,46 @@ static void print_overview(FILE *out)
 	      "    -s SOCKET         its control socket, if not where the configuration has it\n"
 	      "Commands:\n",
 	      out);
-	print_commands(NULL, out);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out, "    %-16s  %s\n", commands[i].name, commands[i].summary);
 }
 
+static bool is_of(const struct ctl_command *command, struct str group)
+{
+	struct str rest = str_of(command->name), first;
+
+	return str_word(&rest, &first) && str_eq(first, group);
+}
+
+/* Those whose name begins with group, a word, if there are some. */
+static bool print_group(const char *group, FILE *out)
+{
+	unsigned n, nprinted = 0;
+	const struct ctl_command *commands = ctl_commands(&n);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_of(&commands[i], str_of(group)))
+			continue;
+		if (nprinted++ == 0)
+			fprintf(out, "Usage: bobtailctl [-f squid.conf] [-n NAME] [-s SOCKET] %s COMMAND [--help]\n"
+				     "Commands:\n", group);
+		fprintf(out, "    %s%s%s\n        %s\n", commands[i].name,
+			*commands[i].syntax ? " " : "", commands[i].syntax, commands[i].summary);
+	}
+	return nprinted > 0;
+}
+
+/* The first words are no command: a group of some, alone or with what it has not, or nothing at all. */
 static int refuse(int argc, char **argv)
 {
+	bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+
+	if (asks && print_group(argv[0], stdout))
+		return CTL_OK;
 	if (argc > 0)
 		ctl_fail("no such command: %s%s%s", argv[0], argc > 1 ? " " : "",
 			 argc > 1 ? argv[1] : "");
-	if (argc == 0 || print_commands(argv[0], stderr) == 0)
+	if (argc == 0 || !print_group(argv[0], stderr))
 		print_overview(stderr);
 	return CTL_USAGE;
 }

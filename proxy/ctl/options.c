@@ -59,10 +59,14 @@ static int row_of(const struct ctl_option *options, int code)
 	return -1;
 }
 
-static bool note(struct ctl_args *args, int row)
+static bool note(struct ctl_args *args, const struct ctl_option *options, int row)
 {
 	if (row < 0)
 		return false; /* getopt_long said why */
+	if (!options[row].may_repeat && options[row].argument && ctl_given(args, (unsigned)row)) {
+		ctl_fail("--%s is there twice", options[row].name);
+		return false;
+	}
 	if (args->ngiven == CTL_MAX_GIVEN) {
 		ctl_fail("too many options");
 		return false;
@@ -84,7 +88,7 @@ enum options_verdict options_read(const struct ctl_command *command, int argc, c
 	while ((code = getopt_long(argc, argv, forms.letters, forms.names, NULL)) >= 0) {
 		if (code == CODE_HELP)
 			return OPTIONS_HELP;
-		if (!note(args, row_of(command->options, code)))
+		if (!note(args, command->options, row_of(command->options, code)))
 			return OPTIONS_WRONG;
 	}
 	args->words = argv + optind;

@@ -16,7 +16,7 @@ enum { OPTION_MATCH, OPTION_URL, OPTION_SECONDS, OPTIONS };
 const struct ctl_option ctl_trace_options[] = {
 	[OPTION_MATCH] = {"match", 'm', "ACL",
 			  "requests that this ACL of squid.conf matches ('!ACL': does not); may be "
-			  "repeated, then all have to"},
+			  "repeated, then all have to", true},
 	[OPTION_URL] = {"url", 'u', "REGEX", "requests whose URL, as the client sent it, matches"},
 	[OPTION_SECONDS] = {"seconds", 'n', "N", "end after so long; otherwise Ctrl-C ends it"},
 	[OPTIONS] = {0},

@@ -40,7 +40,7 @@ const struct ctl_option ctl_warm_options[] = {
 	[OPTION_SITE] = {"site", 's', "http://HOST", "what stands before a path in a log that has no hosts"},
 	[OPTION_TO] = {"to", 't', "ADDRESS:PORT", "where to ask; the first http_port if not said"},
 	[OPTION_RATE] = {"rate", 'r', "N", "fetches a second at most; 10 if not said"},
-	[OPTION_HEADER] = {"header", 'H', "'NAME: VALUE'", "a header field of each request; may be repeated"},
+	[OPTION_HEADER] = {"header", 'H', "'NAME: VALUE'", "a header field of each request; may be repeated", true},
 	{0},
 };
 

@@ -7,7 +7,7 @@
 #include "proxy/ctl/commands.h"
 
 const struct ctl_option ctl_why_options[] = {
-	{"header", 'H', "'NAME: VALUE'", "a header field of the request; may be repeated"},
+	{"header", 'H', "'NAME: VALUE'", "a header field of the request; may be repeated", true},
 	{0},
 };
 

@@ -149,6 +149,12 @@ test_words() {
 	"$bobtail" -Q >"$dir/control" 2>&1
 	expect "an unknown option exits with 1" 1 $?
 	expect_text "and is named" "FATAL: '-Q': unrecognized option" "$dir/control"
+	"$bobtailctl" ban >"$dir/control" 2>&1
+	expect "a group of commands is none" 2 $?
+	expect_text "those of it are shown, with what they want" 'ban remove ADDRESS' "$dir/control"
+	"$bobtailctl" ban --help >"$dir/control" 2>/dev/null
+	expect "as its --help does" 0 $?
+	expect_text "on stdout" 'ban remove ADDRESS' "$dir/control"
 }
 
 test_control_without_instance() {

@@ -39,7 +39,7 @@ const struct ctl_option ctl_helper_record_options[] = {
 	[CONCURRENCY] = {"concurrency", 'c', "N",
                          "as the directive has it: questions have channel ids"},
 	[SECRET] = {"secret", 's', "N",
-                    "the N-th word of a question is a secret, too (repeatable)"},
+                    "the N-th word of a question is a secret, too (may be repeated)", true},
 	[LIMIT] = {"limit", 'l', "N",
                    "record no more when FILE has N questions; without it: 1000000"},
 	{0},

@@ -23,7 +23,7 @@ enum {
 const struct ctl_option ctl_helper_test_options[] = {
 	[KIND] = {"kind", 'k', "KIND", "what it is for; without it: url_rewrite"},
 	[CONCURRENCY] = {"concurrency", 'c', "N", "channel ids, as with concurrency=N; without it: none"},
-	[ASK] = {"ask", 'a', "LINE", "a question of your own instead of the built-in ones (repeatable)"},
+	[ASK] = {"ask", 'a', "LINE", "a question of your own instead of the built-in ones (may be repeated)", true},
 	[TIMEOUT] = {"timeout", 't', "SECONDS", "for an answer, and for its end; without it: 5"},
 	{0},
 };

@@ -91,6 +91,12 @@ with Proxy(CONFIG, PORT) as proxy:
     expect("Squid's own", b"200 TCP_MISS" in shown.stdout and b"http://w/\\x1b[31m" in shown.stdout
            and b"odd \\x07" in shown.stdout, shown.stdout)
 
+    shown = show("log", folder)
+    expect("a directory is none", shown.returncode == 1 and not shown.stdout, shown)
+    shown = show("log", "-", input=b"\0" * (5 << 19))
+    expect("a line without an end is shown in pieces", shown.stdout.count(b"\n") == 3
+           and shown.stdout.startswith(b"\\x00\\x00"), (len(shown.stdout), shown.stderr))
+
     follower = subprocess.Popen([CTL, "log", "-F", LOG], stdout=subprocess.PIPE)
     os.set_blocking(follower.stdout.fileno(), False)
     seen = b""

@@ -63,14 +63,24 @@ for sets in itertools.product(ORIGINS, AUTHS, TLS, CACHES):
            (written.stderr, said, written.stdout))
 
 good = BASE + ORIGINS[0]
+
+
+def with_wrong(wrong):
+    """The good options, where those that wrong gives otherwise have its values."""
+    pairs = dict(zip(good[::2], good[1::2])) | dict(zip(wrong[::2], wrong[1::2]))
+    return [word for pair in pairs.items() for word in pair]
+
+
 for wrong in (["--site", "a b"], ["--site", "x\nhttp_access allow all"], ["--origin", "ftp://x"],
               ["--origin", "http://x:0"], ["--origin", "http://x y"], ["--origin", "http://x:99999"],
               ["--auth", "relative"], ["--auth", "/a b"], ["--cache", "/a\nb"], ["--tls-key", KEY],
               ["--port", "0"], ["--port", "x y:80"], ["--tls-port", "443"],
               ["--tls-cert", CERT, "--tls-cert-dir", DIR]):
-    said = init(*good, *wrong)
-    expect(f"{wrong} is refused", said.returncode == 1 and not said.stdout and said.stderr, said)
-expect("--site is needed", init(*ORIGINS[0]).returncode == 1)
+    said = init(*with_wrong(wrong))
+    expect(f"{wrong} is refused", said.returncode == 2 and not said.stdout and said.stderr, said)
+expect("--site is needed", init(*ORIGINS[0]).returncode == 2)
+said = init(*good, "--site", "other.example")
+expect("an option is given once", said.returncode == 2 and "--site is there twice" in said.stderr, said)
 
 path = f"{folder}/new.conf"
 expect("-o writes", init(*good, "-o", path).returncode == 0 and os.path.getsize(path) > 500)
