@@ -23,7 +23,7 @@ enum {
 
 struct place {
 	struct spool_place at; /* with a directory of its own */
-	_Atomic(uint64_t) used; /* relaxed: a count */
+	_Atomic(uint64_t) used, nspools, nrefused; /* relaxed: counts */
 	int64_t rests_until_ms; /* the thread's */
 };
 
@@ -45,16 +45,23 @@ struct spool {
 	/* the thread's */
 	struct list node;
 	uint64_t from, end;
+	bool is_full; /* it was refused room since it got some */
 	void (*stop)(void *owner);
 	void *owner;
 	struct mail close; /* of who destroys it */
 };
+
+static void count(_Atomic(uint64_t) *what, int n)
+{
+	atomic_fetch_add_explicit(what, (uint64_t)n, memory_order_relaxed);
+}
 
 static void free_spool(struct spool *spool)
 {
 	close(spool->fd);
 	atomic_fetch_sub_explicit(&spool->place->used, spool->end - spool->from,
 				  memory_order_relaxed);
+	count(&spool->place->nspools, -1);
 	mem_free(spool);
 }
 
@@ -121,13 +128,35 @@ struct loop *spools_loop(struct spools *spools)
 	return spools->loop;
 }
 
+static uint64_t reading(const _Atomic(uint64_t) *what)
+{
+	return atomic_load_explicit(what, memory_order_relaxed);
+}
+
 uint64_t spools_used_bytes(const struct spools *spools)
 {
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < spools->nplaces; i++)
-		bytes += atomic_load_explicit(&spools->places[i].used, memory_order_relaxed);
+		bytes += reading(&spools->places[i].used);
 	return bytes;
+}
+
+bool spools_stats(const struct spools *spools, unsigned nth, struct spool_stats *out)
+{
+	const struct place *place;
+
+	if (!spools || nth >= spools->nplaces)
+		return false;
+	place = &spools->places[nth];
+	*out = (struct spool_stats){
+		.directory = place->at.directory,
+		.objects = reading(&place->nspools),
+		.used_bytes = reading(&place->used),
+		.max_bytes = place->at.max_bytes,
+		.refused = reading(&place->nrefused),
+	};
+	return true;
 }
 
 static bool charge(struct place *place, uint64_t bytes)
@@ -152,7 +181,11 @@ bool spools_hold(struct spools *spools, uint64_t bytes)
 {
 	struct place *memory = memory_of(spools);
 
-	return memory && charge(memory, bytes);
+	if (memory && charge(memory, bytes))
+		return true;
+	if (memory)
+		count(&memory->nrefused, 1);
+	return false;
 }
 
 void spools_let_go(struct spools *spools, uint64_t bytes)
@@ -187,7 +220,7 @@ static struct place *choose_place(struct spools *spools)
 
 	for (unsigned i = 0; i < spools->nplaces; i++) {
 		struct place *place = &spools->places[i];
-		uint64_t used = atomic_load_explicit(&place->used, memory_order_relaxed);
+		uint64_t used = reading(&place->used);
 
 		if (loop_now_ms(spools->loop) < place->rests_until_ms ||
 		    used + most >= place->at.max_bytes)
@@ -207,8 +240,11 @@ struct spool *spool_create(struct spools *spools, void (*stop)(void *owner), voi
 	check(loop_is_current(spools->loop));
 	while ((place = choose_place(spools)) && (fd = open_file(place)) < 0)
 		fails(spools, place, errno);
+	if (!place && spools->nplaces > 0)
+		count(&spools->places[spools->nplaces - 1].nrefused, 1);
 	if (!place)
 		return NULL;
+	count(&place->nspools, 1);
 	spool = mem_zalloc(sizeof(*spool));
 	*spool = (struct spool){
 		.spools = spools, .place = place, .fd = fd, .stop = stop, .owner = owner};
@@ -259,8 +295,13 @@ enum spool_wrote spool_append(struct spool *spool, const struct iovec *iov, int 
 
 	for (int i = 0; i < niov; i++)
 		bytes += iov[i].iov_len;
-	if (!charge(spool->place, bytes))
+	if (!charge(spool->place, bytes)) {
+		if (!spool->is_full)
+			count(&spool->place->nrefused, 1);
+		spool->is_full = true;
 		return SPOOL_FULL;
+	}
+	spool->is_full = false;
 	spool->end += bytes;
 	for (int i = 0; i < niov; at += iov[i++].iov_len) {
 		if (!write_all(spool->fd, &iov[i], at)) {

@@ -36,6 +36,15 @@ void spools_destroy(struct spools *spools);
 /* Where spools are made, written and trimmed. */
 struct loop *spools_loop(struct spools *spools);
 uint64_t spools_used_bytes(const struct spools *spools); /* any thread */
+
+struct spool_stats {
+	const char *directory; /* of the place, lives as long as the spools; NULL: memory */
+	uint64_t objects;      /* that have a spool there */
+	uint64_t used_bytes, max_bytes; /* of memory also what spools_hold took */
+	uint64_t refused;      /* how often there was no room */
+};
+/* The nth place; false: there are fewer. Any thread; spools may be NULL. */
+bool spools_stats(const struct spools *spools, unsigned nth, struct spool_stats *out);
 /* Bytes that are not in a spool yet, but may have to be, take their part of the budget of memory. False: it
  * is used up. Any thread. */
 bool spools_hold(struct spools *spools, uint64_t bytes);

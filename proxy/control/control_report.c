@@ -7,6 +7,7 @@
 
 #include "cache/disk/disk.h"
 #include "cache/index.h"
+#include "cache/spool.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "proxy/control/control_verbs.h"
@@ -47,6 +48,19 @@ static void say_disk(struct control_call *call, struct disk *disk)
 	control_say(call, "disk.faults = %" PRIu64, stats.faults);
 }
 
+static void say_spools(struct control_call *call, const struct spools *spools)
+{
+	struct spool_stats stats;
+
+	for (unsigned i = 0; spools_stats(spools, i, &stats); i++) {
+		control_say(call, "spool.place = %s", stats.directory ? stats.directory : "memory");
+		control_say(call, "spool.objects = %" PRIu64, stats.objects);
+		control_say(call, "spool.used_bytes = %" PRIu64, stats.used_bytes);
+		control_say(call, "spool.max_bytes = %" PRIu64, stats.max_bytes);
+		control_say(call, "spool.refused = %" PRIu64, stats.refused);
+	}
+}
+
 static void write_info(struct control_call *call, const struct tally *tally)
 {
 	struct serve *serve = control_serve(call);
@@ -67,6 +81,7 @@ static void write_info(struct control_call *call, const struct tally *tally)
 	control_say(call, "memory.evicted = %" PRIu64, memory.nevicted);
 	for (unsigned i = 0; i < server->ndisks; i++)
 		say_disk(call, server->disks[i]);
+	say_spools(call, server->spools);
 }
 
 void control_run_info(struct control_call *call)

@@ -39,6 +39,7 @@ struct metric {
 #define POOL(member) VALUE(METRIC_POOLS, struct census_pool, member)
 #define MEMORY(member) VALUE(METRIC_MEMORY, struct memory_values, member)
 #define DISK(member) VALUE(METRIC_DISKS, struct disk_values, member)
+#define SPOOL(member) VALUE(METRIC_SPOOLS, struct spool_stats, member)
 #define WORKER(member) VALUE(METRIC_WORKERS, struct worker_values, member)
 
 static const struct metric metrics_table[] = {
@@ -182,6 +183,13 @@ static const struct metric metrics_table[] = {
 	 "Faults of the file or of the disk under it."},
 	{"bobtail_disk_cache_written_bytes", COUNTER, DISK(stats.written_bytes),
 	 "What was written to the file."},
+	{"bobtail_spool_objects", GAUGE, SPOOL(objects),
+	 "Bodies that several clients download at once and that lie there meanwhile."},
+	{"bobtail_spool_bytes", GAUGE, SPOOL(used_bytes),
+	 "What they take; in memory, with the beginnings of others that are held back."},
+	{"bobtail_spool_max_bytes", GAUGE, SPOOL(max_bytes), "What they may take."},
+	{"bobtail_spool_refusals", COUNTER, SPOOL(refused),
+	 "How often there was no room: the slowest client sets the pace, or who comes fetches again."},
 
 	{"bobtail_coded_replies", COUNTER, ALONE(METRIC_CODED_REPLIES),
 	 "Replies in a content coding that was made here (compress); identity: unpacked."},

@@ -7,6 +7,7 @@
 #ifndef PROXY_METRICS_H
 #define PROXY_METRICS_H
 #include "cache/disk/disk.h"
+#include "cache/spool.h"
 #include "lib/base/buf.h"
 #include "proxy/manager/census.h"
 
@@ -29,6 +30,7 @@ enum metric_subject {
 	METRIC_POOLS,        /* struct census_pool */
 	METRIC_MEMORY,       /* struct memory_values */
 	METRIC_DISKS,        /* struct disk_values */
+	METRIC_SPOOLS,       /* struct spool_stats */
 	METRIC_WORKERS,      /* struct worker_values */
 	METRIC_CERTIFICATES, /* struct certificate_values */
 	METRIC_SUBJECTS

@@ -326,6 +326,19 @@ static void add_disks(struct metrics *metrics, const struct server *server)
 	}
 }
 
+static void add_spools(struct metrics *metrics, const struct server *server)
+{
+	struct spool_stats stats;
+
+	for (unsigned i = 0; spools_stats(server->spools, i, &stats); i++) {
+		struct spool_stats *values = arena_zalloc(&metrics->arena, sizeof(*values));
+
+		*values = stats;
+		add_labelled(metrics, METRIC_SPOOLS, values, "place",
+			     stats.directory ? str_of(stats.directory) : STR("memory"));
+	}
+}
+
 /* The first names; an empty one when it has none. */
 static struct str names_of(struct metrics *metrics, const struct tls_certificate *certificate)
 {
@@ -382,6 +395,7 @@ struct metrics *metrics_create(struct manager_page *page)
 	add_pools(metrics);
 	add_memory(metrics, server);
 	add_disks(metrics, server);
+	add_spools(metrics, server);
 	add_workers(metrics);
 	add_all_certificates(metrics, server->current);
 	return metrics;

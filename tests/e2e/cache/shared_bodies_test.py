@@ -8,6 +8,7 @@ import socketserver
 import sys
 import threading
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail
@@ -219,6 +220,7 @@ def without_a_spool_who_stands_still_is_let_go(port):
     clients[-1].goes_on.set()
     assert clients[-1].result() < thing.size
     assert len(thing.requests) == 1, len(thing.requests)
+    assert spool_metric(port, "refusals_total") > 0
 
 
 def ask_in_turn(port, path, times):
@@ -258,9 +260,18 @@ def what_no_disk_takes_is_found_while_it_is_read(port):
     assert part.result() == 1000, part.head
     ask_in_turn(port, "/homeless", 3)
     assert len(thing.requests) == 1, len(thing.requests)
+    assert spool_metric(port, "objects") == 1
+    assert thing.size <= spool_metric(port, "bytes") <= spool_metric(port, "max_bytes")
     clients[-1].goes_on.set()
     assert clients[-1].result() == thing.size
     bobtail.require_soon("it goes with its last reader", lambda: asks_anew(port, "/homeless"))
+
+
+def spool_metric(port, name):
+    """Of the spools in memory."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/squid-internal-mgr/metrics", timeout=PATIENCE) as page:
+        line = next(line for line in page if line.startswith(b'bobtail_spool_%s{place="memory"}' % name.encode()))
+        return int(line.split()[1])
 
 
 def asks_anew(port, path):

@@ -71,9 +71,13 @@ static void end(struct scene *scene)
 
 static void tear_down(struct scene *scene)
 {
+	struct spool_stats stats;
+
 	end(scene);
 	spools_stop(scene->spools);
 	assert_int_equal(spools_used_bytes(scene->spools), 0);
+	for (unsigned i = 0; spools_stats(scene->spools, i, &stats); i++)
+		assert_int_equal(stats.objects, 0);
 	spools_destroy(scene->spools);
 	alarm(0);
 }
@@ -276,6 +280,7 @@ static void nothing_is_spooled_for_one(void **state)
 static void a_small_budget_is_used_again_and_again(void **state)
 {
 	const struct spool_place small = {.directory = NULL, .max_bytes = 1 << 20};
+	struct spool_stats stats;
 	struct scene scene;
 
 	(void)state;
@@ -292,6 +297,8 @@ static void a_small_budget_is_used_again_and_again(void **state)
 		assert_true(spools_used_bytes(scene.spools) <= small.max_bytes);
 	}
 	assert_false(object_has_beginning(scene.object));
+	assert_true(spools_stats(scene.spools, 0, &stats));
+	assert_true(stats.objects == 1 && stats.refused > 0 && stats.used_bytes <= stats.max_bytes);
 	object_finish(scene.object);
 	read_rest(&scene.slow);
 	tear_down(&scene);
