@@ -189,16 +189,29 @@ static struct manager_question make_question(struct transaction *t)
 
 /* ---- forms */
 
+/* Origin: SCHEME "://" HOST [":" PORT], or "null". By TLS, a page of plain HTTP is none of ours, since anybody on its
+ * way may have written it; a port of plain HTTP may stand behind somebody who speaks TLS with the browser. */
+static bool is_ours(const struct transaction *t, struct str origin)
+{
+	struct str host = http_value(&transaction_request(t)->head, FIELD_HOST);
+	const struct port *port = t->exchange.port;
+	size_t scheme = str_find_char(origin, ':');
+
+	if (port && port->is_tls && !str_eq_nocase(str_first(origin, scheme), STR("https")))
+		return false;
+	return str_eq_nocase(str_from(origin, scheme + 3), host);
+}
+
 /* Browsers say where a form came from: it has to be a page of this very server. */
 static bool is_from_us(const struct transaction *t)
 {
 	const struct http_head *head = &transaction_request(t)->head;
 	const struct http_field *site = http_find_name(head, STR("Sec-Fetch-Site"), NULL);
-	struct str origin = http_value(head, FIELD_ORIGIN), host = http_value(head, FIELD_HOST);
+	struct str origin = http_value(head, FIELD_ORIGIN);
 
 	if (site && !str_eq(http_field_value(head, site), STR("same-origin")))
 		return false;
-	return !origin.at || str_eq_nocase(str_from(origin, str_find_char(origin, '/') + 2), host);
+	return !origin.at || is_ours(t, origin);
 }
 
 static void read_on(struct loop_task *task)

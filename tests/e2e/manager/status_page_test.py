@@ -9,6 +9,7 @@ import http.client
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -55,8 +56,8 @@ class Page(html.parser.HTMLParser):
         return [have for name, have in self.all if name == tag and attrs.items() <= have.items()]
 
 
-def ask(port, path="", method="GET", body=None, **fields):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def ask(port, path="", method="GET", body=None, connection=None, **fields):
+    connection = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     fields = {name.replace("_", "-"): value for name, value in fields.items()}
     connection.request(method, ROOT + path, body, fields)
     reply = connection.getresponse()
@@ -147,6 +148,21 @@ def test_purge(port, secret):
     expect("GET purges nothing", reply.status == 303 and reply.getheader("Location") == ROOT, reply.status)
 
 
+def test_scheme(port, tls_port):
+    """By TLS, a page of plain HTTP may be anybody's; without it, we may stand behind who speaks it."""
+    secret = {"Authorization": basic("secret")}
+
+    def status(port, scheme, connection=None):
+        return post(port, "purge", {}, connection=connection, Origin=f"{scheme}://127.0.0.1:{port}", **secret)[0].status
+
+    context = ssl._create_unverified_context()
+    for scheme, expected in (("https", 200), ("http", 403)):
+        secure = http.client.HTTPSConnection("127.0.0.1", tls_port, timeout=20, context=context)
+        have = status(tls_port, scheme, secure)
+        expect(f"by TLS, a form of {scheme}", have == expected, have)
+    expect("one of https by plain HTTP", status(port, "https") == 200)
+
+
 def test_buttons(port):
     secret = basic("secret")
     expect("who did not sign in sees no form", token_of(browse(port)[1]) is None)
@@ -223,6 +239,7 @@ def main():
             status_site.get(site.ports[0], status_site.HOSTILE, status_site.SITES[0])
         test_page(site.ports[0])
         test_buttons(site.ports[0])
+        test_scheme(*site.ports[:2])
         test_in_browser(site.ports[0])
     bobtail.finish()
 
