@@ -33,7 +33,6 @@ struct metric {
 #define TOTAL(member) VALUE(METRIC_TOTALS, struct counters, member)
 #define TIME(subject) subject, U64, offsetof(struct timings, sum_us)
 #define TIER(member) VALUE(METRIC_TIERS, struct tier_counts, member)
-#define CERTIFICATE(member) VALUE(METRIC_CERTIFICATES, struct certificate_values, member)
 #define PEER(member) VALUE(METRIC_PEERS, struct peer_values, member)
 #define SITE(member) VALUE(METRIC_SITES, struct site_counts, member)
 #define POOL(member) VALUE(METRIC_POOLS, struct census_pool, member)
@@ -94,7 +93,12 @@ static const struct metric metrics_table[] = {
 	 "TLS handshakes of clients that succeeded, by what was agreed on."},
 	{"bobtail_tls_handshake_duration_seconds", HISTOGRAM, TIME(METRIC_HANDSHAKES),
 	 "From a client's first bytes to the end of its handshake: with a resumed session, or without."},
-	{"bobtail_certificate_expiry_seconds", GAUGE, CERTIFICATE(expires_s),
+	{"bobtail_certificates", GAUGE, PROCESS(ncertificates), "Certificates that ports show."},
+	{"bobtail_first_certificate_expiry_seconds", GAUGE,
+	 VALUE(METRIC_FIRST_CERTIFICATE, struct certificate_values, expires_s),
+	 "When the first of all certificates expires, since 1970."},
+	{"bobtail_certificate_expiry_seconds", GAUGE,
+	 VALUE(METRIC_CERTIFICATES, struct certificate_values, expires_s),
 	 "When a port's certificate expires, since 1970."},
 
 	{"bobtail_origin_requests", COUNTER, TOTAL(server_requests),

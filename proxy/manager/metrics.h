@@ -32,14 +32,15 @@ enum metric_subject {
 	METRIC_DISKS,        /* struct disk_values */
 	METRIC_SPOOLS,       /* struct spool_stats */
 	METRIC_WORKERS,      /* struct worker_values */
-	METRIC_CERTIFICATES, /* struct certificate_values */
+	METRIC_CERTIFICATES, /* struct certificate_values: those that expire first */
+	METRIC_FIRST_CERTIFICATE, /* the same: the first of all */
 	METRIC_SUBJECTS
 };
 
 struct process_values {
 	double started_s, cpu_s;
 	uint64_t resident_bytes, nfiles, max_files, major_faults, nlost_records;
-	unsigned nsessions, ndegraded;
+	unsigned nsessions, ndegraded, ncertificates;
 };
 
 struct peer_values {

@@ -14,12 +14,12 @@
 #include "lib/net/tls_certificate.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/log/log_writer.h"
+#include "proxy/manager/certificate_list.h"
 #include "proxy/manager/manager_page.h"
 #include "proxy/manager/metrics.h"
 #include "proxy/process/process.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
-#include "proxy/tls/tls_table.h"
 #include "proxy/version.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
@@ -119,7 +119,8 @@ static double seconds(struct timeval time)
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-static void add_process(struct metrics *metrics, const struct server *server)
+static void add_process(struct metrics *metrics, const struct server *server,
+			const struct certificate_list *certificates)
 {
 	struct process_values *values = arena_zalloc(&metrics->arena, sizeof(*values));
 	static const uint64_t one = 1;
@@ -136,6 +137,7 @@ static void add_process(struct metrics *metrics, const struct server *server)
 	values->max_files = process_max_files();
 	values->ndegraded = (unsigned)health_list(entries, COUNT(entries));
 	values->nsessions = metrics->census->total.nsessions;
+	values->ncertificates = (unsigned)certificates->total;
 	values->nlost_records = log_writer_lost(server->log);
 	add_row(metrics, METRIC_PROCESS, values, NULL, 0);
 	add_labelled(metrics, METRIC_BUILD, &one, "version", STR(VERSION_TEXT));
@@ -351,32 +353,19 @@ static struct str names_of(struct metrics *metrics, const struct tls_certificate
 	return names;
 }
 
-static void add_certificates(struct metrics *metrics, const struct port *port,
-			     const struct tls_port *entry)
+static void add_certificate(struct metrics *metrics, const struct certificate_entry *entry)
 {
-	const struct tls_certificate *certificate;
-	const char *path;
+	struct certificate_values *values = arena_alloc(&metrics->arena, sizeof(*values));
+	const struct label labels[] = {
+		{"port", entry->port->name},
+		{"file", str_of(entry->path)},
+		{"names", names_of(metrics, entry->certificate)},
+	};
 
-	for (size_t i = 0; entry && (certificate = tls_port_certificate(entry, i, &path)); i++) {
-		struct certificate_values *values = arena_zalloc(&metrics->arena, sizeof(*values));
-		const struct label labels[] = {
-			{"port", port->name},
-			{"file", str_of(path)},
-			{"names", names_of(metrics, certificate)},
-		};
-
-		values->expires_s = (uint64_t)tls_certificate_expires_s(certificate);
-		add_row(metrics, METRIC_CERTIFICATES, values, labels, COUNT(labels));
-	}
-}
-
-static void add_all_certificates(struct metrics *metrics, const struct snapshot *snapshot)
-{
-	if (!snapshot)
-		return;
-	for (const struct port *port = snapshot_config(snapshot)->ports->first; port;
-	     port = port->next)
-		add_certificates(metrics, port, snapshot->tls_ports[port->index]);
+	values->expires_s = (uint64_t)entry->expires_s;
+	if (metrics_count(metrics, METRIC_FIRST_CERTIFICATE) == 0)
+		add_row(metrics, METRIC_FIRST_CERTIFICATE, values, NULL, 0);
+	add_row(metrics, METRIC_CERTIFICATES, values, labels, COUNT(labels));
 }
 
 /* ---- all of it */
@@ -385,10 +374,12 @@ struct metrics *metrics_create(struct manager_page *page)
 {
 	struct metrics *metrics = mem_zalloc(sizeof(*metrics));
 	const struct server *server = page->server;
+	struct certificate_list certificates;
 
+	certificate_list_fill(&certificates, server->current);
 	arena_init(&metrics->arena, metrics->first_, sizeof(metrics->first_));
 	metrics->census = census_create(buf_str(page->gathered));
-	add_process(metrics, server);
+	add_process(metrics, server, &certificates);
 	add_counters(metrics);
 	add_sites(metrics, server);
 	add_peers(metrics, server->peers, page->config);
@@ -397,7 +388,8 @@ struct metrics *metrics_create(struct manager_page *page)
 	add_disks(metrics, server);
 	add_spools(metrics, server);
 	add_workers(metrics);
-	add_all_certificates(metrics, server->current);
+	for (size_t i = 0; i < certificates.n; i++)
+		add_certificate(metrics, &certificates.entries[i]);
 	return metrics;
 }
 

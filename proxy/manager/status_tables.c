@@ -12,12 +12,11 @@
 #include "lib/http/date.h"
 #include "lib/net/tls_certificate.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/manager/certificate_list.h"
 #include "proxy/manager/health.h"
 #include "proxy/manager/status_html.h"
 #include "proxy/manager/status_page.h"
 #include "proxy/server.h"
-#include "proxy/snapshot.h"
-#include "proxy/tls/tls_table.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
 #include "squid-compat/peers.h"
@@ -28,7 +27,6 @@ enum {
 	SHOWN_SITES = 20,
 	SHOWN_ERRORS = 8,
 	SHOWN_PEERS = 200,
-	SHOWN_CERTIFICATES = 100,
 	URL_BYTES = 110,
 	NAME_BYTES = 60,
 	SOON_S = 14 * 86400, /* a certificate that expires so soon is marked */
@@ -418,17 +416,16 @@ void status_write_errors(struct buf *out, const struct status *status)
 
 /* ---- certificates */
 
-static void write_certificate(struct html_table *table, const struct port *port, const char *path,
-			      const struct tls_certificate *certificate)
+static void write_certificate(struct html_table *table, const struct certificate_entry *entry)
 {
-	int64_t left_s = tls_certificate_expires_s(certificate) - clock_wall_s();
+	int64_t left_s = entry->expires_s - clock_wall_s();
 
-	write_text(table, tls_certificate_count_names(certificate) > 0
-				  ? tls_certificate_name(certificate, 0)
+	write_text(table, tls_certificate_count_names(entry->certificate) > 0
+				  ? tls_certificate_name(entry->certificate, 0)
 				  : STR("(no name)"),
 		   NAME_BYTES);
-	write_text(table, port->name, NAME_BYTES);
-	write_text(table, str_of(path), URL_BYTES);
+	write_text(table, entry->port->name, NAME_BYTES);
+	write_text(table, str_of(entry->path), URL_BYTES);
 	if (left_s <= 0) {
 		write_mark(table, false, "expired");
 		return;
@@ -440,29 +437,18 @@ static void write_certificate(struct html_table *table, const struct port *port,
 
 void status_write_certificates(struct buf *out, const struct manager_page *page)
 {
-	const struct snapshot *snapshot = page->server->current;
-	const struct tls_certificate *certificate;
+	struct certificate_list list;
 	struct html_table table;
-	const char *path;
-	unsigned n = 0;
 
-	for (const struct port *port = snapshot ? snapshot_config(snapshot)->ports->first : NULL; port;
-	     port = port->next) {
-		const struct tls_port *entry = snapshot->tls_ports[port->index];
-
-		for (size_t i = 0; entry && n < SHOWN_CERTIFICATES &&
-				   (certificate = tls_port_certificate(entry, i, &path));
-		     i++) {
-			if (n++ == 0) {
-				html_section(out, "certificates", "Certificates");
-				html_table(&table, out, "Certificates that ports show",
-					   "Name|Port|File|Good for");
-			}
-			write_certificate(&table, port, path, certificate);
-		}
-	}
-	if (n == 0)
+	certificate_list_fill(&list, page->server->current);
+	if (list.n == 0)
 		return;
+	html_section(out, "certificates", "Certificates");
+	if (list.n < list.total)
+		buf_printf(out, "<p>%zu of %zu, which expire first.</p>\n", list.n, list.total);
+	html_table(&table, out, "Certificates that ports show", "Name|Port|File|Good for");
+	for (size_t i = 0; i < list.n; i++)
+		write_certificate(&table, &list.entries[i]);
 	html_table_end(&table);
 	html_section_end(out);
 }

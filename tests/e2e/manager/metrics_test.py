@@ -23,10 +23,12 @@ import small_origin
 
 DOCS = os.path.join(HERE, "..", "..", "..", "docs")
 SITES_MAX = 100
+CERTIFICATES_MAX = 100
+CERTIFICATES = 120  # in a folder
 
 CONFIG = r"""
 http_port 127.0.0.1:{0} accel vhost defaultsite=site.test
-https_port 127.0.0.1:{1} accel vhost defaultsite=site.test tls-cert={folder}/cert.pem tls-key={folder}/cert.key
+https_port 127.0.0.1:{1} accel vhost defaultsite=site.test tls-cert={folder}/cert.pem tls-key={folder}/cert.key tls-cert-dir={folder}/certs
 cache_peer 127.0.0.1 parent {2} 0 no-query originserver name=o\"1
 visible_hostname metrics.test
 pid_filename {folder}/pid
@@ -123,8 +125,13 @@ def test_values(ports):
                                            pool="url_rewrite") >= 4)
     workers = {labels["worker"] for _, labels, _ in families["bobtail_worker_requests"].samples}
     expect("so are both workers", workers == {"0", "1"}, workers)
-    expires = sample(families, "bobtail_certificate_expiry_seconds", "")
-    expect("a certificate expires in the future", expires > time.time(), expires)
+    have = sample(families, "bobtail_certificates", "")
+    expect("certificates are counted", have == CERTIFICATES + 1, have)
+    expires = [value for _, _, value in families["bobtail_certificate_expiry_seconds"].samples]
+    expect("the number of those with a row is bounded", len(expires) == CERTIFICATES_MAX, len(expires))
+    first = sample(families, "bobtail_first_certificate_expiry_seconds", "")
+    expect("those that expire first have one", time.time() < first == min(expires) < max(expires) - 5 * 86400,
+           (first, expires))
 
 
 def shake(port, name, context, session=None):
@@ -271,6 +278,18 @@ def test_minutes(path, families):
            shown[:3])
 
 
+def issue(folder):
+    """A certificate, and those of a folder, of which the last one expires first."""
+    authority = certificates.Authority(folder)
+    authority.issue("cert", ["site.test", "*.site.test", "named.test"])
+    other = authority.issue("other", ["other.test"], days=60)
+    first = authority.issue("first", ["first.test"], days=20)
+    os.makedirs(folder + "/certs")
+    for i in range(CERTIFICATES):
+        for path, suffix in zip(first if i == CERTIFICATES - 1 else other, ("crt", "key")):
+            os.link(path, f"{folder}/certs/{i:03}.{suffix}")
+
+
 def main():
     bobtail.skip_without_program()
     certificates.skip_without_openssl()
@@ -283,7 +302,7 @@ def main():
     os.chmod(folder + "/foreign", 0o777)
     sqlite3.connect(folder + "/foreign/cache.db").execute("CREATE TABLE mine (x)").connection.close()
     os.chmod(folder + "/foreign/cache.db", 0o666)
-    certificates.Authority(folder).issue("cert", ["site.test", "*.site.test", "named.test"])
+    issue(folder)
     with open(folder + "/rewriter", "w", encoding="ascii") as file:
         file.write(REWRITER)
     try:
