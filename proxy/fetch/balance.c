@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each method has a group of peers, with an array for what it looks at for every request: hashes and
- * multipliers, running sums of weights, a heap of whose turn it is. Whether a peer may be used is asked of the best one only, then
- * of the next best. */
+/* Each method has a group of peers, with an array for what it looks at for every request: running sums of
+ * weights, a heap of whose turn it is; hashes are carp.h's. Whether a peer may be used is asked of the best one
+ * only, then of the next best. */
 #include "proxy/fetch/balance.h"
 
-#include <math.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
+#include "proxy/fetch/carp.h"
 #include "proxy/fetch/peer_table.h"
 #include "squid-compat/peers.h"
 
@@ -19,6 +18,7 @@ enum {
 	TURNS_START = 1,
 	DRAWS = 4,               /* of a peer that may be used, before all are looked at */
 	UNKNOWN_ANSWER_US = 1000,
+	HASHED = PEER_SELECT_CARP | PEER_SELECT_SOURCEHASH | PEER_SELECT_USERHASH,
 };
 
 static const unsigned methods[] = {
@@ -41,12 +41,9 @@ struct group {
 	/* A heap of members, whose turn it is first, and the place of each in it: taking turns costs
 	 * much the same whatever their number. */
 	unsigned *heap, *places;
-	/* What a hash goes through, by member. */
-	uint32_t *name_hashes;
-	double *multipliers; /* CARP's */
-	bool *is_other_key;  /* than the one before it */
-	double *scores;  /* by member; scratch */
-	bool *is_out;    /* by member; scratch: may not be used */
+	struct carp *carp;    /* of the methods that hash */
+	const double *scores; /* by member, when the first one may not be used */
+	bool *is_out;         /* by member; scratch: may not be used */
 	unsigned n;
 };
 
@@ -83,10 +80,8 @@ static void fill_group(struct group *group, unsigned select, const struct peers 
 	group->turns = mem_array(group->n, sizeof(*group->turns));
 	group->heap = mem_array(group->n, sizeof(*group->heap));
 	group->places = mem_array(group->n, sizeof(*group->places));
-	group->name_hashes = mem_array(group->n, sizeof(*group->name_hashes));
-	group->multipliers = mem_array(group->n, sizeof(*group->multipliers));
-	group->is_other_key = mem_array(group->n, sizeof(*group->is_other_key));
-	group->scores = mem_array(group->n, sizeof(*group->scores));
+	if (group->n > 0 && (select & HASHED))
+		group->carp = carp_create(group->n);
 	group->is_out = mem_array(group->n, sizeof(*group->is_out));
 	group->n = 0;
 	for (peer = peers->first; peer; peer = peer->next)
@@ -95,76 +90,6 @@ static void fill_group(struct group *group, unsigned select, const struct peers 
 				.peer = peer,
 				.state = states[peer->index],
 			};
-}
-
-static uint32_t rotate(uint32_t x, int by)
-{
-	return x << by | x >> (32 - by);
-}
-
-/* Squid's, after the CARP draft: of a peer's name ... */
-static uint32_t hash_name(struct str name)
-{
-	uint32_t hash = 0;
-
-	for (size_t i = 0; i < name.len; i++)
-		hash += rotate(hash, 19) + (unsigned char)name.at[i];
-	hash += hash * 0x62531965U;
-	return rotate(hash, 21);
-}
-
-/* ... of what is asked for ... */
-static uint32_t hash_key(struct str key)
-{
-	uint32_t hash = 0;
-
-	for (size_t i = 0; i < key.len; i++)
-		hash += rotate(hash, 19) + (unsigned char)key.at[i];
-	return hash;
-}
-
-/* ... and of both. */
-static double score(uint32_t key_hash, uint32_t name_hash, double multiplier)
-{
-	uint32_t both = key_hash ^ name_hash;
-
-	both += both * 0x62531965U;
-	return rotate(both, 21) * multiplier;
-}
-
-static int compare_weights(const void *a, const void *b)
-{
-	const struct member *x = *(const struct member *const *)a;
-	const struct member *y = *(const struct member *const *)b;
-
-	if (x->weight != y->weight)
-		return x->weight < y->weight ? -1 : 1;
-	return x->peer->index < y->peer->index ? -1 : 1;
-}
-
-/* The multipliers with which the highest score falls to each by its share of the weights (CARP
- * draft, section 3.4). */
-static void set_multipliers(struct group *group, uint64_t weights)
-{
-	struct member **by_weight = mem_array(group->n, sizeof(struct member *));
-	double product = 1, share_before = 0, before = 0;
-
-	for (unsigned i = 0; i < group->n; i++)
-		by_weight[i] = &group->members[i];
-	qsort(by_weight, group->n, sizeof(struct member *), compare_weights);
-	for (unsigned i = 0; i < group->n; i++) {
-		double left = group->n - i;
-		double share = (double)by_weight[i]->weight / (double)weights;
-		double x = left * (share - share_before) / product;
-
-		if (i == 0)
-			x = left * share;
-		before = pow(x + (i == 0 ? 0 : pow(before, left)), 1 / left);
-		group->multipliers[by_weight[i] - group->members] = before;
-		product *= before;
-		share_before = share;
-	}
-	mem_free(by_weight);
 }
 
 static void set_weights(struct group *group)
@@ -177,13 +102,13 @@ static void set_weights(struct group *group)
 			atomic_load_explicit(&member->state->weight, memory_order_relaxed);
 
 		member->weight = wanted > 0 ? wanted : member->peer->weight;
-		group->name_hashes[i] = hash_name(member->peer->name);
-		group->is_other_key[i] =
-			i == 0 || member->peer->carp_key != member[-1].peer->carp_key;
+		if (group->carp)
+			carp_set(group->carp, i, member->peer, member->weight);
 		weights += member->weight;
 		member->weights_to = weights;
 	}
-	set_multipliers(group, weights);
+	if (group->carp)
+		carp_weigh(group->carp);
 }
 
 /* The smallest count/weight, a whole number; on a tie the one configured later. So peers of weight 1
@@ -276,10 +201,7 @@ void balance_destroy(struct balance *balance)
 		mem_free(balance->groups[i].turns);
 		mem_free(balance->groups[i].heap);
 		mem_free(balance->groups[i].places);
-		mem_free(balance->groups[i].name_hashes);
-		mem_free(balance->groups[i].multipliers);
-		mem_free(balance->groups[i].is_other_key);
-		mem_free(balance->groups[i].scores);
+		carp_destroy(balance->groups[i].carp);
 		mem_free(balance->groups[i].is_out);
 	}
 	mem_free(balance);
@@ -386,40 +308,20 @@ static unsigned highest_score(const struct group *group)
 	return best;
 }
 
-/* Scores all. The first of the highest; group->n: there is none. */
-static unsigned set_scores(struct group *group, const struct balance_judge *judge,
-			   struct str (*key)(void *owner, const struct peer *peer))
-{
-	unsigned best = group->n;
-	double highest = -1;
-	uint32_t hash = 0;
-
-	for (unsigned i = 0; i < group->n; i++) {
-		double own;
-
-		if (group->is_other_key[i])
-			hash = hash_key(key(judge->owner, group->members[i].peer));
-		own = score(hash, group->name_hashes[i], group->multipliers[i]);
-		group->scores[i] = own;
-		if (own > highest) {
-			highest = own;
-			best = i;
-		}
-	}
-	return best;
-}
-
 const struct peer *balance_hashed(struct balance *balance, unsigned select,
-				  struct str (*key)(void *owner, const struct peer *peer),
-				  const struct balance_judge *judge)
+				  const struct carp_key *key, const struct balance_judge *judge)
 {
 	struct group *group = group_of(balance, select);
 	unsigned i;
 
+	if (group->n == 0)
+		return NULL;
 	renew(balance, judge->now_ms);
-	i = set_scores(group, judge, key);
-	if (i < group->n && !may_use(judge, &group->members[i]))
+	i = carp_first(group->carp, key);
+	if (!may_use(judge, &group->members[i])) {
+		group->scores = carp_scores(group->carp, key);
 		i = best_of(group, judge, highest_score);
+	}
 	return i == group->n ? NULL : group->members[i].peer;
 }
 

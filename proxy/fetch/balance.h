@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/base/str.h"
-
 struct balance; /* opaque */
+struct carp_key;
 struct peer;
 struct peer_state;
 struct peer_table;
@@ -40,10 +39,9 @@ struct balance_judge {
 const struct peer *balance_turn(struct balance *balance, unsigned select,
 				const struct balance_judge *judge);
 
-/* The peer that key belongs to among those with that bit: key(peer) makes the text hashed for it. */
+/* The peer that key belongs to among those with that bit. */
 const struct peer *balance_hashed(struct balance *balance, unsigned select,
-				  struct str (*key)(void *owner, const struct peer *peer),
-				  const struct balance_judge *judge);
+				  const struct carp_key *key, const struct balance_judge *judge);
 
 /* The one with less to do, or the faster one, of two drawn. */
 const struct peer *balance_drawn(struct balance *balance, unsigned select,

@@ -9,6 +9,7 @@
 #include "lib/base/check.h"
 #include "lib/http/message.h"
 #include "proxy/fetch/balance.h"
+#include "proxy/fetch/carp.h"
 #include "proxy/fetch/peer_sticky.h"
 #include "proxy/fetch/peer_table.h"
 #include "proxy/snapshot.h"
@@ -254,7 +255,8 @@ static const struct peer *choose(struct peer_selection *s, const struct method *
 	if (!balance_has(s->balance_, method->select) || !has_key(s, method->select))
 		return NULL;
 	if (method->key)
-		return balance_hashed(s->balance_, method->select, method->key, &judge);
+		return balance_hashed(s->balance_, method->select,
+				      &(struct carp_key){method->key, s}, &judge);
 	if (method->is_drawn)
 		return balance_drawn(s->balance_, method->select, &judge);
 	return balance_turn(s->balance_, method->select, &judge);
