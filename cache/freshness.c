@@ -6,12 +6,6 @@
 #include "lib/http/date.h"
 #include "lib/http/message.h"
 
-const struct refresh_rule_values refresh_rule_default = {
-	.min_s = 0,
-	.max_s = 3 * 86400,
-	.percent = 20,
-};
-
 static int64_t min64(int64_t a, int64_t b)
 {
 	return a < b ? a : b;

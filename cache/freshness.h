@@ -67,8 +67,6 @@ struct refresh_rule_values {
 	uint32_t flags; /* REFRESH_* */
 	int64_t max_stale_s;
 };
-/* What serves when no line matches: 0, 20 %, 3 days. */
-extern const struct refresh_rule_values refresh_rule_default;
 
 /* The rest of squid.conf that takes part. */
 struct freshness_policy {

@@ -109,7 +109,6 @@ void pool_note_stderr(struct helper_pool *pool, uint64_t number, struct str text
 void pool_note_end(struct helper_pool *pool, const char *why);
 
 /* ---- pool_member.c */
-unsigned member_capacity(const struct helper_pool *pool);
 /* Starts up to n; returns how many. */
 unsigned member_start(struct helper_pool *pool, unsigned n);
 /* Looks for the program without starting it; when it cannot be started, looks again in a while. */

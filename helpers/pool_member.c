@@ -35,7 +35,7 @@ static void on_note(void *owner, const char *text, size_t len);
 static void on_reaped(void *owner);
 static void on_reservation_over(struct timer *timer);
 
-unsigned member_capacity(const struct helper_pool *pool)
+static unsigned capacity_of(const struct helper_pool *pool)
 {
 	return pool->config.concurrency > 0 ? pool->config.concurrency : 1;
 }
@@ -217,7 +217,7 @@ struct member *member_pick(struct helper_pool *pool)
 		struct member *member = CONTAINER(node, struct member, node);
 
 		if (member->is_leaving || member->conversation != 0 ||
-		    member->nslots >= member_capacity(pool))
+		    member->nslots >= capacity_of(pool))
 			continue;
 		if (member->nslots == 0)
 			return member;
@@ -422,7 +422,7 @@ void member_stop_all(struct helper_pool *pool)
 void member_timed_out(struct slot *slot)
 {
 	struct member *member = slot->member;
-	unsigned capacity = member_capacity(member->pool);
+	unsigned capacity = capacity_of(member->pool);
 
 	slot->job->slot = NULL;
 	slot->job = NULL;

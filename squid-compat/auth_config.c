@@ -160,12 +160,6 @@ static const struct auth_parameter *find_parameter(struct str name, enum auth_ki
 	return NULL;
 }
 
-const char *auth_kind_name(enum auth_kind kind)
-{
-	check((unsigned)kind < AUTH_KINDS);
-	return kinds[kind].name;
-}
-
 const char *auth_kind_pool_name(enum auth_kind kind)
 {
 	check((unsigned)kind < AUTH_KINDS);
@@ -232,7 +226,7 @@ void auth_parse(struct auth_config *config, const struct words *words, struct re
 	parameter = find_parameter(words_text(words, 2), reading.scheme->kind);
 	if (!parameter)
 		report_say(report, REPORT_ERROR, "unrecognised %s auth scheme parameter '%.*s'",
-			   auth_kind_name(reading.scheme->kind), STR_ARG(words_text(words, 2)));
+			   kinds[reading.scheme->kind].name, STR_ARG(words_text(words, 2)));
 	else
 		parameter->take(&reading, (char *)reading.scheme + parameter->slot);
 }

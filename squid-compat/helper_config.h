@@ -140,7 +140,6 @@ void auth_parse(struct auth_config *config, const struct words *words, struct re
 void auth_check(const struct auth_config *config, struct report *report);
 /* Has the scheme all it needs to ask a client for credentials? */
 bool auth_is_usable(const struct auth_scheme *scheme);
-const char *auth_kind_name(enum auth_kind kind); /* "basic" */
 const char *auth_kind_pool_name(enum auth_kind kind); /* "basicauthenticator" */
 /* By its name, in any case. */
 bool auth_kind_find(struct str name, enum auth_kind *out);

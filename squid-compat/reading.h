@@ -114,10 +114,6 @@ directive_fn parse_sslproxy;
 directive_fn parse_cache_peer_domain;
 directive_fn parse_httpd_accel;
 
-/* Reads a line that stands for one of the file. The directives of today are
- * not seen by it (reading_has_seen). */
-void reading_take_translation(struct reading *reading, struct str line);
-
 /* Behind the last line: what takes several lines of dropped directives together. */
 void reading_finish_gone(struct reading *reading);
 

@@ -203,7 +203,7 @@ static bool is_device_well(sqlite3 *db)
 	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY;
 }
 
-void writer_rest(struct disk_writer *writer, const char *reason)
+static void rest_a_while(struct disk_writer *writer, const char *reason)
 {
 	rest(writer, reason, next_retry_ms(writer));
 }
@@ -264,13 +264,13 @@ void writer_reopen(struct disk_writer *writer)
 		return;
 	if (!leave_void(writer, &why) ||
 	    disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, &why) != ERR_OK) {
-		writer_rest(writer, why.at);
+		rest_a_while(writer, why.at);
 		return;
 	}
 	if (disk_state(disk) == DISK_OFF && !is_device_well(db)) {
 		err_say(&why, "%s", sqlite3_errmsg(db));
 		sqlite3_close(db);
-		writer_rest(writer, why.at);
+		rest_a_while(writer, why.at);
 		return;
 	}
 	rc = writer_take_seed(writer, db);
@@ -283,7 +283,7 @@ void writer_reopen(struct disk_writer *writer)
 		return;
 	}
 	if (rc != SQLITE_OK) {
-		writer_rest(writer, sqlite3_errstr(rc));
+		rest_a_while(writer, sqlite3_errstr(rc));
 		return;
 	}
 	atomic_store_explicit(&disk->is_void, false, memory_order_relaxed);
@@ -312,7 +312,7 @@ void writer_replace(struct disk_writer *writer, const char *reason)
 
 	rows_close(&writer->rows);
 	if (!may_set_aside(writer, &why)) {
-		writer_rest(writer, why.at);
+		rest_a_while(writer, why.at);
 		return;
 	}
 	if (is_hopeless(writer, loop_now_ms(writer->loop))) {
@@ -363,7 +363,7 @@ void writer_fault(struct disk_writer *writer, int code)
 		else if (upkeep_file_has_moved(writer))
 			writer_reopen(writer);
 		else
-			writer_rest(writer, reason);
+			rest_a_while(writer, reason);
 	}
 }
 

@@ -56,7 +56,8 @@ static void deliver_answer(struct mail *mail)
 	mem_free(job);
 }
 
-void disk_job_answer(struct disk_job *job)
+/* Gives the answer to the asking thread, which frees the job. */
+static void give_answer(struct disk_job *job)
 {
 	job->mail.deliver = deliver_answer;
 	loop_post(job->loop, &job->mail);
@@ -308,7 +309,7 @@ static void answer(struct disk_reader *reader, struct disk_job *job)
 			if (try_id(reader, job, ids[i]))
 				break;
 	}
-	disk_job_answer(job);
+	give_answer(job);
 }
 
 /* ---- a device that hangs */
@@ -406,7 +407,7 @@ static void deliver_stop(struct mail *mail)
 	struct list *node;
 
 	while ((node = list_pop_front(&reader->jobs)))
-		disk_job_answer(CONTAINER(node, struct disk_job, node));
+		give_answer(CONTAINER(node, struct disk_job, node));
 	loop_task_cancel(&reader->task);
 	timer_cancel(&reader->tick);
 	close_source(reader);

@@ -41,7 +41,4 @@ void disk_reader_post(struct disk_reader *reader, struct disk_job *job);
 void disk_reader_note_stall(struct disk_reader *reader);
 bool disk_reader_is_stalled(struct disk_reader *reader);
 
-/* Gives the answer to the asking thread, which frees the job. */
-void disk_job_answer(struct disk_job *job);
-
 #endif

@@ -96,7 +96,7 @@ static int run_items(struct disk_writer *writer)
 	return SQLITE_OK;
 }
 
-void writer_run_batch(struct disk_writer *writer)
+static void run_batch(struct disk_writer *writer)
 {
 	int rc;
 
@@ -148,12 +148,12 @@ void writer_drop_stores(struct disk_writer *writer)
 
 static void on_batch_task(struct loop_task *task)
 {
-	writer_run_batch(CONTAINER(task, struct disk_writer, batch_task));
+	run_batch(CONTAINER(task, struct disk_writer, batch_task));
 }
 
 static void on_batch_timer(struct timer *timer)
 {
-	writer_run_batch(CONTAINER(timer, struct disk_writer, batch_timer));
+	run_batch(CONTAINER(timer, struct disk_writer, batch_timer));
 }
 
 static void set_tick(struct disk_writer *writer)
@@ -224,7 +224,7 @@ static void write_the_rest(struct disk_writer *writer)
 		uint64_t commits = writer->disk->counts[COUNT_COMMITS];
 
 		writer->retry_ms = 0;
-		writer_run_batch(writer);
+		run_batch(writer);
 		if (commits == writer->disk->counts[COUNT_COMMITS])
 			usleep(NAP_US); /* somebody else holds the file */
 	}

@@ -94,7 +94,6 @@ void writer_settle_removals(struct disk_writer *writer, bool committed);
 void store_fail(struct disk_writer *writer, struct disk_store *store);
 
 /* ---- disk_writer.c */
-void writer_run_batch(struct disk_writer *writer);
 /* Gives up what waits in the queue, but for removals, so that it holds no memory. */
 void writer_drop_stores(struct disk_writer *writer);
 
@@ -112,8 +111,6 @@ bool writer_may_write(struct disk_writer *writer);
 /* Nothing will be written any more. */
 void writer_leave(struct disk_writer *writer, const char *reason);
 void writer_pause(struct disk_writer *writer, const char *reason, int64_t retry_in_ms);
-/* No database is open: DISK_OFF, and another try soon. */
-void writer_rest(struct disk_writer *writer, const char *reason);
 /* Sets the file aside and makes an empty one. */
 void writer_replace(struct disk_writer *writer, const char *reason);
 /* Reads from a file just opened what the writer must know. An SQLite code. */

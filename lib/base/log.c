@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/base/log.h"
 
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static size_t make_printable(const char *text, size_t len, char *out, size_t siz
 	return n;
 }
 
-void log_say_v(int level, const char *format, va_list args)
+static void say(int level, const char *format, va_list args)
 {
 	char text[LOG_MAX_BYTES], line[LOG_MAX_BYTES + 64];
 	time_t now = (time_t)clock_wall_s();
@@ -102,6 +103,6 @@ void log_say(int level, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_say_v(level, format, args);
+	say(level, format, args);
 	va_end(args);
 }

@@ -6,14 +6,12 @@
  * log_set_sink); it is cut at LOG_MAX_BYTES, and control bytes in it are shown as \xHH. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
-#include <stdarg.h>
 #include <stddef.h>
 
 enum { LOG_MAX_BYTES = 2048 };
 
 /* Text goes out if level <= the level set (1 by default). No newline at its end. */
 void log_say(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void log_say_v(int level, const char *format, va_list args);
 
 void log_set_level(int level);
 int log_level(void);

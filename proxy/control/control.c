@@ -198,7 +198,7 @@ struct str control_word(const struct control_call *call, unsigned i)
 	return i + 1 < call->nwords ? call->words[i + 1] : STR_NONE;
 }
 
-uid_t control_uid(const struct control_call *call)
+static uid_t uid_of(const struct control_call *call)
 {
 	struct ucred who = {.uid = (uid_t)-1};
 	socklen_t len = sizeof(who);
@@ -209,7 +209,7 @@ uid_t control_uid(const struct control_call *call)
 
 char *control_who(const struct control_call *call)
 {
-	uid_t uid = control_uid(call);
+	uid_t uid = uid_of(call);
 	struct passwd entry, *found = NULL;
 	char texts[4096];
 

@@ -37,7 +37,6 @@ struct control_verb {
 
 /* Word i behind the verb; STR_NONE: there is none. Valid for as long as the call. */
 struct str control_word(const struct control_call *call, unsigned i);
-uid_t control_uid(const struct control_call *call); /* who asks */
 /* "bobtailctl USER", for logs; the caller frees it. */
 char *control_who(const struct control_call *call);
 

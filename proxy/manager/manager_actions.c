@@ -28,11 +28,13 @@ static bool shut_down(struct manager_page *page)
 	return false;
 }
 
+static bool write_menu(struct manager_page *page);
+
 #define HTML "text/html;charset=utf-8"
 
 static const struct manager_action actions[] = {
-	{.name = "index", .title = "Cache Manager Interface", .write = manager_write_menu},
-	{.name = "menu", .title = "Cache Manager Menu", .write = manager_write_menu},
+	{.name = "index", .title = "Cache Manager Interface", .write = write_menu},
+	{.name = "menu", .title = "Cache Manager Menu", .write = write_menu},
 	{.name = "shutdown",
 	 .title = "Shut Down the Squid Process",
 	 .needs_password = true,
@@ -192,7 +194,7 @@ const struct manager_action *manager_action_find(const struct config *config, st
 	return NULL;
 }
 
-bool manager_write_menu(struct manager_page *page)
+static bool write_menu(struct manager_page *page)
 {
 	for (size_t i = 0; i < COUNT(actions); i++) {
 		enum cachemgr_protection protection =

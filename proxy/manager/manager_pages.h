@@ -4,9 +4,6 @@
 #define PROXY_MANAGER_PAGES_H
 #include "proxy/manager/manager_page.h"
 
-/* ---- manager_actions.c */
-bool manager_write_menu(struct manager_page *page);
-
 /* ---- manager_lists.c */
 bool manager_write_config(struct manager_page *page);
 bool manager_write_objects(struct manager_page *page);

@@ -4,7 +4,7 @@
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/status_page.h"
 
-const char status_css[] =
+static const char status_css[] =
 	":root{color-scheme:light dark;--bg:#fbfbfa;--card:#fff;--text:#1d2125;--soft:#5b6470;"
 	"--edge:#e3e5e8;--blue:#1f5fbf;--area:#1f5fbf22;--amber:#b45309;--good:#17663a;--bad:#a61b1b;"
 	"--goodbg:#e5f4ea;--badbg:#fbe6e4}\n"
@@ -81,7 +81,7 @@ const char status_css[] =
 	"@media(prefers-reduced-motion:no-preference){a,button{transition:color .15s}}\n";
 
 /* Without it the page is as it was when it came. */
-const char status_js[] =
+static const char status_js[] =
 	"'use strict';\n"
 	"const live = document.getElementById('live');\n"
 	"const button = document.getElementById('pause');\n"

@@ -51,7 +51,4 @@ void status_write_certificates(struct buf *out, const struct manager_page *page)
 /* ---- status_actions.c: nothing for who may do nothing */
 void status_write_actions(struct buf *out, const struct manager_page *page);
 
-/* ---- status_assets.c */
-extern const char status_css[], status_js[];
-
 #endif

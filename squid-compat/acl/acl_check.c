@@ -73,7 +73,7 @@ static bool has_context(const struct acl *acl, const struct acl_facts *facts)
 	return true;
 }
 
-enum acl_match acl_match(const struct acl *acl, struct acl_check *check)
+static enum acl_match match_one(const struct acl *acl, struct acl_check *check)
 {
 	check->last = acl;
 	if (!has_context(acl, check->facts))
@@ -87,7 +87,7 @@ static enum acl_match term_match(const struct acl_term *term, struct acl_check *
 	enum acl_match match;
 
 	check->match_favours = match_favours != term->is_negated;
-	match = acl_match(term->acl, check);
+	match = match_one(term->acl, check);
 	check->match_favours = match_favours;
 	return match;
 }

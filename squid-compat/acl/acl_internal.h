@@ -152,7 +152,6 @@ bool acl_set_find_external(const struct acl_set *set, struct str name, unsigned 
 
 /* ---- acl_check.c ---- */
 
-enum acl_match acl_match(const struct acl *acl, struct acl_check *check);
 /* All of the terms match (none: match). */
 enum acl_match acl_terms_match(const struct acl_term *terms, size_t n, struct acl_check *check);
 /* A fact is missing: ends the check, or is a mismatch if the caller may not wait. */

@@ -12,7 +12,9 @@
 
 enum { MAX_TRANSLATION_BYTES = 1 << 22 };
 
-void reading_take_translation(struct reading *reading, struct str line)
+/* Reads a line that stands for one of the file. The directives of today are not seen by it
+ * (reading_has_seen). */
+static void take_translation(struct reading *reading, struct str line)
 {
 	struct word_cutter *cutter = word_cutter_create();
 	const struct directive *directive;
@@ -41,7 +43,7 @@ void parse_translated(struct reading *reading, const struct directive *directive
 			continue;
 		report_say(reading->report, REPORT_NOTE, "it is taken for '%.*s'",
 			   STR_ARG(str_first(line, 500)));
-		reading_take_translation(reading, line);
+		take_translation(reading, line);
 	}
 	buf_fini(&lines);
 }
@@ -108,7 +110,7 @@ static void finish_peer_domains(struct reading *reading, struct peer *peer)
 	rest = buf_str(&lines);
 	while (rest.len && str_split(&rest, '\n', &line))
 		if (line.len)
-			reading_take_translation(reading, line);
+			take_translation(reading, line);
 	if (!peer->access)
 		peer->access = further;
 	else if (further)
@@ -138,7 +140,7 @@ static void finish_httpd_accel(struct reading *reading)
 	if (line.len > 0) {
 		report_say(reading->report, REPORT_NOTE, "httpd_accel_*: with '%.*s'",
 			   STR_ARG(buf_str(&line)));
-		reading_take_translation(reading, buf_str(&line));
+		take_translation(reading, buf_str(&line));
 	} else if (reading->config->peers->n == 0) {
 		report_say(reading->report, REPORT_WARNING,
 			   "httpd_accel_host virtual: no cache_peer says where the sites are, so "

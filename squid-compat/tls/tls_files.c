@@ -127,8 +127,9 @@ static void find_in_dir(struct finding *finding, struct str dir)
 	source_names_fini(&names);
 }
 
-void tls_files_find(const struct tls_options *options, const struct world *world,
-                    struct arena *arena, struct tls_files *out)
+/* Which files there are; nothing is read but folders. */
+static void find_files(const struct tls_options *options, const struct world *world,
+                       struct arena *arena, struct tls_files *out)
 {
 	struct finding finding = {world, arena, out, &out->pairs};
 
@@ -209,7 +210,7 @@ void tls_files_read(const struct tls_options *options, const struct world *world
 {
 	struct tls_pair_files **at;
 
-	tls_files_find(options, world, arena, out);
+	find_files(options, world, arena, out);
 	at = &out->pairs;
 	while (*at) {
 		read_pair(*at, options, world, arena);
@@ -249,7 +250,7 @@ uint64_t tls_files_stamp(const struct tls_options *options, struct arena *scratc
 	struct tls_files files;
 	uint64_t stamp = 1;
 
-	tls_files_find(options, &world_system, scratch, &files);
+	find_files(options, &world_system, scratch, &files);
 	for (const struct tls_pair_files *pair = files.pairs; pair; pair = pair->next) {
 		stamp_path(pair->cert.path, &stamp);
 		stamp_path(pair->key.path, &stamp);

@@ -41,11 +41,7 @@ struct tls_files {
 	int dir_error;       /* errno of listing it */
 };
 
-/* Which files there are; nothing is read but folders. */
-void tls_files_find(const struct tls_options *options, const struct world *world,
-                    struct arena *arena, struct tls_files *out);
-
-/* The same, and reads them. A file of tls-cert-dir without a key is left out. */
+/* Which files there are, and what is in them. A file of tls-cert-dir without a key is left out. */
 void tls_files_read(const struct tls_options *options, const struct world *world,
                     struct arena *arena, struct tls_files *out);
 

@@ -19,6 +19,7 @@
 #define NOW INT64_C(784111777)
 
 static const struct control_reader US = {.surrogate_id = {"us", 2}};
+static const struct refresh_rule_values rule = {.max_s = 3 * 86400, .percent = 20};
 
 static const struct h1_limits limits = {.head_bytes = 65536, .target_bytes = 65536, .allow_no_host = true};
 
@@ -59,12 +60,12 @@ static void check_content_range(const struct http_head *head)
 static void check_times(const struct http_request *request, const struct http_response *response,
 			struct freshness_facts *facts)
 {
-	struct storable_policy storable = {.rule = &refresh_rule_default, .minimum_expiry_s = 60,
+	struct storable_policy storable = {.rule = &rule, .minimum_expiry_s = 60,
 					  .reader = &US};
 	struct freshness_policy policy = {.max_stale_s = 604800};
 	struct cache_control control;
 	const struct freshness_question question = {
-		facts, &refresh_rule_default, &policy, &control, true, NOW + 5,
+		facts, &rule, &policy, &control, true, NOW + 5,
 	};
 	struct freshness_answer answer;
 	const char *reason = NULL;

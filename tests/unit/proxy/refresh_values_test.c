@@ -47,9 +47,10 @@ static void the_first_line_that_matches_gives_its_values(void **state)
 static void without_a_match_squids_own_values_hold(void **state)
 {
 	struct refresh_rule_values values = values_of("refresh_pattern /a 1 30% 2\n", "http://x/b");
+	const struct refresh_rule_values expected = {.max_s = 3 * 86400, .percent = 20};
 
 	(void)state;
-	assert_memory_equal(&values, &refresh_rule_default, sizeof(values));
+	assert_memory_equal(&values, &expected, sizeof(values));
 }
 
 static void every_option_keeps_its_meaning(void **state)
