@@ -2,7 +2,6 @@
 /* How far ahead of its readers the producer of a body may be, and how it is woken when they have come
  * nearer. */
 #include "cache/object_internal.h"
-#include "lib/base/check.h"
 
 /* ---- how far ahead */
 

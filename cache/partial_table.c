@@ -4,7 +4,6 @@
 #include "cache/object.h"
 #include "cache/revalidate.h"
 #include "cache/vary.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
 

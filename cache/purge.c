@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 
 #include "cache/tags.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
 

@@ -6,7 +6,6 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
-#include "lib/base/check.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/random.h"

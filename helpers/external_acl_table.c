@@ -4,7 +4,6 @@
 #include "helpers/external_acl_internal.h"
 
 #include "lib/base/check.h"
-#include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
 

@@ -22,7 +22,6 @@
 #include "proxy/limits/ban_table.h"
 #include "proxy/limits/overload.h"
 #include "proxy/limits/rate_limits.h"
-#include "proxy/log/log_writer.h"
 #include "proxy/log/store_log.h"
 #include "proxy/process/process.h"
 #include "proxy/session/client_table.h"

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <string.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/page_pool.h"
 #include "lib/base/random.h"

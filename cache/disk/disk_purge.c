@@ -7,9 +7,7 @@
 #include <string.h>
 
 #include "cache/purge.h"
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
-#include "lib/base/heap.h"
 
 enum { SLICE_ROWS = 1000 }; /* some 2 ms to look at */
 

@@ -4,7 +4,6 @@
 #include "cache/disk/disk_peek.h"
 #include "cache/disk/disk_stream.h"
 #include "cache/disk/disk_writer.h"
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"

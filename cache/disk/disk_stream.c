@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "cache/vary.h"
-#include "lib/base/check.h"
 #include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"

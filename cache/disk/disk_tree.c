@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cache/disk/disk_pages_internal.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 
 enum {

@@ -7,9 +7,7 @@
 #include <malloc.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "lib/base/log.h"
 
 enum {
 	LOAD_ROWS = 20000, /* some 12 ms of the writer's time */

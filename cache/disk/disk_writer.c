@@ -5,7 +5,6 @@
 #include "cache/disk/disk_budget.h"
 #include "cache/disk/disk_reader.h"
 #include "cache/disk/disk_writer_internal.h"
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"

@@ -4,7 +4,6 @@
  * §8.2.3). */
 #include "lib/http/h2.h"
 
-#include "lib/base/check.h"
 #include "lib/http/message.h"
 #include "lib/http/scan_internal.h"
 

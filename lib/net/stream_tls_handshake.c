@@ -7,7 +7,6 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
-#include "lib/base/heap.h"
 #include "lib/net/stream_internal.h"
 #include "lib/net/tls_identity.h"
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "proxy/control/control_verbs.h"

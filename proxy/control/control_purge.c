@@ -4,11 +4,9 @@
 #include <stdio.h>
 
 #include "cache/purge.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/net/loop.h"
 #include "proxy/control/control_verbs.h"
-#include "proxy/server.h"
 #include "proxy/store/purger.h"
 #include "squid-compat/regex.h"
 

@@ -6,8 +6,6 @@
 #include "cache/revalidate.h"
 #include "lib/base/base64.h"
 #include "lib/base/buf.h"
-#include "lib/base/check.h"
-#include "lib/base/heap.h"
 #include "lib/http/message.h"
 #include "proxy/fetch/fetch.h"
 #include "proxy/session/exchange.h"

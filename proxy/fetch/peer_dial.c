@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lib/base/check.h"
 #include "lib/net/proxy_header.h"
 #include "lib/net/stream_tls.h"
 #include "proxy/fetch/origin_pool.h"

@@ -3,7 +3,6 @@
 
 #include <stdatomic.h>
 
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "proxy/fetch/origin_pool.h"

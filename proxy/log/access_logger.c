@@ -7,7 +7,6 @@
 #include "lib/base/buf.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
-#include "lib/net/loop.h"
 #include "proxy/log/log_place.h"
 #include "proxy/log/log_writer.h"
 #include "proxy/worker.h"

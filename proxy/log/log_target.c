@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"

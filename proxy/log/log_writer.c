@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/health.h"
 #include "lib/base/heap.h"
 #include "lib/base/lock.h"
-#include "lib/base/log.h"
 #include "proxy/log/log_file_internal.h"
 #include "proxy/log/log_target.h"
 

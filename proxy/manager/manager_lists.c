@@ -10,7 +10,6 @@
 
 #include "cache/index.h"
 #include "cache/object.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/net/addr.h"
 #include "proxy/manager/manager_pages.h"

@@ -3,7 +3,6 @@
  * fetches to put it in place of the older one. */
 #include "proxy/manager/status_page.h"
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/health.h"
 #include "lib/base/heap.h"

@@ -3,7 +3,6 @@
  * and only when it has taken it over old ports are closed. */
 #include <unistd.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/net/loop.h"

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/str.h"
 #include "proxy/process/process.h"

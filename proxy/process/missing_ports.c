@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/process/missing_ports.h"
 
-#include "lib/base/check.h"
 #include "lib/base/health.h"
 #include "lib/base/heap.h"
 

@@ -33,7 +33,7 @@ struct listener {
 	struct timer pause;     /* out of descriptors */
 	struct worker *worker;
 	unsigned nrefs;
-	bool is_https, is_wildcard, is_listening;
+	bool is_https, is_wildcard;
 	struct addr local;
 	char *spec;
 };
@@ -150,7 +150,6 @@ void listener_start(struct worker *worker, const char *spec, bool is_https, int 
 	listener->nrefs = 1;
 	listener->spec = mem_strdup(spec);
 	listener->is_https = is_https;
-	listener->is_listening = true;
 	listener->watch = (struct loop_fd){.fd = fd, .ready = socket_ready};
 	listener->again.run = run_again;
 	timer_init(&listener->pause, pause_over);
@@ -170,7 +169,6 @@ static void stop(struct listener *listener)
 	loop_task_cancel(&listener->again);
 	timer_cancel(&listener->pause);
 	close(listener->watch.fd);
-	listener->is_listening = false;
 	list_remove(&listener->node);
 	listener_unref(listener);
 }

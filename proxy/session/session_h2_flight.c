@@ -75,10 +75,8 @@ int h2_flight_add_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t 
 
 	(void)h2;
 	check(frame->data.padlen == 0 && length == stream->plan.made + stream->plan.read);
-	if (!has_room(flight)) {
-		session->is_flight_full = true;
+	if (!has_room(flight))
 		return NGHTTP2_ERR_WOULDBLOCK;
-	}
 	add_copy(flight, head, H2_HEAD_BYTES);
 	for (int i = 0; i < stream->plan.niov; i++) {
 		const struct iovec *piece = &stream->plan.iov[i];
@@ -98,7 +96,6 @@ static bool load(struct h2_session *session)
 {
 	struct h2_flight *flight = session->flight;
 
-	session->is_flight_full = false;
 	while (has_room(flight)) {
 		const uint8_t *bytes;
 		ssize_t n = nghttp2_session_mem_send(session->h2, &bytes);

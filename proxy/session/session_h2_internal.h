@@ -89,7 +89,6 @@ struct h2_session {
 	uint8_t wait; /* enum h2_wait */
 	bool is_running, is_over; /* over: to be destroyed at the end of the run */
 	bool is_sending;          /* the flight is being written */
-	bool is_flight_full;
 	bool is_in_head;          /* a list of fields has begun */
 	bool is_leaving;          /* GOAWAY was sent, or will be */
 	bool is_failed;           /* the connection has an error: GOAWAY tells which */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What clients cost without asking for anything (RFC 9113 §10.5). Frames are counted by their heads,
  * since nghttp2 does not tell of those that it ignores, such as DATA and HEADERS of a closed stream. */
-#include "lib/base/check.h"
 #include "proxy/session/session_h2_internal.h"
 
 enum {

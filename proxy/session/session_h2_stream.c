@@ -3,7 +3,6 @@
  * and its body is given as the transaction asks for it, which is what opens the window again. */
 #include <errno.h>
 
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/http/h1.h"
 #include "lib/net/stream_tls.h"

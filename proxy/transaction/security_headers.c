@@ -5,7 +5,6 @@
 
 #include "cache/object.h"
 #include "lib/base/buf.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 
 enum { NFIELDS = 4, NSETS = 1 << NFIELDS, TRANSPORT_SECURITY = 0, LOOKED = 1 << NFIELDS };

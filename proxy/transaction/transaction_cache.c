@@ -9,8 +9,6 @@
 #include "cache/partial_table.h"
 #include "cache/purge.h"
 #include "cache/range.h"
-#include "cache/vary.h"
-#include "lib/base/hash.h"
 #include "lib/base/heap.h"
 #include "proxy/server.h"
 #include "proxy/store/disks.h"

@@ -2,8 +2,6 @@
 /* Requests that are for the cache manager, whatever port they came in: which action is asked for, and by
  * whom. Squid: internal.cc, cache_manager.cc as seen from outside. */
 #include "helpers/credentials.h"
-#include "lib/base/heap.h"
-#include "lib/http/date.h"
 #include "lib/net/stream.h"
 #include "proxy/manager/manager.h"
 #include "proxy/manager/manager_page.h"

@@ -4,10 +4,8 @@
 
 #include "lib/base/log.h"
 #include "proxy/transaction/transaction_internal.h"
-#include "proxy/transaction/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
 
 static void store_id_done(struct helper_request *request)
 {

@@ -6,7 +6,6 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "lib/net/addr.h"
 #include "squid-compat/directives/directives.h"
 #include "squid-compat/explain/explain_upgrade_internal.h"
 #include "squid-compat/tls/tls_options.h"

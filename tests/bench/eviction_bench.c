@@ -8,7 +8,6 @@
 
 #include "cache/index.h"
 #include "cache/object.h"
-#include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 
 enum { DEADLINE_MS = 20000 };

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/base/heap.h"
-
 enum { READ_BYTES = 64 << 10, OUT_BYTES = 16 << 20, FLUSH_BYTES = 64 << 10, ID_DIGITS = 20 };
 
 void helper_lines_init(struct helper_lines *lines, int in, enum helper_channels channels)

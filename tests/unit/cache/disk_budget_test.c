@@ -6,7 +6,6 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "lib/base/check.h"
 #include "tests/support/disk_fixture.h"
 
 enum { MIB = 1 << 20, SIZE = 512 << 10, MANY = 400 };

@@ -7,7 +7,6 @@
 
 #include "cache/disk/disk_internal.h"
 #include "cache/purge.h"
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "tests/support/disk_fixture.h"
 

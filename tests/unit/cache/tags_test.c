@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "lib/base/check.h"
-#include "lib/base/heap.h"
 
 #define HEAD "HTTP/1.1 200 OK\r\n"
 

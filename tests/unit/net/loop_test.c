@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <cmocka.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/net/loop.h"
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "lib/base/check.h"
 #include "lib/net/socket.h"
 #include "lib/net/stream.h"
 

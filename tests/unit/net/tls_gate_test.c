@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "lib/base/check.h"
 #include "lib/net/tls_gate.h"
 
 enum { HANDSHAKES = 50, ENOUGH_TURNS = 1000 };

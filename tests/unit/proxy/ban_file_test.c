@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "lib/base/check.h"
 #include "lib/net/loop.h"
 #include "proxy/limits/ban_file.h"
 #include "proxy/limits/ban_table.h"

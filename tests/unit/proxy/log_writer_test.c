@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "lib/base/log.h"
 #include "proxy/log/log_writer.h"
 #include "tests/support/scratch.h"
 
