@@ -10,6 +10,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/random.h"
 #include "proxy/fetch/carp.h"
+#include "proxy/fetch/peer_sticky.h"
 #include "proxy/fetch/peer_table.h"
 #include "squid-compat/peers.h"
 
@@ -53,7 +54,7 @@ struct balance {
 	unsigned changes; /* of the table, when the weights were read */
 	int64_t reset_ms;
 	uint64_t random;
-	bool has_sticky;
+	struct peer_sticky *sticky;
 	unsigned selects; /* the methods that have peers */
 	struct group groups[COUNT(methods)];
 };
@@ -185,10 +186,9 @@ struct balance *balance_create(const struct peers *peers, struct peer_state *con
 	balance->random = random_u64() | 1;
 	for (size_t i = 0; i < COUNT(methods); i++)
 		fill_group(&balance->groups[i], methods[i], peers, states);
-	for (const struct peer *peer = peers->first; peer; peer = peer->next) {
-		balance->has_sticky |= peer->sticky.at != NULL;
+	balance->sticky = peer_sticky_create(peers);
+	for (const struct peer *peer = peers->first; peer; peer = peer->next)
 		balance->selects |= peer->select;
-	}
 	return balance;
 }
 
@@ -204,6 +204,7 @@ void balance_destroy(struct balance *balance)
 		carp_destroy(balance->groups[i].carp);
 		mem_free(balance->groups[i].is_out);
 	}
+	peer_sticky_destroy(balance->sticky);
 	mem_free(balance);
 }
 
@@ -212,9 +213,9 @@ bool balance_has(const struct balance *balance, unsigned select)
 	return (balance->selects & select) != 0;
 }
 
-bool balance_has_sticky(const struct balance *balance)
+const struct peer_sticky *balance_sticky(const struct balance *balance)
 {
-	return balance->has_sticky;
+	return balance->sticky;
 }
 
 static bool may_use(const struct balance_judge *judge, const struct member *member)

@@ -13,6 +13,7 @@ struct balance; /* opaque */
 struct carp_key;
 struct peer;
 struct peer_state;
+struct peer_sticky;
 struct peer_table;
 struct peers;
 
@@ -47,9 +48,11 @@ const struct peer *balance_hashed(struct balance *balance, unsigned select,
 const struct peer *balance_drawn(struct balance *balance, unsigned select,
 				 const struct balance_judge *judge);
 
-/* Are there any with that bit, or with sticky=? */
+/* Are there any with that bit? */
 bool balance_has(const struct balance *balance, unsigned select);
-bool balance_has_sticky(const struct balance *balance);
+
+/* Those with sticky=; NULL: there are none. */
+const struct peer_sticky *balance_sticky(const struct balance *balance);
 
 /* A number below 1000, drawn anew each time. */
 unsigned balance_draw_permille(struct balance *balance);

@@ -143,26 +143,24 @@ static bool direct_behind(struct peer_selection *s)
 	       add(s, NULL, LOG_HIER_DIRECT, false);
 }
 
-/* Also to one that is drained. */
+/* Also one that is drained. */
+static bool stick_to(void *owner, const struct peer *peer)
+{
+	struct peer_selection *s = owner;
+	enum verdict verdict = verdict_of(s, peer);
+
+	if (verdict == USABLE || verdict == COMES_BACK || verdict == DRAINED)
+		return add(s, peer, LOG_HIER_ROUNDROBIN_PARENT, false);
+	return verdict == FULL && peer->max_queue > 0 &&
+	       add(s, peer, LOG_HIER_ROUNDROBIN_PARENT, true);
+}
+
 static bool sticky(struct peer_selection *s)
 {
+	const struct peer_sticky *all = balance_sticky(s->balance_);
 	const struct http_request *request = s->facts_->request;
 
-	if (!request || !balance_has_sticky(s->balance_) ||
-	    !http_has(&request->head, FIELD_COOKIE))
-		return false;
-	for (const struct peer *peer = first_peer(s); peer; peer = peer->next) {
-		enum verdict verdict;
-
-		if (!peer_sticky_has(peer, &request->head))
-			continue;
-		verdict = verdict_of(s, peer);
-		if (verdict == USABLE || verdict == COMES_BACK || verdict == DRAINED)
-			return add(s, peer, LOG_HIER_ROUNDROBIN_PARENT, false);
-		if (verdict == FULL && peer->max_queue > 0)
-			return add(s, peer, LOG_HIER_ROUNDROBIN_PARENT, true);
-	}
-	return false;
+	return all && request && peer_sticky_offer(all, &request->head, stick_to, s);
 }
 
 /* ---- the methods */

@@ -255,6 +255,41 @@ static void a_drained_peer_serves_those_that_stick_to_it(void **state)
 	fini(&rig);
 }
 
+static void write_cookie(struct rig *rig, const char *before, unsigned first, unsigned second)
+{
+	const struct peer *peers[3], *peer = rig->base.snapshot->config->peers->first;
+	struct buf lines[2];
+
+	for (unsigned i = 0; i < 3; i++, peer = peer->next)
+		peers[i] = peer;
+	for (unsigned i = 0; i < 2; i++) {
+		buf_init(&lines[i], 1000);
+		peer_sticky_add(peers[i == 0 ? first : second], false, &lines[i]);
+	}
+	snprintf(rig->cookie, sizeof(rig->cookie), "%s%.20s; %.20s\r\n", before,
+		 lines[0].at + strlen("Set-Cookie: "), lines[1].at + strlen("Set-Cookie: "));
+	buf_fini(&lines[0]);
+	buf_fini(&lines[1]);
+}
+
+/* As a client that two sites of one name sent them to. */
+static void of_two_cookies_the_first_that_can_be_used_counts(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	init(&rig, PEER("a", "sticky=srv") PEER("b", "sticky=srv") PEER("c", "sticky=srv"));
+	write_cookie(&rig, "", 2, 1);
+	assert_string_equal(select_any(&rig), "c a b");
+	peer_state(&rig, 2)->down = PEER_FAULT_CONNECT;
+	assert_string_equal(select_any(&rig), "b a");
+	write_cookie(&rig, "x", 1, 1);
+	assert_string_equal(select_any(&rig), "b a");
+	write_cookie(&rig, "x", 1, 2); /* another name: nobody's */
+	assert_string_equal(select_any(&rig), "a b");
+	fini(&rig);
+}
+
 static void who_finds_all_busy_waits_where_there_is_room(void **state)
 {
 	struct rig rig;
@@ -548,6 +583,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_refuses_is_tried_when_there_is_nobody_else),
 		cmocka_unit_test(a_backup_comes_behind_all_others),
 		cmocka_unit_test(a_drained_peer_serves_those_that_stick_to_it),
+		cmocka_unit_test(of_two_cookies_the_first_that_can_be_used_counts),
 		cmocka_unit_test(who_finds_all_busy_waits_where_there_is_room),
 		cmocka_unit_test(shares_are_those_of_the_weights),
 		cmocka_unit_test(the_operator_may_change_a_weight),
