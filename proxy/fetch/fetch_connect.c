@@ -266,8 +266,6 @@ enum fetch_state fetch_run_queue(struct fetch *fetch)
 		return fetch_turned_away(fetch);
 	if (fetch->ticket)
 		return FETCH_QUEUE;
-	if (candidate->state)
-		atomic_fetch_add_explicit(&candidate->state->nfetches, 1, memory_order_relaxed);
 	if (may_reuse(fetch))
 		fetch->conn = origin_pool_take(fetch->order.worker->origins, conn_key(fetch),
 		                               !http_method_is_idempotent(

@@ -204,6 +204,8 @@ def test_parts(families):
     answers = sample(families, "bobtail_peer_answer_duration_seconds", "_count")
     asked = sample(families, "bobtail_peer_requests")
     expect("the peer's answers are timed", 0 < answers <= asked, (answers, asked))
+    sent = sample(families, "bobtail_origin_requests")
+    expect("what it was asked is counted once", asked == sent, (asked, sent))
 
 
 def test_bound(port):
