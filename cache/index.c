@@ -132,8 +132,10 @@ void index_destroy(struct index *index)
 {
 	for (unsigned i = 0; index && i < index->nshards; i++)
 		destroy_shard(&index->shards[i]);
-	if (index)
+	if (index) {
 		munmap(index->removals, REMOVAL_COUNTERS * sizeof(atomic_uint));
+		mem_free(index->rankings);
+	}
 	mem_free(index);
 	epoch_reclaim();
 	object_drop_held();
@@ -396,7 +398,7 @@ static void store_locked(struct index *index, struct shard *shard, struct object
 	displace_locked(index, shard, object, victims);
 	link_locked(shard, object); /* in front: the newest */
 	end_move_locked(shard);
-	list_push_back(&shard->queue, &object->index_.node);
+	index_file_locked(index, shard, object);
 	atomic_fetch_add_explicit(&index->bytes, bytes_of(object), memory_order_relaxed);
 	atomic_fetch_add_explicit(&index->nobjects, 1, memory_order_relaxed);
 }
@@ -422,7 +424,7 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 		if (object->index_.place == PLACE_NONE)
 			object->key = key; /* else others may be reading it */
 		atomic_store_explicit(&object->index_.bytes, bytes, memory_order_relaxed);
-		atomic_store_explicit(&object->index_.marks, index_first_marks(bytes),
+		atomic_store_explicit(&object->index_.marks, index_first_marks(index, bytes),
 				      memory_order_relaxed);
 		store_locked(index, shard, object, &victims);
 	}

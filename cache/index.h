@@ -5,7 +5,8 @@
  * All variants of a URL stand under its fingerprint, newest first. Objects that are still being
  * fetched may stand among them, so that others join (collapsed forwarding): object_state tells.
  * Eviction is SIEVE with a small counter: a hit marks the object and moves nothing; a hand walks
- * from the oldest on, counts marks down and takes out what has none left.
+ * from the oldest on, counts marks down and takes out what has none left. With another policy a hit
+ * writes a rank instead (cache/index_rank.c).
  *
  * Threads: any, any time. index_find takes no lock (it falls back on one when what it passed by may
  * just be moving): it walks the chains within an epoch (lib/base/epoch.h), and what is taken out is
@@ -18,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache/eviction.h"
 #include "lib/base/str.h"
 #include "lib/http/message.h"
 
@@ -29,6 +31,9 @@ enum { INDEX_MAX_VARIANTS = 64 };
 /* nshards is a power of two; max_bytes bounds heads and bodies of complete objects together. seed:
  * of index_key, see cache/key.h. */
 struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed);
+/* Before anything is put in; without it, EVICTION_OWN. now_ms: a clock for LRU, which may be coarse and is
+ * asked at each hit. */
+void index_set_policy(struct index *index, enum eviction policy, int64_t (*now_ms)(void));
 /* Nobody uses it any more. Accepts NULL. */
 void index_destroy(struct index *index);
 
@@ -47,7 +52,7 @@ struct object *index_find_told(struct index *index, uint64_t key, struct str url
 			       const struct http_head *request, bool *has_head);
 
 /* Has it been asked for again since it came, as far as eviction's counter goes? */
-bool index_is_hot(const struct object *object);
+bool index_is_hot(const struct index *index, const struct object *object);
 
 /* Is anything under that URL, for whatever request? */
 bool index_has_url(struct index *index, uint64_t key, struct str url);
@@ -112,6 +117,7 @@ struct index_stats {
 	size_t nobjects; /* complete ones */
 	size_t bytes, max_bytes;
 	uint64_t nevicted;
+	enum eviction policy;
 };
 void index_stats(const struct index *index, struct index_stats *out);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who leaves when memory is short: SIEVE with a small counter (cache/index.h). */
+/* Who leaves when memory is short: SIEVE with a small counter (cache/index.h), or who has the lowest
+ * rank (cache/index_rank.c). */
 #include "cache/index_internal.h"
 
 enum { HAND_STEPS_A_LOCK = 64 };
@@ -30,9 +31,9 @@ static const struct size_class *class_of(size_t bytes)
 	return row;
 }
 
-unsigned char index_first_marks(size_t bytes)
+unsigned char index_first_marks(const struct index *index, size_t bytes)
 {
-	return class_of(bytes)->start;
+	return index->rank ? 1 : class_of(bytes)->start;
 }
 
 static const struct size_class *class_of_object(const struct object *object)
@@ -40,22 +41,32 @@ static const struct size_class *class_of_object(const struct object *object)
 	return class_of(atomic_load_explicit(&object->index_.bytes, memory_order_relaxed));
 }
 
-void index_mark(struct object *object)
+void index_mark(struct index *index, const struct shard *shard, struct object *object)
 {
 	const struct size_class *row = class_of_object(object);
 	unsigned char marks = atomic_load_explicit(&object->index_.marks, memory_order_relaxed);
 
-	if (marks < row->most)
+	if (index->rank)
+		index_rank_use(index, shard, object);
+	else if (marks < row->most)
 		atomic_store_explicit(&object->index_.marks, marks + row->step,
 				      memory_order_relaxed);
 }
 
-bool index_is_hot(const struct object *object)
+bool index_is_hot(const struct index *index, const struct object *object)
 {
 	const struct size_class *row = class_of_object(object);
+	int hot = index->rank ? 2 : row->start + row->step;
 
-	return atomic_load_explicit(&object->index_.marks, memory_order_relaxed) >=
-	       row->start + row->step;
+	return atomic_load_explicit(&object->index_.marks, memory_order_relaxed) >= hot;
+}
+
+void index_file_locked(struct index *index, struct shard *shard, struct object *object)
+{
+	if (index->rank)
+		index_rank_file_locked(index, shard, object);
+	else
+		list_push_back(&shard->queue, &object->index_.node);
 }
 
 /* ---- the hand */
@@ -64,6 +75,13 @@ static bool is_too_large(const struct index *index)
 {
 	return atomic_load_explicit(&index->bytes, memory_order_relaxed) >
 	       atomic_load_explicit(&index->max_bytes, memory_order_relaxed);
+}
+
+static void evict_locked(struct index *index, struct shard *shard, struct object *object,
+			 struct epoch_item **victims)
+{
+	index_take_out_locked(index, shard, object, victims);
+	shard->nevicted++;
 }
 
 /* The hand goes on until enough is free or it has made its steps. False: nothing to judge. */
@@ -86,11 +104,25 @@ static bool evict_some_locked(struct index *index, struct shard *shard, struct e
 					      memory_order_relaxed);
 			shard->hand = shard->hand->next;
 		} else {
-			index_take_out_locked(index, shard, object, victims);
-			shard->nevicted++;
+			evict_locked(index, shard, object, victims);
 		}
 	}
 	return true;
+}
+
+/* The same by rank. */
+static bool evict_lowest_locked(struct index *index, struct shard *shard,
+				struct epoch_item **victims)
+{
+	bool is_empty = false;
+
+	for (int i = 0; i < HAND_STEPS_A_LOCK && is_too_large(index) && !is_empty; i++) {
+		struct object *object = index_rank_judge_locked(index, shard, &is_empty);
+
+		if (object)
+			evict_locked(index, shard, object, victims);
+	}
+	return !is_empty;
 }
 
 /* One shard after the other, so that all are swept alike. */
@@ -106,7 +138,8 @@ void index_evict(struct index *index)
 		bool had_some;
 
 		lock_take(&shard->lock);
-		had_some = evict_some_locked(index, shard, &victims);
+		had_some = index->rank ? evict_lowest_locked(index, shard, &victims)
+					  : evict_some_locked(index, shard, &victims);
 		lock_drop(&shard->lock);
 		nempty = had_some ? 0 : nempty + 1;
 		index_let_go(victims);

@@ -37,24 +37,24 @@ static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
 }
 
 /* The index's own reference outlives the epoch, so another one may be taken. */
-static struct object *take(struct object *object)
+static struct object *take(struct index *index, struct shard *shard, struct object *object)
 {
 	if (!object)
 		return NULL;
-	index_mark(object);
-	return index_is_hot(object) ? object_ref_often(object) : object_ref(object);
+	index_mark(index, shard, object);
+	return index_is_hot(index, object) ? object_ref_often(object) : object_ref(object);
 }
 
 /* False: an object may have been passed by while it moved, or there is no epoch for this thread. */
-static bool find_without_lock(struct shard *shard, uint64_t key, struct str url,
-			      const struct http_head *request, bool *has_head,
+static bool find_without_lock(struct index *index, struct shard *shard, uint64_t key,
+			      struct str url, const struct http_head *request, bool *has_head,
 			      struct object **out)
 {
 	unsigned moves = atomic_load(&shard->moves);
 
 	if (!epoch_enter())
 		return false;
-	*out = take(look_up(shard, key, url, request, has_head));
+	*out = take(index, shard, look_up(shard, key, url, request, has_head));
 	epoch_leave();
 	return *out || (moves % 2 == 0 && moves == atomic_load(&shard->moves));
 }
@@ -77,12 +77,12 @@ struct object *index_find_told(struct index *index, uint64_t key, struct str url
 	struct object *object;
 
 	tidy_up_now_and_then();
-	if (find_without_lock(shard, key, url, request, has_head, &object))
+	if (find_without_lock(index, shard, key, url, request, has_head, &object))
 		return object;
 	lock_take(&shard->lock);
 	object = look_up(shard, key, url, request, has_head);
 	if (object) {
-		index_mark(object);
+		index_mark(index, shard, object);
 		object_ref(object);
 	}
 	lock_drop(&shard->lock);
@@ -206,6 +206,7 @@ void index_stats(const struct index *index, struct index_stats *out)
 		.nobjects = atomic_load_explicit(&index->nobjects, memory_order_relaxed),
 		.bytes = atomic_load_explicit(&index->bytes, memory_order_relaxed),
 		.max_bytes = atomic_load_explicit(&index->max_bytes, memory_order_relaxed),
+		.policy = index->policy,
 	};
 	for (unsigned i = 0; i < index->nshards; i++) {
 		struct shard *shard = (struct shard *)&index->shards[i];

@@ -22,6 +22,18 @@ enum place {
 	PLACE_REMOVED,
 };
 
+/* The rank of an object after a use, above its shard's floor. */
+typedef uint32_t index_rank_fn(const struct index *index, uint32_t floor, unsigned nuses,
+			       size_t bytes);
+
+/* Who leaves by rank (cache/index_rank.c): the stored ones by index_.node. */
+enum { INDEX_LEVELS = 33 };
+struct ranking {
+	_Atomic(uint32_t) floor; /* of ranks; relaxed, written under the lock */
+	unsigned sinking;        /* the list that is being filed anew, until it is empty */
+	struct list levels[INDEX_LEVELS];
+};
+
 /* Chains by index_.next, newest first. Links are written under the shard's lock and followed without
  * it, within an epoch (lib/base/epoch.h): sequentially consistent, all of them. */
 struct table {
@@ -44,10 +56,14 @@ struct shard {
 struct index {
 	unsigned nshards;
 	uint64_t seed;
+	index_rank_fn *rank; /* NULL: SIEVE */
 	atomic_size_t bytes, max_bytes;
 	atomic_size_t nobjects;
 	atomic_uint next_shard; /* to be evicted from */
 	atomic_uint *removals; /* REMOVAL_COUNTERS; raised under the lock of the key's shard */
+	struct ranking *rankings; /* a shard's in place of queue and hand; NULL: none */
+	int64_t (*now_ms)(void);
+	enum eviction policy;
 	struct shard shards[];
 };
 
@@ -89,8 +105,16 @@ void index_take_out_locked(struct index *index, struct shard *shard, struct obje
 unsigned index_let_go(struct epoch_item *victims);
 
 /* The marks of an object of that size when it comes, and one more hit on it (any thread). */
-unsigned char index_first_marks(size_t bytes);
-void index_mark(struct object *object);
+unsigned char index_first_marks(const struct index *index, size_t bytes);
+void index_mark(struct index *index, const struct shard *shard, struct object *object);
+/* A stored one, whose marks are set, takes its place among those that may leave. */
+void index_file_locked(struct index *index, struct shard *shard, struct object *object);
+
+/* ---- index_rank.c, where the index has rankings */
+void index_rank_use(struct index *index, const struct shard *shard, struct object *object);
+void index_rank_file_locked(struct index *index, struct shard *shard, struct object *object);
+/* One step: who is to leave, or NULL, since somebody had to be filed anew. */
+struct object *index_rank_judge_locked(struct index *index, struct shard *shard, bool *is_empty);
 
 /* Until no more than max_bytes are in use. */
 void index_evict(struct index *index);

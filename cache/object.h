@@ -96,6 +96,7 @@ struct object {
 		atomic_size_t bytes;
 		unsigned char place;
 		atomic_uchar marks; /* eviction counter: marked on a hit, nothing moves */
+		_Atomic(uint32_t) rank; /* under another policy (cache/index_rank.c); relaxed */
 	} index_;
 	struct {
 		struct lock lock;

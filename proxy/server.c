@@ -176,6 +176,18 @@ static void open_spools(struct server *server, const struct config *config)
 		log_say(0, "ERROR: no spool: %s; going on without it", why.at);
 }
 
+static enum eviction eviction_of(enum replacement replacement)
+{
+	static const enum eviction evictions[REPLACEMENTS] = {
+		[REPLACEMENT_OWN] = EVICTION_OWN,
+		[REPLACEMENT_LRU] = EVICTION_LRU,
+		[REPLACEMENT_GDSF] = EVICTION_GDSF,
+		[REPLACEMENT_LFUDA] = EVICTION_LFUDA,
+	};
+
+	return evictions[replacement];
+}
+
 static void open_cache(struct server *server, const struct config *config)
 {
 	const char *algorithm = config->store_dir_select_algorithm;
@@ -189,6 +201,8 @@ static void open_cache(struct server *server, const struct config *config)
 	server->index = index_create(INDEX_SHARDS, (size_t)config->cache_mem_bytes,
 				     server->ndisks > 0 ? disk_seed(server->disks[0])
 							: random_u64());
+	index_set_policy(server->index, eviction_of(config->memory_replacement),
+			 clock_mono_coarse_ms);
 	server->parts = partial_table_create(parts_bytes(config));
 	open_spools(server, config);
 }

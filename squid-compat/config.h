@@ -14,6 +14,7 @@
 
 #include "lib/base/arena.h"
 #include "squid-compat/pages/error_language.h"
+#include "squid-compat/replacement.h"
 #include "squid-compat/report.h"
 #include "squid-compat/uri_whitespace.h"
 
@@ -202,6 +203,7 @@ struct config {
 	/* Cache. */
 	int64_t cache_mem_bytes; /* not said: 256 MB, at most an eighth of the memory there is */
 	enum memory_cache_mode memory_cache_mode;
+	enum replacement memory_replacement;
 	int64_t maximum_object_size_in_memory_bytes;
 	int64_t maximum_object_size_bytes; /* -1: no limit */
 	int64_t minimum_object_size_bytes;

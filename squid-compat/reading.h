@@ -56,6 +56,7 @@ directive_fn parse_text;            /* const char *; "none" is NULL */
 directive_fn parse_rest;            /* const char *: all behind the directive */
 directive_fn parse_words;           /* struct config_words: the words of all lines */
 directive_fn parse_choice;          /* an enum: the index in the row's choices */
+directive_fn parse_replacement;     /* enum replacement */
 directive_fn parse_umask;           /* unsigned */
 directive_fn parse_count_or_on_off; /* int; on is 1 */
 directive_fn parse_debug_options;

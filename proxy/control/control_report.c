@@ -78,6 +78,7 @@ static void write_info(struct control_call *call, const struct tally *tally)
 	control_say(call, "memory.objects = %zu", memory.nobjects);
 	control_say(call, "memory.used_bytes = %zu", memory.bytes);
 	control_say(call, "memory.max_bytes = %zu", memory.max_bytes);
+	control_say(call, "memory.policy = %s", eviction_name(memory.policy));
 	control_say(call, "memory.evicted = %" PRIu64, memory.nevicted);
 	for (unsigned i = 0; i < server->ndisks; i++)
 		say_disk(call, server->disks[i]);

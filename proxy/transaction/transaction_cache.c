@@ -248,7 +248,7 @@ static void move_to_file(struct transaction *t)
 	int fd;
 
 	if (object_length(t->object) < FILE_MIN_BYTES || !body_file_is_usable() ||
-	    !index_is_hot(t->object) || !object_is_whole(t->object) ||
+	    !index_is_hot(t->worker->server->index, t->object) || !object_is_whole(t->object) ||
 	    object_file(t->object, &fd, &offset))
 		return;
 	filed = object_create_filed(t->object);

@@ -209,6 +209,12 @@ void parse_choice(struct reading *reading, const struct directive *directive,
 	           directive->syntax, STR_ARG(str_first(text, 200)));
 }
 
+void parse_replacement(struct reading *reading, const struct directive *directive,
+                       const struct words *words)
+{
+	replacement_parse(words, reading->report, slot(reading, directive));
+}
+
 /* Octal with a 0 in front, as C has it. */
 void parse_umask(struct reading *reading, const struct directive *directive,
                  const struct words *words)
