@@ -163,7 +163,9 @@ static void write_ports(const struct wishes *wishes, struct buf *out)
 		buf_printf(out, " tls-cert=%s", wishes->at[OPTION_TLS_CERT]);
 	if (wishes->at[OPTION_TLS_KEY])
 		buf_printf(out, " tls-key=%s", wishes->at[OPTION_TLS_KEY]);
-	buf_add_str(out, STR("\n# A renewed certificate is taken by itself, within seconds.\n"));
+	buf_add_str(out, STR("\n# A renewed certificate is taken by itself, within seconds. For certbot certonly --webroot"
+			     " -w /var/lib/acme:\n"
+			     "# acme_challenge_dir /var/lib/acme/.well-known/acme-challenge\n"));
 }
 
 static void write_origin(const struct wishes *wishes, struct buf *out)

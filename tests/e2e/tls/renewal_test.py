@@ -59,6 +59,19 @@ class Scene:
         os.rename(self.path("locked"), os.path.join(self.dir, "locked.key"))
         os.rename(self.path("locked.cert"), os.path.join(self.dir, "locked.pem"))
 
+    def give_by_links(self, n):
+        """The n-th of a name, as certbot does it: a link for each file, led to an archive that only root may enter."""
+        archive, live = self.path("archive"), os.path.join(self.dir, "links.example")
+        os.makedirs(archive, exist_ok=True)
+        os.makedirs(live, exist_ok=True)
+        for made, name in zip(CA.issue(f"links{n}", ["links.example"]), ("fullchain", "privkey")):
+            shutil.copy(made, f"{archive}/{name}{n}.pem")
+            if os.path.lexists(f"{live}/{name}.pem"):
+                os.unlink(f"{live}/{name}.pem")
+            os.symlink(f"../../archive/{name}{n}.pem", f"{live}/{name}.pem")
+        if os.getuid() == 0 and self.mode_is_parent():
+            os.chmod(archive, 0o700)
+
     def mode_is_parent(self):
         return getattr(self, "mode", "parent") == "parent"
 
@@ -123,6 +136,14 @@ def a_new_file_in_the_folder_is_found(scene):
     eventually("its certificate is shown", lambda: scene.serial_now("new.example"))
 
 
+def links_may_lead_to_others(scene):
+    scene.give_by_links(1)
+    eventually("the first is shown", lambda: scene.serial_now("links.example"))
+    before = scene.serial_now("links.example")
+    scene.give_by_links(2)
+    eventually("the second is shown", lambda: scene.serial_now("links.example") != before)
+
+
 def a_key_with_a_password_is_read_and_renewed(scene):
     before = scene.serial_now("locked.example")
     scene.give_locked("locked2")
@@ -138,6 +159,7 @@ def check(mode, command):
             a_broken_file_keeps_the_old_certificate(scene, proxy)
             a_port_without_a_certificate_heals(scene)
             a_new_file_in_the_folder_is_found(scene)
+            links_may_lead_to_others(scene)
             a_key_with_a_password_is_read_and_renewed(scene)
         except Exception:
             print(proxy.output())
