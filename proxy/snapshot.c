@@ -21,14 +21,15 @@
 #include "proxy/transaction/security_headers.h"
 #include "proxy/worker.h"
 #include "squid-compat/acl/acl.h"
+#include "squid-compat/auth_config.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
 #include "squid-compat/external_acl_config.h"
 #include "squid-compat/header_rules.h"
-#include "squid-compat/helper_config.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 #include "squid-compat/refresh_pattern.h"
+#include "squid-compat/rewrite_config.h"
 #include "squid-compat/tls/tls_outgoing.h"
 
 enum { TARGET_MAX_BYTES = 65536 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* auth_param: a table of schemes, and one of their parameters. */
-#include "squid-compat/helper_config.h"
+#include "squid-compat/auth_config.h"
 
 #include <limits.h>
 

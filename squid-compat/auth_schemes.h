@@ -5,7 +5,7 @@
 #ifndef SQUID_COMPAT_AUTH_SCHEMES_H
 #define SQUID_COMPAT_AUTH_SCHEMES_H
 #include "squid-compat/acl/acl.h"
-#include "squid-compat/helper_config.h"
+#include "squid-compat/auth_config.h"
 
 struct auth_schemes; /* opaque */
 

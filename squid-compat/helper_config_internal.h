@@ -4,6 +4,11 @@
 #ifndef SQUID_COMPAT_HELPER_CONFIG_INTERNAL_H
 #define SQUID_COMPAT_HELPER_CONFIG_INTERNAL_H
 #include "squid-compat/helper_config.h"
+#include "squid-compat/log/logformat.h"
+#include "squid-compat/report.h"
+#include "squid-compat/words.h"
+
+enum { HELPER_MAX_CONCURRENCY = 1000000 };
 
 /* PATH [args] from word first on: without a shell, and with quotes that mean nothing unless
  * configuration_includes_quoted_values is on. "none" is no command. */

@@ -11,7 +11,6 @@
 #include "proxy/session/session_h2.h"
 #include "proxy/snapshot.h"
 #include "proxy/transaction/transaction.h"
-#include "squid-compat/helper_config.h"
 
 enum kind { RECORD_WORKER, RECORD_SITE, RECORD_POOL, RECORD_LINE };
 

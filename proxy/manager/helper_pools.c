@@ -2,9 +2,10 @@
 #include "proxy/manager/helper_pools.h"
 
 #include "proxy/snapshot.h"
+#include "squid-compat/auth_config.h"
 #include "squid-compat/config.h"
 #include "squid-compat/external_acl_config.h"
-#include "squid-compat/helper_config.h"
+#include "squid-compat/rewrite_config.h"
 
 static const struct {
 	const char *kind, *title;

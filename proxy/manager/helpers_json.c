@@ -13,7 +13,6 @@
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
-#include "squid-compat/helper_config.h"
 
 /* A list under way. */
 struct list_writer {

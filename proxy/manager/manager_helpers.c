@@ -13,9 +13,9 @@
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
+#include "squid-compat/auth_config.h"
 #include "squid-compat/config.h"
 #include "squid-compat/external_acl_config.h"
-#include "squid-compat/helper_config.h"
 
 static const struct snapshot *snapshot_of(struct worker *worker)
 {

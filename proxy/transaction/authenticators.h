@@ -4,7 +4,7 @@
  * Threads: immutable once created; read by all workers. */
 #ifndef PROXY_AUTHENTICATORS_H
 #define PROXY_AUTHENTICATORS_H
-#include "squid-compat/helper_config.h"
+#include "squid-compat/auth_config.h"
 
 struct auth_basic;
 struct auth_bearer;

@@ -11,7 +11,7 @@
 #include "proxy/transaction/transaction_trace.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
+#include "squid-compat/rewrite_config.h"
 #include "squid-compat/size_rules.h"
 #include "squid-compat/values.h"
 

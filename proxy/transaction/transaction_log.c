@@ -11,11 +11,11 @@
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
 #include "squid-compat/note_rules.h"
 #include "squid-compat/pages/deny_info.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/rewrite_config.h"
 #include "squid-compat/tls/tls_suites.h"
 
 enum { REPLY_HEAD_MAX_BYTES = 1 << 20 };

@@ -8,7 +8,7 @@
 #include "proxy/transaction/transaction_log.h"
 #include "proxy/worker.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
+#include "squid-compat/rewrite_config.h"
 
 bool transaction_ask_of_url(struct transaction *t, struct helper_pool *pool,
                             const struct rewrite_config *config, struct helper_request *request)

@@ -10,12 +10,13 @@
 
 #include "lib/base/check.h"
 #include "squid-compat/acl/acl.h"
+#include "squid-compat/auth_config.h"
 #include "squid-compat/cache_dir.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
 #include "squid-compat/log/access_log.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/rewrite_config.h"
 #include "tests/support/config_files.h"
 
 #define PORT "http_port 8080 accel\n"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "squid-compat/auth_config.h"
+#include "squid-compat/rewrite_config.h"
 #include "tests/support/config_lines.h"
 
 #include <errno.h>
@@ -10,7 +12,6 @@
 
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
-#include "squid-compat/helper_config.h"
 
 struct rig {
 	struct config_lines lines;

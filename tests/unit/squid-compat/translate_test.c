@@ -9,11 +9,12 @@
 
 #include "lib/base/check.h"
 #include "squid-compat/acl/acl.h"
+#include "squid-compat/auth_config.h"
 #include "squid-compat/config.h"
-#include "squid-compat/helper_config.h"
 #include "squid-compat/log/access_log.h"
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
+#include "squid-compat/rewrite_config.h"
 #include "tests/support/config_files.h"
 
 #define RULE "http_access allow all\n"
