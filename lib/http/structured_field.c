@@ -97,8 +97,8 @@ static bool read_number(struct str *rest, struct sf_member *member)
 	return ndigits <= MAX_DECIMAL_DIGITS && nfraction > 0 && nfraction <= MAX_FRACTION_DIGITS;
 }
 
-/* Up to the closing quote; only a quote and a backslash may be escaped. */
-static bool skip_quoted(struct str *rest)
+/* Printable bytes up to the closing quote; behind the byte escape stands what may_follow takes. */
+static bool skip_quoted(struct str *rest, char escape, bool (*may_follow)(struct str *rest))
 {
 	if (!skip(rest, '"'))
 		return false;
@@ -108,34 +108,25 @@ static bool skip_quoted(struct str *rest)
 		*rest = str_from(*rest, 1);
 		if (c == '"')
 			return true;
-		if (c < 0x20 || c > 0x7e)
-			return false;
-		if (c == '\\' && !skip(rest, '"') && !skip(rest, '\\'))
+		if (c < 0x20 || c > 0x7e || (c == escape && !may_follow(rest)))
 			return false;
 	}
 	return false;
 }
 
-static bool skip_display_string(struct str *rest)
+static bool skip_quote_or_backslash(struct str *rest)
 {
-	if (!skip(rest, '%') || !skip(rest, '"'))
-		return false;
-	while (rest->len > 0) {
-		char c = rest->at[0];
+	return skip(rest, '"') || skip(rest, '\\');
+}
 
-		*rest = str_from(*rest, 1);
-		if (c == '"')
-			return true;
-		if (c < 0x20 || c > 0x7e)
-			return false;
-		if (c != '%')
-			continue;
-		if (rest->len < 2 || !is_in(rest->at[0], "0123456789abcdef") ||
-		    !is_in(rest->at[1], "0123456789abcdef"))
-			return false;
-		*rest = str_from(*rest, 2);
-	}
-	return false;
+static bool skip_two_hex_digits(struct str *rest)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (rest->len < 2 || !is_in(rest->at[0], digits) || !is_in(rest->at[1], digits))
+		return false;
+	*rest = str_from(*rest, 2);
+	return true;
 }
 
 static bool skip_bytes(struct str *rest)
@@ -174,11 +165,11 @@ static bool read_item(struct str *rest, struct sf_member *member)
 		return read_date(rest, member);
 	member->type = c == '"' ? SF_STRING : c == ':' ? SF_BYTES : SF_DISPLAY_STRING;
 	if (c == '"')
-		return skip_quoted(rest);
+		return skip_quoted(rest, '\\', skip_quote_or_backslash);
 	if (c == ':')
 		return skip_bytes(rest);
 	if (c == '%')
-		return skip_display_string(rest);
+		return skip(rest, '%') && skip_quoted(rest, '%', skip_two_hex_digits);
 	member->type = SF_TOKEN;
 	if (!is_alpha(c) && c != '*')
 		return false;

@@ -36,6 +36,9 @@ enum { ROOM_BYTES = 64 << 10 }; /* of an answer that may wait while more is made
 
 static const char LEAVING[] = "this process is leaving; ask again";
 
+/* Whatever is in its way, it ends, and the call is told how. */
+enum awaited { AWAITS_NOTHING, AWAITS_RELOAD, AWAITS_UPGRADE };
+
 struct control_call {
 	struct list node;
 	struct control *control;
@@ -50,7 +53,7 @@ struct control_call {
 	bool is_asked;   /* the line is there: what follows is of no interest */
 	bool is_ended;   /* all is said */
 	bool is_blocked; /* the socket takes no more now */
-	bool awaits_reload, awaits_upgrade;
+	enum awaited awaits;
 	void (*step)(struct control_call *call);
 	void *state;
 	void (*free_state)(void *state);
@@ -355,17 +358,41 @@ void control_ask_workers(struct control_call *call,
 	call->tally = tally_ask(serve_server(options->serve), options->loop, tally_done, call);
 }
 
-static void await_reload(struct control_call *call)
+static void await(struct control_call *call, enum awaited what)
 {
-	call->awaits_reload = true;
-	timer_cancel(&call->timer); /* whatever is in its way, an answer follows */
+	call->awaits = what;
+	timer_cancel(&call->timer);
+}
+
+static void settle(struct control_call *call)
+{
+	call->awaits = AWAITS_NOTHING;
+	set_timer(call);
+}
+
+/* why NULL: it went well. */
+static void tell(struct control *control, enum awaited what, const char *why)
+{
+	if (!control)
+		return;
+	LIST_EACH(node, &control->calls) {
+		struct control_call *call = CONTAINER(node, struct control_call, node);
+
+		if (call->awaits != what)
+			continue;
+		settle(call);
+		if (why)
+			control_fail(call, "%s", why);
+		else
+			control_end(call);
+	}
 }
 
 void control_reload(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	await_reload(call);
+	await(call, AWAITS_RELOAD);
 	options->reload(options->owner);
 }
 
@@ -379,27 +406,15 @@ void control_shutdown(struct control_call *call)
 
 void control_reload_done(struct control *control, bool is_ok)
 {
-	if (!control)
-		return;
-	LIST_EACH(node, &control->calls) {
-		struct control_call *call = CONTAINER(node, struct control_call, node);
-
-		if (!call->awaits_reload)
-			continue;
-		call->awaits_reload = false;
-		set_timer(call);
-		if (is_ok)
-			control_end(call);
-		else
-			control_fail(call, "the configuration cannot be used; cache.log says why");
-	}
+	tell(control, AWAITS_RELOAD,
+	     is_ok ? NULL : "the configuration cannot be used; cache.log says why");
 }
 
 void control_rollback(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	await_reload(call);
+	await(call, AWAITS_RELOAD);
 	options->rollback(options->owner);
 }
 
@@ -411,27 +426,13 @@ void control_upgrade(struct control_call *call)
 		control_fail(call, "a single process (-N) cannot be replaced while it serves");
 		return;
 	}
-	call->awaits_upgrade = true;
-	timer_cancel(&call->timer); /* whatever becomes of it, an answer follows */
+	await(call, AWAITS_UPGRADE);
 	options->upgrade(options->owner);
 }
 
 void control_upgrade_done(struct control *control, bool is_ok, const char *why)
 {
-	if (!control)
-		return;
-	LIST_EACH(node, &control->calls) {
-		struct control_call *call = CONTAINER(node, struct control_call, node);
-
-		if (!call->awaits_upgrade)
-			continue;
-		call->awaits_upgrade = false;
-		set_timer(call);
-		if (is_ok)
-			control_end(call);
-		else
-			control_fail(call, "%s", why);
-	}
+	tell(control, AWAITS_UPGRADE, is_ok ? NULL : why);
 }
 
 /* ---- the question */
@@ -566,10 +567,9 @@ void control_close_door(struct control *control)
 	LIST_EACH(node, &control->calls) {
 		struct control_call *call = CONTAINER(node, struct control_call, node);
 
-		if (!call->awaits_reload)
+		if (call->awaits != AWAITS_RELOAD)
 			continue;
-		call->awaits_reload = false;
-		set_timer(call);
+		settle(call);
 		ask_again(call);
 	}
 }

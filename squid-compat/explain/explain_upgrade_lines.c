@@ -69,19 +69,6 @@ static bool is_said_of(const struct explain_line *line, const char *phrase, stru
 
 /* ---- TLS options of ports and peers */
 
-static bool next_op(struct str *rest, struct str *op)
-{
-	size_t end = 0;
-
-	if (rest->len == 0)
-		return false;
-	while (end < rest->len && rest->at[end] != ':' && rest->at[end] != ',')
-		end++;
-	*op = str_first(*rest, end);
-	*rest = str_from(*rest, end + 1);
-	return true;
-}
-
 /* options=A,B: without names that say nothing to OpenSSL any more. */
 static void put_ops(struct making *making, struct str name, struct str value)
 {
@@ -89,7 +76,7 @@ static void put_ops(struct making *making, struct str name, struct str value)
 	struct buf ops;
 
 	buf_init(&ops, MAX_REST_BYTES);
-	while (next_op(&rest, &op)) {
+	while (tls_options_next_name(&rest, &op)) {
 		if (op.len == 0 || !tls_op_is_known(op))
 			continue;
 		if (ops.len > 0)

@@ -176,8 +176,7 @@ static void check_op(struct str name, struct report *report)
 	report_say(report, REPORT_ERROR, "Unknown TLS option %.*s", STR_ARG(name));
 }
 
-/* Cuts the next name off a list apart by ':' or ','. */
-static bool next_name(struct str *rest, struct str *name)
+bool tls_options_next_name(struct str *rest, struct str *name)
 {
 	size_t end = 0;
 
@@ -194,7 +193,7 @@ static void take_ops(const struct taking *taking, const struct row *row)
 {
 	struct str rest = taking->value, name;
 
-	while (next_name(&rest, &name))
+	while (tls_options_next_name(&rest, &name))
 		check_op(name, taking->report);
 	take_text(taking, row);
 }
@@ -239,7 +238,7 @@ static void take_flags(const struct taking *taking, const struct row *row)
 	struct str rest = taking->value, name;
 
 	(void)row;
-	while (next_name(&rest, &name))
+	while (tls_options_next_name(&rest, &name))
 		if (name.len > 0)
 			take_flag(taking, name);
 	if (taking->options->flags & TLS_NO_DEFAULT_CA)

@@ -69,6 +69,10 @@ enum tls_verdict {
 	TLS_OPTION_UNKNOWN, /* it is none of ours: the caller goes on looking */
 };
 
+/* Cuts the next name off the value of options= or flags=, which ':' or ',' takes apart; false: there is
+ * none. */
+bool tls_options_next_name(struct str *rest, struct str *name);
+
 void tls_options_init(struct tls_options *options, enum tls_line line);
 
 /* Looks at one word "name" or "name=value" of a line of directive (for the messages). */
