@@ -16,14 +16,24 @@
 
 static enum fetch_state head_broken(struct fetch *fetch, enum error_name error)
 {
-	fetch->failure = (struct fetch_failure){502, error, 0};
+	const struct fetch_failure failure = {502, error, 0};
+
+	if (error == ERROR_INVALID_RESP && fetch_take_retry(fetch))
+		return fetch_discard_answer(fetch, failure, "its answer could not be read");
+	fetch->failure = failure;
 	return fetch_fail(fetch);
+}
+
+/* The peer is there, and what it passes on is not. */
+static bool is_from_behind(int status)
+{
+	return status == 502 || status == 504;
 }
 
 /* Squid: 502 and 504 are tried elsewhere, 403, 500, 501 and 503 with retry_on_error. */
 static bool is_worth_another(struct fetch *fetch, int status)
 {
-	bool retriable = status == 502 || status == 504;
+	bool retriable = is_from_behind(status);
 
 	if (fetch_config(fetch)->retry_on_error)
 		retriable |= status == 403 || status == 500 || status == 501 || status == 503;
@@ -237,6 +247,17 @@ static void note_answer(struct fetch *fetch)
 				    loop_now_ms(loop));
 }
 
+/* Who answers nothing but 502 while others do better is as good as one that does not answer. */
+static enum fetch_state another(struct fetch *fetch, int status)
+{
+	const struct fetch_failure failure = {status, ERROR_READ_ERROR, 0};
+
+	if (!is_from_behind(status))
+		note_answer(fetch);
+	return fetch_discard_answer(fetch, failure,
+				    is_from_behind(status) ? "it answered 502 or 504" : NULL);
+}
+
 /* A whole head of head_len bytes at at, and what came behind it. */
 static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 {
@@ -250,13 +271,9 @@ static enum fetch_state take_head(struct fetch *fetch, char *at, size_t len)
 	if (response->status >= 200) {
 		enum fetch_state next;
 
+		if (is_worth_another(fetch, response->status))
+			return another(fetch, response->status);
 		note_answer(fetch);
-		if (is_worth_another(fetch, response->status)) {
-			fetch->failure =
-				(struct fetch_failure){response->status, ERROR_READ_ERROR, 0};
-			fetch->addr++;
-			return fetch_try_next(fetch);
-		}
 		next = answered(fetch, rest);
 		buf_fini(&fetch->input);
 		return next;

@@ -17,27 +17,6 @@
 
 /* ---- SELECT */
 
-bool fetch_may_resend(const struct fetch *fetch)
-{
-	const struct upload *upload = &fetch->upload;
-
-	return (upload->is_kept || (!upload->is_started && !upload->is_done)) &&
-	       http_method_is_idempotent(fetch_request(fetch)->method);
-}
-
-/* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
-enum fetch_state fetch_try_next(struct fetch *fetch)
-{
-	origin_close(fetch->conn);
-	fetch->conn = NULL;
-	buf_fini(&fetch->input);
-	if ((fetch->upload.is_started && !fetch->upload.is_kept) ||
-	    loop_now_ms(fetch_loop(fetch)) >= fetch->deadline_ms)
-		return fetch_fail(fetch);
-	fetch_rewind_upload(fetch);
-	return FETCH_SELECT;
-}
-
 /* The two ends of the client's connection: client, then local. Without a client: none. */
 static void client_ends(const struct fetch *fetch, struct addr ends[2])
 {
@@ -166,27 +145,6 @@ enum fetch_state fetch_begin_send(struct fetch *fetch)
 	return FETCH_SEND;
 }
 
-/* Is there a candidate behind the present one? */
-static bool has_candidate(struct fetch *fetch)
-{
-	return fetch->candidate < fetch->selection.n || peer_selection_next(&fetch->selection);
-}
-
-bool fetch_take_retry(struct fetch *fetch)
-{
-	int64_t now_ms = loop_now_ms(fetch_loop(fetch));
-	const struct peer_candidate *next = fetch_candidate(fetch);
-
-	if (!fetch_may_resend(fetch) || now_ms >= fetch->deadline_ms)
-		return false;
-	if (fetch->addr + 1 >= fetch->naddrs) {
-		if (!has_candidate(fetch))
-			return false;
-		next = &fetch->selection.at[fetch->candidate];
-	}
-	return !next->state || retry_budget_take(&next->state->budget, now_ms);
-}
-
 enum fetch_state fetch_run_select(struct fetch *fetch)
 {
 	const struct peer_candidate *candidate;
@@ -194,7 +152,7 @@ enum fetch_state fetch_run_select(struct fetch *fetch)
 	if (fetch->addr < fetch->naddrs)
 		return FETCH_CONNECT;
 	fetch_leave_peer(fetch);
-	if (!has_candidate(fetch)) {
+	if (!fetch_has_candidate(fetch)) {
 		if (fetch->selection.is_overloaded && fetch->candidate == 0)
 			fetch->failure = (struct fetch_failure){503, ERROR_CANNOT_FORWARD, 0};
 		return fetch_fail(fetch);
@@ -562,36 +520,4 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 	if (candidate->state)
 		peer_state_succeeded(candidate->state, loop_now_ms(fetch_loop(fetch)));
 	return fetch_begin_send(fetch);
-}
-
-void fetch_note_unanswered(struct fetch *fetch, const char *why)
-{
-	const struct peer_candidate *candidate = fetch_candidate(fetch);
-
-	if (candidate->state)
-		peer_state_unanswered(candidate->state, candidate->peer->connect_fail_limit, why,
-				      loop_now_ms(fetch_loop(fetch)));
-}
-
-/* A connection that idled may have been closed as we wrote: try again on a new one, to the same
- * peer. Nothing of the request can have been answered. */
-enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure)
-{
-	bool was_reused = fetch->conn->is_reused;
-
-	fetch->failure = failure;
-	fetch_note_tls_failure(fetch);
-	if (was_reused && fetch_may_resend(fetch)) {
-		origin_close(fetch->conn);
-		fetch->conn = NULL;
-		buf_fini(&fetch->input);
-		fetch_rewind_upload(fetch);
-		return FETCH_RESOLVE;
-	}
-	if (!was_reused)
-		fetch_note_unanswered(fetch, "it closed the connection instead");
-	if (!fetch_take_retry(fetch))
-		return fetch_fail(fetch);
-	fetch->addr++;
-	return fetch_try_next(fetch);
 }

@@ -182,6 +182,12 @@ bool fetch_take_retry(struct fetch *fetch);
 /* The connection broke before any byte of an answer. */
 enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure);
 bool fetch_may_resend(const struct fetch *fetch);
+/* Is there a candidate behind the present one? */
+bool fetch_has_candidate(struct fetch *fetch);
+/* fetch_take_retry said yes: what there is of an answer is not used, and the next destination is asked. why: it
+ * counts as no answer; NULL: it does not. */
+enum fetch_state fetch_discard_answer(struct fetch *fetch, struct fetch_failure failure,
+				      const char *why);
 /* The connection is ready for the request. */
 enum fetch_state fetch_begin_send(struct fetch *fetch);
 

@@ -18,7 +18,7 @@ PATIENCE = 30  # seconds until a wait is a failure
 
 class Origin(threading.Thread):
     """Answers with its name; GET /wait… waits for the gate, GET /hang for ever; /up says `up`; for a,
-    /busy is a 503."""
+    /busy is a 503, /gateway a 502, and /half half a head."""
 
     def __init__(self, name, address="127.0.0.1", port=0):
         super().__init__(daemon=True)
@@ -48,9 +48,16 @@ class Origin(threading.Thread):
                 if path == b"/hang":
                     time.sleep(PATIENCE)
                 body = self.up if path == b"/up" else self.name_.encode()
-                status = b"503 Busy" if path == b"/busy" and self.name_ == "a" else b"200 OK"
+                status = self.status(path)
+                if status == b"half":
+                    conn.sendall(b"HTTP/1.1 200 OK\r\nContent-")
+                    return
                 conn.sendall(b"HTTP/1.1 %s\r\nCache-Control: no-store\r\nContent-Length: %d"
                              b"\r\n\r\n%s" % (status, len(body), body))
+
+    def status(self, path):
+        moods = {b"/busy": b"503 Busy", b"/gateway": b"502 Bad Gateway", b"/half": b"half"}
+        return moods.get(path, b"200 OK") if self.name_ == "a" else b"200 OK"
 
 
 def ask(port, path, method="GET", cookie=None, body=None):
@@ -164,6 +171,21 @@ def retries():
         bobtail.expect("but not for a POST", status == 503, status)
 
 
+def useless_answers():
+    """All GETs are answered elsewhere, and who gives nothing else gets no more. The budget for retries, 100
+    here, is for what was worked on."""
+    for what in "/half", "/gateway":
+        a, b = Origin("a"), Origin("b")
+        port, proxy = start(peer(a, "") + peer(b, ""))
+        with proxy:
+            status = ask(port, what, "POST", None, "x")[0]
+            bobtail.expect(f"{what}: a POST is not sent twice", (status, b.seen) == (502, []), status)
+            replies = {ask(port, what)[:2] for _ in range(130)}
+            bobtail.expect(f"{what}: GETs are answered elsewhere", replies == {(200, "b")}, replies)
+            bobtail.expect(f"{what}: it is not asked for ever", len(a.seen) < 100, len(a.seen))
+            bobtail.expect_soon("until it answers well", lambda: ask(port, "/")[1] == "a")
+
+
 def no_hedging():
     """Other requests show meanwhile how quick an answer could be."""
     a, b = Origin("a"), Origin("b")
@@ -221,7 +243,7 @@ def eyeballs():
     os.unlink(hosts)
 
 
-for scenario in (queues, checks, stickiness, retries, no_hedging, late_start, eyeballs):
+for scenario in (queues, checks, stickiness, retries, useless_answers, no_hedging, late_start, eyeballs):
     print("----", scenario.__name__)
     scenario()
 bobtail.finish()
