@@ -28,8 +28,29 @@ static int next_victims(struct disk_writer *writer, struct victim *out, unsigned
 	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+static bool is_in_this_transaction(const struct disk_writer *writer, uint64_t id)
+{
+	LIST_EACH(node, &writer->done) {
+		const struct disk_item *item = CONTAINER(node, struct disk_item, node);
+
+		if (item->store && item->store->id == id)
+			return true;
+	}
+	return false;
+}
+
 /* What this transaction stores is not in the index before it is committed: its rows stay. While the index
- * is being read, what it does not know yet is as good as any. */
+ * is being read, what it does not know yet is as good as any; later on, that is what somebody changed. */
+static bool may_go_unknown(struct disk_writer *writer, uint64_t id)
+{
+	if (atomic_load_explicit(&writer->disk->is_loading, memory_order_relaxed))
+		return id < writer->first_new_id;
+	if (is_in_this_transaction(writer, id))
+		return false;
+	lost_look(writer);
+	return true;
+}
+
 static bool may_go(struct disk_writer *writer, const struct victim *victim)
 {
 	struct disk *disk = writer->disk;
@@ -40,8 +61,7 @@ static bool may_go(struct disk_writer *writer, const struct victim *victim)
 	case DISK_INDEX_SPARED:
 		return false;
 	case DISK_INDEX_UNKNOWN:
-		return atomic_load_explicit(&disk->is_loading, memory_order_relaxed) &&
-		       victim->id < writer->first_new_id;
+		return may_go_unknown(writer, victim->id);
 	default:
 		return true;
 	}

@@ -47,6 +47,17 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_TRIM_LOG] = "DELETE FROM purge_log WHERE id <= (SELECT max(id) FROM purge_log) - ?1",
 	[ROW_DELETE_PURGED] = "DELETE FROM purge WHERE id <= ?1",
 	[ROW_SWEEP] = "SELECT id, key, size FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[ROW_LOST_USAGE] = "SELECT u.id, o.id IS NULL, u.key FROM usage u LEFT JOIN object o ON o.id = u.id"
+			   " WHERE u.id > ?1 ORDER BY u.id LIMIT ?2",
+	[ROW_LOST_OBJECTS] = "SELECT o.id, u.id IS NULL, o.url FROM object o LEFT JOIN usage u"
+			     " ON u.id = o.id WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
+	/* From object to object; those that are still coming stand in orphan. */
+	[ROW_LOST_PIECES] = "WITH RECURSIVE body(id) AS (SELECT ?1 UNION ALL"
+			    " SELECT (SELECT c.id >> 20 FROM chunk c WHERE c.id >= (body.id + 1) << 20"
+			    " ORDER BY c.id LIMIT 1) FROM body WHERE body.id IS NOT NULL LIMIT ?2)"
+			    " SELECT id, id NOT IN (SELECT id FROM usage WHERE usage.id = body.id)"
+			    " AND id NOT IN (SELECT id FROM orphan WHERE orphan.id = body.id), 0"
+			    " FROM body WHERE id IS NOT NULL AND id <> ?1",
 	[ROW_LOAD] = "SELECT id, key, size FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[ROW_HITS] = "UPDATE usage SET hits = hits + ?2, used = unixepoch() WHERE id = ?1",
 	[ROW_SET_NEXT_ID] = "UPDATE meta SET value = ?1 WHERE name = 'next_id'",

@@ -33,6 +33,9 @@ enum row_statement {
 	ROW_LOG_PURGE,
 	ROW_TRIM_LOG,
 	ROW_SWEEP,
+	ROW_LOST_USAGE,   /* an id, is it lost, and a key or a URL: behind ?1, up to ?2 of them */
+	ROW_LOST_OBJECTS,
+	ROW_LOST_PIECES,
 	ROW_LOAD,
 	ROW_HITS,
 	ROW_SET_NEXT_ID,

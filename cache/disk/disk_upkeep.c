@@ -450,6 +450,8 @@ void upkeep_tick(struct disk_writer *writer)
 	if (writer->rows.db)
 		evict_tick(writer);
 	if (writer->rows.db)
+		lost_tick(writer);
+	if (writer->rows.db)
 		tidy_when_idle(writer);
 	if (writer->rows.db && loop_now_ms(writer->loop) - writer->flushed_ms > FLUSH_MS)
 		upkeep_flush_hits(writer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cache/disk/disk_writer_internal.h: the writer's own parts: batches (disk_writer.c), items
- * (disk_items.c), faults (disk_fault.c), eviction (disk_evict.c) and upkeep (disk_upkeep.c). All of it is one thread's. */
+ * (disk_items.c), faults (disk_fault.c), eviction (disk_evict.c, disk_lost.c) and upkeep (disk_upkeep.c). All of it is one thread's. */
 #ifndef CACHE_DISK_WRITER_INTERNAL_H
 #define CACHE_DISK_WRITER_INTERNAL_H
 #include "cache/disk/disk_checkpoint.h"
@@ -56,6 +56,10 @@ struct disk_writer {
 	struct loop_task load_task;
 	uint64_t load_at;
 	uint64_t hand; /* the eviction hand: the last id seen */
+	bool looks_for_lost; /* disk_lost.c: */
+	unsigned lost_step;
+	int64_t lost_at; /* the last id seen */
+	uint64_t nlost;
 	uint64_t first_new_id; /* of what was stored since the file was opened */
 	int64_t data_version;
 	uint64_t purge_seen; /* last row of `purge` that memory knows of */
@@ -121,6 +125,11 @@ int writer_take_seed(struct disk_writer *writer, sqlite3 *db);
 /* ---- disk_purge.c */
 void purge_slice(struct disk_writer *writer); /* goes on with the first on the list */
 void purge_cut_all(struct disk_writer *writer);
+
+/* ---- disk_lost.c: rows that contradict each other, since somebody took the triggers away and typed */
+/* One was met: all of the file is gone through, a slice a tick. */
+void lost_look(struct disk_writer *writer);
+void lost_tick(struct disk_writer *writer);
 
 /* ---- disk_evict.c */
 /* Makes room for what the open transaction stores, below the high mark. An SQLite code. */
