@@ -250,7 +250,8 @@ static bool has_same_dirs(const struct config *a, const struct config *b)
 	const struct cache_dir *one = a->cache_dirs->first, *other = b->cache_dirs->first;
 
 	for (; one && other; one = one->next, other = other->next)
-		if (!str_eq(one->path, other->path) || one->max_bytes != other->max_bytes)
+		if (!str_eq(one->path, other->path) || one->max_bytes != other->max_bytes ||
+		    one->replacement != other->replacement)
 			return false;
 	return one == other;
 }
@@ -262,7 +263,7 @@ static void warn_of_restart(const struct config *old, const struct config *new)
 	if (old->memory_replacement != new->memory_replacement)
 		log_say(1, "WARNING: a change of memory_replacement_policy takes effect at the next restart");
 	if (!has_same_dirs(old, new))
-		log_say(1, "WARNING: a change of cache_dir takes effect at the next restart");
+		log_say(1, "WARNING: a change of cache_dir or its policy takes effect at the next restart");
 }
 
 void serve_take_config(struct serve *serve, struct config *config)

@@ -96,6 +96,18 @@ static void say_squids_files(const char *directory)
 	}
 }
 
+static enum eviction eviction_of(enum replacement replacement)
+{
+	static const enum eviction evictions[REPLACEMENTS] = {
+		[REPLACEMENT_OWN] = EVICTION_OWN,
+		[REPLACEMENT_LRU] = EVICTION_LRU,
+		[REPLACEMENT_GDSF] = EVICTION_GDSF,
+		[REPLACEMENT_LFUDA] = EVICTION_LFUDA,
+	};
+
+	return evictions[replacement];
+}
+
 static struct disk_marks swap_marks(const struct config *config)
 {
 	return (struct disk_marks){.low_percent = (unsigned)config->cache_swap_low_percent,
@@ -111,6 +123,7 @@ static void open_disk(struct server *server, const struct cache_dir *dir, uint64
 		.directory = dir->path.at,
 		.max_bytes = dir->max_bytes,
 		.marks = marks,
+		.policy = eviction_of(dir->replacement),
 		.min_object_bytes = (uint64_t)dir->min_object_bytes,
 		.queue_bytes = queue_bytes,
 		.write_budget_bytes = (uint64_t)dir->write_budget_bytes,
@@ -174,18 +187,6 @@ static void open_spools(struct server *server, const struct config *config)
 	server->spools = spools_create(places, n, &why);
 	if (!server->spools)
 		log_say(0, "ERROR: no spool: %s; going on without it", why.at);
-}
-
-static enum eviction eviction_of(enum replacement replacement)
-{
-	static const enum eviction evictions[REPLACEMENTS] = {
-		[REPLACEMENT_OWN] = EVICTION_OWN,
-		[REPLACEMENT_LRU] = EVICTION_LRU,
-		[REPLACEMENT_GDSF] = EVICTION_GDSF,
-		[REPLACEMENT_LFUDA] = EVICTION_LFUDA,
-	};
-
-	return evictions[replacement];
 }
 
 static void open_cache(struct server *server, const struct config *config)

@@ -160,6 +160,7 @@ void cache_dirs_parse(struct cache_dirs *dirs, const struct words *words,
 	dir->path = arena_str(dirs->arena_, path);
 	dir->file = arena_printf(dirs->arena_, "%.*s/cache.db", STR_ARG(path));
 	dir->max_object_bytes = maximum_object_bytes;
+	dir->replacement = dirs->replacement;
 	if (str_to_u64(words_text(words, 3), &megabytes) && megabytes > 0 &&
 	    megabytes <= MAX_MEGABYTES)
 		dir->max_bytes = megabytes << 20;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "lib/base/arena.h"
+#include "squid-compat/replacement.h"
 #include "squid-compat/report.h"
 #include "squid-compat/words.h"
 
@@ -26,12 +27,14 @@ struct cache_dir {
 	int64_t max_object_bytes; /* -1: maximum_object_size decides */
 	int64_t write_budget_bytes; /* that may be written a day; 0: any number */
 	bool is_read_only; /* no-store: hits are served, nothing is added */
+	enum replacement replacement;
 	struct cache_dir *next;
 };
 
 struct cache_dirs {
 	struct cache_dir *first;
 	unsigned n;
+	enum replacement replacement; /* of the lines to come: cache_replacement_policy as it stands */
 	/* private */
 	struct cache_dir **last_;
 	struct arena *arena_;

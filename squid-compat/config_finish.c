@@ -10,6 +10,7 @@
 #include "lib/base/check.h"
 #include "squid-compat/acl/acl.h"
 #include "squid-compat/auth_config.h"
+#include "squid-compat/cache_dir.h"
 #include "squid-compat/config_show.h"
 #include "squid-compat/external_acl_config.h"
 #include "squid-compat/log/access_log.h"
@@ -108,6 +109,21 @@ static void finish_swap_marks(struct reading *reading)
 		config->cache_swap_low_percent = 1;
 	if (config->cache_swap_high_percent == 0)
 		config->cache_swap_high_percent = 1;
+}
+
+/* Whoever wrote it meant those above as well. */
+static void warn_of_late_replacement(struct reading *reading)
+{
+	const struct config *config = reading->config;
+	const struct cache_dir *dir = config->cache_dirs->first;
+
+	if (config->cache_replacement == REPLACEMENT_OWN || !dir)
+		return;
+	while (dir && dir->replacement != config->cache_replacement)
+		dir = dir->next;
+	if (!dir)
+		report_say(reading->report, REPORT_WARNING,
+		           "cache_replacement_policy is that of cache_dir lines below it, and there are none");
 }
 
 /* Whom to become. As in Squid only root looks at the user; the group must exist for anyone. */
@@ -283,6 +299,7 @@ void config_finish(struct reading *reading)
 	finish_paths(reading);
 	finish_sizes(reading);
 	finish_swap_marks(reading);
+	warn_of_late_replacement(reading);
 	finish_user(reading);
 	finish_http_access(reading);
 	finish_auth(reading);

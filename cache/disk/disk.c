@@ -78,7 +78,9 @@ static struct disk *create(const struct disk_config *config)
 	disk->path = mem_printf("%s/cache.db", config->directory);
 	disk->lock_fd = -1;
 	disk->index = disk_index_create();
-	disk->admission = disk_admission_create(config->max_bytes);
+	if (config->policy == EVICTION_LRU)
+		disk_index_keep_ages(disk->index);
+	disk->admission = disk_admission_create(config->max_bytes, config->policy);
 	disk_set_marks(disk, config->marks);
 	atomic_init(&disk->next_seq, 1);
 	atomic_init(&disk->is_loading, true);
@@ -498,6 +500,7 @@ void disk_stats(struct disk *disk, struct disk_stats *out)
 		.objects = disk_index_count(disk->index),
 		.used_bytes = reading(disk, COUNT_USED_BYTES),
 		.max_bytes = disk->config.max_bytes,
+		.policy = disk->config.policy,
 		.low_bytes = disk_low_bytes(disk),
 		.high_bytes = disk_high_bytes(disk),
 		.index_bytes = disk_index_bytes(disk->index),

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache/eviction.h"
 #include "lib/base/err.h"
 #include "lib/base/list.h"
 #include "lib/base/str.h"
@@ -40,6 +41,7 @@ struct disk_config {
 	const char *directory;     /* made with mode 0750 when missing */
 	uint64_t max_bytes;        /* the cap: pages in use, whatever is in them */
 	struct disk_marks marks;
+	enum eviction policy;      /* who leaves, and who is let in, when it is full */
 	uint64_t min_object_bytes; /* smaller and larger bodies are not stored; */
 	uint64_t max_object_bytes; /* max 0: a fourth of the cap */
 	bool no_store;             /* hits are served, nothing is added */
@@ -219,6 +221,7 @@ struct disk_stats {
 	uint64_t objects;         /* in the index */
 	uint64_t used_bytes, max_bytes, index_bytes;
 	uint64_t low_bytes, high_bytes; /* the marks */
+	enum eviction policy;
 	uint64_t queued_bytes;
 	uint64_t lookups, hits;   /* answers, and those that found something */
 	uint64_t read_now;        /* hits by disk_lookup_now */

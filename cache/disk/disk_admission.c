@@ -23,6 +23,7 @@ enum {
 };
 
 struct disk_admission {
+	enum eviction policy;
 	uint32_t ncolumns; /* a power of two */
 	/* relaxed: estimates, where a lost count does no harm */
 	_Atomic(uint64_t) price; /* requests for a byte of what was evicted lately */
@@ -31,7 +32,7 @@ struct disk_admission {
 	atomic_uchar counters[]; /* NROWS rows */
 };
 
-struct disk_admission *disk_admission_create(uint64_t max_bytes)
+struct disk_admission *disk_admission_create(uint64_t max_bytes, enum eviction policy)
 {
 	struct disk_admission *admission;
 	uint32_t n = COLUMNS_MIN;
@@ -40,6 +41,7 @@ struct disk_admission *disk_admission_create(uint64_t max_bytes)
 		n *= 2;
 	admission = mem_zalloc(sizeof(*admission) + (size_t)n * NROWS);
 	admission->ncolumns = n;
+	admission->policy = policy;
 	return admission;
 }
 
@@ -92,8 +94,10 @@ void disk_admission_note(struct disk_admission *admission, uint64_t key)
 	}
 }
 
-static uint64_t worth(const struct disk_admission *admission, uint64_t key, uint64_t bytes)
+uint64_t disk_admission_worth(const struct disk_admission *admission, uint64_t key, uint64_t bytes)
 {
+	if (admission->policy == EVICTION_LFUDA)
+		bytes = BYTES_A_COLUMN; /* as if all were of one size */
 	return ((uint64_t)disk_admission_estimate(admission, key) << WORTH_SHIFT) /
 	       (bytes ? bytes : 1);
 }
@@ -122,7 +126,8 @@ bool disk_admission_allows(struct disk_admission *admission, uint64_t key, uint6
 {
 	uint64_t now = price(admission);
 
-	if (worth(admission, key, bytes) >= now * margin(admission) / ONE)
+	if (admission->policy == EVICTION_LRU ||
+	    disk_admission_worth(admission, key, bytes) >= now * margin(admission) / ONE)
 		return true;
 	/* Nothing is let in, nothing evicted: the price would never be known to have fallen. */
 	set_price(admission, now - (now >> DISCOUNT_SHIFT) - (now > 0));
@@ -131,7 +136,7 @@ bool disk_admission_allows(struct disk_admission *admission, uint64_t key, uint6
 
 void disk_admission_evicted(struct disk_admission *admission, uint64_t key, uint64_t bytes)
 {
-	uint64_t now = price(admission), its = worth(admission, key, bytes);
+	uint64_t now = price(admission), its = disk_admission_worth(admission, key, bytes);
 	uint32_t share = atomic_load_explicit(&admission->share, memory_order_relaxed);
 
 	set_price(admission, now - (now >> PRICE_SHIFT) + (its >> PRICE_SHIFT));

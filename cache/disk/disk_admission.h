@@ -16,10 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cache/eviction.h"
+
 struct disk_admission; /* opaque */
 
-/* For a disk of so many bytes: 16 KiB to 4 MiB of counters. */
-struct disk_admission *disk_admission_create(uint64_t max_bytes);
+/* For a disk of so many bytes: 16 KiB to 4 MiB of counters. By EVICTION_LFUDA the size does not matter, by
+ * EVICTION_LRU all are let in. */
+struct disk_admission *disk_admission_create(uint64_t max_bytes, enum eviction policy);
 void disk_admission_destroy(struct disk_admission *admission); /* accepts NULL */
 
 /* The key was asked for, and memory did not answer. */
@@ -27,6 +30,8 @@ void disk_admission_note(struct disk_admission *admission, uint64_t key);
 /* How often lately, or more: never less, but for the halving. */
 unsigned disk_admission_estimate(const struct disk_admission *admission, uint64_t key);
 
+/* To compare: how often it was asked for lately, for its bytes. */
+uint64_t disk_admission_worth(const struct disk_admission *admission, uint64_t key, uint64_t bytes);
 /* May an object of key that takes bytes on the full disk be stored? */
 bool disk_admission_allows(struct disk_admission *admission, uint64_t key, uint64_t bytes);
 /* An object of key, of so many bytes, had to go. */

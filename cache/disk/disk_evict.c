@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What leaves a disk that is full. */
 #include "cache/disk/disk_budget.h"
+#include "cache/disk/disk_victims.h"
 #include "cache/disk/disk_writer_internal.h"
 
 enum {
-	SWEEP_ROWS = 64,
+	AGES = 16,               /* while as much is stored as the cap */
 	AT_ONCE_BYTES = 8 << 20, /* a transaction; more than a batch stores */
 	STEP_BYTES = 1 << 20,    /* towards the low mark, at least */
 	STEP_PART = 8,           /* of what is above it */
 };
 
-struct victim {
-	uint64_t id, key, size;
-};
-
-static int next_victims(struct disk_writer *writer, struct victim *out, unsigned *n)
+static int next_victims(struct disk_writer *writer, struct disk_victim *out, unsigned *n)
 {
-	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_SWEEP, writer->hand, SWEEP_ROWS);
+	sqlite3_stmt *stmt = rows_bind(&writer->rows, ROW_SWEEP, writer->hand, DISK_VICTIMS);
 	int rc;
 
 	*n = 0;
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *n < SWEEP_ROWS)
-		out[(*n)++] = (struct victim){(uint64_t)sqlite3_column_int64(stmt, 0),
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *n < DISK_VICTIMS)
+		out[(*n)++] = (struct disk_victim){(uint64_t)sqlite3_column_int64(stmt, 0),
 					      (uint64_t)sqlite3_column_int64(stmt, 1),
-					      (uint64_t)sqlite3_column_int64(stmt, 2)};
+					      (uint64_t)sqlite3_column_int64(stmt, 2),
+					      (uint64_t)sqlite3_column_int64(stmt, 3), 0};
 	sqlite3_reset(stmt);
 	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
@@ -51,7 +49,23 @@ static bool may_go_unknown(struct disk_writer *writer, uint64_t id)
 	return true;
 }
 
-static bool may_go(struct disk_writer *writer, const struct victim *victim)
+static int remove_victim(struct disk_writer *writer, const struct disk_victim *victim,
+			 uint64_t *freed)
+{
+	struct disk *disk = writer->disk;
+	int rc = writer_remove(writer, victim->key, victim->id);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	disk_admission_evicted(disk->admission, victim->key, victim->size);
+	*freed += victim->size;
+	disk_count(disk, COUNT_EVICTED, 1);
+	return SQLITE_OK;
+}
+
+/* ---- our own policy: the hand spares what was hit since it came by (SIEVE) */
+
+static bool is_due(struct disk_writer *writer, const struct disk_victim *victim)
 {
 	struct disk *disk = writer->disk;
 
@@ -67,17 +81,61 @@ static bool may_go(struct disk_writer *writer, const struct victim *victim)
 	}
 }
 
-/* The hand passes in the order of ids, which is the order of the rows in the file, and spares what
- * was hit since it came by (SIEVE). Returns when some goal bytes are free, or after a few rounds. */
+static int take_due(struct disk_writer *writer, struct disk_victim *victims, unsigned n,
+		    uint64_t goal, uint64_t *freed)
+{
+	int rc = SQLITE_OK;
+
+	for (unsigned i = 0; i < n && *freed < goal && rc == SQLITE_OK; i++) {
+		writer->hand = victims[i].id;
+		if (is_due(writer, &victims[i]))
+			rc = remove_victim(writer, &victims[i], freed);
+	}
+	return rc;
+}
+
+/* ---- the others: the lowest of those that the hand has come to */
+
+static bool may_go(struct disk_writer *writer, const struct disk_victim *victim)
+{
+	struct disk *disk = writer->disk;
+
+	return !disk_is_pinned(disk, victim->id) &&
+	       (disk_index_age(disk->index, victim->key, victim->id) >= 0 ||
+		may_go_unknown(writer, victim->id));
+}
+
+static int take_lowest(struct disk_writer *writer, struct disk_victim *victims, unsigned n,
+		       uint64_t goal, uint64_t *freed)
+{
+	struct disk *disk = writer->disk;
+	unsigned nchosen = 0;
+	int rc = SQLITE_OK;
+
+	if (n == 0)
+		return SQLITE_OK;
+	writer->hand = victims[n - 1].id;
+	for (unsigned i = 0; i < n; i++)
+		if (may_go(writer, &victims[i]))
+			victims[nchosen++] = victims[i];
+	nchosen = disk_victims_choose(disk->config.policy, disk->index, disk->admission, victims,
+				      nchosen);
+	for (unsigned i = 0; i < nchosen && *freed < goal && rc == SQLITE_OK; i++)
+		rc = remove_victim(writer, &victims[i], freed);
+	return rc;
+}
+
+/* The hand passes in the order of ids, which is the order of the rows in the file. Returns when some goal
+ * bytes are free, or after a few rounds. */
 static int pass_hand(struct disk_writer *writer, uint64_t goal)
 {
 	enum { ROUNDS = 8 }; /* one more than counters go up to */
-	struct disk *disk = writer->disk;
-	struct victim victims[SWEEP_ROWS];
+	bool is_own = writer->disk->config.policy == EVICTION_OWN;
+	struct disk_victim victims[DISK_VICTIMS];
 	uint64_t freed = 0;
 	int rc = SQLITE_OK;
 
-	for (int round = 0; round < ROUNDS && freed < goal;) {
+	for (int round = 0; round < ROUNDS && freed < goal && rc == SQLITE_OK;) {
 		unsigned n;
 
 		rc = next_victims(writer, victims, &n);
@@ -87,19 +145,8 @@ static int pass_hand(struct disk_writer *writer, uint64_t goal)
 			writer->hand = 0;
 			round++;
 		}
-		for (unsigned i = 0; i < n && freed < goal; i++) {
-			const struct victim *v = &victims[i];
-
-			writer->hand = v->id;
-			if (!may_go(writer, v))
-				continue;
-			rc = writer_remove(writer, v->key, v->id);
-			if (rc != SQLITE_OK)
-				return rc;
-			disk_admission_evicted(disk->admission, v->key, v->size);
-			freed += v->size;
-			disk_count(disk, COUNT_EVICTED, 1);
-		}
+		rc = is_own ? take_due(writer, victims, n, goal, &freed)
+			    : take_lowest(writer, victims, n, goal, &freed);
 	}
 	return rc;
 }
@@ -112,12 +159,24 @@ static int read_used(struct disk_writer *writer, uint64_t *used)
 	return rc;
 }
 
+/* Ages are counted by what was stored, so that they mean the same whatever the load. */
+static void grow_older(struct disk_writer *writer)
+{
+	struct disk *disk = writer->disk;
+
+	if (disk->config.policy != EVICTION_LRU || writer->aged_bytes < disk->config.max_bytes / AGES)
+		return;
+	writer->aged_bytes = 0;
+	disk_index_grow_older(disk->index);
+}
+
 int evict_for_batch(struct disk_writer *writer)
 {
 	enum { ATTEMPTS = 8 };
 	struct disk *disk = writer->disk;
 	uint64_t limit = disk_high_bytes(disk), used = 0, first = 0;
 
+	grow_older(writer);
 	for (int i = 0; i < ATTEMPTS; i++) {
 		uint64_t goal;
 		int rc = read_used(writer, &used);

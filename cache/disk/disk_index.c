@@ -11,11 +11,13 @@ enum {
 	NSHARDS = 64,
 	FIRST_SLOTS = 64,
 	GROWTH = 4, /* by a fourth; FIRST_SLOTS / GROWTH different first sizes */
-	/* rest: id 40 | counter 3 | class 2 | seen 2 | pending 17; 0: an empty slot */
+	/* rest: id 40 | counter 3, class 2 or stamp 5 | seen 2 | pending 17; 0: an empty slot */
 	PENDING_BITS = 17,
 	SEEN_SHIFT = PENDING_BITS,
 	CLASS_SHIFT = SEEN_SHIFT + 2,
 	COUNTER_SHIFT = CLASS_SHIFT + 2,
+	STAMP_SHIFT = CLASS_SHIFT,
+	STAMP_MAX = DISK_INDEX_AGES - 1,
 	ID_SHIFT = COUNTER_SHIFT + 3,
 	PENDING_MAX = (1 << PENDING_BITS) - 1,
 	SEEN_MAX = 3,
@@ -47,6 +49,8 @@ struct shard {
 };
 
 struct disk_index {
+	bool has_ages;
+	atomic_uint now; /* the stamp of what is used now; relaxed, written by the writer */
 	struct shard shards[NSHARDS];
 };
 
@@ -234,16 +238,30 @@ static void grow(struct disk_index *index, struct shard *shard)
 	mem_free(old);
 }
 
+static unsigned now(const struct disk_index *index)
+{
+	return atomic_load_explicit(&index->now, memory_order_relaxed) & STAMP_MAX;
+}
+
+static void value_new(const struct disk_index *index, struct entry *entry, uint64_t bytes)
+{
+	unsigned class = class_of(bytes);
+
+	if (index->has_ages) {
+		set_field(entry, STAMP_SHIFT, STAMP_MAX, now(index));
+		return;
+	}
+	set_field(entry, CLASS_SHIFT, CLASS_MAX, class);
+	set_field(entry, COUNTER_SHIFT, COUNTER_MAX, size_classes[class].start);
+}
+
 void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id, uint64_t bytes)
 {
 	struct shard *shard = shard_of(index, key);
 	struct entry entry = {key, id << ID_SHIFT};
-	unsigned class = class_of(bytes);
 	bool crowded;
 
-	set_field(&entry, CLASS_SHIFT, CLASS_MAX, class);
-	set_field(&entry, COUNTER_SHIFT, COUNTER_MAX, size_classes[class].start);
-
+	value_new(index, &entry, bytes);
 	check(id > 0 && id < UINT64_C(1) << 40);
 	lock_take(&shard->shared.lock);
 	crowded = is_crowded_locked(shard);
@@ -332,7 +350,10 @@ unsigned disk_index_hit(struct disk_index *index, uint64_t key, uint64_t id, uns
 	if (entry) {
 		seen = field(entry, SEEN_SHIFT, SEEN_MAX);
 		set_field(entry, SEEN_SHIFT, SEEN_MAX, seen + n);
-		raise_counter(entry, n);
+		if (index->has_ages)
+			set_field(entry, STAMP_SHIFT, STAMP_MAX, now(index));
+		else
+			raise_counter(entry, n);
 		set_field(entry, 0, PENDING_MAX, field(entry, 0, PENDING_MAX) + n);
 	}
 	lock_drop(&shard->shared.lock);
@@ -355,6 +376,52 @@ enum disk_index_judgement disk_index_judge(struct disk_index *index, uint64_t ke
 	if (!entry)
 		return DISK_INDEX_UNKNOWN;
 	return counter > 0 ? DISK_INDEX_SPARED : DISK_INDEX_DUE;
+}
+
+/* ---- ages */
+
+void disk_index_keep_ages(struct disk_index *index)
+{
+	index->has_ages = true;
+}
+
+/* The stamp that comes next was that of the oldest: they stay the oldest. */
+static void keep_oldest_locked(struct shard *shard, unsigned next)
+{
+	for (uint32_t i = 0; i < shard->shared.nslots; i++) {
+		struct entry *entry = &shard->shared.slots[i];
+
+		if (entry->rest != 0 && field(entry, STAMP_SHIFT, STAMP_MAX) == next)
+			set_field(entry, STAMP_SHIFT, STAMP_MAX, (next + 1) & STAMP_MAX);
+	}
+}
+
+void disk_index_grow_older(struct disk_index *index)
+{
+	unsigned next = (now(index) + 1) & STAMP_MAX;
+
+	for (unsigned i = 0; i < NSHARDS; i++) {
+		struct shard *shard = &index->shards[i];
+
+		lock_take(&shard->shared.lock);
+		keep_oldest_locked(shard, next);
+		lock_drop(&shard->shared.lock);
+	}
+	atomic_store_explicit(&index->now, next, memory_order_relaxed);
+}
+
+int disk_index_age(struct disk_index *index, uint64_t key, uint64_t id)
+{
+	struct shard *shard = shard_of(index, key);
+	struct entry *entry;
+	unsigned stamp = 0;
+
+	lock_take(&shard->shared.lock);
+	entry = find_locked(shard, key, id);
+	if (entry)
+		stamp = field(entry, STAMP_SHIFT, STAMP_MAX);
+	lock_drop(&shard->shared.lock);
+	return entry ? (int)((now(index) - stamp) & STAMP_MAX) : -1;
 }
 
 static unsigned take_hits_locked(struct shard *shard, struct disk_index_hits *out, unsigned max)

@@ -6,7 +6,7 @@
  * fill, at another moment than the others: some 22 bytes an object, and no more than a few percent
  * of all of it at once. Beside the id lie a size class, a small counter for eviction (SIEVE: a hit
  * raises it, the passing hand lowers it; how much depends on the class), hits seen since the start,
- * and hits not yet in the file.
+ * and hits not yet in the file. For LRU an age takes the place of class and counter.
  *
  * Threads: any may look, hit and remove; only one (the writer) inserts and clears. A call holds one
  * shard's lock at a time and allocates without it. */
@@ -20,6 +20,15 @@ struct disk_index; /* opaque */
 
 struct disk_index *disk_index_create(void);
 void disk_index_destroy(struct disk_index *index); /* accepts NULL */
+
+/* Ages are kept, of 0 to DISK_INDEX_AGES - 1, in place of counters: nobody asks disk_index_judge. Before
+ * anything is inserted. */
+enum { DISK_INDEX_AGES = 32 };
+void disk_index_keep_ages(struct disk_index *index);
+/* All are older by one, but for the oldest. The writer's. */
+void disk_index_grow_older(struct disk_index *index);
+/* How often that was since it was inserted or hit; -1: it is not there. */
+int disk_index_age(struct disk_index *index, uint64_t key, uint64_t id);
 
 bool disk_index_has(struct disk_index *index, uint64_t key);
 /* The ids under key, up to max, newest first; returns how many. */

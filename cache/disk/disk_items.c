@@ -314,6 +314,7 @@ static void publish(struct disk_writer *writer, struct disk_store *store)
 			      memory_order_relaxed);
 	disk_count(disk, COUNT_STORED, 1);
 	disk_count(disk, COUNT_STORED_BYTES, store->nbytes);
+	writer->aged_bytes += disk_cost(store->object, store->nbytes);
 	if (disk->config.on_stored)
 		disk->config.on_stored(disk->config.owner, store->object);
 }

@@ -46,7 +46,7 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[ROW_TRIM_LOG] = "DELETE FROM purge_log WHERE id <= (SELECT max(id) FROM purge_log) - ?1",
 	[ROW_DELETE_PURGED] = "DELETE FROM purge WHERE id <= ?1",
-	[ROW_SWEEP] = "SELECT id, key, size FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[ROW_SWEEP] = "SELECT id, key, size, used FROM usage WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[ROW_LOST_USAGE] = "SELECT u.id, o.id IS NULL, u.key FROM usage u LEFT JOIN object o ON o.id = u.id"
 			   " WHERE u.id > ?1 ORDER BY u.id LIMIT ?2",
 	[ROW_LOST_OBJECTS] = "SELECT o.id, u.id IS NULL, o.url FROM object o LEFT JOIN usage u"

@@ -56,6 +56,7 @@ struct disk_writer {
 	struct loop_task load_task;
 	uint64_t load_at;
 	uint64_t hand; /* the eviction hand: the last id seen */
+	uint64_t aged_bytes; /* stored since the index grew older */
 	bool looks_for_lost; /* disk_lost.c: */
 	unsigned lost_step;
 	int64_t lost_at; /* the last id seen */

@@ -34,6 +34,7 @@ static void say_disk(struct control_call *call, struct disk *disk)
 	control_say(call, "disk.max_bytes = %" PRIu64, stats.max_bytes);
 	control_say(call, "disk.low_bytes = %" PRIu64, stats.low_bytes);
 	control_say(call, "disk.high_bytes = %" PRIu64, stats.high_bytes);
+	control_say(call, "disk.policy = %s", eviction_name(stats.policy));
 	control_say(call, "disk.lookups = %" PRIu64, stats.lookups);
 	control_say(call, "disk.hits = %" PRIu64, stats.hits);
 	control_say(call, "disk.read_now = %" PRIu64, stats.read_now);

@@ -260,6 +260,7 @@ static void write_directory(struct buf *out, unsigned i, struct disk *disk)
 	buf_printf(out, "Percent Used: %.2f%%\n", percent(stats.used_bytes, stats.max_bytes));
 	buf_printf(out, "Current entries: %10" PRIu64 " %.2f%%\n", stats.objects,
 		   percent(stats.used_bytes, stats.max_bytes));
+	buf_printf(out, "Removal policy: %s\n", eviction_name(stats.policy));
 	buf_printf(out, "State: %s%s\n", states[stats.state],
 		   stats.is_loading ? ", loading" : "");
 }

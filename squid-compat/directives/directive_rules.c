@@ -355,6 +355,7 @@ void parse_cache_dir(struct reading *reading, const struct directive *directive,
                      const struct words *words)
 {
 	(void)directive;
+	reading->config->cache_dirs->replacement = reading->config->cache_replacement;
 	cache_dirs_parse(reading->config->cache_dirs, words,
 	                 reading->config->maximum_object_size_bytes, reading->report);
 }

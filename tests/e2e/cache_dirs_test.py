@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Several cache_dir lines: an object goes where min-size= and max-size= let it, all are asked and purged,
-a start finds everything again, and one that cannot be used takes nothing from the others."""
+a start finds everything again, and one that cannot be used takes nothing from the others. Each has the policy of
+the line above it, and the marks of the last reload."""
 import http.client
 import os
 import shutil
 import socketserver
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
@@ -161,10 +163,59 @@ def a_file_of_another_seed_is_found_in():
             sys.exit("what lay on disk was fetched")
 
 
+def log_text():
+    with open(folder("cache.log"), encoding="utf-8") as file:
+        return file.read()
+
+
+def bobtailctl(proxy, *words):
+    return subprocess.run(
+        ["./bobtailctl", "-f", proxy.config, *words], capture_output=True, text=True, timeout=30, check=True
+    ).stdout.splitlines()
+
+
+def told(proxy, name):
+    """What `bobtailctl info` says of it, for each directory."""
+    return [line.split(" = ")[1] for line in bobtailctl(proxy, "info") if line.startswith(f"{name} = ")]
+
+
+def marks_and_policies_are_those_of_the_file(proxy, text):
+    """A reload changes the marks, and tells that the rest takes a restart."""
+    megabyte = 1 << 20
+    if told(proxy, "memory.policy") != ["lfuda"]:
+        sys.exit("memory has another policy")
+    if told(proxy, "disk.policy") != ["sieve", "lru", "gdsf"]:
+        sys.exit(f"the policies are {told(proxy, 'disk.policy')}")
+    if told(proxy, "disk.low_bytes") != [str(64 * megabyte)] * 3:
+        sys.exit("there are marks without a line")
+    with open(proxy.config, "w", encoding="ascii") as file:
+        file.write(text.replace("heap GDSF", "heap LFUDA") + "cache_swap_low 50\n")
+    bobtailctl(proxy, "reconfigure")
+    if told(proxy, "disk.low_bytes") != [str(64 * megabyte // 100 * 50)] * 3:
+        sys.exit("the low marks are not those of the reload")
+    if told(proxy, "disk.high_bytes") != [str(64 * megabyte // 100 * 95)] * 3:
+        sys.exit("the high marks are not Squid's")
+    bobtail.require_soon(
+        "the change of a policy is spoken of",
+        lambda: "a change of cache_dir or its policy takes effect at the next restart" in log_text(),
+    )
+
+
 def turns_are_taken():
     names = ("one", "two", "three")
-    text = config([(name, "") for name in names], "store_dir_select_algorithm round-robin\n")
-    with bobtail.Proxy(text, PORT):
+    text = config(
+        [
+            ("one", "\ncache_replacement_policy lru"),
+            ("two", "\ncache_replacement_policy heap GDSF"),
+            ("three", ""),
+        ],
+        f"""store_dir_select_algorithm round-robin
+memory_replacement_policy heap LFUDA
+pid_filename {folder("pid")}
+""",
+    )
+    with bobtail.Proxy(text, PORT) as proxy:
+        marks_and_policies_are_those_of_the_file(proxy, text)
         for url in urls():
             ask(url)
         share = len(urls()) // len(names)
@@ -186,9 +237,8 @@ def main():
         with bobtail.Proxy(config(BY_SIZE), PORT):
             each_takes_its_sizes()
             a_purge_reaches_each()
-            with open(folder("cache.log"), encoding="utf-8") as file:
-                if "small: Squid's files there (swap.state) are left alone" not in file.read():
-                    sys.exit("Squid's files were not spoken of")
+            if "small: Squid's files there (swap.state) are left alone" not in log_text():
+                sys.exit("Squid's files were not spoken of")
         with bobtail.Proxy(config(BY_SIZE), PORT):
             before = dict(asked)
             expect_hits("after a restart", urls())

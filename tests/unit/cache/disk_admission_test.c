@@ -24,7 +24,7 @@ static void note(struct disk_admission *admission, uint64_t n, unsigned times)
 
 static void requests_are_counted_up_to_a_bound(void **state)
 {
-	struct disk_admission *admission = disk_admission_create(64 * MIB);
+	struct disk_admission *admission = disk_admission_create(64 * MIB, EVICTION_OWN);
 
 	(void)state;
 	assert_int_equal(disk_admission_estimate(admission, key_of(1)), 0);
@@ -38,7 +38,7 @@ static void requests_are_counted_up_to_a_bound(void **state)
 static void estimates_are_seldom_too_high_and_never_too_low(void **state)
 {
 	enum { N = 2000 };
-	struct disk_admission *admission = disk_admission_create(64 * MIB);
+	struct disk_admission *admission = disk_admission_create(64 * MIB, EVICTION_OWN);
 	unsigned ntoo_high = 0;
 
 	(void)state;
@@ -68,7 +68,7 @@ static void what_is_asked_for_less_than_the_evicted_is_not_let_in(void **state)
 		{"as often, but large", 4, 256 * KIB, false},
 		{"much more often, but large", 12, 256 * KIB, false},
 	};
-	struct disk_admission *admission = disk_admission_create(64 * MIB);
+	struct disk_admission *admission = disk_admission_create(64 * MIB, EVICTION_OWN);
 
 	(void)state;
 	note(admission, 1000, 4);
@@ -87,7 +87,7 @@ static void what_is_asked_for_less_than_the_evicted_is_not_let_in(void **state)
 /* Nothing is lost, nor won. */
 static void where_all_are_asked_for_once_one_may_replace_another(void **state)
 {
-	struct disk_admission *admission = disk_admission_create(64 * MIB);
+	struct disk_admission *admission = disk_admission_create(64 * MIB, EVICTION_OWN);
 
 	(void)state;
 	note(admission, 1, 1);
@@ -102,7 +102,7 @@ static void where_all_are_asked_for_once_one_may_replace_another(void **state)
 /* What was dear once may not lock everybody out for ever. */
 static void the_price_falls_while_nothing_is_let_in(void **state)
 {
-	struct disk_admission *admission = disk_admission_create(64 * MIB);
+	struct disk_admission *admission = disk_admission_create(64 * MIB, EVICTION_OWN);
 	unsigned nrefused = 0;
 
 	(void)state;
@@ -118,7 +118,7 @@ static void the_price_falls_while_nothing_is_let_in(void **state)
 
 static void old_fame_fades(void **state)
 {
-	struct disk_admission *admission = disk_admission_create(64 * MIB);
+	struct disk_admission *admission = disk_admission_create(64 * MIB, EVICTION_OWN);
 
 	(void)state;
 	note(admission, 1, 8);

@@ -393,7 +393,7 @@ static bool is_at_the_low_mark(struct disk_fixture *fixture)
 	return stats.used_bytes <= stats.low_bytes;
 }
 
-/* Squid: cache_swap_low, cache_swap_high. */
+/* Squid: cache_swap_low, cache_swap_high; cache_replacement_policy lru. */
 static void the_marks_are_kept_and_may_change(void **state)
 {
 	enum { N = 400, SIZE = 40000 };
@@ -404,12 +404,16 @@ static void the_marks_are_kept_and_may_change(void **state)
 	(void)state;
 	fx.config.max_bytes = 16 * MIB;
 	fx.config.marks = (struct disk_marks){.low_percent = 50, .high_percent = 75};
+	fx.config.policy = EVICTION_LRU;
 	fixture_reopen(&fx);
+	assert_true(fixture_store(&fx, "http://www.example/hot", "", SIZE));
 	for (int i = 0; i < N; i++) {
 		snprintf(url, sizeof(url), "http://www.example/%d", i);
 		assert_true(fixture_put(&fx, url, "", SIZE));
-		if (i % 100 == 0)
+		if (i % 100 == 0) {
 			fixture_settle(&fx);
+			assert_int_equal(fixture_get(&fx, "http://www.example/hot"), SIZE);
+		}
 		stats = fixture_stats(&fx);
 		most = stats.used_bytes > most ? stats.used_bytes : most;
 	}
@@ -417,6 +421,9 @@ static void the_marks_are_kept_and_may_change(void **state)
 	assert_true(fixture_wait(&fx, is_at_the_low_mark)); /* with nothing more to store */
 	stats = fixture_stats(&fx);
 	assert_true(stats.used_bytes > 7 * MIB);
+
+	assert_int_equal(fixture_get(&fx, "http://www.example/hot"), SIZE);
+	assert_int_equal(fixture_get(&fx, "http://www.example/0"), -2);
 
 	nfirst = stats.evicted;
 	ncommits = stats.commits;

@@ -228,6 +228,24 @@ static void expect(const char *text, bool is_parse_only, int status, const char 
 	outcome_fini(&outcome);
 }
 
+static void a_replacement_policy_is_that_of_the_directories_below(void **state)
+{
+	struct config *config = read_good(PORT RULE "cache_dir ufs /tmp/a 100\n"
+						    "cache_replacement_policy heap LFUDA\n"
+						    "cache_dir ufs /tmp/b 100\n"
+						    "memory_replacement_policy lru\n");
+	const struct cache_dir *dir = config->cache_dirs->first;
+
+	(void)state;
+	assert_int_equal(dir->replacement, REPLACEMENT_OWN);
+	assert_int_equal(dir->next->replacement, REPLACEMENT_LFUDA);
+	assert_int_equal(config->memory_replacement, REPLACEMENT_LRU);
+	config_unref(config);
+	expect(PORT RULE "cache_dir ufs /tmp/a 100\ncache_replacement_policy lru\n", false, 0,
+	       "WARNING: cache_replacement_policy is that of cache_dir lines below it, and there are "
+	       "none\n");
+}
+
 static void all_faults_are_told_in_one_run(void **state)
 {
 	(void)state;
@@ -411,6 +429,7 @@ int main(void)
 		cmocka_unit_test(without_a_line_values_are_squids),
 		cmocka_unit_test(lines_reach_their_fields),
 		cmocka_unit_test(one_swap_mark_brings_squids_other),
+		cmocka_unit_test(a_replacement_policy_is_that_of_the_directories_below),
 		cmocka_unit_test(masks_hide_the_end_of_client_addresses),
 		cmocka_unit_test(httpd_logs_are_common_where_no_format_is_named),
 		cmocka_unit_test(all_faults_are_told_in_one_run),
