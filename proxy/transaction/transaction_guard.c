@@ -77,6 +77,8 @@ void transaction_count_for_bans(struct transaction *t)
 	has_failed_login = t->facts.auth == ACL_AUTH_FAILED && !t->is_auth_stale &&
 			   (t->exchange.reply.status == 401 || t->exchange.reply.status == 403);
 	transaction_set_reply_facts(t);
+	if (t->facts.status == 0) /* a page made here has no object */
+		t->facts.status = t->exchange.reply.status;
 	bans_count(t->snapshot->bans, &t->facts, has_failed_login, loop_now_ms(t->worker->loop),
 		   worker_now_s(t->worker));
 }

@@ -39,10 +39,14 @@ acl probe urlpath_regex ^/[.]env
 acl relay src 127.0.0.8
 acl trusted src 127.0.0.9
 follow_x_forwarded_for allow relay
+acl hidden urlpath_regex ^/hidden
+acl refused http_status 403
+http_access deny hidden
 http_access deny private !users
 http_access allow all
 ban logins auth-failures 3 1 minute 1 hour
 ban probes acl 2 1 minute 1 hour probe
+ban refusals acl 2 1 minute 1 hour hidden refused
 ban_exempt allow trusted
 ban_file {BANS}
 workers 2
@@ -102,6 +106,9 @@ def check_counting(config):
     for _ in range(2):
         get("127.0.0.5", "/.env")
     bobtail.expect_soon("probes are counted too", lambda: get("127.0.0.5") is None)
+    for _ in range(2):
+        get("127.0.0.10", "/hidden")
+    bobtail.expect_soon("and what was refused here", lambda: get("127.0.0.10") is None)
     for _ in range(3):
         get("127.0.0.9", "/.env")
     bobtail.expect("who is exempt is not banned", get("127.0.0.9") == 200)
@@ -142,6 +149,7 @@ def main():
             check_counting(proxy.config)
             check_relay()
             check_editing(proxy.config)
+            bobtail.expect("a reply is always there", "without an HTTP" not in proxy.output(), proxy.output())
         bobtail.expect("the end leaves the file", "127.0.0.2 " in file_text(), file_text())
         with bobtail.Proxy(CONFIG, port) as proxy:
             bobtail.expect("bans survive a restart", get("127.0.0.2") is None and get("127.0.6.1") is None
