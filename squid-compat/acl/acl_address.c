@@ -5,6 +5,7 @@
  * that a look-up is a binary search whatever the number of values. */
 #include <arpa/inet.h>
 #include <endian.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/check.h"
@@ -13,6 +14,8 @@
 
 enum {
 	IP_BYTES = 16,
+	IP_BITS = 128,
+	RANGE_BYTES = 2 * INET6_ADDRSTRLEN,
 	MAX_RESOLVED = 32,
 	MAX_OVERLAPS_SAID = 5,
 };
@@ -305,25 +308,62 @@ static int by_start(const void *a, const void *b)
 	return order != 0 ? order : compare_ips(&y->hi, &x->hi); /* the larger one first */
 }
 
+static bool is_v4(const struct ip *ip)
+{
+	return half_of_ip(ip, 0) == 0 && half_of_ip(ip, 1) >> 32 == 0xffff;
+}
+
 static char *ip_text(const struct ip *ip, char out[INET6_ADDRSTRLEN])
 {
-	if (memcmp(ip->at, v4_lowest.at, 12) == 0)
+	if (is_v4(ip))
 		inet_ntop(AF_INET, ip->at + 12, out, INET6_ADDRSTRLEN);
 	else
 		inet_ntop(AF_INET6, ip->at, out, INET6_ADDRSTRLEN);
 	return out;
 }
 
+static bool bit_of(const struct ip *ip, unsigned i)
+{
+	return ip->at[i / 8] >> (7 - i % 8) & 1;
+}
+
+/* How many first bits are those of a prefix that is just this range; IP_BITS + 1: it is none. */
+static unsigned prefix_bits(const struct ip_range *range)
+{
+	unsigned bits = 0, i;
+
+	while (bits < IP_BITS && bit_of(&range->lo, bits) == bit_of(&range->hi, bits))
+		bits++;
+	for (i = bits; i < IP_BITS && !bit_of(&range->lo, i) && bit_of(&range->hi, i); i++)
+		;
+	return i == IP_BITS ? bits : IP_BITS + 1;
+}
+
+/* As it is usually written: ADDRESS, ADDRESS/BITS or ADDRESS-ADDRESS. */
+static char *range_text(const struct ip_range *range, char out[RANGE_BYTES])
+{
+	char lo[INET6_ADDRSTRLEN], hi[INET6_ADDRSTRLEN];
+	unsigned bits = prefix_bits(range);
+
+	ip_text(&range->lo, lo);
+	if (bits > IP_BITS)
+		snprintf(out, RANGE_BYTES, "%s-%s", lo, ip_text(&range->hi, hi));
+	else if (bits == IP_BITS)
+		snprintf(out, RANGE_BYTES, "%s", lo);
+	else
+		snprintf(out, RANGE_BYTES, "%s/%u", lo, bits - (is_v4(&range->lo) ? 96 : 0));
+	return out;
+}
+
 static void say_overlap(const struct acl *acl, const struct ip_range *inner,
                         const struct ip_range *outer, struct report *report)
 {
-	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN], c[INET6_ADDRSTRLEN], d[INET6_ADDRSTRLEN];
+	char a[RANGE_BYTES], b[RANGE_BYTES];
 
 	report_say(report, REPORT_WARNING,
-	           "(B) '%s-%s' is a subnetwork of (A) '%s-%s', or overlaps it: you should "
+	           "(B) '%s' is a subnetwork of (A) '%s', or overlaps it: you should "
 	           "probably remove one of them from the ACL named '%s'",
-	           ip_text(&inner->lo, a), ip_text(&inner->hi, b), ip_text(&outer->lo, c),
-	           ip_text(&outer->hi, d), acl->name);
+	           range_text(inner, b), range_text(outer, a), acl->name);
 }
 
 static void seal_addresses(struct acl *acl, struct report *report)
@@ -350,11 +390,6 @@ static void seal_addresses(struct acl *acl, struct report *report)
 	if (noverlaps > MAX_OVERLAPS_SAID)
 		report_say(report, REPORT_WARNING, "ACL '%s' has %zu more values that overlap",
 		           acl->name, noverlaps - MAX_OVERLAPS_SAID);
-}
-
-static bool is_v4(const struct ip *ip)
-{
-	return half_of_ip(ip, 0) == 0 && half_of_ip(ip, 1) >> 32 == 0xffff;
 }
 
 /* The number of a /16 (IPv4) or a /48: consecutive ones differ in their filter bits. */

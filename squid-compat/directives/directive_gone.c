@@ -116,9 +116,9 @@ static void finish_peer_domains(struct reading *reading, struct peer *peer)
 	else if (further)
 		access_list_join(peer->access, further);
 	report_say(reading->report, REPORT_NOTE,
-		   "cache_peer_domain %.*s: the peer gets the %u named domains alone, as by "
+		   "cache_peer_domain %.*s: the peer gets the %u named domain%s alone, as by "
 		   "cache_peer_access with an ACL of type dstdomain",
-		   STR_ARG(peer->name), (unsigned)peer->ndomains);
+		   STR_ARG(peer->name), (unsigned)peer->ndomains, peer->ndomains == 1 ? "" : "s");
 	buf_fini(&lines);
 	mem_free(prefix);
 }

@@ -211,6 +211,14 @@ static void begin_file(struct explanation *explanation, const struct report_mess
 
 /* ---- messages */
 
+static bool has_phrase(const char *text, const char *const *phrases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strstr(text, phrases[i]))
+			return true;
+	return false;
+}
+
 /* Faults of the machine that the file is read on rather than of the file. */
 static bool is_of_machine(const char *text)
 {
@@ -219,12 +227,22 @@ static bool is_of_machine(const char *text)
 		"Unable to read ",    "getpwnam failed to",       "getgrnam failed to",
 		"unable to load ",    "No valid signing certificate",
 		"Can not open file ", "Unable to open configuration file",
+		"until it is there",
 	};
 
-	for (size_t i = 0; i < COUNT(phrases); i++)
-		if (strstr(text, phrases[i]))
-			return true;
-	return false;
+	return has_phrase(text, phrases, COUNT(phrases));
+}
+
+bool explain_is_useless(const char *text)
+{
+	static const char *const phrases[] = {
+		"expecting 'allow' or 'deny'", "missing 'allow' or 'deny'",
+		"Access line contains no ACL's", "is already defined. Ignoring.",
+		"This proxy does not support the", "No cache_peer '",
+		"is now a built-in ACL",
+	};
+
+	return has_phrase(text, phrases, COUNT(phrases));
 }
 
 /* The row's own sentence, which say_verdict has said. */
@@ -242,12 +260,21 @@ static bool is_of_verdict(const struct explain_line *line, const char *text)
 	       (strncmp(text, name, len) == 0 && strncmp(text + len, " : ", 3) == 0);
 }
 
+/* What Squid leaves out or puts right in the same way. */
+static bool is_as_in_squid(const char *text)
+{
+	static const char *const phrases[] = {
+		"Using 'all' instead", "Ignoring unknown cache_peer option",
+		"Unsupported TLS option SINGLE_", /* of OpenSSL 3 too: it is always so */
+	};
+
+	return explain_is_useless(text) || has_phrase(text, phrases, COUNT(phrases));
+}
+
 static void take_error(struct explain_line *line, const char *text)
 {
-	/* Squid does so too, and nothing is left out */
-	if (strstr(text, "Using 'all' instead") || is_of_machine(text))
-		return;
-	make_worse(line, EXPLAIN_IGNORED);
+	if (!is_as_in_squid(text) && !is_of_machine(text))
+		make_worse(line, EXPLAIN_IGNORED);
 }
 
 static void take_message(struct explanation *explanation, struct explain_line *line,

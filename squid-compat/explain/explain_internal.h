@@ -7,6 +7,9 @@
 void explain_remark(struct explanation *explanation, struct explain_line *line, bool is_warning,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Does a message say that its line does nothing, in Squid either? */
+bool explain_is_useless(const char *text);
+
 /* The text of word i; STR_NONE beyond the last. */
 struct str explain_word(const struct explain_line *line, size_t i);
 

@@ -50,17 +50,9 @@ static bool is_ours(const struct directive *directive)
 /* The sentence of a remark that has one of these phrases: the line does nothing, here and there. */
 static const char *find_useless(const struct explain_line *line)
 {
-	static const char *const phrases[] = {
-		"expecting 'allow' or 'deny'", "missing 'allow' or 'deny'",
-		"Access line contains no ACL's", "is already defined. Ignoring.",
-		"This proxy does not support the", "No cache_peer '",
-		"is now a built-in ACL",
-	};
-
 	for (const struct explain_remark *remark = line->remarks; remark; remark = remark->next)
-		for (size_t i = 0; i < COUNT(phrases); i++)
-			if (strstr(remark->text, phrases[i]))
-				return remark->text;
+		if (explain_is_useless(remark->text))
+			return remark->text;
 	return NULL;
 }
 
