@@ -74,6 +74,7 @@ static void name_destroy(struct name *name)
 	list_remove(&name->in_bucket);
 	list_remove(&name->in_age);
 	name->resolver->nnames[name->is_reverse]--;
+	mem_free(name->addrs);
 	mem_free(name);
 }
 
@@ -112,6 +113,7 @@ static void answer(struct resolver_query *query, const struct addr *addrs, unsig
                    const char *why)
 {
 	query->naddrs = naddrs;
+	query->nmore = 0;
 	query->why = naddrs > 0 ? NULL : why;
 	for (unsigned i = 0; i < naddrs; i++) {
 		query->addrs[i] = addrs[i];
@@ -127,37 +129,13 @@ void resolver_answer_host(struct resolver_query *query, struct str host, const c
 	str_copy(host, query->host, sizeof(query->host));
 }
 
-/* The number-th address, from the turn-th on, of those that are (or are not) of that family. */
-static const struct addr *pick(const struct name *name, sa_family_t family, bool is_of, unsigned number,
-                               unsigned n)
-{
-	number = (number + name->turn) % n;
-	for (unsigned i = 0; i < name->naddrs; i++)
-		if ((name->addrs[i].as.any.sa_family == family) == is_of && number-- == 0)
-			return &name->addrs[i];
-	return NULL;
-}
-
-/* The family that is better comes first, then they alternate, so that the second attempt is made by
- * the other one (RFC 8305 §4). Within each, every asker begins with another address: who balances by
- * DNS gets what he asked for. */
-static void answer_spread(struct resolver_query *query, struct name *name)
+static void answer_with(struct resolver_query *query, struct name *name)
 {
 	struct addr addrs[RESOLVER_MAX_ADDRS];
-	unsigned nfirst = 0, nother, given[2] = {0};
-	sa_family_t family = name->addrs[0].as.any.sa_family;
+	unsigned nmore, naddrs = resolver_addrs_choose(name, addrs, &nmore);
 
-	for (unsigned i = 0; i < name->naddrs; i++)
-		nfirst += name->addrs[i].as.any.sa_family == family;
-	nother = name->naddrs - nfirst;
-	for (unsigned i = 0; i < name->naddrs; i++) {
-		bool is_first = given[0] < nfirst && (given[0] <= given[1] || given[1] == nother);
-
-		addrs[i] = *pick(name, family, is_first, given[!is_first], is_first ? nfirst : nother);
-		given[!is_first]++;
-	}
-	name->turn++;
-	answer(query, addrs, name->naddrs, name->why);
+	answer(query, addrs, naddrs, name->why);
+	query->nmore = nmore;
 }
 
 /* What name holds. */
@@ -165,10 +143,8 @@ static void answer_from(struct resolver_query *query, struct name *name)
 {
 	if (name->is_reverse)
 		resolver_answer_host(query, (struct str){name->host, name->host_len}, name->why);
-	else if (name->naddrs > 1)
-		answer_spread(query, name);
 	else
-		answer(query, name->addrs, name->naddrs, name->why);
+		answer_with(query, name);
 }
 
 /* Answers all who wait for name; they hear of it from the task. */
@@ -224,20 +200,6 @@ static int64_t shortest_ttl_s(const struct ares_addrinfo *info)
 	return ttl_s < 0 ? 0 : ttl_s;
 }
 
-static void keep_addrs(struct name *name, const struct ares_addrinfo *info)
-{
-	name->naddrs = 0;
-	for (const struct ares_addrinfo_node *node = info->nodes;
-	     node && name->naddrs < RESOLVER_MAX_ADDRS; node = node->ai_next) {
-		struct addr addr = {0};
-
-		if (node->ai_addrlen > sizeof(addr.as))
-			continue;
-		memcpy(&addr.as, node->ai_addr, node->ai_addrlen);
-		name->addrs[name->naddrs++] = addr;
-	}
-}
-
 void resolver_name_answered(struct name *name, int status, int64_t ttl_ms)
 {
 	struct resolver *resolver = name->resolver;
@@ -273,7 +235,7 @@ static void name_was_answered(void *arg, int status, int timeouts, struct ares_a
 
 	(void)timeouts;
 	if (status == ARES_SUCCESS && info->nodes) {
-		keep_addrs(name, info);
+		resolver_addrs_keep(name, info);
 		ttl_ms = shortest_ttl_s(info) * 1000;
 		name->is_old = false;
 	} else if (name->naddrs > 0 && status != ARES_EDESTRUCTION) {
@@ -379,6 +341,18 @@ bool resolver_ask(struct resolver *resolver, struct str text, uint16_t port,
 	normalise(text, lower, &asked);
 	return answer_at_once(resolver, text, asked, query) ||
 	       resolver_ask_entry(resolver, asked, false, query);
+}
+
+void resolver_mark(struct resolver *resolver, struct str text, const struct addr *addr, bool is_good)
+{
+	char lower[MAX_NAME_BYTES + 1];
+	struct str asked = STR_NONE;
+	struct name *name;
+
+	normalise(text, lower, &asked);
+	name = find_name(resolver, asked);
+	if (name)
+		resolver_addrs_mark(name, addr, is_good);
 }
 
 void resolver_cancel(struct resolver_query *query)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lib/net/resolver_internal.h: what the files of the resolver share: resolver.c (names and who asks
- * for them), resolver_channel.c (c-ares on the loop), resolver_reverse.c (names of addresses). */
+ * for them), resolver_addrs.c (which address comes first), resolver_channel.c (c-ares on the loop),
+ * resolver_reverse.c (names of addresses). */
 #ifndef NET_RESOLVER_INTERNAL_H
 #define NET_RESOLVER_INTERNAL_H
 #include <ares.h>
@@ -29,6 +30,14 @@ struct resolver {
 	struct timer retry; /* when c-ares wants to look at its own clock */
 };
 
+/* What is known of one of a name's addresses. */
+struct name_addr {
+	struct addr addr;
+	bool is_proven;       /* the last one that took a connection: of a name's, one at most */
+	unsigned nfails;      /* connects in a row */
+	int64_t bad_until_ms; /* others come first until then */
+};
+
 /* A host's name, or (is_reverse) an address: a blank and its text, so that it is no name. */
 struct name {
 	struct list in_bucket, in_age;
@@ -43,10 +52,8 @@ struct name {
 	bool is_late; /* and the present one has taken too long: nobody else waits for it */
 	unsigned turn; /* of the addresses: who asks next begins with another one */
 	unsigned naddrs, host_len;
-	union {
-		struct addr addrs[RESOLVER_MAX_ADDRS];
-		char host[RESOLVER_HOST_BYTES]; /* is_reverse */
-	};
+	struct name_addr *addrs;
+	char host[RESOLVER_HOST_BYTES]; /* is_reverse */
 	size_t len;
 	char text[];
 };
@@ -66,6 +73,15 @@ void resolver_answer_host(struct resolver_query *query, struct str host, const c
 /* As resolver_ask, about what stands in the resolver's table as text. */
 bool resolver_ask_entry(struct resolver *resolver, struct str text, bool is_reverse,
                         struct resolver_query *query);
+
+/* ---- resolver_addrs.c */
+
+/* The addresses of an answer become the name's; what is known of those that it had stays known. */
+void resolver_addrs_keep(struct name *name, const struct ares_addrinfo *info);
+/* Those that the next asker gets, in the order in which to try them; how many. nmore: as a query's. */
+unsigned resolver_addrs_choose(struct name *name, struct addr out[RESOLVER_MAX_ADDRS],
+			       unsigned *nmore);
+void resolver_addrs_mark(struct name *name, const struct addr *addr, bool is_good);
 
 /* ---- resolver_channel.c */
 

@@ -151,6 +151,11 @@ enum fetch_state fetch_run_select(struct fetch *fetch)
 
 	if (fetch->addr < fetch->naddrs)
 		return FETCH_CONNECT;
+	if (fetch->has_more && !fetch_has_candidate(fetch)) { /* other addresses of the last one */
+		fetch->has_more = false;
+		return FETCH_RESOLVE;
+	}
+	fetch->has_more = false;
 	fetch_leave_peer(fetch);
 	if (!fetch_has_candidate(fetch)) {
 		if (fetch->selection.is_overloaded && fetch->candidate == 0)
@@ -282,11 +287,18 @@ static void resolve_done(struct resolver_query *query)
 	fetch_stream_woke(fetch);
 }
 
-enum fetch_state fetch_run_resolve(struct fetch *fetch)
+static struct str destination_host(const struct fetch *fetch)
 {
 	const struct peer *peer = fetch_candidate(fetch)->peer;
 	const struct port_url *parts = fetch->order.parts;
-	struct str host = {fetch->order.url.at + parts->host.at, parts->host.len};
+
+	return peer ? peer->host
+		    : (struct str){fetch->order.url.at + parts->host.at, parts->host.len};
+}
+
+enum fetch_state fetch_run_resolve(struct fetch *fetch)
+{
+	const struct peer *peer = fetch_candidate(fetch)->peer;
 
 	if (peer && peer->unix_path.at) {
 		fetch->naddrs = 1;
@@ -306,8 +318,9 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 	fetch->query.done = resolve_done;
 	fetch_set_deadline(fetch, fetch_forward_patience(fetch,
 							 fetch_config(fetch)->dns_timeout_ms * 2));
-	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, peer ? peer->host : host,
-	                                    peer ? peer->port : parts->port, &fetch->query);
+	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, destination_host(fetch),
+	                                    peer ? peer->port : fetch->order.parts->port,
+					    &fetch->query);
 	if (fetch->is_resolving) {
 		fetch->resolving_since_us = loop_mono_us(fetch->order.worker->loop);
 		return FETCH_RESOLVE;
@@ -318,6 +331,14 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 
 /* ---- CONNECT */
 
+/* For those who ask for the same name next. */
+static void mark(struct fetch *fetch, unsigned number, bool is_good)
+{
+	if (fetch->query.naddrs > 1)
+		resolver_mark(fetch->order.worker->resolver, destination_host(fetch),
+			      &fetch->query.addrs[number], is_good);
+}
+
 enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 {
 	const struct peer_candidate *candidate = fetch_candidate(fetch);
@@ -325,6 +346,7 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 
 	if (worker_load_is_short(fetch->order.worker, error)) /* not the peer's fault */
 		return fetch_fail_with(fetch, 503, ERROR_TOO_BUSY, error);
+	mark(fetch, fetch->addr, false);
 	addr_text(&fetch->query.addrs[fetch->addr], text);
 	fetch->failure = error == ETIMEDOUT
 	                         ? (struct fetch_failure){504, ERROR_READ_TIMEOUT, error}
@@ -335,6 +357,7 @@ enum fetch_state fetch_connect_failed(struct fetch *fetch, int error)
 	}
 	fetch->nretries = 0;
 	fetch->addr++;
+	fetch->has_more = fetch->query.nmore > 0;
 	if (candidate->state) {
 		log_say(peer_state_is_up(candidate->state) ? 1 : 2,
 		        "TCP connection to %.*s/%u failed (%s: %s)",
@@ -457,12 +480,14 @@ static int rival_result(struct fetch *fetch)
 	if (error == STREAM_WAIT)
 		return STREAM_WAIT;
 	if (error != 0) {
+		mark(fetch, fetch->addr + 1, false);
 		drop_rival(fetch);
 		fetch->naddrs--;
 		memmove(&addrs[1], &addrs[2],
 		        (fetch->naddrs - fetch->addr - 1) * sizeof(*addrs));
 		return STREAM_WAIT;
 	}
+	mark(fetch, fetch->addr, false);
 	addrs[0] = addrs[1];
 	addrs[1] = its;
 	fetch->conn = fetch->rival;
@@ -511,6 +536,7 @@ enum fetch_state fetch_run_connect(struct fetch *fetch)
 	if (error != 0)
 		return fetch_connect_failed(fetch, -error);
 	drop_rival(fetch);
+	mark(fetch, fetch->addr, true);
 	if (!send_proxy_header(fetch))
 		return fetch_connect_failed(fetch, EPIPE);
 	if (fetch_is_tls(fetch)) {

@@ -75,6 +75,7 @@ struct fetch {
 	struct resolver_query query;
 	int64_t resolving_since_us; /* monotonic */
 	bool is_resolving, is_running, is_producing, is_broken_upload, is_behind_interim;
+	bool has_more; /* addresses that it has not got yet */
 	bool is_paced; /* by its readers: the timer is for them */
 	size_t candidate; /* the one in use, from 1 */
 	struct peer_state *entered;  /* where it counts as a request: peer_leave is due */

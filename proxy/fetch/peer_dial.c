@@ -93,6 +93,13 @@ static bool send_proxy_header(struct peer_dial *dial)
 	return send(stream_fd(&dial->conn->stream), header, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
+static void mark(struct peer_dial *dial, bool is_good)
+{
+	if (dial->query_.naddrs > 1)
+		resolver_mark(dial->worker->resolver, dial->peer->host,
+			      &dial->query_.addrs[dial->addr_], is_good);
+}
+
 /* The next address follows within this one call. */
 static enum dial_result run_connect(struct peer_dial *dial)
 {
@@ -105,6 +112,7 @@ static enum dial_result run_connect(struct peer_dial *dial)
 			return DIAL_WAIT;
 		if (error == 0 && !send_proxy_header(dial))
 			error = -EPIPE;
+		mark(dial, error == 0);
 		if (error == 0)
 			break;
 		origin_close(dial->conn);

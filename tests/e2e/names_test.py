@@ -136,6 +136,15 @@ http_access deny all
         bobtail.expect("an underscore is refused", status == 400, status)
 
 
+PEER_BY_NAME = CONFIG.replace("127.0.0.1 parent", "peer.example parent") + """
+positive_dns_ttl 1 second
+negative_dns_ttl 1 second
+server_persistent_connections off
+cache deny all
+http_access allow all
+"""
+
+
 def nrequests(origin, count):
     """Of so many, those that this origin gets."""
     before = len(origin.requests)
@@ -146,16 +155,9 @@ def nrequests(origin, count):
 
 def names_of_peers():
     """Each request needs a new connection, and is a request of its own. A record is kept for 60 s."""
-    config = CONFIG.replace("127.0.0.1 parent", "peer.example parent") + """
-positive_dns_ttl 1 second
-negative_dns_ttl 1 second
-server_persistent_connections off
-cache deny all
-http_access allow all
-"""
     a_record = ("peer.example", "A")
     with NameServer(DNS, {}) as dns, Origin(ORIGIN, None, "127.0.0.2") as second, \
-            bobtail.Proxy(config, PORT) as proxy:
+            bobtail.Proxy(PEER_BY_NAME, PORT) as proxy:
         status = get("/1", "a.example").status
         bobtail.expect("a peer without an address serves nothing", status >= 500, status)
         dns.records[a_record] = ["127.0.0.1", "127.0.0.2"]
@@ -181,10 +183,19 @@ http_access allow all
                             lambda: nrequests(second, 4) == 4)
 
 
+def one_of_many():
+    """Nobody listens at 21 of its addresses."""
+    records = {("peer.example", "A"): [f"127.0.9.{i}" for i in range(1, 22)] + ["127.0.0.1"]}
+    with NameServer(DNS, records), bobtail.Proxy(PEER_BY_NAME, PORT):
+        statuses = [get("/1", "a.example").status for _ in range(30)]
+        bobtail.expect("the address that works is found at once", statuses == [200] * 30, statuses)
+
+
 with Origin(ORIGIN) as ORIGIN_SERVER:
     names_of_clients()
     names_of_sites()
     names_of_hosts()
     names_of_peers()
+    one_of_many()
 shutil.rmtree(FOLDER, ignore_errors=True)
 bobtail.finish()

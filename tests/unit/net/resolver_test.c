@@ -422,7 +422,7 @@ static void each_asker_begins_with_another_address(void **state)
 
 	(void)state;
 	ask_and_wait(&asker, "many.test");
-	for (unsigned i = 0; i < 30; i++) {
+	for (unsigned i = 0; i < 120; i++) { /* thrice for each of 40 */
 		char text[ADDR_TEXT_BYTES];
 
 		assert_true(ask(&asker, "many.test"));
@@ -435,6 +435,34 @@ static void each_asker_begins_with_another_address(void **state)
 	ask_and_wait(&asker, "both.test");
 	assert_true((asker.query.addrs[1].as.any.sa_family == AF_INET6) ^
 		    (asker.query.addrs[0].as.any.sa_family == AF_INET6));
+}
+
+/* Of 40, of which an asker gets 10; all but one refuse. */
+static void addresses_that_fail_come_last(void **state)
+{
+	struct asker asker;
+	struct addr good;
+
+	(void)state;
+	ask_and_wait(&asker, "many.test");
+	assert_true(addr_parse(STR("192.0.2.33"), 8080, &good));
+	for (unsigned i = 0; i < 60; i++) {
+		bool is_there = false;
+
+		assert_true(ask(&asker, "Many.test"));
+		for (unsigned k = 0; k < asker.query.naddrs && !is_there; k++) {
+			is_there = addr_eq_ip(&asker.query.addrs[k], &good);
+			resolver_mark(resolver, STR("many.test."), &asker.query.addrs[k], is_there);
+		}
+		assert_true(asker.query.nmore == 30 || i > 0);
+		if (i > 50)
+			assert_true(addr_eq_ip(&asker.query.addrs[0], &good));
+	}
+	resolver_mark(resolver, STR("many.test"), &good, false);
+	assert_true(ask(&asker, "many.test")); /* all are bad: as good as any */
+	assert_int_equal(asker.query.naddrs, RESOLVER_MAX_ADDRS);
+	assert_int_equal(asker.query.nmore, 0);
+	resolver_mark(resolver, STR("other.test"), &good, false);
 }
 
 static void good_addresses_outlive_the_name_server(void **state)
@@ -782,6 +810,7 @@ int main(void)
 		TEST(a_name_is_asked_once_while_its_answer_is_fresh),
 		TEST(addresses_of_both_families_are_given),
 		TEST(each_asker_begins_with_another_address),
+		TEST(addresses_that_fail_come_last),
 		TEST(good_addresses_outlive_the_name_server),
 		TEST(equal_questions_are_asked_together),
 		TEST(a_short_ttl_is_lengthened_and_a_long_one_shortened),
