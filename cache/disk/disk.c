@@ -14,7 +14,10 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 
-enum { DEFAULT_OBJECT_SHARE = 4 }; /* of the cap, for one object */
+enum {
+	DEFAULT_OBJECT_SHARE = 4, /* of the cap, for one object */
+	DEFAULT_BATCH_WAIT_MS = 200,
+};
 
 /* ---- what the parts share (disk_internal.h) */
 
@@ -73,6 +76,8 @@ static struct disk *create(const struct disk_config *config)
 	disk->config = *config;
 	if (disk->config.max_object_bytes == 0)
 		disk->config.max_object_bytes = config->max_bytes / DEFAULT_OBJECT_SHARE;
+	if (disk->config.batch_wait_ms == 0)
+		disk->config.batch_wait_ms = DEFAULT_BATCH_WAIT_MS;
 	disk->directory = mem_strdup(config->directory);
 	disk->config.directory = disk->directory;
 	disk->path = mem_printf("%s/cache.db", config->directory);

@@ -47,6 +47,7 @@ struct disk_config {
 	bool no_store;             /* hits are served, nothing is added */
 	bool is_patient;           /* what may pass is no error: DISK_OFF, trying again by itself */
 	uint64_t queue_bytes;      /* what may wait for the writer; 0: 8 MiB */
+	unsigned batch_wait_ms;    /* how long a commit waits for more to be in it; 0: 200 */
 	uint64_t write_budget_bytes; /* that may be written to the file a day; 0: any number */
 	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
 	 * May be NULL. From the writer thread; may not call into the disk. */

@@ -205,7 +205,7 @@ static void enqueue(struct disk_writer *writer, struct disk_item *item)
 		loop_defer(writer->loop, &writer->batch_task);
 	else if (writer->batch_timer.deadline_ms == 0)
 		timer_set(writer->loop, &writer->batch_timer,
-			  loop_now_ms(writer->loop) + BATCH_WAIT_MS);
+			  loop_now_ms(writer->loop) + writer->disk->config.batch_wait_ms);
 }
 
 /* Writes what is left, for some seconds at most, and drops the rest. */

@@ -10,7 +10,6 @@
 enum {
 	BATCH_BYTES = 2 << 20,
 	BATCH_OBJECTS = 64,
-	BATCH_WAIT_MS = 200,
 	BATCH_READY_BYTES = 1 << 20, /* do not wait any longer */
 	TICK_MS = 200,
 	QUICK_TICK_MS = 20, /* while another process has the file, mostly for a moment: */

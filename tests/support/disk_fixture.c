@@ -30,7 +30,8 @@ static void open_disk(struct disk_fixture *fixture)
 
 void fixture_open(struct disk_fixture *fixture, uint64_t max_bytes)
 {
-	*fixture = (struct disk_fixture){.config = {.max_bytes = max_bytes}};
+	/* Tests wait for one commit after the other. */
+	*fixture = (struct disk_fixture){.config = {.max_bytes = max_bytes, .batch_wait_ms = 5}};
 	snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/disk-test-XXXXXX");
 	check(mkdtemp(fixture->directory));
 	fixture->config.directory = fixture->directory;
