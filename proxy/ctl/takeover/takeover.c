@@ -51,7 +51,7 @@ const struct ctl_option ctl_takeover_options[] = {
 	[OPTION_BACK] = {"back", 'b', NULL, "end Bobtail, and start Squid as it was started before"},
 	[OPTION_BESIDE] = {"beside", 0, "PID", "for systemd: become the program that follows, as --back has it"},
 	[OPTION_FROM] = {"from", 0, "FILE", "Squid's configuration (/etc/squid/squid.conf)"},
-	[OPTION_PROGRAM] = {"program", 0, "PATH", "bobtail itself (/usr/sbin/bobtail)"},
+	[OPTION_PROGRAM] = {"program", 0, "PATH", "bobtail itself, if not the one that was installed with this tool"},
 	[OPTION_STATE] = {"state", 0, "DIR", "what --back needs is kept there (/var/lib/bobtail)"},
 	[OPTION_TO] = {"to", 0, "FILE", "with systemd: what Bobtail's service reads (/etc/bobtail/bobtail.conf)"},
 	[OPTIONS] = {0},
@@ -111,7 +111,7 @@ static void init(struct takeover *takeover, const struct ctl_args *args)
 
 	*takeover = (struct takeover){
 		.from = from ? from : "/etc/squid/squid.conf",
-		.program = program ? program : "/usr/sbin/bobtail",
+		.program = program ? program : BOBTAIL_SBINDIR "/bobtail",
 		.state = state ? state : "/var/lib/bobtail",
 		.to = to ? to : "/etc/bobtail/bobtail.conf",
 		.is_dry = ctl_given(args, OPTION_DRY_RUN) != NULL,
