@@ -42,14 +42,28 @@ static bool set_pmtu(int fd, const struct addr *addr, const struct socket_option
 	         set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT)));
 }
 
-static bool set_options(int fd, const struct addr *addr, const struct socket_options *options)
+/* What cannot change any more once it is bound. */
+static bool prepare(int fd, const struct addr *addr, const struct socket_options *options)
 {
 	return set(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
 	       (!options->reuse_port || set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
 	       (addr->as.any.sa_family != AF_INET6 ||
-	        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->is_v6_only)) &&
-	       set(fd, IPPROTO_TCP, TCP_NODELAY, 1) && set_keepalive(fd, options) &&
-	       set_pmtu(fd, addr, options) &&
+	        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->is_v6_only));
+}
+
+void socket_hasten(int fd, const struct addr *addr)
+{
+	static const char reno[] = "reno";
+
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (addr_is_loopback(addr))
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof(reno) - 1);
+}
+
+bool socket_set_options(int fd, const struct addr *addr, const struct socket_options *options)
+{
+	socket_hasten(fd, addr);
+	return set_keepalive(fd, options) && set_pmtu(fd, addr, options) &&
 	       set_if(fd, SOL_SOCKET, SO_RCVBUF, options->recv_bytes) &&
 	       (!options->defer_accept || set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S));
 }
@@ -61,7 +75,7 @@ enum err socket_listen(const struct addr *addr, const struct socket_options *opt
 	int opened = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char text[ADDR_TEXT_BYTES];
 
-	if (opened >= 0 && set_options(opened, addr, options) &&
+	if (opened >= 0 && prepare(opened, addr, options) && socket_set_options(opened, addr, options) &&
 	    bind(opened, &addr->as.any, addr_len(addr)) == 0 && listen(opened, backlog) == 0) {
 		*fd = opened;
 		return ERR_OK;

@@ -261,7 +261,7 @@ static int start_connect(const struct addr *addr, const struct stream_connect_op
 	if (fd < 0)
 		return -1;
 	/* Without these it is only slower, or shorter of ports. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	socket_hasten(fd, addr);
 	if (options->tos > 0)
 		socket_set_tos(fd, options->tos);
 	if (options->recv_bytes > 0)

@@ -128,10 +128,14 @@ static void adopt(struct sockets *sockets, struct listening *listening, bool is_
 	for (unsigned i = 0; i < sockets->ninherited; i++) {
 		int fd = sockets->inherited[i];
 
-		if (listening->nfds < SERVER_MAX_WORKERS && is_for(fd, listening, is_any))
-			listening->fds[listening->nfds++] = fd;
-		else
+		if (listening->nfds >= SERVER_MAX_WORKERS || !is_for(fd, listening, is_any)) {
 			sockets->inherited[left++] = fd;
+			continue;
+		}
+		listening->fds[listening->nfds++] = fd;
+		/* Who opened it may have known nothing of the port's options. */
+		if (!listening->unix_path)
+			socket_set_options(fd, &listening->bound, &listening->options);
 	}
 	sockets->ninherited = left;
 	if (listening->nfds == 0)

@@ -58,6 +58,42 @@ static void a_listener_has_what_was_asked_for(void **state)
 	close(fd);
 }
 
+static void is_paced(int fd, bool is)
+{
+	char name[16] = "", usual[16] = "";
+	socklen_t len = sizeof(name);
+	int other = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+	len = sizeof(usual);
+	assert_int_equal(getsockopt(other, IPPROTO_TCP, TCP_CONGESTION, usual, &len), 0);
+	assert_string_equal(name, is ? usual : "reno");
+	close(other);
+}
+
+static void the_loopback_is_not_paced(void **state)
+{
+	static const struct socket_options options = {.backlog = 1};
+	struct addr addr, other;
+	int listener = listen_on("127.0.0.1", &options, &addr);
+	int wildcard = listen_on("0.0.0.0", &options, &other);
+	int client = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	(void)state;
+	is_paced(listener, false);
+	is_paced(wildcard, true);
+	assert_int_equal(connect(client, &addr.as.any, addr_len(&addr)), 0);
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	is_paced(fd, false);
+	is_paced(client, true);
+	socket_hasten(client, &addr);
+	is_paced(client, false);
+	close(fd);
+	close(client);
+	close(wildcard);
+	close(listener);
+}
+
 static void an_accepted_socket_inherits_nodelay(void **state)
 {
 	static const struct socket_options options = {.backlog = 1};
@@ -115,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listener_has_what_was_asked_for),
+		cmocka_unit_test(the_loopback_is_not_paced),
 		cmocka_unit_test(an_accepted_socket_inherits_nodelay),
 		cmocka_unit_test(a_wildcard_of_ipv6_serves_ipv4_unless_told_otherwise),
 		cmocka_unit_test(a_port_in_use_is_named),

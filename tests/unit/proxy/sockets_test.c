@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/proxy/server_fixture.h"
 
+#include <netinet/tcp.h>
+
 #include "lib/base/list.h"
 #include "proxy/process/sockets.h"
 #include "tests/unit/proxy/loopback.h"
@@ -180,7 +182,8 @@ static void sockets_that_were_open_before_are_taken_by_their_address(void **stat
 {
 	struct listening *second;
 	struct rig rig;
-	int fds[2];
+	int fds[2], is_set = 0;
+	socklen_t len = sizeof(is_set);
 
 	(void)state;
 	init(&rig);
@@ -188,12 +191,15 @@ static void sockets_that_were_open_before_are_taken_by_their_address(void **stat
 	second = CONTAINER(rig.sockets.ports.prev, struct listening, node);
 	fds[0] = dup(first(&rig)->fds[0]);
 	fds[1] = dup(second->fds[0]);
+	setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &is_set, sizeof(is_set)); /* a service manager's */
 	sockets_fini(&rig.sockets);
 	sockets_init(&rig.sockets, 2);
 	sockets_inherit(&rig.sockets, fds, 2);
 	open_ports(&rig, &rig.a, NULL);
 	assert_int_equal(first(&rig)->fds[0], fds[0]);
 	assert_int_equal(first(&rig)->nfds, 2);
+	assert_int_equal(getsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &is_set, &len), 0);
+	assert_true(is_set);
 	assert_int_equal(sockets_drop_inherited(&rig.sockets), 1);
 	assert_int_equal(sockets_drop_inherited(&rig.sockets), 0);
 	assert_true(is_open(&rig.a));
