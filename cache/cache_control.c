@@ -47,8 +47,8 @@ static const struct directive *find_directive(struct str name)
 	for (size_t i = 0; i < COUNT(directives); i++) {
 		struct str known = directives[i].name;
 
-		/* Length and first letter tell most of them apart. */
-		if (known.len == name.len && known.at[0] == (name.at[0] | 0x20) &&
+		/* Length and fourth letter tell most of them apart. */
+		if (known.len == name.len && known.at[3] == (name.at[3] | 0x20) &&
 		    str_eq_nocase(known, name))
 			return &directives[i];
 	}

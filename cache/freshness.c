@@ -105,7 +105,8 @@ static uint32_t read_flags(const struct http_head *head, const struct cache_cont
 	return flags;
 }
 
-void freshness_facts_read(const struct freshness_arrival *arrival, struct freshness_facts *facts)
+uint32_t freshness_facts_read(const struct freshness_arrival *arrival,
+                              struct freshness_facts *facts)
 {
 	const struct http_head *head = &arrival->response->head;
 	int64_t came_s = arrival->response_time_s, date_s = came_s, lifetime_s = 0, age_s;
@@ -127,10 +128,11 @@ void freshness_facts_read(const struct freshness_arrival *arrival, struct freshn
 	if (source == CONTROL_SURROGATE)
 		facts->flags |= FACT_SURROGATE;
 	if (!explicit_lifetime(arrival, source == CONTROL_FOR_ALL, &control, date_s, &lifetime_s))
-		return;
+		return control.flags;
 	facts->expires_s = facts->date_s + lifetime_s;
 	if (facts->expires_s == 0)
 		facts->expires_s = -1; /* 0 is "none" */
+	return control.flags;
 }
 
 /* ---- how fresh it is */

@@ -44,7 +44,10 @@ struct freshness_arrival {
 	int64_t request_time_s;  /* when the request was sent */
 	int64_t response_time_s; /* when the head had come */
 };
-void freshness_facts_read(const struct freshness_arrival *arrival, struct freshness_facts *facts);
+/* Returns the directives (CC_* bits) of the field that decides about it here: see
+ * cache/targeted_control.h. */
+uint32_t freshness_facts_read(const struct freshness_arrival *arrival,
+                              struct freshness_facts *facts);
 
 /* It is stale from now on, by a soft purge. */
 void freshness_mark_stale(struct freshness_facts *facts, int64_t now_s);

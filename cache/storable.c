@@ -66,7 +66,7 @@ struct candidate {
 	const struct http_response *response;
 	const struct freshness_facts *facts;
 	const struct storable_policy *policy;
-	struct cache_control wishes, control; /* the request's, the response's */
+	struct cache_control wishes; /* the request's */
 };
 
 /* ---- what speaks against it, whatever the status */
@@ -92,7 +92,7 @@ static bool is_never_stored(const struct candidate *c)
 /* RFC 9111 §5.2.2.3 */
 static bool is_not_understood(const struct candidate *c)
 {
-	return c->control.flags & CC_MUST_UNDERSTAND && !find_status(c->response->status);
+	return c->policy->control & CC_MUST_UNDERSTAND && !find_status(c->response->status);
 }
 
 static bool client_forbids(const struct candidate *c)
@@ -103,20 +103,20 @@ static bool client_forbids(const struct candidate *c)
 /* With must-understand, no-store is for caches that do not know the status (§5.2.2.3). */
 static bool origin_forbids(const struct candidate *c)
 {
-	return c->control.flags & CC_NO_STORE && !(c->control.flags & CC_MUST_UNDERSTAND) &&
+	return c->policy->control & CC_NO_STORE && !(c->policy->control & CC_MUST_UNDERSTAND) &&
 	       !(c->policy->rule->flags & REFRESH_IGNORE_NO_STORE);
 }
 
 static bool is_private(const struct candidate *c)
 {
-	return c->control.flags & CC_PRIVATE && !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
+	return c->policy->control & CC_PRIVATE && !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
 }
 
 /* RFC 9111 §3.5. (Squid counts no-cache among them as well.) */
 static bool is_for_one_user(const struct candidate *c)
 {
 	return http_has(&c->request->head, FIELD_AUTHORIZATION) &&
-	       !(c->control.flags & (CC_PUBLIC | CC_MUST_REVALIDATE | CC_S_MAXAGE));
+	       !(c->policy->control & (CC_PUBLIC | CC_MUST_REVALIDATE | CC_S_MAXAGE));
 }
 
 static bool varies_by_all(const struct candidate *c)
@@ -237,7 +237,7 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 /* RFC 9111 §4.2.2: any status, where the response says that it is public. */
 static bool is_fresh_by_date(const struct candidate *c)
 {
-	return (class_of(c->response->status) == CLASS_DATED || c->control.flags & CC_PUBLIC) &&
+	return (class_of(c->response->status) == CLASS_DATED || c->policy->control & CC_PUBLIC) &&
 	       c->facts->expires_s == 0 && c->facts->modified_s != 0 &&
 	       is_fresh_in(c, c->policy->minimum_expiry_s);
 }
@@ -277,7 +277,6 @@ enum storable_verdict storable_decide(const struct http_request *request,
 		.request = request, .response = response, .facts = facts, .policy = policy};
 
 	cache_control_read(&request->head, &c.wishes);
-	targeted_control_read(&response->head, policy->reader, &c.control);
 	for (size_t i = 0; i < COUNT(refusals); i++) {
 		if (refusals[i].holds(&c)) {
 			*reason = refusals[i].reason;

@@ -24,7 +24,7 @@ struct storable_policy {
 	uint64_t max_body_bytes;  /* of a declared length; 0: no bound */
 	uint64_t min_body_bytes;
 	bool ignore_cc; /* the port's: the client's Cache-Control does not count */
-	const struct control_reader *reader; /* cache/targeted_control.h */
+	uint32_t control; /* the response's directives, as freshness_facts_read returns them */
 	bool names_target; /* the response's Content-Location is the request's URL */
 	bool takes_parts; /* a 206 may be kept as a part of a response; otherwise it is not */
 };

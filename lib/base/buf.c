@@ -57,13 +57,24 @@ bool buf_add_char(struct buf *buf, char c)
 
 bool buf_add_u64(struct buf *buf, uint64_t value)
 {
+	static const char pairs[] = "00010203040506070809"
+				    "10111213141516171819"
+				    "20212223242526272829"
+				    "30313233343536373839"
+				    "40414243444546474849"
+				    "50515253545556575859"
+				    "60616263646566676869"
+				    "70717273747576777879"
+				    "80818283848586878889"
+				    "90919293949596979899";
 	char digits[20];
 	size_t n = sizeof(digits);
 
-	do {
-		digits[--n] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
+	for (; value >= 100; value /= 100)
+		memcpy(digits + (n -= 2), pairs + value % 100 * 2, 2);
+	digits[--n] = pairs[value * 2 + 1];
+	if (value >= 10)
+		digits[--n] = pairs[value * 2];
 	return buf_add(buf, digits + n, sizeof(digits) - n);
 }
 

@@ -272,16 +272,28 @@ static void timer_fired(struct timer *timer)
 	fetch_run(fetch);
 }
 
-struct fetch *fetch_start(const struct fetch_order *order)
+struct fetch_order *fetch_order_create(struct worker *worker)
 {
-	struct fetch *fetch = spare_or_new(order->worker);
+	struct fetch *fetch = spare_or_new(worker);
+
+	memset(fetch, 0, offsetof(struct fetch, head));
+	fetch->order.worker = worker;
+	return &fetch->order;
+}
+
+void fetch_order_drop(struct fetch_order *order)
+{
+	put_aside(order->worker, CONTAINER(order, struct fetch, order));
+}
+
+struct fetch *fetch_start(struct fetch_order *order)
+{
+	struct fetch *fetch = CONTAINER(order, struct fetch, order);
 	const struct peer_request wants = {
 		.may_go_direct = order->exchange->port && order->exchange->port->may_go_direct,
 		.facts = order->facts,
 	};
 
-	memset(fetch, 0, offsetof(struct fetch, head));
-	fetch->order = *order;
 	worker_ref_snapshot(order->worker, order->snapshot);
 	if (order->stored)
 		object_ref(order->stored);

@@ -104,8 +104,11 @@ struct fetch_report {
  * that begins now, until its head is there (order->placeholder). NULL: too many are under way or, of
  * one that is_first, there is something under that URL already. */
 struct object *fetch_lead(struct worker *worker, uint64_t key, struct str cache_url, bool is_first);
+/* A worker's next fetch: zeroed, to be filled in, and then fetch_start's or fetch_order_drop's. */
+struct fetch_order *fetch_order_create(struct worker *worker);
+void fetch_order_drop(struct fetch_order *order);
 /* Starts; outcomes come later, never from within this call. */
-struct fetch *fetch_start(const struct fetch_order *order);
+struct fetch *fetch_start(struct fetch_order *order);
 
 enum fetch_outcome fetch_outcome(const struct fetch *fetch);
 struct object *fetch_object(const struct fetch *fetch); /* borrowed */

@@ -63,15 +63,14 @@ static bool may_store_miss(const struct fetch_order *order, const struct http_re
 /* What is but too large for every store may be shared while it comes: *is_passing. */
 static enum storable_verdict decide(const struct fetch_order *order,
                                     const struct http_response *response,
-                                    struct freshness_facts *facts, struct fetch_report *report,
-                                    bool *is_passing)
+                                    struct freshness_facts *facts, uint32_t control,
+                                    struct fetch_report *report, bool *is_passing)
 {
 	const struct config *config = snapshot_config(order->snapshot);
-	const struct control_reader reader = fetch_store_reader(order);
 	struct refresh_rule_values rule;
 	struct storable_policy policy = {
 		.rule = &rule,
-		.reader = &reader,
+		.control = control,
 		.names_target = order->exchange->request.method == HTTP_POST &&
 				invalidate_is_own_location(order->url, response),
 		.minimum_expiry_s = config->minimum_expiry_time_ms / 1000,
@@ -365,12 +364,13 @@ void fetch_store_begin(struct fetch_storing *storing, const struct fetch_order *
 						  report->answered_us / 1000000};
 	struct buf *lines = &order->worker->head_scratch, once, vary;
 	bool is_stored, is_passing = false;
+	uint32_t control = freshness_facts_read(&arrival, &head.facts);
 
 	storing->worker = order->worker;
-	freshness_facts_read(&arrival, &head.facts);
 	buf_init(&once, FETCH_MAX_HEAD_BYTES);
 	buf_init(&vary, VARY_MAX_BYTES);
-	is_stored = decide(order, response, &head.facts, report, &is_passing) != STORABLE_NO;
+	is_stored = decide(order, response, &head.facts, control, report, &is_passing) !=
+		    STORABLE_NO;
 	if (is_stored && !vary_record(response, &order->exchange->request.head, &vary)) {
 		is_stored = false;
 		report->storable_reason = "its Vary cannot be kept";

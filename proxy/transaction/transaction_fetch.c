@@ -103,45 +103,48 @@ static void hasten_body(struct transaction *t)
 		t->exchange.ops->send_continue(&t->exchange);
 }
 
+static void fill_order(struct transaction *t, struct fetch_order *order)
+{
+	order->snapshot = t->snapshot;
+	order->exchange = &t->exchange;
+	order->url = t->url;
+	order->cache_url = t->cache_url;
+	order->parts = &t->parts;
+	order->facts = &t->facts;
+	if (t->was_rewritten && !transaction_config(t)->url_rewrite->rewrites_host)
+		order->client_host = http_value(&transaction_request(t)->head, FIELD_HOST);
+	order->log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL;
+	order->user = t->user.at ? t->user : t->facts.external_user;
+	order->external_user = t->facts.external_user;
+	order->external_password = t->external_password;
+	order->stored = t->is_revalidation_due ? t->object : NULL;
+	order->known = t->known;
+	order->withholds_range = transaction_withholds_range(t);
+	order->fill = t->fill;
+	order->upgrade = t->upgrade;
+	order->websocket_key = t->websocket_key;
+	order->key = t->key;
+	order->may_store = t->may_cache;
+	order->woke = fetch_woke;
+	order->tell = t->trace ? transaction_trace_fetch : NULL;
+	order->owner = t;
+	transaction_order_variants(t, order);
+}
+
 /* False: it is to be looked for once more. */
 static bool start_fetch(struct transaction *t)
 {
-	struct fetch_order order = {
-		.worker = t->worker,
-		.snapshot = t->snapshot,
-		.exchange = &t->exchange,
-		.url = t->url,
-		.cache_url = t->cache_url,
-		.parts = &t->parts,
-		.facts = &t->facts,
-		.client_host =
-			t->was_rewritten && !transaction_config(t)->url_rewrite->rewrites_host
-				? http_value(&transaction_request(t)->head, FIELD_HOST)
-				: STR_NONE,
-		.log_facts = t->snapshot->request_additions ? transaction_log_facts(t) : NULL,
-		.user = t->user.at ? t->user : t->facts.external_user,
-		.external_user = t->facts.external_user,
-		.external_password = t->external_password,
-		.stored = t->is_revalidation_due ? t->object : NULL,
-		.known = t->known,
-		.withholds_range = transaction_withholds_range(t),
-		.fill = t->fill,
-		.upgrade = t->upgrade,
-		.websocket_key = t->websocket_key,
-		.key = t->key,
-		.may_store = t->may_cache,
-		.woke = fetch_woke,
-		.tell = t->trace ? transaction_trace_fetch : NULL,
-		.owner = t,
-	};
+	struct fetch_order *order = fetch_order_create(t->worker);
 
-	if (!lead(t, &order))
+	fill_order(t, order);
+	if (!lead(t, order)) {
+		fetch_order_drop(order);
 		return false;
+	}
 	hasten_body(t);
-	transaction_order_variants(t, &order);
-	t->is_range_withheld = order.withholds_range || order.fill.partial;
+	t->is_range_withheld = order->withholds_range || order->fill.partial;
 	t->tag = LOG_TCP_MISS;
-	t->fetch = fetch_start(&order);
+	t->fetch = fetch_start(order);
 	transaction_drop_variants(t);
 	return true;
 }

@@ -258,7 +258,8 @@ static enum acl_verdict answer(const struct access_list *list, struct acl_check 
 {
 	struct acl_key key;
 
-	acl_filter_key(check->facts, &key);
+	if (list->n > 1)
+		acl_filter_key(check->facts, &key);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct access_rule *rule = &list->rules[i];
 		enum acl_match match;

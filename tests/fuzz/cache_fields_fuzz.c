@@ -60,8 +60,7 @@ static void check_content_range(const struct http_head *head)
 static void check_times(const struct http_request *request, const struct http_response *response,
 			struct freshness_facts *facts)
 {
-	struct storable_policy storable = {.rule = &rule, .minimum_expiry_s = 60,
-					  .reader = &US};
+	struct storable_policy storable = {.rule = &rule, .minimum_expiry_s = 60};
 	struct freshness_policy policy = {.max_stale_s = 604800};
 	struct cache_control control;
 	const struct freshness_question question = {
@@ -70,7 +69,8 @@ static void check_times(const struct http_request *request, const struct http_re
 	struct freshness_answer answer;
 	const char *reason = NULL;
 
-	freshness_facts_read(&(struct freshness_arrival){response, &US, NOW - 1, NOW}, facts);
+	storable.control = freshness_facts_read(
+		&(struct freshness_arrival){response, &US, NOW - 1, NOW}, facts);
 	cache_control_read(&request->head, &control);
 	check(control.max_age_s >= 0 && control.max_age_s <= DELTA_SECONDS_MAX);
 	freshness_decide(&question, &answer);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "lib/base/arena.h"
@@ -70,6 +72,25 @@ static void buffers_refuse_what_passes_their_bound(void **state)
 	buf_fini(&buf);
 }
 
+static void numbers_are_written_in_decimal(void **state)
+{
+	static const uint64_t edges[] = {9999, 10000, 99999, 1000000, UINT32_MAX, UINT64_MAX - 1, UINT64_MAX};
+	char expected[32];
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, sizeof(expected));
+	for (uint64_t i = 0; i < 1100 + COUNT(edges); i++) {
+		uint64_t value = i < 1100 ? i : edges[i - 1100];
+
+		buf_clear(&buf);
+		assert_true(buf_add_u64(&buf, value));
+		snprintf(expected, sizeof(expected), "%" PRIu64, value);
+		assert_true(str_eq(buf_str(&buf), str_of(expected)));
+	}
+	buf_fini(&buf);
+}
+
 static void arenas_give_aligned_memory_beyond_their_first_block(void **state)
 {
 	char first[64];
@@ -130,6 +151,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_digits_only_and_never_overflow),
 		cmocka_unit_test(splitting_keeps_empty_parts),
 		cmocka_unit_test(buffers_refuse_what_passes_their_bound),
+		cmocka_unit_test(numbers_are_written_in_decimal),
 		cmocka_unit_test(arenas_give_aligned_memory_beyond_their_first_block),
 		cmocka_unit_test(crc32c_matches_the_published_values),
 		cmocka_unit_test(crc32c_of_any_length_is_that_of_its_bits),
