@@ -62,6 +62,11 @@ static const char *const views[] = {
 	REFUSE_TRIGGER("orphan", "insert", "orphan is the proxy''s own"),
 	REFUSE_TRIGGER("orphan", "update", "orphan is the proxy''s own"),
 	REFUSE_TRIGGER("orphan", "delete", "orphan is the proxy''s own"),
+	"CREATE TRIGGER purge_insert BEFORE INSERT ON purge WHEN new.what = 'deleted'\n"
+	"    AND EXISTS (SELECT 1 FROM usage WHERE id = new.object_id)\n"
+	"    AND EXISTS (SELECT 1 FROM object WHERE id = new.object_id) BEGIN\n"
+	"  SELECT RAISE(ABORT, 'delete from cache or object: purge follows');\n"
+	"END",
 	REFUSE_TRIGGER("purge", "update", "purge is read and emptied by the proxy"),
 	REFUSE_TRIGGER("purge", "delete", "purge is read and emptied by the proxy"),
 	REFUSE_TRIGGER("purge_log", "insert", "purge_log is written by the proxy"),

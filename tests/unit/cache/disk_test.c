@@ -548,6 +548,7 @@ static void sql_that_would_break_rows_is_refused(void **state)
 		"DELETE FROM meta",
 		"UPDATE meta SET value = 1",
 		"INSERT INTO orphan VALUES (1)",
+		"INSERT INTO purge(object_id, key, what) SELECT id, key, 'deleted' FROM usage",
 		"DELETE FROM purge WHERE 1; INSERT INTO purge_log(what) VALUES ('x')",
 		"INSERT INTO purge_log VALUES (1, 1, 'me', 'deleted', 'x', 1, 1)",
 		"DELETE FROM chunk",
