@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/auth_bearer.h: bearer tokens, checked by a helper and remembered. RFC 6750. Ours: Squid has
- * no such scheme.
+/* helpers/auth_bearer.h: bearer tokens, checked by a helper and remembered. RFC 6750. Ours: Squid
+ * has no such scheme.
  *     ask:    TOKEN [SP extras]; a token has only letters, digits and -._~+/=, so nothing is escaped
  *     answer: OK user=NAME [ttl=SECONDS] ... | ERR [error=CODE] [message=...]
- * An OK without a user is a failure. It is kept for ttl seconds, or for credentialsttl if the helper
- * says none; under a MAC, so that no token lies in memory longer than its request. Failures are not
- * kept. error= goes into the challenge (insufficient_scope ...), else that says invalid_token.
+ * An OK without a user is a failure. It is kept for ttl seconds, or for credentialsttl if the
+ * helper says none; under a MAC, so that no token lies in memory longer than its request. Failures
+ * are not kept. error= goes into the challenge (insufficient_scope ...), else that says
+ * invalid_token.
  *
  * Threads: auth_bearer is shared by all workers; a query belongs to one loop. */
 #ifndef HELPERS_AUTH_BEARER_H
@@ -31,8 +32,8 @@ void auth_bearer_destroy(struct auth_bearer *auth); /* accepts NULL */
 enum auth_verdict auth_bearer_check(struct auth_bearer *auth, struct str credentials,
                                     struct str extras, struct auth_query *query);
 
-/* Adds the line `NAME: Bearer realm="..."` with CRLF; with `, error="..."` if a token was refused, by
- * answer (NULL: before any helper saw it). */
+/* Adds the line `NAME: Bearer realm="..."` with CRLF; with `, error="..."` if a token was refused,
+ * by answer (NULL: before any helper saw it). */
 void auth_bearer_add_challenge(const struct auth_bearer *auth, struct str name, bool was_refused,
                                const struct auth_answer *answer, struct buf *out);
 

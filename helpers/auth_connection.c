@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NONE → (YR) → CHALLENGED → (KK) → CHALLENGED ... → KNOWN or NONE. While a question is under way the
- * query of it points here, and cancelling it ends the conversation. */
+/* NONE → (YR) → CHALLENGED → (KK) → CHALLENGED ... → KNOWN or NONE. While a question is under way
+ * the query of it points here, and cancelling it ends the conversation. */
 #include "helpers/auth_connection.h"
 
 #include "helpers/auth_text.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/auth_connection.h: schemes by which a connection, not a request, is authenticated: NTLM and
- * Negotiate (RFC 4559). Squid: auth_param ntlm, auth_param negotiate.
+/* helpers/auth_connection.h: schemes by which a connection, not a request, is authenticated: NTLM
+ * and Negotiate (RFC 4559). Squid: auth_param ntlm, auth_param negotiate.
  *     ask:    YR TOKEN [SP extras]            the client's first token
  *     answer: TT TOKEN                        a challenge, which goes to the client as it is
  *     ask:    KK TOKEN [SP extras]            what it says to that, to the same child
@@ -25,9 +25,9 @@ struct auth_connection_scheme {
 /* Accepts NULL. Nothing may be asked any more: queries are finished first. */
 void auth_connection_destroy(struct auth_connection *connection);
 
-/* credentials: the value of an Authorization field of that scheme. *connection is made when it is NULL.
- * query->verdict is what it returns; AUTH_FAILED without an answer may mean that the client is to go
- * on: auth_connection_challenge. */
+/* credentials: the value of an Authorization field of that scheme. *connection is made when it is
+ * NULL. query->verdict is what it returns; AUTH_FAILED without an answer may mean that the client
+ * is to go on: auth_connection_challenge. */
 enum auth_verdict auth_connection_check(struct auth_connection **connection,
                                         const struct auth_connection_scheme *scheme,
                                         struct str credentials, struct str extras,
@@ -36,7 +36,8 @@ enum auth_verdict auth_connection_check(struct auth_connection **connection,
 /* Who it is, by this scheme; NULL: nobody yet. Borrowed. connection may be NULL, here and below. */
 struct auth_answer *auth_connection_user(const struct auth_connection *connection,
                                          struct str name);
-/* The token that the client of this scheme is to be sent with a 401; at NULL: it is in no conversation. */
+/* The token that the client of this scheme is to be sent with a 401; at NULL: it is in no
+ * conversation. */
 struct str auth_connection_challenge(const struct auth_connection *connection, struct str name);
 /* Adds `NAME TOKEN`, which belongs to the reply that lets it in, once. False: there is none. */
 bool auth_connection_take_proof(struct auth_connection *connection, struct buf *out);

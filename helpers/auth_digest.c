@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A check keeps the fields and HA2's in its query's state; what the helper said (or is known) is then
- * judged: H(HA1:nonce:nc:cnonce:qop:HA2) must be the response, and the nonce must do. */
+/* A check keeps the fields and HA2's in its query's state; what the helper said (or is known) is
+ * then judged: H(HA1:nonce:nc:cnonce:qop:HA2) must be the response, and the nonce must do. */
 #include "helpers/auth_digest.h"
 
 #include <gnutls/crypto.h>

@@ -2,12 +2,12 @@
 /* helpers/auth_digest.h: HTTP Digest credentials. RFC 7616; Squid: auth_param digest.
  *     ask:    "USER":"REALM" [SP extras]
  *     answer: OK ha1="HASH" [ha1-sha256="HASH"] | HASH | ERR [message=...]
- * HASH is MD5(USER:REALM:PASSWORD) in hex; ha1-sha256, of SHA-256, is ours. The response is computed
- * here. A hash is kept for authenticate_ttl; when a response does not fit one that was kept, the
- * helper is asked once more, as the password may have changed.
+ * HASH is MD5(USER:REALM:PASSWORD) in hex; ha1-sha256, of SHA-256, is ours. The response is
+ * computed here. A hash is kept for authenticate_ttl; when a response does not fit one that was
+ * kept, the helper is asked once more, as the password may have changed.
  *
- * MD5 alone is offered, or what `algorithms` says; qop is auth. Clients without qop (RFC 2069) may use
- * a nonce once. A good response to a nonce that is over gives is_stale.
+ * MD5 alone is offered, or what `algorithms` says; qop is auth. Clients without qop (RFC 2069) may
+ * use a nonce once. A good response to a nonce that is over gives is_stale.
  *
  * Threads: auth_digest is shared by all workers; a query belongs to one loop. */
 #ifndef HELPERS_AUTH_DIGEST_H
@@ -54,8 +54,9 @@ enum auth_verdict auth_digest_check(struct auth_digest *auth,
 void auth_digest_add_challenge(struct auth_digest *auth, struct str name, bool is_stale,
                                int64_t now_ms, struct buf *out);
 
-/* Adds the line `Authentication-Info: nextnonce="..."` with CRLF, for the reply to who used a nonce for one of
- * the last times that it is good for (query->is_nonce_ending). RFC 7616 §3.5; Squid sends no more of it. */
+/* Adds the line `Authentication-Info: nextnonce="..."` with CRLF, for the reply to who used a nonce
+ * for one of the last times that it is good for (query->is_nonce_ending). RFC 7616 §3.5; Squid
+ * sends no more of it. */
 void auth_digest_add_next_nonce(struct auth_digest *auth, int64_t now_ms, struct buf *out);
 
 #endif

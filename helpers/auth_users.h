@@ -95,8 +95,8 @@ bool auth_question_init_hidden(struct auth_question *question, const struct auth
 /* AUTH_OK with query->answer if it is known; AUTH_FAILED, and nothing done, if not. */
 enum auth_verdict auth_users_find(struct auth_users *users, const struct auth_question *question,
                                   struct auth_query *query);
-/* Asks the helper, or joins those that have. AUTH_PENDING; or AUTH_OK as above, which came meanwhile.
- */
+/* Asks the helper, or joins those that have. AUTH_PENDING; or AUTH_OK as above, which came
+ * meanwhile. */
 enum auth_verdict auth_users_ask(struct auth_users *users, const struct auth_question *question,
                                  struct str line, struct auth_query *query);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Three descriptors of a process on the loop: the socketpair (lines), the stderr pipe (notes for
  * the operator) and the pidfd (its exit). Each turn of the loop reads a bounded share of what there
- * is, so that a flood from one helper leaves time for the others. The socketpair is watched for what can
- * be written only while something waits for that: each read of the helper's would wake us up otherwise.
+ * is, so that a flood from one helper leaves time for the others. The socketpair is watched for
+ * what can be written only while something waits for that: each read of the helper's would wake us
+ * up otherwise.
  *
  *     running → ended (told to the owner) → stopped (EOF) → SIGTERM → SIGKILL → reaped, freed
  * A stop may come first; what the process does afterwards is nobody's concern. */

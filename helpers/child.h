@@ -49,8 +49,8 @@ struct child *child_start(struct loop *loop, const struct child_options *options
 pid_t child_pid(const struct child *child);
 int child_fd(const struct child *child); /* our end of its stdin and stdout; -1: closed */
 
-/* Sends the pieces and an LF: at the end of this turn of the loop, with what else is sent until then, or
- * when it reads. */
+/* Sends the pieces and an LF: at the end of this turn of the loop, with what else is sent until
+ * then, or when it reads. */
 void child_send(struct child *child, const struct str *pieces, unsigned npieces);
 
 /* The owner has done with it: no line, no ended any more. It gets EOF; what is still there of its

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A list of NAME=VALUE is cut in one pass over a copy of the text, in which quoted strings lose their
- * backslashes in place. Each name is a row of a table; what is asked of a value comes after. */
+/* A list of NAME=VALUE is cut in one pass over a copy of the text, in which quoted strings lose
+ * their backslashes in place. Each name is a row of a table; what is asked of a value comes
+ * after. */
 #include "helpers/digest_fields.h"
 
 #include <stddef.h>
@@ -97,8 +98,8 @@ static bool cut_quoted(struct cutting *cutting, struct str *out)
 	return skip_char(cutting, '"');
 }
 
-/* Names that nobody knows are passed over (RFC 9110 §11.4); what comes twice is not read in two ways.
- */
+/* Names that nobody knows are passed over (RFC 9110 §11.4); what comes twice is not read in two
+ * ways. */
 static bool keep(struct said *said, struct str name, struct str value)
 {
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/digest_fields.h: what stands in `Authorization: Digest ...`. RFC 7616 §3.4, RFC 9110 §11.4.
- * Threads: pure functions. */
+/* helpers/digest_fields.h: what stands in `Authorization: Digest ...`. RFC 7616 §3.4, RFC 9110
+ * §11.4. Threads: pure functions. */
 #ifndef HELPERS_DIGEST_FIELDS_H
 #define HELPERS_DIGEST_FIELDS_H
 #include <stdbool.h>

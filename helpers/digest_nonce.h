@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/digest_nonce.h: nonces of digest authentication: made, known again, used up. RFC 7616 §3.3,
- * §5.4.
+/* helpers/digest_nonce.h: nonces of digest authentication: made, known again, used up. RFC 7616
+ * §3.3, §5.4.
  *
- * A nonce says when it was made and bears a MAC, so that one which is only handed out costs no memory.
- * What has been used (by somebody who knew a password) is in a table of bounded size, with the counts
- * that were seen. What falls out of a full table counts as stale from then on, never as new.
+ * A nonce says when it was made and bears a MAC, so that one which is only handed out costs no
+ * memory. What has been used (by somebody who knew a password) is in a table of bounded size, with
+ * the counts that were seen. What falls out of a full table counts as stale from then on, never as
+ * new.
  *
  * Threads: any; a leaf lock a shard. It outlives configurations: a reload makes no nonce stale. */
 #ifndef HELPERS_DIGEST_NONCE_H

@@ -342,8 +342,8 @@ static struct flight *find_flight_locked(struct external_acl_shard *shard,
 	return NULL;
 }
 
-/* Adds wait (NULL: a renewal) to the flight under way, or to ours, which then is it: true. An answer
- * that came in the meantime is returned in *answer instead, and nothing is done. */
+/* Adds wait (NULL: a renewal) to the flight under way, or to ours, which then is it: true. An
+ * answer that came in the meantime is returned in *answer instead, and nothing is done. */
 static bool board(struct flight *ours, struct external_acl_wait *wait,
 		  struct external_acl_answer **answer)
 {

@@ -4,10 +4,10 @@
  *     ask:    the values of the format, apart by blanks
  *     answer: OK (match) | ERR (no match), with user= password= tag= log= message= and others;
  *             whatever else (BH, none in time, a helper that died, a full queue) decides nothing
- * OK and ERR are kept for ttl and negative_ttl under the whole question; the rest is not kept. Equal
- * questions asked together, on any workers, are asked once. In the last part of its time (grace) an
- * answer still serves, while one question renews it. Where no helper answers, an answer that has
- * expired serves for stale_ms more (ours).
+ * OK and ERR are kept for ttl and negative_ttl under the whole question; the rest is not kept.
+ * Equal questions asked together, on any workers, are asked once. In the last part of its time
+ * (grace) an answer still serves, while one question renews it. Where no helper answers, an answer
+ * that has expired serves for stale_ms more (ours).
  *
  * Threads: all of it is shared by all workers but a query, which belongs to one loop. The table's
  * locks are leaf locks, held for a look-up or an insertion only. */
@@ -34,8 +34,8 @@ void external_acl_tables_destroy(struct external_acl_tables *tables); /* accepts
 struct external_acl_config {
 	struct helper_pool *pool; /* gets a reference of its own */
 	struct external_acl_tables *tables; /* must outlive it */
-	/* Whatever an answer depends on besides the question: name, program and format. What has the
-	 * same identity and max_entries finds the same answers. */
+	/* Whatever an answer depends on besides the question: name, program and format. What has
+	 * the same identity and max_entries finds the same answers. */
 	struct str identity;
 	const char *name;     /* for messages; copied */
 	unsigned max_entries; /* 0: nothing is kept, and equal questions are not joined */
@@ -80,13 +80,13 @@ struct external_acl_query {
 	struct external_acl_wait *wait_;
 };
 
-/* What is known without asking: true, with *answer a reference that the caller drops. In the time of
- * grace it starts a question in the background. loop: the caller's, for its clock. */
+/* What is known without asking: true, with *answer a reference that the caller drops. In the time
+ * of grace it starts a question in the background. loop: the caller's, for its clock. */
 bool external_acl_known(struct external_acl *acl, struct str question, struct loop *loop,
 			enum external_acl_verdict *verdict, struct external_acl_answer **answer);
 
-/* Asks, or joins those that have. A question with CR, LF or NUL in it, or one too long, is undecided
- * at once. query->verdict is what it returns. */
+/* Asks, or joins those that have. A question with CR, LF or NUL in it, or one too long, is
+ * undecided at once. query->verdict is what it returns. */
 enum external_acl_verdict external_acl_ask(struct external_acl *acl, struct str question,
 					   struct external_acl_query *query);
 

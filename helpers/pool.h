@@ -59,8 +59,8 @@ void helper_pool_retire(struct helper_pool *pool);
 /* Rotation: fresh children take over, the old ones end as for retire. Any thread. */
 void helper_pool_renew(struct helper_pool *pool);
 
-/* Nobody needs answers any more: whatever is asked, now or later, ends with HELPER_GONE, and children
- * get EOF. Any thread. */
+/* Nobody needs answers any more: whatever is asked, now or later, ends with HELPER_GONE, and
+ * children get EOF. Any thread. */
 void helper_pool_abandon(struct helper_pool *pool);
 
 /* No child can be kept alive, or started: what is asked ends with HELPER_GONE. Any thread. */
@@ -76,9 +76,9 @@ struct helper_request {
 	/* The answer, from done on: helper_request_fini, or the next ask, frees it. Never NULL
 	 * then. */
 	struct helper_reply *reply;
-	/* Of kinds that talk (NTLM, Negotiate: concurrency is 0): 0: it stands alone. What begins one
-	 * waits for a child like any, which is kept for it as long as it answers TT; what goes on with
-	 * it ends with HELPER_GONE if that child has gone. A BH is not sent again. */
+	/* Of kinds that talk (NTLM, Negotiate: concurrency is 0): 0: it stands alone. What begins
+	 * one waits for a child like any, which is kept for it as long as it answers TT; what goes
+	 * on with it ends with HELPER_GONE if that child has gone. A BH is not sent again. */
 	uint64_t conversation;
 	bool goes_on;
 	struct helper_job *job_;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/pool_internal.h: what pool.c (who asks, who waits), pool_member.c (the children) and pool_report.c
- * (what is shown of both) share. All of it is the home loop's, but for what is marked. */
+/* helpers/pool_internal.h: what pool.c (who asks, who waits), pool_member.c (the children) and
+ * pool_report.c (what is shown of both) share. All of it is the home loop's, but for what is
+ * marked. */
 #ifndef HELPERS_POOL_INTERNAL_H
 #define HELPERS_POOL_INTERNAL_H
 #include <stdatomic.h>

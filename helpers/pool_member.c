@@ -105,7 +105,8 @@ static void program_is_there(struct helper_pool *pool)
 	say_good(pool);
 }
 
-/* 0, or the errno that says why it cannot be run. A directory may be entered, which access calls X_OK. */
+/* 0, or the errno that says why it cannot be run. A directory may be entered, which access calls
+ * X_OK. */
 static int look_at(const char *program)
 {
 	struct stat status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/pool_report.h: what a pool of helpers and each of its children do, for whoever shows it to
- * people. Memory is constant: a histogram each, and a ring of what was last written to stderr.
+/* helpers/pool_report.h: what a pool of helpers and each of its children do, for whoever shows it
+ * to people. Memory is constant: a histogram each, and a ring of what was last written to stderr.
  *
  * Threads: the home loop's. Views are valid within the call that shows them. */
 #ifndef HELPERS_POOL_REPORT_H

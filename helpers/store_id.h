@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* helpers/store_id.h: what the answer of a store_id_program means. It is asked as url_rewrite.h says.
+/* helpers/store_id.h: what the answer of a store_id_program means. It is asked as url_rewrite.h
+ * says.
  *     answer: OK store-id=KEY | OK, ERR or nothing (the URL is the key)
  * Whatever is wrong with an answer leaves the URL as the key, with a sentence for the log.
  * Threads: pure functions. */

@@ -97,7 +97,8 @@ static void finish_sizes(struct reading *reading)
 		config->cache_mem_bytes = (int64_t)(memory / 8);
 }
 
-/* Unless one says otherwise, a cache_dir is used to its size. Nothing at all is no size to aim at. */
+/* Unless one says otherwise, a cache_dir is used to its size. Nothing at all is no size to aim
+ * at. */
 static void finish_swap_marks(struct reading *reading)
 {
 	struct config *config = reading->config;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/config_internal.h: between config.c (a file, read) and config_finish.c (what is done once
- * all of it is known). */
+/* squid-compat/config_internal.h: between config.c (a file, read) and config_finish.c (what is done
+ * once all of it is known). */
 #ifndef SQUID_COMPAT_CONFIG_INTERNAL_H
 #define SQUID_COMPAT_CONFIG_INTERNAL_H
 #include "squid-compat/reading.h"

@@ -11,11 +11,10 @@
 #include "squid-compat/directives/directives.h"
 
 /* Line i of what is shown, from 0 on: `DIRECTIVE VALUE` and, apart by a tab, "# FILE:LINE" or
- * "# default". Lines that a later one replaced are left out, and so are directives that have no effect
- * here and were not said. hides_secrets: passwords are shown as "********", and a line
- * of more than 64 KiB is cut.
- * Appends the line with its LF to out; the cursor, zeroed at first, goes on to the next one. False: there
- * is none, and nothing was added. */
+ * "# default". Lines that a later one replaced are left out, and so are directives that have no
+ * effect here and were not said. hides_secrets: passwords are shown as "********", and a line of
+ * more than 64 KiB is cut. Appends the line with its LF to out; the cursor, zeroed at first, goes
+ * on to the next one. False: there is none, and nothing was added. */
 struct config_cursor {
 	size_t directive;
 	const struct config_line *line; /* the next of directive's; NULL: not begun */

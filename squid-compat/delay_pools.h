@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/delay_pools.h: the three families of directives that limit the rate of replies:
- * delay_pools (what was not in the cache, by pools of class 1 to 3), client_delay_pools (all that one
- * client address gets) and response_delay_pool (each reply, and all of them together).
+ * delay_pools (what was not in the cache, by pools of class 1 to 3), client_delay_pools (all that
+ * one client address gets) and response_delay_pool (each reply, and all of them together).
  *
  * Threads: built by one, immutable and shared after that. Strings lie in the arena given. */
 #ifndef SQUID_COMPAT_DELAY_POOLS_H

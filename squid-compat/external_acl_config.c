@@ -315,8 +315,8 @@ static bool translate_certificate(struct str word, struct buf *out)
 	return false;
 }
 
-/* All words that begin with %, a blank behind each, and %DATA at the end unless it is among them (then
- * Squid, too, leaves the last blank there). */
+/* All words that begin with %, a blank behind each, and %DATA at the end unless it is among them
+ * (then Squid, too, leaves the last blank there). */
 static void join_format(struct external_line *line, struct buf *out)
 {
 	const struct words *words = line->words;

@@ -3,9 +3,10 @@
  * helpers that answer ACLs, and what each is asked. Squid: cf.data.pre, external_acl_type.
  *
  * Options: ttl= negative_ttl= grace= cache= children-max= children-startup= children-idle=
- * concurrency= queue-size= protocol= quote= ipv4 ipv6; ours: timeout= (seconds), stale= (seconds that
- * an old answer serves where no new one comes), on-error= (deny, allow, 503: what is undecided then; stale:N).
- * Memory: everything lies in the arena given. One thread's while parsing, immutable afterwards. */
+ * concurrency= queue-size= protocol= quote= ipv4 ipv6; ours: timeout= (seconds), stale= (seconds
+ * that an old answer serves where no new one comes), on-error= (deny, allow, 503: what is undecided
+ * then; stale:N). Memory: everything lies in the arena given. One thread's while parsing, immutable
+ * afterwards. */
 #ifndef SQUID_COMPAT_EXTERNAL_ACL_CONFIG_H
 #define SQUID_COMPAT_EXTERNAL_ACL_CONFIG_H
 #include "squid-compat/acl/acl.h"

@@ -32,8 +32,8 @@ void header_rules_parse_add(struct header_rules *rules, struct acl_set *set,
                             const struct words *words, struct report *report);
 
 /* The value at word 2, which may be in quotes even where quotes mean nothing else, without them and
- * with its escapes resolved; *next is the first word behind it. False: too long, or the closing quote
- * is missing. */
+ * with its escapes resolved; *next is the first word behind it. False: too long, or the closing
+ * quote is missing. */
 bool header_format_parse(const struct words *words, struct buf *out, size_t *next);
 
 /* No access list at all (NULL included): every field passes as it is. */

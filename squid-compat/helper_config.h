@@ -16,13 +16,13 @@ struct helper_command {
 	unsigned argc;
 };
 
-/* Ours of the same name that may be run, for a path in one of Squid's folders: the installed one or,
- * of a program that is not installed, the one beside it. NULL: there is none. */
+/* Ours of the same name that may be run, for a path in one of Squid's folders: the installed one
+ * or, of a program that is not installed, the one beside it. NULL: there is none. */
 const char *helper_find_bundled(const char *path, const struct world *world, struct arena *arena);
 
-/* on-error=, ours: what a question comes to that no helper answers. auth_param's children know deny,
- * 503 and stale; those of url_rewrite and store_id deny (403), 503 and bypass; external_acl_type
- * deny, allow, 503 and stale. */
+/* on-error=, ours: what a question comes to that no helper answers. auth_param's children know
+ * deny, 503 and stale; those of url_rewrite and store_id deny (403), 503 and bypass;
+ * external_acl_type deny, allow, 503 and stale. */
 enum helper_on_error {
 	HELPER_ON_ERROR_USUAL = 0, /* 503 when none can be started, else as for a bad password */
 	HELPER_ON_ERROR_DENY,      /* always as for a bad password; an external ACL denies, with a 403 */

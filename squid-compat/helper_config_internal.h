@@ -14,7 +14,8 @@ enum { HELPER_MAX_CONCURRENCY = 1000000 };
  * configuration_includes_quoted_values is on. "none" is no command. */
 void helper_read_command(struct helper_command *command, const struct words *words, size_t first,
 			 struct arena *arena, struct report *report);
-/* An error if the program cannot be run; a bundled one takes its place (in argv) if there is one. */
+/* An error if the program cannot be run; a bundled one takes its place (in argv) if there is
+ * one. */
 void helper_check_command(const struct helper_command *command, const char *name,
 			  const struct world *world, struct arena *arena, struct report *report);
 

@@ -52,7 +52,8 @@ void notes_set(struct notes *notes, struct arena *arena, struct str key, struct 
 	notes_add(notes, arena, key, value);
 }
 
-/* What is there, in a new arena: values are set again and again, and the old ones' memory is to go. */
+/* What is there, in a new arena: values are set again and again, and the old ones' memory is to
+ * go. */
 static struct notes_kept *copy(const struct notes_kept *kept)
 {
 	struct notes_kept *fresh = mem_zalloc(sizeof(*fresh));

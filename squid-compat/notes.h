@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/notes.h: the annotations of a transaction or of a client's connection: KEY: VALUE, what
- * helpers, `note` lines and annotate_* ACLs say, for logs (%note), headers and ACLs.
+/* squid-compat/notes.h: the annotations of a transaction or of a client's connection: KEY: VALUE,
+ * what helpers, `note` lines and annotate_* ACLs say, for logs (%note), headers and ACLs.
  *
  * Zeroed, there are none. Keys compare with case, may come several times, and keep their order.
  * Memory: texts and the table lie in the arena given. One thread's. */

@@ -91,8 +91,8 @@ void ports_init(struct ports *ports, struct arena *arena, const struct world *wo
  * calls bungled says REPORT_FATAL and adds no port. */
 void ports_parse(struct ports *ports, const struct words *words, struct report *report);
 
-/* Squid 2.5: httpd_accel_* make accelerators of all ports. False, and nothing done, if one says itself
- * that it is an accelerator. */
+/* Squid 2.5: httpd_accel_* make accelerators of all ports. False, and nothing done, if one says
+ * itself that it is an accelerator. */
 struct httpd_accel; /* squid-compat/translate.h */
 bool ports_accelerate(struct ports *ports, const struct httpd_accel *accel);
 

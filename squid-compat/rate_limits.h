@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/rate_limits.h: rate_limit and rate_limit_access (ours): how many requests a second one
- * client, user, host and so on may make, and whose requests count.
+/* squid-compat/rate_limits.h: rate_limit and rate_limit_access (ours): how many requests a second
+ * one client, user, host and so on may make, and whose requests count.
  *
  *     rate_limit NAME RATE BURST KEY...        rate_limit_access NAME allow|deny [!]ACL...
  *

@@ -110,8 +110,8 @@ static pcre2_code *compile_translated(struct str pattern, unsigned flags, struct
 	return code;
 }
 
-/* A byte as the translator writes it where it has no meaning of its own: itself, or "\x2f". Returns how
- * many bytes of the pattern it takes; 0: it is something else. */
+/* A byte as the translator writes it where it has no meaning of its own: itself, or "\x2f". Returns
+ * how many bytes of the pattern it takes; 0: it is something else. */
 static size_t read_byte(struct str pattern, char *out)
 {
 	*out = pattern.at[0];
@@ -123,8 +123,8 @@ static size_t read_byte(struct str pattern, char *out)
 	return 4;
 }
 
-/* The bytes behind the "^" of a translated pattern that is nothing else: in out, which has room for all of
- * it. False: it is another. */
+/* The bytes behind the "^" of a translated pattern that is nothing else: in out, which has room for
+ * all of it. False: it is another. */
 static bool read_prefix(struct str pattern, char *out, size_t *len)
 {
 	*len = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/rewrite_config.h: the url_rewrite_* and the store_id_* directives. Squid: cf.data.pre,
- * the directives of those names.
+/* squid-compat/rewrite_config.h: the url_rewrite_* and the store_id_* directives. Squid:
+ * cf.data.pre, the directives of those names.
  *
  * The on/off directives of these families (url_rewrite_bypass, url_rewrite_host_header,
  * store_id_bypass) are plain fields; the access lists belong to the configuration.

@@ -182,7 +182,8 @@ static bool add_acl(const char *name, const struct peer_domain *domains, size_t 
 	return n > 0;
 }
 
-/* What domains [begin, end), all negated, keep from the peer: but for what an earlier one gave it. */
+/* What domains [begin, end), all negated, keep from the peer: but for what an earlier one gave
+ * it. */
 static void deny_run(struct str peer, struct str prefix, const struct peer_domain *domains,
 		     size_t begin, size_t end, struct buf *out)
 {

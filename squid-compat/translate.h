@@ -54,8 +54,8 @@ struct peer_domain {
 
 /* As Squid 3.4 reads the domains of a peer: the first that matches decides, and if none does, the
  * opposite of the last. Appends `acl` lines, whose names begin with acl_prefix, and
- * `cache_peer_access PEER deny` lines; together with further ones of that peer behind them, they let
- * pass what both do. */
+ * `cache_peer_access PEER deny` lines; together with further ones of that peer behind them, they
+ * let pass what both do. */
 void translate_peer_domains(struct str peer, struct str acl_prefix,
 			    const struct peer_domain *domains, size_t n, struct buf *out);
 

@@ -2,11 +2,11 @@
 /* squid-compat/upgrade_rules.h: `http_upgrade_request_protocols PROTOCOL allow|deny [!]ACL...`: which
  * of the protocols that a client offers in Upgrade are offered to the origin. RFC 9110 §7.8.
  *
- * PROTOCOL is NAME, NAME/VERSION or OTHER. For an offer the rules that name it are looked at, in the
- * order of the file: those without a version, and those with the offer's own. Only if none names it,
- * in any version, those of OTHER are. The first one whose ACLs match decides; without one the offer is
- * dropped. Names are compared without case (RFC 9110; Squid minds it). Threads: built by one, immutable and shared
- * after that. Points into the ACL set. */
+ * PROTOCOL is NAME, NAME/VERSION or OTHER. For an offer the rules that name it are looked at, in
+ * the order of the file: those without a version, and those with the offer's own. Only if none
+ * names it, in any version, those of OTHER are. The first one whose ACLs match decides; without one
+ * the offer is dropped. Names are compared without case (RFC 9110; Squid minds it). Threads: built
+ * by one, immutable and shared after that. Points into the ACL set. */
 #ifndef SQUID_COMPAT_UPGRADE_RULES_H
 #define SQUID_COMPAT_UPGRADE_RULES_H
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/words.h: one directive line, cut into words as Squid cuts them.
  *
- * Borrowed: valid while the line is being handled; a handler copies what it keeps. words.at[0] is the
- * directive's name. */
+ * Borrowed: valid while the line is being handled; a handler copies what it keeps. words.at[0] is
+ * the directive's name. */
 #ifndef SQUID_COMPAT_WORDS_H
 #define SQUID_COMPAT_WORDS_H
 #include <stdbool.h>

@@ -17,8 +17,9 @@ enum { WORLD_IS_GUARDED = 64, WORLD_IS_PRIVATE = 65 };
 struct world {
 	/* The addresses of name, each with port; returns how many (0: it does not resolve). */
 	unsigned (*resolve)(const char *name, uint16_t port, struct addr *addrs, unsigned max);
-	/* 0, or the errno of an access(2) with that mode: R_OK, or X_OK for a program (EISDIR: a folder).
-	 * WORLD_IS_GUARDED, WORLD_IS_PRIVATE: EPERM if anybody may write to it, or read it. */
+	/* 0, or the errno of an access(2) with that mode: R_OK, or X_OK for a program (EISDIR: a
+	 * folder). WORLD_IS_GUARDED, WORLD_IS_PRIVATE: EPERM if anybody may write to it, or read
+	 * it. */
 	int (*may)(const char *path, int mode);
 	/* Appends the file's bytes to out (bounded by out's maximum); 0 or an errno. */
 	int (*read_file)(const char *path, struct buf *out);

@@ -81,8 +81,8 @@ bool epoch_enter(void)
 {
 	if (!own && !take_slot())
 		return false;
-	/* Acquire: who sees the epoch of a retirement sees what was unlinked before it. The store and
-	 * the walk's loads pair with the unlinking and the look in oldest_locked. */
+	/* Acquire: who sees the epoch of a retirement sees what was unlinked before it. The store
+	 * and the walk's loads pair with the unlinking and the look in oldest_locked. */
 	atomic_store(&own->entered, atomic_load_explicit(&epochs.epoch, memory_order_acquire));
 	return true;
 }

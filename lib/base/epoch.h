@@ -2,13 +2,13 @@
 /* lib/base/epoch.h: taking things out of a structure that others read without a lock.
  *
  * A reader brackets its walk by epoch_enter and epoch_leave: a store each, to memory of its own.
- * Whoever unlinks a thing hands it to epoch_retire: it is freed once every reader that may have seen
- * it has left, which mostly means at once, by the same call; else by a later one, or by
+ * Whoever unlinks a thing hands it to epoch_retire: it is freed once every reader that may have
+ * seen it has left, which mostly means at once, by the same call; else by a later one, or by
  * epoch_reclaim. Nobody waits.
  *
  * For the argument to hold, the links that readers follow are _Atomic, and read and written with
- * memory_order_seq_cst: either the reader's walk comes after the unlinking, or its epoch_enter comes
- * before the look at who reads.
+ * memory_order_seq_cst: either the reader's walk comes after the unlinking, or its epoch_enter
+ * comes before the look at who reads.
  *
  * Threads: any. Between enter and leave: short, no waiting, no second enter. At most EPOCH_READERS
  * threads read at a time. */

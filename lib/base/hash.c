@@ -47,9 +47,9 @@ static uint32_t crc32c_table(uint32_t crc, const unsigned char *at, size_t len)
 	return crc;
 }
 
-/* The processor's instruction takes 8 bytes at a time and 3 cycles for the result, so three parts of
- * LANE_BYTES are summed side by side. To join two sums, the first is carried over the zeros that the
- * second stands for, by lane_table. */
+/* The processor's instruction takes 8 bytes at a time and 3 cycles for the result, so three parts
+ * of LANE_BYTES are summed side by side. To join two sums, the first is carried over the zeros that
+ * the second stands for, by lane_table. */
 #if defined(__x86_64__)
 #define CRC_TARGET __attribute__((target("sse4.2")))
 #define CRC_WORD(crc, word) ((uint32_t)__builtin_ia32_crc32di(crc, word))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/base/health.h: what does not work as configured, why and since when: for `bobtailctl health`. A
- * module embeds a note for each thing of its own that may be missing for a while, says so when it
+/* lib/base/health.h: what does not work as configured, why and since when: for `bobtailctl health`.
+ * A module embeds a note for each thing of its own that may be missing for a while, says so when it
  * is, and takes it back when it has healed.
  *
- * Threads: any; a note is said and taken back by one at a time. A call holds one leaf lock for a copy. */
+ * Threads: any; a note is said and taken back by one at a time. A call holds one leaf lock for a
+ * copy. */
 #ifndef BASE_HEALTH_H
 #define BASE_HEALTH_H
 #include <stdbool.h>
@@ -34,8 +35,8 @@ void health_bad(struct health_note *note, const char *what, const char *format, 
 /* It works again, or is not wanted any more: before its memory goes. */
 void health_good(struct health_note *note);
 
-/* The first max of them into out, oldest first; what is said of one thing by several (each worker's,
- * an old and a new configuration's) comes once. Returns how many. */
+/* The first max of them into out, oldest first; what is said of one thing by several (each
+ * worker's, an old and a new configuration's) comes once. Returns how many. */
 size_t health_list(struct health_entry *out, size_t max);
 
 #endif

@@ -23,7 +23,8 @@ __attribute__((noinline)) void *mem_alloc(size_t size)
 	return must(malloc(size ? size : 1));
 }
 
-/* calloc passes a thread's own spare pieces by (glibc), but knows when a large one is zero already. */
+/* calloc passes a thread's own spare pieces by (glibc), but knows when a large one is zero
+ * already. */
 void *mem_zalloc(size_t size)
 {
 	if (size > 0 && size <= SMALL_BYTES)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/base/histogram.h: how often a duration was about so long: four bins to each doubling, so that a value is
- * known within 12 %. Counting is a shift and an increment.
+/* lib/base/histogram.h: how often a duration was about so long: four bins to each doubling, so that
+ * a value is known within 12 %. Counting is a shift and an increment.
  *
  * Threads: one owner's. */
 #ifndef BASE_HISTOGRAM_H
@@ -13,7 +13,8 @@ struct histogram {
 	uint64_t counts[HISTOGRAM_BINS];
 };
 
-/* The bin of a value; all from 2^33 on (in microseconds: more than two hours) are in the last one. */
+/* The bin of a value; all from 2^33 on (in microseconds: more than two hours) are in the last
+ * one. */
 static inline unsigned histogram_bin(uint64_t value)
 {
 	unsigned log2, bin;
@@ -44,7 +45,8 @@ void histogram_add(struct histogram *to, const struct histogram *from);
 /* What came between two readings. */
 void histogram_subtract(struct histogram *from, const struct histogram *earlier);
 
-/* The value that a share of all (0 to 1) do not exceed: the middle of its bin; 0 if there are none. */
+/* The value that a share of all (0 to 1) do not exceed: the middle of its bin; 0 if there are
+ * none. */
 double histogram_quantile(const struct histogram *histogram, double share);
 
 #endif

@@ -4,8 +4,8 @@
 #define BASE_JSON_H
 #include "lib/base/buf.h"
 
-/* Appends text as a string with its quotes, in printable ASCII alone: control characters and what is
- * not ASCII are escaped; each byte that is no UTF-8 becomes U+FFFD. */
+/* Appends text as a string with its quotes, in printable ASCII alone: control characters and what
+ * is not ASCII are escaped; each byte that is no UTF-8 becomes U+FFFD. */
 void json_add_str(struct buf *out, struct str text);
 
 #endif

@@ -2,9 +2,9 @@
 /* lib/base/lock.h: a mutex that knows who holds it. Leaf locks only: no call out, no system call,
  * no allocation while one is held (docs/ARCHITECTURE.md lists them and their order).
  *
- * A request takes a dozen of them that nobody else wants, so that case is one atomic exchange here and
- * one at the drop; who finds it taken waits on a futex. What only one thread knows of so far needs not
- * even these: its lock is private to that thread until it shares it. */
+ * A request takes a dozen of them that nobody else wants, so that case is one atomic exchange here
+ * and one at the drop; who finds it taken waits on a futex. What only one thread knows of so far
+ * needs not even these: its lock is private to that thread until it shares it. */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 #include <stdatomic.h>
@@ -63,7 +63,8 @@ static inline void lock_take(struct lock *lock)
 	lock->owner_ = &lock_self_;
 }
 
-/* Opens each function whose name ends in _locked: ends the program if this thread does not hold it. */
+/* Opens each function whose name ends in _locked: ends the program if this thread does not hold
+ * it. */
 static inline void lock_check_held(const struct lock *lock)
 {
 	check(lock->owner_ == &lock_self_);

@@ -52,7 +52,8 @@ static void add_chunk(struct page_pool *pool)
 	char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	check(at != MAP_FAILED);
-	/* A huge page would be there as a whole for one of its blocks. Where there are none it fails. */
+	/* A huge page would be there as a whole for one of its blocks. Where there are none it
+	 * fails. */
 	madvise(at, size, MADV_NOHUGEPAGE);
 	pool->nchunks++;
 	pool->chunks = mem_realloc(pool->chunks, pool->nchunks * sizeof(void *));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/base/page_pool.h: blocks of whole pages, all of one size, which give their memory back to the system
- * without being freed.
+/* lib/base/page_pool.h: blocks of whole pages, all of one size, which give their memory back to the
+ * system without being freed.
  *
  * Threads: a pool is one thread's. */
 #ifndef BASE_PAGE_POOL_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/http/content_codec.h: packs and unpacks gzip (RFC 1952, zlib) and brotli (RFC 7932), a piece at a
- * time. Memory: up to some 300 KiB for gzip, a few MiB for brotli. Threads: a codec is one thread's. */
+/* lib/http/content_codec.h: packs and unpacks gzip (RFC 1952, zlib) and brotli (RFC 7932), a piece
+ * at a time. Memory: up to some 300 KiB for gzip, a few MiB for brotli. Threads: a codec is one
+ * thread's. */
 #ifndef HTTP_CONTENT_CODEC_H
 #define HTTP_CONTENT_CODEC_H
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/http/content_coding.h: which content codings a client takes. RFC 9110 §8.4.1, §12.4.2, §12.5.3.
- * Threads: pure functions. */
+/* lib/http/content_coding.h: which content codings a client takes. RFC 9110 §8.4.1, §12.4.2,
+ * §12.5.3. Threads: pure functions. */
 #ifndef HTTP_CONTENT_CODING_H
 #define HTTP_CONTENT_CODING_H
 #include <stdint.h>

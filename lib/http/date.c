@@ -181,7 +181,8 @@ static bool parse(struct str text, int64_t now_s, int64_t *out_s)
 	return false;
 }
 
-/* The same Date comes with every answer of a second. Of another form, the century depends on now_s. */
+/* The same Date comes with every answer of a second. Of another form, the century depends on
+ * now_s. */
 bool date_parse(struct str text, int64_t now_s, int64_t *out_s)
 {
 	static _Thread_local struct {

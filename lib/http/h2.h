@@ -20,7 +20,8 @@ enum { H2_PSEUDO_FIELDS = 5 }; /* :method, :scheme, :path, :authority, :protocol
 /* Zeroed means: nothing is held. */
 struct h2_request {
 	struct buf text;    /* what h2_request_end completes: a request's head as HTTP/1 has it */
-	/* RFC 8441 §4: CONNECT with :protocol; text has the GET with Upgrade that it stands for (§5). */
+	/* RFC 8441 §4: CONNECT with :protocol; text has the GET with Upgrade that it stands for
+	 * (§5). */
 	bool is_extended_connect;
 	size_t list_bytes;  /* of the fields as RFC 9113 §6.5.2 counts them */
 	/* private */
@@ -47,9 +48,10 @@ enum h2_verdict h2_request_end(struct h2_request *request);
 /* May a trailer field have that name? RFC 9110 §6.5.1: none that frames or routes. */
 bool h2_may_be_trailer(struct str name);
 
-/* The next field of a response, of the lines from *at on up to end or an empty line, the status line
- * not among them. *at passes it; its name is made lower case in place. What belongs to an HTTP/1
- * connection is passed over. False: there are no more, and *at lies behind the empty line. */
+/* The next field of a response, of the lines from *at on up to end or an empty line, the status
+ * line not among them. *at passes it; its name is made lower case in place. What belongs to an
+ * HTTP/1 connection is passed over. False: there are no more, and *at lies behind the empty
+ * line. */
 struct h2_field {
 	char *name;
 	size_t name_len;

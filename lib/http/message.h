@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lib/http/message.h: the head of a request or a response, as spans over its bytes.
  *
- * A head owns nothing: `base` points at the bytes as received, and all spans are offsets from it, so
- * whoever moves the bytes sets base and is done. Field order is the order of arrival.
- * Threads: a head belongs to whoever holds it. Source: RFC 9110 §5, RFC 9112 §2-§3. */
+ * A head owns nothing: `base` points at the bytes as received, and all spans are offsets from it,
+ * so whoever moves the bytes sets base and is done. Field order is the order of arrival. Threads: a
+ * head belongs to whoever holds it. Source: RFC 9110 §5, RFC 9112 §2-§3. */
 #ifndef HTTP_MESSAGE_H
 #define HTTP_MESSAGE_H
 #include <stdbool.h>
@@ -135,8 +135,8 @@ struct str http_field_id_name(enum http_field_id id);
 const struct http_field *http_find(const struct http_head *head, enum http_field_id id);
 const struct http_field *http_find_next(const struct http_head *head, enum http_field_id id,
 					const struct http_field *after);
-/* Takes all fields of an id out into out, as if they had not come: how many. More than max: none is taken,
- * and 0 returned. */
+/* Takes all fields of an id out into out, as if they had not come: how many. More than max: none is
+ * taken, and 0 returned. */
 unsigned http_take_out(struct http_head *head, enum http_field_id id, struct http_field *out,
 		       unsigned max);
 /* Behind all others, where there is room for them again. */

@@ -46,8 +46,8 @@ bool addr_is_loopback(const struct addr *addr);
 /* The 16 bytes of the address as IPv6 (IPv4 mapped), for comparing by mask. */
 void addr_ip_bytes(const struct addr *addr, uint8_t out[16]);
 
-/* The same of who is one client where connections and requests are counted: an IPv4 address alone, an
- * IPv6 one with its /64 (the other bits are zeros), since who has one of these has all. */
+/* The same of who is one client where connections and requests are counted: an IPv4 address alone,
+ * an IPv6 one with its /64 (the other bits are zeros), since who has one of these has all. */
 void addr_client_bytes(const struct addr *addr, uint8_t out[16]);
 
 /* The same of a wider neighbourhood: the /24 of an IPv4 address, the /48 of an IPv6 one. */

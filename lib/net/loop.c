@@ -307,8 +307,8 @@ static void run_tasks(struct loop *loop)
 	}
 }
 
-/* Mail that this turn's mail and events led to, most of it to the loop itself, without a look for events
- * between: a question to a helper is several such steps. */
+/* Mail that this turn's mail and events led to, most of it to the loop itself, without a look for
+ * events between: a question to a helper is several such steps. */
 static void deliver_consequences(struct loop *loop)
 {
 	for (unsigned i = 0; i < MAIL_ROUNDS; i++)

@@ -39,8 +39,8 @@ struct loop_counts {
 };
 struct loop_counts loop_counts(const struct loop *loop);
 
-/* How long events have had to wait for the loop at the least in the last half to whole second: 0 or a few ms
- * unless more comes, all the time, than it gets done. The loop's own thread. */
+/* How long events have had to wait for the loop at the least in the last half to whole second: 0 or
+ * a few ms unless more comes, all the time, than it gets done. The loop's own thread. */
 int64_t loop_standing_delay_ms(const struct loop *loop);
 
 /* Scratch for reads, one for all of a loop's streams: what lies in it is gone when the current
@@ -78,8 +78,8 @@ struct loop_task {
 	bool is_queued_;
 };
 void loop_defer(struct loop *loop, struct loop_task *task); /* no effect when queued already */
-/* One that is queued runs before the next of the batch's events, once the one at hand has been dealt with. One
- * task at a time: of several, the last one asked for. */
+/* One that is queued runs before the next of the batch's events, once the one at hand has been
+ * dealt with. One task at a time: of several, the last one asked for. */
 void loop_hurry(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
 /* Are there events to come in the batch at hand? */

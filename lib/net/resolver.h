@@ -2,8 +2,9 @@
 /* lib/net/resolver.h: names to addresses and back, by c-ares (/etc/hosts, then DNS) on a loop.
  *
  * Threads: a resolver belongs to its loop. Answers are kept for their TTL, within the bounds given
- * (positive_dns_ttl, negative_dns_ttl), and serve on while newer questions fail; equal questions asked together are asked
- * once. Of several addresses, each asker gets another one first, and those that failed of late last. */
+ * (positive_dns_ttl, negative_dns_ttl), and serve on while newer questions fail; equal questions
+ * asked together are asked once. Of several addresses, each asker gets another one first, and those
+ * that failed of late last. */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
 #include "lib/net/addr.h"
@@ -49,13 +50,14 @@ struct resolver_query {
  * comes later. Of the query only done need be set. */
 bool resolver_ask(struct resolver *resolver, struct str name, uint16_t port,
                   struct resolver_query *query);
-/* The same for the name of an address (PTR): host, in lower case and without a dot at its end, as the
- * hosts file or the DNS has it; nobody has checked that it leads back. host_len 0: there is none. */
+/* The same for the name of an address (PTR): host, in lower case and without a dot at its end, as
+ * the hosts file or the DNS has it; nobody has checked that it leads back. host_len 0: there is
+ * none. */
 bool resolver_ask_host(struct resolver *resolver, const struct addr *addr,
                        struct resolver_query *query);
-/* A connect to that address of name, whatever its port, failed or succeeded. Of those that failed one is tried
- * again after 10 s, then 20, 40, 60 ... and the rest only when all others have failed. For what is no name,
- * or has one address, it does nothing. */
+/* A connect to that address of name, whatever its port, failed or succeeded. Of those that failed
+ * one is tried again after 10 s, then 20, 40, 60 ... and the rest only when all others have failed.
+ * For what is no name, or has one address, it does nothing. */
 void resolver_mark(struct resolver *resolver, struct str name, const struct addr *addr, bool is_good);
 void resolver_cancel(struct resolver_query *query); /* fine in zeroed memory and after the answer */
 

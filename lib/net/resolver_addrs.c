@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which of a name's addresses its next asker gets, and in which order. All that are not bad take turns; the
- * bad ones come behind. Of very many, an asker gets some, among them the one that worked last. */
+/* Which of a name's addresses its next asker gets, and in which order. All that are not bad take
+ * turns; the bad ones come behind. Of very many, an asker gets some, among them the one that worked
+ * last. */
 #include <string.h>
 
 #include "lib/base/heap.h"
@@ -113,9 +114,9 @@ static const struct addr *pick(const struct name *name, const struct kind *kind,
 	return NULL;
 }
 
-/* The family that is better comes first, then they alternate, so that the second attempt is made by the
- * other one (RFC 8305 §4). Within each, every asker begins with another address: who balances by DNS gets
- * what he asked for. Behind the nout that are there; returns how many then are. */
+/* The family that is better comes first, then they alternate, so that the second attempt is made by
+ * the other one (RFC 8305 §4). Within each, every asker begins with another address: who balances
+ * by DNS gets what he asked for. Behind the nout that are there; returns how many then are. */
 static unsigned add_spread(const struct name *name, bool is_bad, struct addr *out, unsigned nout)
 {
 	int64_t now_ms = loop_now_ms(name->resolver->loop);

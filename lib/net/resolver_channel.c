@@ -110,8 +110,8 @@ static int set_nameservers(ares_channel channel, const char *nameservers)
 	return status;
 }
 
-/* dns_retransmit_interval, doubled each time that all name servers were asked; without one, dns_timeout
- * is divided among the tries. */
+/* dns_retransmit_interval, doubled each time that all name servers were asked; without one,
+ * dns_timeout is divided among the tries. */
 static int try_ms(const struct resolver *resolver)
 {
 	int64_t part_ms = resolver->retransmit_ms;

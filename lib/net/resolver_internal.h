@@ -78,7 +78,8 @@ bool resolver_ask_entry(struct resolver *resolver, struct str text, bool is_reve
 
 /* The addresses of an answer become the name's; what is known of those that it had stays known. */
 void resolver_addrs_keep(struct name *name, const struct ares_addrinfo *info);
-/* Those that the next asker gets, in the order in which to try them; how many. nmore: as a query's. */
+/* Those that the next asker gets, in the order in which to try them; how many. nmore: as a
+ * query's. */
 unsigned resolver_addrs_choose(struct name *name, struct addr out[RESOLVER_MAX_ADDRS],
 			       unsigned *nmore);
 void resolver_addrs_mark(struct name *name, const struct addr *addr, bool is_good);

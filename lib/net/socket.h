@@ -17,20 +17,22 @@ struct socket_options {
 };
 
 /* Bytes go out as they are written, over a socket that has, or listens on, or connects to addr:
- * TCP_NODELAY and, on the loopback, where nothing is congested, no pacing of them (TCP_CONGESTION reno:
- * with BBR, timers are most of what a long body costs). Accepted sockets inherit both. What the system
- * does not allow stays. */
+ * TCP_NODELAY and, on the loopback, where nothing is congested, no pacing of them (TCP_CONGESTION
+ * reno: with BBR, timers are most of what a long body costs). Accepted sockets inherit both. What
+ * the system does not allow stays. */
 void socket_hasten(int fd, const struct addr *addr);
 
-/* socket_hasten and, of the options, all that a bound socket can still get: not reuse_port, is_v6_only
- * and backlog. False: errno says why. */
+/* socket_hasten and, of the options, all that a bound socket can still get: not reuse_port,
+ * is_v6_only and backlog. False: errno says why. */
 bool socket_set_options(int fd, const struct addr *addr, const struct socket_options *options);
 
-/* A bound, listening, non-blocking, close-on-exec socket with these options. On failure ERR_IO and why; *fd untouched. */
+/* A bound, listening, non-blocking, close-on-exec socket with these options. On failure ERR_IO and
+ * why; *fd untouched. */
 enum err socket_listen(const struct addr *addr, const struct socket_options *options, int *fd,
                        struct err_text *why);
 
-/* The TOS of a socket's packets from now on, of whichever family it is; what cannot be set stays. */
+/* The TOS of a socket's packets from now on, of whichever family it is; what cannot be set
+ * stays. */
 void socket_set_tos(int fd, int tos);
 
 #endif

@@ -86,7 +86,8 @@ size_t stream_unsent(const struct stream *stream)
 
 	if (!stream->rest_ || stream->rest_->left + stream->rest_->queued == 0)
 		return 0;
-	/* The kernel takes more only when a third of its queue is free: too coarse a sign of life. */
+	/* The kernel takes more only when a third of its queue is free: too coarse a sign of
+	 * life. */
 	if (ioctl(stream->watch_.fd, SIOCOUTQ, &queued) < 0)
 		queued = 0;
 	return stream->rest_->left + stream->rest_->queued + (size_t)queued;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/net/stream.h: bytes to and from a peer, over plain TCP or TLS (stream_tls.h), as operations that
- * end at once or later. State machines see this and no file descriptors.
+/* lib/net/stream.h: bytes to and from a peer, over plain TCP or TLS (stream_tls.h), as operations
+ * that end at once or later. State machines see this and no file descriptors.
  *
  * An operation that cannot end at once returns STREAM_WAIT; when it may go on, the owner's wake is
  * called from the loop, never from within a call here, and the owner repeats the same call to
@@ -51,9 +51,9 @@ struct stream_ops {
 	void (*close)(struct stream *stream);
 };
 
-/* Takes a connected, non-blocking stream socket (from accept4). Registering with the loop is put off until
- * an operation has to wait, so a connection that is answered at once never costs an epoll_ctl.
- * Owner and wake stay as given until stream_close. */
+/* Takes a connected, non-blocking stream socket (from accept4). Registering with the loop is put
+ * off until an operation has to wait, so a connection that is answered at once never costs an
+ * epoll_ctl. Owner and wake stay as given until stream_close. */
 void stream_open_tcp(struct stream *stream, struct loop *loop, int fd, void (*wake)(void *owner),
                      void *owner);
 
@@ -85,8 +85,8 @@ ssize_t stream_read(struct stream *stream, void *into, size_t size);
  * a time. */
 ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int niov);
 
-/* Nothing is written behind the next write: what the transport has to say at the end goes with it (TLS:
- * close_notify). The connection is closed by stream_close all the same. */
+/* Nothing is written behind the next write: what the transport has to say at the end goes with it
+ * (TLS: close_notify). The connection is closed by stream_close all the same. */
 static inline void stream_end_after_write(struct stream *stream)
 {
 	stream->ends_after_write_ = true;
@@ -96,8 +96,8 @@ static inline bool stream_ends_after_write(const struct stream *stream)
 	return stream->ends_after_write_;
 }
 
-/* How many bytes the peer has not taken yet, the kernel's queue included, while a write waits; 0 when
- * none does. It falls as the peer reads, without a wake: compare it when a write times out. */
+/* How many bytes the peer has not taken yet, the kernel's queue included, while a write waits; 0
+ * when none does. It falls as the peer reads, without a wake: compare it when a write times out. */
 size_t stream_unsent(const struct stream *stream);
 
 /* As stream_writev, with bytes of a file behind the pieces, sent without a copy where the transport
@@ -124,15 +124,16 @@ bool stream_is_writing(const struct stream *stream);
  * MSG_PEEK). */
 bool stream_is_stale(struct stream *stream);
 
-/* Without a system call: true if nothing of the kind had happened when the loop asked for events last. */
+/* Without a system call: true if nothing of the kind had happened when the loop asked for events
+ * last. */
 bool stream_was_quiet(const struct stream *stream);
 
 /* Another owner for the same connection (an idle one that is taken from a pool). */
 void stream_set_owner(struct stream *stream, void (*wake)(void *owner), void *owner);
 
-/* The connection goes on in another struct, with what is known of it, for another owner; from is not
- * open afterwards. No write may wait. Where it was registered it is so again, and what is there to be
- * read is told. */
+/* The connection goes on in another struct, with what is known of it, for another owner; from is
+ * not open afterwards. No write may wait. Where it was registered it is so again, and what is there
+ * to be read is told. */
 void stream_move(struct stream *from, struct stream *to, void (*wake)(void *owner), void *owner);
 
 /* Asks for a wake when the peer sends or closes, without reading (for idle pooled connections and

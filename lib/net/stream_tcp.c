@@ -20,8 +20,8 @@
 #include "lib/net/socket.h"
 #include "lib/net/stream_internal.h"
 
-/* Without the C library: its recv and sendmsg may be cancelled, which costs a program with threads two
- * atomic operations each time; nobody cancels ours. */
+/* Without the C library: its recv and sendmsg may be cancelled, which costs a program with threads
+ * two atomic operations each time; nobody cancels ours. */
 static ssize_t receive(int fd, void *into, size_t size)
 {
 	ssize_t n;

@@ -28,8 +28,8 @@ void stream_serve_tls(struct stream *stream, struct tls_server *server, struct t
 /* As a client: name is asked for, and must be in the certificate. */
 void stream_connect_tls(struct stream *stream, struct tls_client *client, struct str name);
 
-/* Where the secrets of a handshake go, so that who has a capture of the connection can read it: lines
- * of SSLKEYLOGFILE (RFC 9850), each with its newline. Zeroed: nowhere. */
+/* Where the secrets of a handshake go, so that who has a capture of the connection can read it:
+ * lines of SSLKEYLOGFILE (RFC 9850), each with its newline. Zeroed: nowhere. */
 struct tls_key_sink {
 	void (*add)(void *owner, struct str line);
 	void *owner; /* lives until the handshake is over, or the stream closed */
@@ -39,8 +39,8 @@ struct tls_key_sink {
 void stream_log_keys(struct stream *stream, struct tls_key_sink sink);
 
 /* Goes on with the handshake. 0: it is done (or the stream is no TLS stream); STREAM_WAIT;
- * STREAM_PLAIN: the client speaks no TLS (stream_drop_tls gives its bytes); or -errno: it failed, an
- * alert was sent, stream_tls_why tells. */
+ * STREAM_PLAIN: the client speaks no TLS (stream_drop_tls gives its bytes); or -errno: it failed,
+ * an alert was sent, stream_tls_why tells. */
 int stream_handshake(struct stream *stream);
 
 /* Over TCP from now on. Bytes that were received and not decrypted are added to unread, unless that
@@ -56,8 +56,8 @@ struct str stream_tls_alpn(const struct stream *stream);
 /* Why it broke, as a phrase for a log. Valid until the next operation. */
 const char *stream_tls_why(const struct stream *stream);
 
-/* Who a client's certificate says that it is; NULL: none was asked for or shown. Valid while the stream
- * is open, wherever it moves. */
+/* Who a client's certificate says that it is; NULL: none was asked for or shown. Valid while the
+ * stream is open, wherever it moves. */
 const struct tls_peer *stream_tls_peer(const struct stream *stream);
 
 enum tls_version {
@@ -85,12 +85,14 @@ struct tls_facts {
 /* False, and *out untouched: no TLS, or no handshake yet. */
 bool stream_tls_facts(const struct stream *stream, struct tls_facts *out);
 
-/* What a client asked for, as soon as its first message was read, also when the handshake failed; empty:
- * nothing. is_named: a certificate bears just this name, which is so for a bounded number of names. */
+/* What a client asked for, as soon as its first message was read, also when the handshake failed;
+ * empty: nothing. is_named: a certificate bears just this name, which is so for a bounded number of
+ * names. */
 void stream_tls_sni(const struct stream *stream, char out[TLS_SNI_BYTES], bool *is_named);
 
-/* May a client of this connection ask for host (any case, without a port) on it? RFC 9110 §7.4: no, if
- * the certificate that its SNI got is not for host, and another one here is. Without TLS or SNI: yes. */
+/* May a client of this connection ask for host (any case, without a port) on it? RFC 9110 §7.4: no,
+ * if the certificate that its SNI got is not for host, and another one here is. Without TLS or SNI:
+ * yes. */
 bool stream_tls_may_serve(const struct stream *stream, struct str host);
 
 #endif

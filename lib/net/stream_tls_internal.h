@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lib/net/stream_tls_internal.h: a TLS stream between stream_tls.c (the operations of a stream),
- * stream_tls_handshake.c (how it begins, and what was agreed on) and stream_tls_wire.c (its ciphertext). */
+ * stream_tls_handshake.c (how it begins, and what was agreed on) and stream_tls_wire.c (its
+ * ciphertext). */
 #ifndef NET_STREAM_TLS_INTERNAL_H
 #define NET_STREAM_TLS_INTERNAL_H
 #include <stdbool.h>
@@ -38,8 +39,8 @@ int stream_tls_fail(struct stream_tls *tls, int tls_error);
 /* Did GnuTLS stop for want of bytes, or after a message that is none of ours? */
 bool stream_tls_is_pause(ssize_t n);
 
-/* GnuTLS has seen all that there is. Nothing follows when the peer has ended, within a record: -ECONNRESET;
- * else as stream_wait_for_edge. */
+/* GnuTLS has seen all that there is. Nothing follows when the peer has ended, within a record:
+ * -ECONNRESET; else as stream_wait_for_edge. */
 int stream_tls_wait(struct stream_tls *tls);
 
 /* ---- stream_tls_wire.c */

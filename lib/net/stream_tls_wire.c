@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* GnuTLS between a socket and plain bytes. It asks for ciphertext by `pull`, which gives what the
- * last recv brought into the loop's scratch; what is left of that when an operation ends is kept, so
- * between operations nothing points into the scratch. It gives ciphertext by `push`, which either
- * gathers it in `out` or sends it behind what is there; push takes everything, so a socket that is
- * full never stops GnuTLS midway: what did not go out waits in `out`, and no more is encrypted until
- * that is gone. */
+ * last recv brought into the loop's scratch; what is left of that when an operation ends is kept,
+ * so between operations nothing points into the scratch. It gives ciphertext by `push`, which
+ * either gathers it in `out` or sends it behind what is there; push takes everything, so a socket
+ * that is full never stops GnuTLS midway: what did not go out waits in `out`, and no more is
+ * encrypted until that is gone. */
 #include "lib/net/stream_tls_internal.h"
 
 #include <errno.h>

@@ -42,8 +42,8 @@ struct tls_server_config {
 	size_t ncertificates; /* 0: each handshake ends with an alert */
 	enum tls_ask ask;
 	struct tls_trust trust;
-	/* What tickets are sealed with; GnuTLS derives keys from it that change by the hour. Equal keys
-	 * mean that a session may go on with another tls_server. NULL: no tickets. */
+	/* What tickets are sealed with; GnuTLS derives keys from it that change by the hour. Equal
+	 * keys mean that a session may go on with another tls_server. NULL: no tickets. */
 	const uint8_t *ticket_key;
 	int ticket_s; /* how long a session may go on after its handshake */
 	const char *const *alpn; /* in the order of preference */

@@ -27,8 +27,8 @@ struct tls_pem {
 	const char *password; /* of the key; NULL: none is known */
 };
 
-/* Fails when the texts are none, do not belong together, or the key needs another password. An OCSP answer
- * that is not about this certificate, or too old, is left out, and why says so. */
+/* Fails when the texts are none, do not belong together, or the key needs another password. An OCSP
+ * answer that is not about this certificate, or too old, is left out, and why says so. */
 enum err tls_certificate_create(const struct tls_pem *pem, struct tls_certificate **out,
                                 struct err_text *why);
 struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate);
@@ -47,8 +47,8 @@ gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *ce
 void tls_certificate_show(const struct tls_certificate *certificate, gnutls_pcert_st **chain,
                           unsigned *nchain, gnutls_privkey_t *key);
 
-/* What is shown along with it, of the file or newer (lib/net/tls_ocsp.h), with a reference that the caller
- * drops; it may have expired. NULL: nothing. */
+/* What is shown along with it, of the file or newer (lib/net/tls_ocsp.h), with a reference that the
+ * caller drops; it may have expired. NULL: nothing. */
 struct tls_staple *tls_certificate_staple(const struct tls_certificate *certificate);
 /* Takes over the reference. */
 void tls_certificate_set_staple(struct tls_certificate *certificate, struct tls_staple *staple);

@@ -31,8 +31,8 @@ struct tls_peer {
 struct tls_peer *tls_peer_create(gnutls_session_t session);
 void tls_peer_destroy(struct tls_peer *peer); /* accepts NULL */
 
-/* The next value behind after (NULL: the first) of an attribute by name or oid, without case; "DN" is
- * all of it. NULL: there is none. */
+/* The next value behind after (NULL: the first) of an attribute by name or oid, without case; "DN"
+ * is all of it. NULL: there is none. */
 const struct str *tls_identity_next(const struct tls_identity *identity, struct str name,
                                     const struct str *after);
 

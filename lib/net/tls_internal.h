@@ -18,8 +18,8 @@ struct tls_side {
 	struct tls_key_sink keys; /* until the handshake is over */
 };
 
-/* Would a new connection for host get a certificate of that name, while the one that was shown for sni
- * has it not? */
+/* Would a new connection for host get a certificate of that name, while the one that was shown for
+ * sni has it not? */
 bool tls_server_has_better(const struct tls_server *server, struct str sni, struct str host);
 /* Does a certificate bear just this name, not by a wildcard? */
 bool tls_server_has_name(const struct tls_server *server, struct str host);

@@ -18,15 +18,17 @@ struct tls_staple;      /* opaque: an answer that may be shown */
 
 enum { TLS_OCSP_URL_BYTES = 512, TLS_OCSP_MAX_BYTES = 65536 };
 
-/* The first http:// address that the certificate names (AIA), NUL-terminated. False: there is none. */
+/* The first http:// address that the certificate names (AIA), NUL-terminated. False: there is
+ * none. */
 bool tls_ocsp_responder(const struct tls_certificate *certificate, char url[TLS_OCSP_URL_BYTES]);
 
-/* The question, in DER, is added to out. Fails when the issuer's certificate is not in the chain. */
+/* The question, in DER, is added to out. Fails when the issuer's certificate is not in the
+ * chain. */
 enum err tls_ocsp_ask(const struct tls_certificate *certificate, struct buf *out,
                       struct err_text *why);
 
-/* bytes: DER or PEM. Fails unless it says that this certificate is good, for some time from now on, and
- * unless the issuer, where the chain has it, or whom it delegated that to has signed it. */
+/* bytes: DER or PEM. Fails unless it says that this certificate is good, for some time from now on,
+ * and unless the issuer, where the chain has it, or whom it delegated that to has signed it. */
 enum err tls_ocsp_judge(const struct tls_certificate *certificate, struct str bytes,
                         struct tls_staple **out, struct err_text *why);
 

@@ -574,7 +574,8 @@ void control_close_door(struct control *control)
 	}
 }
 
-/* What was said and not sent yet goes first: the process may end sooner than its loop comes round. */
+/* What was said and not sent yet goes first: the process may end sooner than its loop comes
+ * round. */
 static void finish_call(struct control_call *call)
 {
 	if (!call->is_ended && call->is_asked)

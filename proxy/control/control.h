@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/control/control.h: the administrator's door: a Unix socket that only the effective user (and root)
- * may open. One line in, VERB [WORD...] LF (control_words.h: how a word may hold anything); lines out,
- * each with a character in front that says what it is, and the connection closed:
+/* proxy/control/control.h: the administrator's door: a Unix socket that only the effective user
+ * (and root) may open. One line in, VERB [WORD...] LF (control_words.h: how a word may hold
+ * anything); lines out, each with a character in front that says what it is, and the connection
+ * closed:
  *
  *     "=" TEXT LF           a line of the answer
  *     "~" DONE SP TOTAL LF  how far it is; TOTAL 0: not known

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/control/control_call.h: one question over the control socket, as the verb that answers it sees it. A
- * verb is a row of the table in control_verbs.c and may lie in a file of its own.
+/* proxy/control/control_call.h: one question over the control socket, as the verb that answers it
+ * sees it. A verb is a row of the table in control_verbs.c and may lie in a file of its own.
  *
  * It answers at once (control_say…, control_end), when the workers have told (control_ask_workers),
- * when something ends elsewhere (control_wait), or bit by bit (control_continue), so that the loop is
- * never held for long. A client that goes away ends the call: control_set_state has what is to be
- * freed then.
+ * when something ends elsewhere (control_wait), or bit by bit (control_continue), so that the loop
+ * is never held for long. A client that goes away ends the call: control_set_state has what is to
+ * be freed then.
  *
  * Threads: the main thread's. */
 #ifndef PROXY_CONTROL_CALL_H

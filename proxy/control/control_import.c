@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verb import FILE: the objects of another cache.db are stored here as if they had been fetched. */
+/* The verb import FILE: the objects of another cache.db are stored here as if they had been
+ * fetched. */
 #include <inttypes.h>
 #include <unistd.h>
 

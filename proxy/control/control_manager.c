@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verb mgr ACTION: a page of the cache manager, without a password: who may open the socket may do
- * all that it can. */
+/* The verb mgr ACTION: a page of the cache manager, without a password: who may open the socket may
+ * do all that it can. */
 #include "lib/base/heap.h"
 #include "lib/base/str.h"
 #include "proxy/control/control_verbs.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verb peer: list; drain NAME; undrain NAME; weight NAME N. What is said stays until it is taken
- * back, or the program ends: reloads, upgrades and serving processes that die leave it as it is. */
+/* The verb peer: list; drain NAME; undrain NAME; weight NAME N. What is said stays until it is
+ * taken back, or the program ends: reloads, upgrades and serving processes that die leave it as it
+ * is. */
 #include <stdio.h>
 
 #include "lib/base/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verb trace [show summaries] [url REGEX] [match ACL]... [seconds N]: the lines of requests that all of that holds
- * for (transaction_trace.h), until N seconds are over or the client goes. */
+/* The verb trace [show summaries] [url REGEX] [match ACL]... [seconds N]: the lines of requests
+ * that all of that holds for (transaction_trace.h), until N seconds are over or the client goes. */
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/net/loop.h"

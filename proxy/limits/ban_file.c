@@ -80,7 +80,8 @@ static bool take_line(struct ban_table *table, struct str line, int64_t now_s, u
 	       ((*nloaded)++ < BAN_TABLE_MAX && ban_table_load(table, &ban));
 }
 
-/* The table has the bans of text then, and those that no file has had yet. There is no moment without them. */
+/* The table has the bans of text then, and those that no file has had yet. There is no moment
+ * without them. */
 static void take_text(struct ban_file *file, struct str text)
 {
 	bool has_more = ban_table_version(file->table) != file->version;
@@ -188,8 +189,8 @@ static bool write_text(int fd, struct str text)
 	return true;
 }
 
-/* Puts path_new in the place of path, unless that is another file than we know: then it stays. Where names cannot be
- * exchanged, what is edited in this very moment is lost. */
+/* Puts path_new in the place of path, unless that is another file than we know: then it stays.
+ * Where names cannot be exchanged, what is edited in this very moment is lost. */
 static bool put_in_place(struct ban_file *file)
 {
 	const char *from = file->path_new, *to = file->path;
@@ -243,8 +244,8 @@ static void write_file(struct ban_file *file)
 
 /* ---- life */
 
-/* What differs is read once two looks have found it the same, or at once if there will be no second one. Nothing
- * is written over it meanwhile. */
+/* What differs is read once two looks have found it the same, or at once if there will be no second
+ * one. Nothing is written over it meanwhile. */
 static void look(struct ban_file *file, bool is_only)
 {
 	struct mark before = file->seen;

@@ -3,9 +3,10 @@
  *
  *     ADDRESS[/BITS] SECONDS-SINCE-1970|forever RULE
  *
- * It is read at the start, and again within two seconds when somebody has changed it; bans that no file has had
- * yet are kept then. It is written, beside and renamed, within two seconds of a ban, never over what somebody
- * has changed meanwhile. "#" begins a comment (which the next writing drops).
+ * It is read at the start, and again within two seconds when somebody has changed it; bans that no
+ * file has had yet are kept then. It is written, beside and renamed, within two seconds of a ban,
+ * never over what somebody has changed meanwhile. "#" begins a comment (which the next writing
+ * drops).
  *
  * Threads: the main thread's. */
 #ifndef PROXY_BAN_FILE_H

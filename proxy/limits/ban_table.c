@@ -23,7 +23,8 @@ enum {
 	MIN_V6_BITS = 16,
 };
 
-/* Links are read without the lock, within an epoch: an entry never changes, another takes its place. */
+/* Links are read without the lock, within an epoch: an entry never changes, another takes its
+ * place. */
 struct entry {
 	_Atomic(struct entry *) next;
 	struct ban ban;
@@ -244,8 +245,8 @@ static void free_entry(struct epoch_item *item)
 	mem_free(CONTAINER(item, struct entry, retired));
 }
 
-/* Puts fresh (NULL: nothing) in the place of the entry that at leads to (none: at the end). The old one is to be
- * retired once the lock is dropped. */
+/* Puts fresh (NULL: nothing) in the place of the entry that at leads to (none: at the end). The old
+ * one is to be retired once the lock is dropped. */
 static struct entry *put_locked(struct ban_table *table, _Atomic(struct entry *) *at,
 				struct entry *fresh)
 {

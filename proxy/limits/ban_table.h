@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/limits/ban_table.h: which addresses and prefixes are shut out, until when and why.
  *
- * Looking an address up costs a load while there are no bans, and a load for each length of prefix in
- * use while its bucket is empty, a walk of some entries otherwise. At most BAN_TABLE_MAX entries; ends of
- * bans are wall clock.
+ * Looking an address up costs a load while there are no bans, and a load for each length of prefix
+ * in use while its bucket is empty, a walk of some entries otherwise. At most BAN_TABLE_MAX
+ * entries; ends of bans are wall clock.
  *
- * Threads: any. Looking up takes no lock (an epoch); a leaf lock is held for a change, and for a look along one
- * bucket by who copies. */
+ * Threads: any. Looking up takes no lock (an epoch); a leaf lock is held for a change, and for a
+ * look along one bucket by who copies. */
 #ifndef PROXY_BAN_TABLE_H
 #define PROXY_BAN_TABLE_H
 #include <stdbool.h>
@@ -32,7 +32,8 @@ struct ban {
 	char rule[BAN_NAME_MAX_BYTES + 1]; /* NAME of the ban line, or "manual" */
 };
 
-/* What is banned for an address: all of an IPv4 one (and of ::1), the /64 of an IPv6 one. False: it has none. */
+/* What is banned for an address: all of an IPv4 one (and of ::1), the /64 of an IPv6 one. False: it
+ * has none. */
 bool ban_prefix_of(const struct addr *addr, struct ban_prefix *out);
 /* "ADDRESS" (as ban_prefix_of), or "ADDRESS/BITS": IPv4 from /8 on, IPv6 from /16 on. */
 bool ban_prefix_parse(struct str text, struct ban_prefix *out);
@@ -56,8 +57,8 @@ void ban_table_copy(struct ban_table *table, struct buf *out);
 
 /* ---- for the file that has them
  *
- * The version is a number that grows with each ban that comes or goes: the file is to be written. What follows
- * makes no version by itself. */
+ * The version is a number that grows with each ban that comes or goes: the file is to be written.
+ * What follows makes no version by itself. */
 uint64_t ban_table_version(const struct ban_table *table);
 uint64_t ban_table_next_version(struct ban_table *table); /* makes one */
 /* As ban_table_add; but there is room for as many again, which are to be forgotten next. */

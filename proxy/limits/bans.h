@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/limits/bans.h: ban at work: what a client did is counted, and who did it too often is shut out.
+/* proxy/limits/bans.h: ban at work: what a client did is counted, and who did it too often is shut
+ * out.
  *
  * Threads: any; the lines are immutable, counters atomic. */
 #ifndef PROXY_BANS_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/limits/event_table.h: how often something happened within a window that begins with its first time,
- * by key, in constant memory (256 KiB).
+/* proxy/limits/event_table.h: how often something happened within a window that begins with its
+ * first time, by key, in constant memory (256 KiB).
  *
- * Sets of 8 slots, as in rate_table.h. When more than 8 keys meet in a set within one window, the one
- * that was counted least is forgotten: who happens often stays.
+ * Sets of 8 slots, as in rate_table.h. When more than 8 keys meet in a set within one window, the
+ * one that was counted least is forgotten: who happens often stays.
  *
  * Threads: any; atomics, relaxed: nothing else hangs on them. */
 #ifndef PROXY_EVENT_TABLE_H

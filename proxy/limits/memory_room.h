@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/limits/memory_room.h: what is done when the memory that control groups leave us runs out, since
- * the system ends a process that goes beyond. Counted is what cannot be taken back at once: files that
- * the system keeps in memory do not count, nor does what it may swap out.
+/* proxy/limits/memory_room.h: what is done when the memory that control groups leave us runs out,
+ * since the system ends a process that goes beyond. Counted is what cannot be taken back at once:
+ * files that the system keeps in memory do not count, nor does what it may swap out.
  *
- *  - From seven eighths of a limit on, the objects in memory make room; below three quarters they get it
+ * - From seven eighths of a limit on, the objects in memory make room; below three quarters they
+ * get it
  *    back, a piece a second.
- *  - From fifteen sixteenths on it is an overload (OVERLOAD_MEMORY), and idle connections are closed.
+ * - From fifteen sixteenths on it is an overload (OVERLOAD_MEMORY), and idle connections are
+ * closed.
  *
  * Threads: the main thread's. */
 #ifndef PROXY_MEMORY_ROOM_H
@@ -16,8 +18,8 @@ struct loop;
 struct memory_room; /* opaque */
 struct server;
 
-/* Of the group in which the least is left: memory.max or memory.high, and what is in use; UINT64_MAX:
- * no limit. */
+/* Of the group in which the least is left: memory.max or memory.high, and what is in use;
+ * UINT64_MAX: no limit. */
 struct memory_use {
 	uint64_t limit, used;
 };

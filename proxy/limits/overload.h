@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/limits/overload.h: signs that there is more to do than this process can. Each kind is told of when it
- * begins, and when no sign of it was seen for OVERLOAD_CALM_MS, in cache.log and `bobtailctl health`.
+/* proxy/limits/overload.h: signs that there is more to do than this process can. Each kind is told
+ * of when it begins, and when no sign of it was seen for OVERLOAD_CALM_MS, in cache.log and
+ * `bobtailctl health`.
  *
- * Threads: all workers share one; atomics, and a leaf lock for changes of state. Times are monotonic. */
+ * Threads: all workers share one; atomics, and a leaf lock for changes of state. Times are
+ * monotonic. */
 #ifndef PROXY_OVERLOAD_H
 #define PROXY_OVERLOAD_H
 #include <stdbool.h>
@@ -31,7 +33,8 @@ bool overload_is_on(const struct overload *overload, enum overload_kind kind);
 /* To be called once in a while: what has had no sign is over. False: nothing is on any more. */
 bool overload_look(struct overload *overload, int64_t now_ms);
 
-/* What the number of a descriptor that was just opened, which is the lowest free one, tells of all. */
+/* What the number of a descriptor that was just opened, which is the lowest free one, tells of
+ * all. */
 enum overload_files {
 	OVERLOAD_FILES_PLENTY,
 	OVERLOAD_FILES_FEW,  /* what is left is for origins, files and helpers */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/limits/rate_limits.h: rate_limit at work: which requests are refused for their number.
  *
- * Counters (rate_table.h) lie outside the configurations: a reload that leaves a line as it is keeps
- * them. Requests that are refused take nothing, so who asks without end gets exactly RATE.
+ * Counters (rate_table.h) lie outside the configurations: a reload that leaves a line as it is
+ * keeps them. Requests that are refused take nothing, so who asks without end gets exactly RATE.
  *
- * Threads: struct rate_counters any, a leaf lock; struct rate_limits immutable, its counters atomic. */
+ * Threads: struct rate_counters any, a leaf lock; struct rate_limits immutable, its counters
+ * atomic. */
 #ifndef PROXY_RATE_LIMITS_H
 #define PROXY_RATE_LIMITS_H
 #include <stdbool.h>
@@ -31,8 +32,8 @@ struct rate_refusal {
 };
 
 /* Counts the request of facts with the limits that need its user (behind http_access), or with the
- * others (before it). True: one of them is used up. A line in cache.log tells of refusals, one in ten
- * seconds for each limit. */
+ * others (before it). True: one of them is used up. A line in cache.log tells of refusals, one in
+ * ten seconds for each limit. */
 bool rate_limits_refuse(struct rate_limits *limits, bool needs_user, struct acl_facts *facts,
                         int64_t now_ms, struct rate_refusal *refusal);
 

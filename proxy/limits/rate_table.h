@@ -8,8 +8,9 @@
  * Errors: two keys are taken for one with a probability of 2^-51 a pair, since a set and 64 bits
  * have to agree. When more than 8 active keys meet in a set, the one that owes least makes room and
  * begins anew with a full burst: an error in the client's favour, of at most one burst each time.
- * That concerns about 1 key in 4000 while 16384 are active, 1 in 50 at 32768. No key ever pays for another's requests.
- * Workers that take at the same moment see each other's tokens: each is given out once.
+ * That concerns about 1 key in 4000 while 16384 are active, 1 in 50 at 32768. No key ever pays for
+ * another's requests. Workers that take at the same moment see each other's tokens: each is given
+ * out once.
  *
  * Threads: any; atomics, relaxed: nothing else hangs on them. */
 #ifndef PROXY_RATE_TABLE_H

@@ -111,7 +111,8 @@ bool worker_load_shed(struct worker *worker)
 	return true;
 }
 
-/* Nothing is idle here: the others are asked, and given a moment. True: they have nothing either. */
+/* Nothing is idle here: the others are asked, and given a moment. True: they have nothing
+ * either. */
 static bool is_nothing_idle(struct worker *worker)
 {
 	struct server *server = worker->server;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/limits/worker_load.h: what a worker does about its load: it looks for signs of too much
- * (overload.h), turns away what would need an origin, and closes idle connections when descriptors run out.
+ * (overload.h), turns away what would need an origin, and closes idle connections when descriptors
+ * run out.
  *
  * Threads: the worker's own. */
 #ifndef PROXY_WORKER_LOAD_H
@@ -24,8 +25,8 @@ void worker_load_count_fetch(struct worker *worker, int change);
 /* A connection came in as fd. True: no more for the moment. */
 bool worker_load_accepted(struct worker *worker, int fd);
 
-/* A call failed with error for want of descriptors or memory of the system: EMFILE, ENFILE, ENOBUFS or
- * ENOMEM. False: error is another one, and nothing is done. */
+/* A call failed with error for want of descriptors or memory of the system: EMFILE, ENFILE, ENOBUFS
+ * or ENOMEM. False: error is another one, and nothing is done. */
 bool worker_load_is_short(struct worker *worker, int error);
 
 /* Closes some idle connections of clients, if there are: true. */

@@ -92,8 +92,8 @@ bool access_logger_wants_reply(const struct access_logger *logger)
 	return logger->wants_reply;
 }
 
-/* A value that is written raw (%') may hold newlines; what stands behind one would be read as another
- * record, or by a log daemon as a command. */
+/* A value that is written raw (%') may hold newlines; what stands behind one would be read as
+ * another record, or by a log daemon as a command. */
 static void keep_one_line(struct buf *record)
 {
 	char *newline = record->at;

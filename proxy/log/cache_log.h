@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/log/cache_log.h: where the lines of log_say go: cache.log by way of the log writer, stderr (all
- * when there is no cache.log; with -d those up to a level), and with -s syslog. Squid: cache_log.
+/* proxy/log/cache_log.h: where the lines of log_say go: cache.log by way of the log writer, stderr
+ * (all when there is no cache.log; with -d those up to a level), and with -s syslog. Squid:
+ * cache_log.
  *
- * Threads: open and close while there is one thread; reopen by the reload thread; lines from any.
- */
+ * Threads: open and close while there is one thread; reopen by the reload thread; lines from
+ * any. */
 #ifndef PROXY_CACHE_LOG_H
 #define PROXY_CACHE_LOG_H
 #include <stddef.h>

@@ -13,8 +13,8 @@
 #include "lib/base/health.h"
 #include "proxy/log/log_target.h"
 
-/* path, target: immutable; keep: relaxed; nusers, is_daemon, view: guarded by the writer's mutex; the
- * rest is the thread's. */
+/* path, target: immutable; keep: relaxed; nusers, is_daemon, view: guarded by the writer's mutex;
+ * the rest is the thread's. */
 struct log_file {
 	char *path;                /* or what stands for a target */
 	struct log_target *target; /* NULL: it is a file */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/log/log_target.h: where log records go that is not a file: a log daemon, a TCP or UDP collector,
- * syslog. Squid: cf.data.pre, access_log, logfile_daemon.
+/* proxy/log/log_target.h: where log records go that is not a file: a log daemon, a TCP or UDP
+ * collector, syslog. Squid: cf.data.pre, access_log, logfile_daemon.
  *
  * Nothing here waits: what a target does not take is kept, at most LOG_TARGET_MAX_BYTES of it, and
  * what comes beyond is dropped, counted, and said once a minute. A target that goes away is tried

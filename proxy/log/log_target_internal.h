@@ -13,7 +13,8 @@
 struct log_target_ops {
 	/* Sets fd, non-blocking. 0 or an errno. */
 	int (*open)(struct log_target *target);
-	/* Puts the record into out, as it goes over the wire; what out has no room for is dropped. */
+	/* Puts the record into out, as it goes over the wire; what out has no room for is
+	 * dropped. */
 	void (*add)(struct log_target *target, struct str record);
 	/* Behind the records of one flush. NULL: nothing is said. */
 	void (*end_batch)(struct log_target *target);
@@ -22,7 +23,8 @@ struct log_target_ops {
 	void (*rotate)(struct log_target *target); /* NULL: there is nothing to rotate */
 	/* Reads and forgets what comes back. False: the other side has gone. NULL: nothing does. */
 	bool (*read)(struct log_target *target);
-	/* Before and after fd is closed. is_last: nothing will be opened again. NULL: nothing to do. */
+	/* Before and after fd is closed. is_last: nothing will be opened again. NULL: nothing to
+	 * do. */
 	void (*closed)(struct log_target *target, bool is_last);
 };
 

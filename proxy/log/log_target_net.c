@@ -71,8 +71,8 @@ static size_t datagram_bytes(struct str left, bool holds_several)
 	return (size_t)(newline + 1 - left.at);
 }
 
-/* That nobody listens, or that a record is too long for a datagram, is not found out again and again:
- * it is lost. */
+/* That nobody listens, or that a record is too long for a datagram, is not found out again and
+ * again: it is lost. */
 static ssize_t send_datagram(struct log_target *target, struct str left)
 {
 	size_t len = datagram_bytes(left, target->is_buffered);

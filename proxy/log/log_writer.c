@@ -130,8 +130,8 @@ static struct batch *oldest(struct log_writer *writer)
 	return best;
 }
 
-/* Takes those that nobody writes to any more out of the list, into *files. Their last records are in
- * the batches by now. */
+/* Takes those that nobody writes to any more out of the list, into *files. Their last records are
+ * in the batches by now. */
 static unsigned take_unused(struct log_writer *writer, struct log_file **files)
 {
 	unsigned n = 0, left = 0;

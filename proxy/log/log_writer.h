@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/log/log_writer.h: the thread that writes access logs and cache.log. Workers append to batches in
- * memory; the thread takes them every 100 ms, merges records by time and writes each file once. What
- * goes elsewhere than to files goes through log_target.h.
- * When it cannot keep up, or a file cannot be written, records are dropped, counted and said.
+/* proxy/log/log_writer.h: the thread that writes access logs and cache.log. Workers append to
+ * batches in memory; the thread takes them every 100 ms, merges records by time and writes each
+ * file once. What goes elsewhere than to files goes through log_target.h. When it cannot keep up,
+ * or a file cannot be written, records are dropped, counted and said.
  *
  * Threads: log_writer_add from any; each batch has a lock of its own, held for a copy. */
 #ifndef PROXY_LOG_WRITER_H
@@ -27,8 +27,8 @@ enum err log_writer_start(struct log_writer *writer, struct err_text *why);
 void log_writer_destroy(struct log_writer *writer);
 
 /* The file of that path, opened for appending when it is not open yet. keep: old files to keep at a
- * rotation (0: reopen only). It is open until log_writer_release, or with the writer. Any thread. On
- * failure *out is untouched. */
+ * rotation (0: reopen only). It is open until log_writer_release, or with the writer. Any thread.
+ * On failure *out is untouched. */
 enum err log_writer_file(struct log_writer *writer, const char *path, int keep,
 			 struct log_file **out, struct err_text *why);
 
@@ -52,8 +52,8 @@ enum err log_writer_file_or_wait(struct log_writer *writer, const char *path, in
  * LOG_WRITER_HOLD_MS (buffered_logs); or, false, at once. Any thread; not for targets. */
 void log_writer_hold(struct log_file *file, bool may_hold);
 
-/* Something else for the thread to do, that may wait for a disk: run is called there, soon, or at the
- * writer's end. The job is given away until then. Any thread. */
+/* Something else for the thread to do, that may wait for a disk: run is called there, soon, or at
+ * the writer's end. The job is given away until then. Any thread. */
 struct log_job {
 	struct log_job *next_;
 	void (*run)(struct log_job *job);
@@ -63,7 +63,8 @@ void log_writer_post(struct log_writer *writer, struct log_job *job);
 /* How many records were lost since the start, of whatever file or target. Any thread. */
 uint64_t log_writer_lost(const struct log_writer *writer);
 
-/* What the log daemon number i does, of those that there are: false when there are no more. Any thread. */
+/* What the log daemon number i does, of those that there are: false when there are no more. Any
+ * thread. */
 bool log_writer_daemon(struct log_writer *writer, unsigned i, struct log_daemon_view *out);
 
 /* Renames and reopens all files, soon. Any thread. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/log/store_log.h: store.log (cache_store_log), a line for each response that the disk has stored
- * (SWAPOUT) and for each that was fetched and not kept (RELEASE), in Squid's format.
+/* proxy/log/store_log.h: store.log (cache_store_log), a line for each response that the disk has
+ * stored (SWAPOUT) and for each that was fetched and not kept (RELEASE), in Squid's format.
  *
  * Threads: made and destroyed by one while no other uses it; lines come from any. */
 #ifndef PROXY_STORE_LOG_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/census.h: what each worker has counted and what lives with it, side by side and added up:
- * for the pages that show more than sums (tally.h is cheaper for those that do not).
+/* proxy/manager/census.h: what each worker has counted and what lives with it, side by side and
+ * added up: for the pages that show more than sums (tally.h is cheaper for those that do not).
  *
- * Threads: census_survey is called by survey.h on the workers' threads; a struct census is its maker's. */
+ * Threads: census_survey is called by survey.h on the workers' threads; a struct census is its
+ * maker's. */
 #ifndef PROXY_CENSUS_H
 #define PROXY_CENSUS_H
 #include "helpers/pool.h"
@@ -18,7 +19,8 @@ struct census_worker {
 	double cpu_s; /* of its thread */
 };
 
-/* A pool of helpers, by the directive that asks for it; several external ACLs differ by their names. */
+/* A pool of helpers, by the directive that asks for it; several external ACLs differ by their
+ * names. */
 struct census_pool {
 	const char *kind;
 	char name[CENSUS_NAME_BYTES]; /* cut; of external_acl_type */

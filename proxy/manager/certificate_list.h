@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/certificate_list.h: the certificates of all ports, those that expire first before others.
+/* proxy/manager/certificate_list.h: the certificates of all ports, those that expire first before
+ * others.
  *
  * Threads: the main thread, which renews them; the list is valid until it does. */
 #ifndef PROXY_CERTIFICATE_LIST_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/helper_pools.h: the pools of helpers of a snapshot, one after the other, under the names of the
- * directives that ask for them. Threads: the home loop's (worker 0's), where pools can be looked at. */
+/* proxy/manager/helper_pools.h: the pools of helpers of a snapshot, one after the other, under the
+ * names of the directives that ask for them. Threads: the home loop's (worker 0's), where pools can
+ * be looked at. */
 #ifndef PROXY_HELPER_POOLS_H
 #define PROXY_HELPER_POOLS_H
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pools of helpers for programs: an object a line, each a pool with its children and what they wrote to stderr. */
+/* Pools of helpers for programs: an object a line, each a pool with its children and what they
+ * wrote to stderr. */
 #include <inttypes.h>
 
 #include "helpers/external_acl.h"

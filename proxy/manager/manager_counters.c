@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What was counted, in Squid's names and units: in all, per second of the last minutes, as histograms. */
+/* What was counted, in Squid's names and units: in all, per second of the last minutes, as
+ * histograms. */
 #include <inttypes.h>
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pools of helpers, for people and for scripts that read Squid's pages; all of it on their home loop. What a
- * helper is asked may hold passwords: it is never shown. */
+/* Pools of helpers, for people and for scripts that read Squid's pages; all of it on their home
+ * loop. What a helper is asked may hold passwords: it is never shown. */
 #include <inttypes.h>
 
 #include "helpers/external_acl.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages that may be long, and are written a stretch at a time: what is in memory, open descriptors, the
- * configuration. */
+/* Pages that may be long, and are written a stretch at a time: what is in memory, open descriptors,
+ * the configuration. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/manager_page.h: an action of the cache manager: a row of the table in manager_actions.c, whose
- * page is written bit by bit, so that neither the loop nor memory is held. Squid:
- * cache manager. Labels and shapes are those that scripts read from Squid's.
+/* proxy/manager/manager_page.h: an action of the cache manager: a row of the table in
+ * manager_actions.c, whose page is written bit by bit, so that neither the loop nor memory is held.
+ * Squid: cache manager. Labels and shapes are those that scripts read from Squid's.
  *
  * Threads: the main thread's. */
 #ifndef PROXY_MANAGER_PAGE_H
@@ -60,8 +60,8 @@ struct manager_action {
 	 * page->gathered, before it. NULL: nothing. */
 	survey_fn *survey;
 	bool gathers;
-	/* Adds to page->out, up to MANAGER_STEP_BYTES. True: there is more, call it again. NULL: nothing
-	 * beside the survey. */
+	/* Adds to page->out, up to MANAGER_STEP_BYTES. True: there is more, call it again. NULL:
+	 * nothing beside the survey. */
 	bool (*write)(struct manager_page *page);
 	/* Is there such a thing in this configuration? NULL: always. */
 	bool (*is_there)(const struct config *config);
@@ -81,7 +81,8 @@ enum manager_verdict {
 	MANAGER_CUT,  /* the process stops: there will be no more */
 };
 
-/* question (NULL: none) is borrowed until the run is destroyed. ready comes from loop, never from within a call, when manager_run_step may be called (again). */
+/* question (NULL: none) is borrowed until the run is destroyed. ready comes from loop, never from
+ * within a call, when manager_run_step may be called (again). */
 struct manager_run *manager_run_create(const struct manager_action *action, struct serve *serve,
 				       const struct manager_question *question, struct loop *loop, void (*ready)(void *owner), void *owner);
 void manager_run_destroy(struct manager_run *run); /* accepts NULL */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/manager_pages.h: the functions that the rows of manager_actions.c name (manager_page.h: write). */
+/* proxy/manager/manager_pages.h: the functions that the rows of manager_actions.c name
+ * (manager_page.h: write). */
 #ifndef PROXY_MANAGER_PAGES_H
 #define PROXY_MANAGER_PAGES_H
 #include "proxy/manager/manager_page.h"

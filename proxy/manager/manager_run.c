@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A page's parts come in this order: what the workers counted, what they gather, what the action writes,
- * what the workers add. */
+/* A page's parts come in this order: what the workers counted, what they gather, what the action
+ * writes, what the workers add. */
 #include "lib/base/heap.h"
 #include "proxy/manager/manager_page.h"
 #include "proxy/manager/tally.h"

@@ -55,8 +55,8 @@ static void write_request(void *owner, const struct session_view *view,
 	buf_add_str(out, STR("delay_pool 0\n\n"));
 }
 
-/* The cursor counts connections that were seen, in the upper half those of HTTP/2; some may be seen twice, or
- * not, when others end meanwhile. */
+/* The cursor counts connections that were seen, in the upper half those of HTTP/2; some may be seen
+ * twice, or not, when others end meanwhile. */
 static bool write_some(const struct list *sessions, uint32_t *seen,
 		       void (*view)(const struct list *, session_view_fn *, void *),
 		       struct requests *requests)

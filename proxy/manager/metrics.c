@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The action metrics: OpenMetrics 1.0.0 text. The table below is what docs/METRICS.md documents, and a
- * test compares the two. */
+/* The action metrics: OpenMetrics 1.0.0 text. The table below is what docs/METRICS.md documents,
+ * and a test compares the two. */
 #include "proxy/manager/metrics.h"
 
 #include <inttypes.h>
@@ -257,8 +257,8 @@ static void add_number(struct buf *out, const struct metric *metric, const char 
 	}
 }
 
-/* Buckets of the histogram end at powers of two microseconds: from 2^6 (64 us) on every second one. Its bins
- * hold whole microseconds, rounded down: those below 2^n are of what took less. */
+/* Buckets of the histogram end at powers of two microseconds: from 2^6 (64 us) on every second one.
+ * Its bins hold whole microseconds, rounded down: those below 2^n are of what took less. */
 enum { FIRST_BUCKET = 6, LAST_BUCKET = 26, BUCKET_STEP = 2, BINS_A_DOUBLING = 4 };
 
 static uint64_t count_bins(const struct histogram *times, unsigned from, unsigned to)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/metrics.h: the numbers that metrics are made of, as tables: a subject (sites, workers ...)
- * is a table of rows, a row has labels and a struct of values, and a metric (metrics.c) says which value
- * of which subject it shows. docs/METRICS.md documents the names.
+/* proxy/manager/metrics.h: the numbers that metrics are made of, as tables: a subject (sites,
+ * workers ...) is a table of rows, a row has labels and a struct of values, and a metric
+ * (metrics.c) says which value of which subject it shows. docs/METRICS.md documents the names.
  *
  * Threads: the main thread's. */
 #ifndef PROXY_METRICS_H

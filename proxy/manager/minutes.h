@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/minutes.h: what each site did in each minute of the last 30 days, in a SQLite file of its own
- * (stats_file, ours) that a shell can read: docs/METRICS.md. A minute is one transaction of the log thread, which
- * waits for no disk (synchronous=NORMAL); what cannot be written is written with the next minute.
+/* proxy/manager/minutes.h: what each site did in each minute of the last 30 days, in a SQLite file
+ * of its own (stats_file, ours) that a shell can read: docs/METRICS.md. A minute is one transaction
+ * of the log thread, which waits for no disk (synchronous=NORMAL); what cannot be written is
+ * written with the next minute.
  *
  * Threads: the main thread's; the file is the log thread's until that has ended. */
 #ifndef PROXY_MINUTES_H

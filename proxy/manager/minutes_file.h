@@ -19,8 +19,8 @@ struct minutes_file {
 	struct health_note health;
 };
 
-/* Adds the rows to that minute (of 1970 on), in one transaction, and drops what is too old. Opens the file when need
- * be. False: nothing is written, and the log has said why once. */
+/* Adds the rows to that minute (of 1970 on), in one transaction, and drops what is too old. Opens
+ * the file when need be. False: nothing is written, and the log has said why once. */
 bool minutes_file_write(struct minutes_file *file, int64_t minute, const struct minutes_row *rows,
 			unsigned nrows);
 void minutes_file_close(struct minutes_file *file);

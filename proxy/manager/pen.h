@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/pen.h: a piece of text being written into memory that is known to be large enough: the
- * lines of a reply that are its own. Threads: pure functions. */
+/* proxy/manager/pen.h: a piece of text being written into memory that is known to be large enough:
+ * the lines of a reply that are its own. Threads: pure functions. */
 #ifndef PROXY_PEN_H
 #define PROXY_PEN_H
 #include <stdint.h>

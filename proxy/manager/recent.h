@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/recent.h: what a worker remembers for the status page: the last replies that failed, and about
- * which URLs are hit most lately. Of the hits one in RECENT_SAMPLE is looked at, and a table of constant size
- * keeps those that come again and again (space-saving: a new one takes the place of the rarest).
+/* proxy/manager/recent.h: what a worker remembers for the status page: the last replies that
+ * failed, and about which URLs are hit most lately. Of the hits one in RECENT_SAMPLE is looked at,
+ * and a table of constant size keeps those that come again and again (space-saving: a new one takes
+ * the place of the rarest).
  *
  * Threads: one worker's. */
 #ifndef PROXY_RECENT_H

@@ -85,8 +85,8 @@ static struct site_counts *counts_of(struct sites *sites, unsigned number)
 	return sites->counts[number];
 }
 
-/* Of the ends of the name: quick, and a client who makes names meet only makes look-ups of sites that have none
- * slower, which pass by each name once. */
+/* Of the ends of the name: quick, and a client who makes names meet only makes look-ups of sites
+ * that have none slower, which pass by each name once. */
 static unsigned slot_of(struct str host, uint64_t seed)
 {
 	uint64_t head = 0, tail = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/sites.h: what is counted of each site, which is the host name that clients asked for.
- * Clients choose that name where a port has vhost, so the number of sites is bounded: who has got a
- * good answer gets a row, and all others share one.
+/* proxy/manager/sites.h: what is counted of each site, which is the host name that clients asked
+ * for. Clients choose that name where a port has vhost, so the number of sites is bounded: who has
+ * got a good answer gets a row, and all others share one.
  *
- * Threads: site_names: any. A struct sites is one worker's, and so are its counts: others ask by mail
- * (census.h). */
+ * Threads: site_names: any. A struct sites is one worker's, and so are its counts: others ask by
+ * mail (census.h). */
 #ifndef PROXY_SITES_H
 #define PROXY_SITES_H
 #include <stdatomic.h>
@@ -65,7 +65,8 @@ struct sites {
 void sites_init(struct sites *sites, struct site_names *names, uint64_t seed);
 void sites_fini(struct sites *sites);
 
-/* The counts of a host (lower case). is_good: it has answered well, and may get a row of its own. */
+/* The counts of a host (lower case). is_good: it has answered well, and may get a row of its
+ * own. */
 struct site_counts *sites_get(struct sites *sites, struct str host, bool is_good);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/statistics.h: what was counted, minute by minute and hour by hour, so that the cache manager can
- * say how the last five minutes or days went. A reading sums up what all workers, the disks and the
- * system count; its size, and that of what is kept, is constant.
+/* proxy/manager/statistics.h: what was counted, minute by minute and hour by hour, so that the
+ * cache manager can say how the last five minutes or days went. A reading sums up what all workers,
+ * the disks and the system count; its size, and that of what is kept, is constant.
  *
  * Threads: the main thread's. */
 #ifndef PROXY_STATISTICS_H
@@ -45,8 +45,8 @@ struct loop;
 struct server;
 struct statistics; /* opaque */
 
-/* Takes its first reading (all zero) now, then one each STATISTICS_STEP_S on loop, which is the main thread's. server
- * outlives it; its workers run. */
+/* Takes its first reading (all zero) now, then one each STATISTICS_STEP_S on loop, which is the
+ * main thread's. server outlives it; its workers run. */
 struct statistics *statistics_create(struct server *server, struct loop *loop);
 /* No reading any more: before the workers stop. */
 void statistics_stop(struct statistics *statistics);

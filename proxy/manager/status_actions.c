@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the status page's buttons do. The client has given the password, if one is needed, and its browser has said
- * that the form is one of ours; the token in it is what only our page knew. */
+/* What the status page's buttons do. The client has given the password, if one is needed, and its
+ * browser has said that the form is one of ours; the token in it is what only our page knew. */
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the status page looks like, and how it refreshes. Served as files of their own, since the page's
- * Content-Security-Policy allows nothing within it. */
+/* What the status page looks like, and how it refreshes. Served as files of their own, since the
+ * page's Content-Security-Policy allows nothing within it. */
 #include "proxy/manager/manager_pages.h"
 #include "proxy/manager/status_page.h"
 

@@ -7,8 +7,8 @@
 
 #include "lib/base/buf.h"
 
-/* Text for an element or a quoted attribute: what has a meaning in HTML is escaped, control bytes and bytes
- * above 126 are '?'. */
+/* Text for an element or a quoted attribute: what has a meaning in HTML is escaped, control bytes
+ * and bytes above 126 are '?'. */
 void html_text(struct buf *out, struct str text);
 /* The same, in at most so many bytes; the rest is an ellipsis. */
 void html_cut(struct buf *out, struct str text, size_t max_bytes);
@@ -25,7 +25,8 @@ void html_section(struct buf *out, const char *id, const char *heading);
 void html_section_end(struct buf *out);
 enum { HTML_MAX_COLUMNS = 8 };
 
-/* A table that is being written, a cell at a time. The caller has it; all but out is the functions' own. */
+/* A table that is being written, a cell at a time. The caller has it; all but out is the functions'
+ * own. */
 struct html_table {
 	struct buf *out;
 	struct str heads_[HTML_MAX_COLUMNS];
@@ -34,8 +35,8 @@ struct html_table {
 
 /* heads: apart by '|', HTML; one that begins with '#' is of a column of numbers. They stay until the end. */
 void html_table(struct html_table *table, struct buf *out, const char *caption, const char *heads);
-/* Ends the cell before, if any, and begins the next: what is written to out until then is in it. The first of a
- * row is its head; behind the last one a new row begins. */
+/* Ends the cell before, if any, and begins the next: what is written to out until then is in it.
+ * The first of a row is its head; behind the last one a new row begins. */
 void html_cell(struct html_table *table);
 void html_table_end(struct html_table *table);
 

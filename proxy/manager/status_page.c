@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The status page for browsers, as one step for each part. What is live is a page of its own too, which the script
- * fetches to put it in place of the older one. */
+/* The status page for browsers, as one step for each part. What is live is a page of its own too,
+ * which the script fetches to put it in place of the older one. */
 #include "proxy/manager/status_page.h"
 
 #include "lib/base/clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/status_page.h: the parts of the status page (HTML for browsers) that status_page.c puts together.
- * Threads: the main thread's. */
+/* proxy/manager/status_page.h: the parts of the status page (HTML for browsers) that status_page.c
+ * puts together. Threads: the main thread's. */
 #ifndef PROXY_STATUS_PAGE_H
 #define PROXY_STATUS_PAGE_H
 #include "proxy/manager/census.h"

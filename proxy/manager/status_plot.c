@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Plots as SVG within the page: an area or lines over the last hour at most. Colours are the style sheet's. */
+/* Plots as SVG within the page: an area or lines over the last hour at most. Colours are the style
+ * sheet's. */
 #include "lib/base/check.h"
 #include "proxy/manager/status_html.h"
 #include "proxy/manager/status_page.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/survey.h: a report about what workers own, written by one worker after the other on its own
- * thread, a bounded piece at a time, so that none is held.
+/* proxy/manager/survey.h: a report about what workers own, written by one worker after the other on
+ * its own thread, a bounded piece at a time, so that none is held.
  *
  * Threads: the asking loop's, but for the survey_fn. */
 #ifndef PROXY_SURVEY_H
@@ -28,7 +28,8 @@ struct survey *survey_create(struct server *server, struct loop *loop, survey_fn
 /* Any time; accepts NULL. What is under way comes back later and is dropped. */
 void survey_destroy(struct survey *survey);
 
-/* After ready: appends the piece that came to out. True: ready will come again; false: that was all. */
+/* After ready: appends the piece that came to out. True: ready will come again; false: that was
+ * all. */
 bool survey_take(struct survey *survey, struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/manager/tally.h: what all workers have counted, added up. Each is asked by mail and copies its own
- * counters, so that counting costs a worker nothing else. */
+/* proxy/manager/tally.h: what all workers have counted, added up. Each is asked by mail and copies
+ * its own counters, so that counting costs a worker nothing else. */
 #ifndef PROXY_TALLY_H
 #define PROXY_TALLY_H
 #include "proxy/worker.h"

@@ -7,8 +7,8 @@
 
 enum { ACTIVATION_MAX_FDS = 256 };
 
-/* Those meant for this process into fds (close-on-exec, non-blocking); how many. The variables go, so that
- * nobody started from here takes them for its own. */
+/* Those meant for this process into fds (close-on-exec, non-blocking); how many. The variables go,
+ * so that nobody started from here takes them for its own. */
 unsigned activation_take(int fds[ACTIVATION_MAX_FDS]);
 
 #endif

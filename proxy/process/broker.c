@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parent's start, its signals and messages, and its end. broker_kid.c has the kid's life, broker_reload.c
- * what becomes of a new configuration, broker_ports.c the sockets. */
+/* The parent's start, its signals and messages, and its end. broker_kid.c has the kid's life,
+ * broker_reload.c what becomes of a new configuration, broker_ports.c the sockets. */
 #include "proxy/process/broker.h"
 
 #include <errno.h>

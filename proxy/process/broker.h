@@ -11,8 +11,9 @@ struct config;
 struct handover;   /* proxy/process/handover.h */
 struct transcript; /* proxy/process/transcript.h */
 
-/* Takes over config, transcript (what was read for it) and, of a program whose place it takes, from,
- * which is empty at any other start. In the background unless --foreground. Returns the exit status. */
+/* Takes over config, transcript (what was read for it) and, of a program whose place it takes,
+ * from, which is empty at any other start. In the background unless --foreground. Returns the exit
+ * status. */
 int broker_run(const struct command_line *line, struct config *config,
                struct transcript *transcript, struct handover *from);
 

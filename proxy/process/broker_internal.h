@@ -98,16 +98,16 @@ void broker_reload_due(struct timer *timer);
 void broker_rollback(struct broker *broker);
 /* The kid has taken broker->next over, or not. */
 void broker_reload_answered(struct broker *broker, bool is_ok);
-/* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in it
- * opened; NULL: it cannot be used. */
+/* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in
+ * it opened; NULL: it cannot be used. */
 struct config *broker_read_next(struct broker *broker, struct transcript *transcript, bool is_replay);
 
 /* ---- broker_ports.c */
 /* A new kid gets all sockets; one that serves, those that the last sockets_open changed. */
 void broker_give_all_sockets(struct broker *broker);
 void broker_give_changes(struct broker *broker);
-/* Ports may be missing, or not any more: after each sockets_commit and sockets_revert. They are tried again
- * soon, and the kid is told. */
+/* Ports may be missing, or not any more: after each sockets_commit and sockets_revert. They are
+ * tried again soon, and the kid is told. */
 void broker_follow_ports(struct broker *broker);
 void broker_retry_ports(struct timer *timer);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parent's listening sockets on their way to the kid; and those that could not be opened, which are
- * tried again until they can. */
+/* The parent's listening sockets on their way to the kid; and those that could not be opened, which
+ * are tried again until they can. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A reload has two halves: this process reads the file and opens what is new; then the kid reads it too,
- * and only when it has taken it over old ports are closed. */
+/* A reload has two halves: this process reads the file and opens what is new; then the kid reads it
+ * too, and only when it has taken it over old ports are closed. */
 #include <unistd.h>
 
 #include "lib/base/clock.h"

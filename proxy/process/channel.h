@@ -10,8 +10,8 @@
 
 #include "proxy/server.h"
 
-/* Across an upgrade a parent talks to the kid of another version: the numbers and meanings of STOP, LOG,
- * UPGRADED and DRAIN stay as they are, new kinds come behind the others. */
+/* Across an upgrade a parent talks to the kid of another version: the numbers and meanings of STOP,
+ * LOG, UPGRADED and DRAIN stay as they are, new kinds come behind the others. */
 enum channel_kind {
 	/* from the parent */
 	CHANNEL_LISTEN,      /* text: spec; value: is_https; a socket for each worker */

@@ -39,8 +39,8 @@ void handover_fini(struct handover *handover); /* frees; the descriptors stay op
 /* What is in the environment, which is cleared. False: this is a start like any other. */
 bool handover_take(struct handover *handover);
 
-/* Becomes the program: of that path, or (NULL) the one of handover->program_fd. Returns only when that
- * is not possible: errno. */
+/* Becomes the program: of that path, or (NULL) the one of handover->program_fd. Returns only when
+ * that is not possible: errno. */
 void handover_exec(struct handover *handover, const char *path);
 
 /* The same in a child, which then only rehearses. Its pid, or -1: errno. */

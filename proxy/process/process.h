@@ -10,7 +10,8 @@
 
 struct config;
 
-/* Before all else: the command line as it is, and where this program lies, for who starts it again. */
+/* Before all else: the command line as it is, and where this program lies, for who starts it
+ * again. */
 void process_remember(char **arguments);
 char **process_arguments(void);
 const char *process_program(void); /* NULL: not known */

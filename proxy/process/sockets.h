@@ -49,13 +49,14 @@ struct sockets {
 void sockets_init(struct sockets *sockets, unsigned nworkers);
 void sockets_fini(struct sockets *sockets); /* closes what was not given away */
 
-/* Listening sockets of a service manager, or of the program before this one: sockets_open takes those
- * that have the address of a port. Copied; the descriptors are taken over. */
+/* Listening sockets of a service manager, or of the program before this one: sockets_open takes
+ * those that have the address of a port. Copied; the descriptors are taken over. */
 void sockets_inherit(struct sockets *sockets, const int *fds, unsigned nfds);
 /* Closes those that no port wanted; how many. */
 unsigned sockets_drop_inherited(struct sockets *sockets);
 
-/* Set in the environment: the first sockets_open may listen beside a program that allows it (bobtailctl takeover). */
+/* Set in the environment: the first sockets_open may listen beside a program that allows it
+ * (bobtailctl takeover). */
 #define SOCKETS_BESIDE "BOBTAIL_LISTENS_BESIDE"
 
 /* Opens what ports name and is not open, and marks what they do not name. What cannot be opened is
@@ -69,8 +70,8 @@ void sockets_revert(struct sockets *sockets); /* closes what is new; nothing is 
 /* Ports open and not gone. */
 unsigned sockets_count(const struct sockets *sockets);
 
-/* As many sockets for each port, at least: those of the next process. None is closed, since connections
- * may wait in it. */
+/* As many sockets for each port, at least: those of the next process. None is closed, since
+ * connections may wait in it. */
 void sockets_resize(struct sockets *sockets, unsigned nworkers);
 
 #endif

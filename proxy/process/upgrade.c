@@ -117,7 +117,8 @@ static void gather_sockets(struct broker *broker, struct handover *out)
 	}
 }
 
-/* All but the kid and the program; handover_fini frees it, release_gathered closes what was opened. */
+/* All but the kid and the program; handover_fini frees it, release_gathered closes what was
+ * opened. */
 static void gather(struct broker *broker, struct handover *out)
 {
 	handover_init(out);

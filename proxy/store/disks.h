@@ -2,8 +2,9 @@
 /* proxy/store/disks.h: the cache_dir lines of a server as one store. Squid: cf.data.pre, cache_dir,
  * store_dir_select_algorithm.
  *
- * An object goes to a directory that takes its size, the one that holds its URL already before all; a
- * look-up, and what removes, asks each. Keys are the same numbers for all; object->disk_id tells the disk.
+ * An object goes to a directory that takes its size, the one that holds its URL already before all;
+ * a look-up, and what removes, asks each. Keys are the same numbers for all; object->disk_id tells
+ * the disk.
  *
  * Threads: any worker, and the main thread. No call waits for a disk. */
 #ifndef PROXY_DISKS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/store/promotion.h: which hits on disk go to memory: those of a URL that was hit on disk lately, so
- * that it has a chance to be hit again before it is evicted. "Lately" is among about as many others
- * as fit in memory, were they of 32 KiB. Approximate: one URL may displace another.
+/* proxy/store/promotion.h: which hits on disk go to memory: those of a URL that was hit on disk
+ * lately, so that it has a chance to be hit again before it is evicted. "Lately" is among about as
+ * many others as fit in memory, were they of 32 KiB. Approximate: one URL may displace another.
  *
  * Threads: any; the table is made of atomics. */
 #ifndef PROXY_PROMOTION_H

@@ -55,7 +55,8 @@ static void take(struct purger *purger, struct object *object)
 		index_remove(purger->server->index, object);
 }
 
-/* Responses that are not whole are few: all in one go, and out, also where whole ones become stale. */
+/* Responses that are not whole are few: all in one go, and out, also where whole ones become
+ * stale. */
 static void take_parts(struct purger *purger)
 {
 	struct partial_table *table = purger->server->parts;

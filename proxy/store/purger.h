@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/store/purger.h: a purge by pattern, from its beginning to its count: it stands on the list of purges
- * (cache/purge.h), memory is walked through in slices, the disks walk through their rows, which look-ups
- * find no more, and then memory once more for what came from there meanwhile. It runs to its end,
- * whether anybody waits for it or not.
+/* proxy/store/purger.h: a purge by pattern, from its beginning to its count: it stands on the list
+ * of purges (cache/purge.h), memory is walked through in slices, the disks walk through their rows,
+ * which look-ups find no more, and then memory once more for what came from there meanwhile. It
+ * runs to its end, whether anybody waits for it or not.
  *
  * Threads: the main thread's loop. */
 #ifndef PROXY_PURGER_H

@@ -6,8 +6,8 @@
 struct object;
 struct server;
 
-/* A copy of a whole object that is stale from now on (a reference that the caller drops). It takes the
- * object's place in memory, if that has one. */
+/* A copy of a whole object that is stale from now on (a reference that the caller drops). It takes
+ * the object's place in memory, if that has one. */
 struct object *stale_mark(struct server *server, struct object *object);
 
 #endif

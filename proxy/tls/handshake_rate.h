@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/tls/handshake_rate.h: tls_handshake_limit (ours): how many TLS handshakes one client may begin in
- * a second; an IPv6 client is its /64.
+/* proxy/tls/handshake_rate.h: tls_handshake_limit (ours): how many TLS handshakes one client may
+ * begin in a second; an IPv6 client is its /64.
  *
  * Threads: all workers share one table, of atomics; two clients that fall on one slot share its
  * count, which is rare. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/tls/ocsp_exchange.h: one question to an OCSP responder and its answer, over HTTP (RFC 6960 A.1). The
- * responder is an outside host: what it sends is bounded in size and time, and judged by who asked.
+/* proxy/tls/ocsp_exchange.h: one question to an OCSP responder and its answer, over HTTP (RFC 6960
+ * A.1). The responder is an outside host: what it sends is bounded in size and time, and judged by
+ * who asked.
  *     RESOLVE → CONNECT → SEND → RECEIVE → done
  * Threads: one loop's. */
 #ifndef PROXY_OCSP_EXCHANGE_H
@@ -19,8 +20,8 @@ enum ocsp_step { OCSP_IDLE, OCSP_RESOLVE, OCSP_CONNECT, OCSP_SEND, OCSP_RECEIVE 
 struct ocsp_exchange {
 	struct loop *loop;
 	struct resolver *resolver; /* of that loop */
-	/* From the loop: it is idle again. answer: what came, until the call returns; why: NULL, or what
-	 * went wrong. */
+	/* From the loop: it is idle again. answer: what came, until the call returns; why: NULL, or
+	 * what went wrong. */
 	void (*done)(struct ocsp_exchange *exchange, struct str answer, const char *why);
 	/* its own */
 	struct resolver_query query_;
@@ -37,8 +38,8 @@ struct ocsp_exchange {
 	bool has_head_, is_sending_;
 };
 
-/* It must be idle. url: http://; question: DER; both are copied. False, and done is not called: the url
- * cannot be used. */
+/* It must be idle. url: http://; question: DER; both are copied. False, and done is not called: the
+ * url cannot be used. */
 bool ocsp_exchange_start(struct ocsp_exchange *exchange, struct str url, struct str question);
 static inline bool ocsp_exchange_is_idle(const struct ocsp_exchange *exchange)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/tls/tls_loads.h: the certificates of one port or peer, loaded from what its files hold; a file
- * that is broken now leaves in use what it held before. One thread's. */
+/* proxy/tls/tls_loads.h: the certificates of one port or peer, loaded from what its files hold; a
+ * file that is broken now leaves in use what it held before. One thread's. */
 #ifndef PROXY_TLS_LOADS_H
 #define PROXY_TLS_LOADS_H
 #include <stdbool.h>
@@ -22,8 +22,8 @@ struct tls_loads {
 	size_t n;
 };
 
-/* Beside the old ones, which stay the caller's. What cannot be used is logged if is_renewal: else the
- * reading of squid.conf has said so. */
+/* Beside the old ones, which stay the caller's. What cannot be used is logged if is_renewal: else
+ * the reading of squid.conf has said so. */
 struct tls_loads tls_loads_make(const struct tls_loads *old, const struct tls_files *files,
                                 bool is_renewal);
 void tls_loads_fini(struct tls_loads *loads); /* fine on a zeroed one */

@@ -133,7 +133,8 @@ static void make_ticket_key(const struct tls_table *table, const struct port *po
 	buf_fini(&facts);
 }
 
-/* A file that cannot be read is an empty text: whoever is to believe it finds nothing there, and fails. */
+/* A file that cannot be read is an empty text: whoever is to believe it finds nothing there, and
+ * fails. */
 static struct str text_of(const struct tls_file *file)
 {
 	if (!file->path.at)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/tls/tls_table.h: what each TLS port and TLS peer of the server speaks TLS with now. An entry outlives
- * snapshots, as peers' states do: a renewed certificate takes the place of the old one for the
- * handshakes to come, and open connections keep what they began with.
+/* proxy/tls/tls_table.h: what each TLS port and TLS peer of the server speaks TLS with now. An
+ * entry outlives snapshots, as peers' states do: a renewed certificate takes the place of the old
+ * one for the handshakes to come, and open connections keep what they began with.
  *
  * Threads: entries are made and renewed by one thread at a time (the main one); any takes what is
  * in them. Memory: entries stay until the table goes. */
@@ -28,16 +28,16 @@ void tls_table_destroy(struct tls_table *table); /* accepts NULL */
 
 /* The entry of a port, made of its options and those files. A certificate that cannot be used is
  * logged (is_renewal: else the reading of squid.conf has said it), and the one that was under the
- * same name before stays in use; so does all of it when CAs or CRLs cannot be used. Without anything
- * to fall back on handshakes end with an alert. */
+ * same name before stays in use; so does all of it when CAs or CRLs cannot be used. Without
+ * anything to fall back on handshakes end with an alert. */
 struct tls_port *tls_table_set_port(struct tls_table *table, const struct port *port,
                                     const struct tls_files *files, bool is_renewal);
 
 /* With a reference that the caller drops. */
 struct tls_server *tls_port_server(struct tls_port *entry);
 
-/* The certificates that it shows, in the order of the files, with the path of each; NULL behind the last.
- * Valid until the entry is renewed: the thread's that does so. */
+/* The certificates that it shows, in the order of the files, with the path of each; NULL behind the
+ * last. Valid until the entry is renewed: the thread's that does so. */
 struct tls_certificate *tls_port_certificate(const struct tls_port *entry, size_t i,
 					     const char **path);
 

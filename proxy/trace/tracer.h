@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/trace/tracer.h: who looks at requests while they are served (`bobtailctl trace`). Each watch wants
- * some of them and has a ring of bounded size for their lines: what does not fit is lost, and counted,
- * so that no request ever waits for its onlookers. While nobody looks, a request costs one relaxed load.
+/* proxy/trace/tracer.h: who looks at requests while they are served (`bobtailctl trace`). Each
+ * watch wants some of them and has a ring of bounded size for their lines: what does not fit is
+ * lost, and counted, so that no request ever waits for its onlookers. While nobody looks, a request
+ * costs one relaxed load.
  *
  * Threads: any. Watches are counted: a request that is told about holds those that want it. */
 #ifndef PROXY_TRACER_H
@@ -49,7 +50,8 @@ struct tracer_wish {
 	bool is_summary; /* one line as a request ends, instead of all */
 };
 
-/* A reference for its maker, which tracer_close drops. NULL: there are too many; wish->url is freed. */
+/* A reference for its maker, which tracer_close drops. NULL: there are too many; wish->url is
+ * freed. */
 struct tracer_watch *tracer_open(struct tracer *tracer, const struct tracer_wish *wish);
 void tracer_close(struct tracer *tracer, struct tracer_watch *watch); /* accepts NULL */
 
@@ -61,8 +63,8 @@ const struct tracer_wish *tracer_watch_wish(const struct tracer_watch *watch);
 /* A line without LF, which is added. */
 void tracer_watch_add(struct tracer_watch *watch, struct str line);
 
-/* Appends whole lines, about max_bytes of them, oldest first; *nlost: how many were lost since it was
- * asked last. */
+/* Appends whole lines, about max_bytes of them, oldest first; *nlost: how many were lost since it
+ * was asked last. */
 void tracer_watch_read(struct tracer_watch *watch, size_t max_bytes, struct buf *out, uint64_t *nlost);
 
 #endif

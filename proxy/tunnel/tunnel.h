@@ -4,8 +4,8 @@
  *
  * What the origin sends becomes an object without end, which the reply follows like any other; what
  * the client sends comes by the exchange's read_body. So neither side is read faster than the other
- * one takes it, and all that a tunnel ever holds is bounded. An end of one direction is passed on, and
- * the other direction goes on; a connection that breaks breaks the other one.
+ * one takes it, and all that a tunnel ever holds is bounded. An end of one direction is passed on,
+ * and the other direction goes on; a connection that breaks breaks the other one.
  *
  * Threads: one worker's. Ends with its transaction. */
 #ifndef PROXY_TUNNEL_H
@@ -48,8 +48,8 @@ void tunnel_start(struct tunnel *tunnel);
 /* The client may have sent more. */
 void tunnel_wake(struct tunnel *tunnel);
 
-/* What stream_read said of one end of a tunnel: is it the end of what the peer sends? A TLS peer that
- * closes without a word (many do) has ended too: what a tunnel carries knows its own ends.
+/* What stream_read said of one end of a tunnel: is it the end of what the peer sends? A TLS peer
+ * that closes without a word (many do) has ended too: what a tunnel carries knows its own ends.
  * has_shut_down: we write no more to it. */
 bool tunnel_has_ended(const struct stream *stream, ssize_t n, bool has_shut_down);
 

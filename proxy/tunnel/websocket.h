@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/tunnel/websocket.h: the two fields by which a WebSocket server shows that it is one (RFC 6455
- * §1.3, §4.1), for handshakes that begin here: HTTP/2 has none of its own. Threads: any. */
+/* proxy/tunnel/websocket.h: the two fields by which a WebSocket server shows that it is one (RFC
+ * 6455 §1.3, §4.1), for handshakes that begin here: HTTP/2 has none of its own. Threads: any. */
 #ifndef PROXY_WEBSOCKET_H
 #define PROXY_WEBSOCKET_H
 #include <stdbool.h>

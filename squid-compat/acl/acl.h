@@ -57,14 +57,15 @@ enum acl_external_state {
 	ACL_EXTERNAL_MATCH,
 	ACL_EXTERNAL_MISMATCH,
 	ACL_EXTERNAL_UNDECIDED, /* denies */
-	/* Undecided in the request's favour: whatever keeps a line that allows, and not one that denies.
-	 * Outside of access lists a mismatch. */
+	/* Undecided in the request's favour: whatever keeps a line that allows, and not one that
+	 * denies. Outside of access lists a mismatch. */
 	ACL_EXTERNAL_FAVOURS,
 };
 
 struct acl_facts;
 
-/* Given by whoever evaluates. What one says of an ACL must not change while a check is under way. */
+/* Given by whoever evaluates. What one says of an ACL must not change while a check is under
+ * way. */
 struct acl_hooks {
 	/* What the helper said, as far as that is known by now. */
 	enum acl_external_state (*external)(struct acl_facts *facts,
@@ -188,7 +189,8 @@ bool acl_set_uses_auth(const struct acl_set *set);
 /* Some ACL of type method names it (any case): Squid answers PURGE only then. */
 bool acl_set_names_method(const struct acl_set *set, struct str method);
 
-/* "[!]NAME": does that ACL match (not match) these facts? Nothing is waited for. False if there is none. */
+/* "[!]NAME": does that ACL match (not match) these facts? Nothing is waited for. False if there is
+ * none. */
 bool acl_set_holds(const struct acl_set *set, struct str term, struct acl_facts *facts);
 
 /* ---- rule lists: `DIRECTIVE allow|deny [!]ACL...` ---- */
@@ -213,8 +215,8 @@ bool access_list_names(const struct access_list *list, struct str acl);
 enum acl_verdict access_list_check(const struct access_list *list, enum acl_verdict otherwise,
                                    struct acl_facts *facts, struct acl_result *result);
 
-/* As access_list_check, and tells of each line that was looked at: its place and text, whether all of
- * it matches, and the ACL that was evaluated last. */
+/* As access_list_check, and tells of each line that was looked at: its place and text, whether all
+ * of it matches, and the ACL that was evaluated last. */
 typedef void access_list_tell_fn(void *user, const char *line, bool matches, const char *last_acl);
 enum acl_verdict access_list_explain(const struct access_list *list, enum acl_verdict otherwise,
                                      struct acl_facts *facts, struct acl_result *result,

@@ -177,8 +177,8 @@ bool acl_filter_admits(const struct acl_term *terms, size_t n, const struct acl_
 
 /* ---- acl_screen.c ---- */
 
-/* A screen for the ACLs of a set that deny by that subject, which are told of it: the set's, and sealed.
- * Before they are. */
+/* A screen for the ACLs of a set that deny by that subject, which are told of it: the set's, and
+ * sealed. Before they are. */
 struct regex_list *acl_screen_create(struct acl *const *acls, size_t n, enum acl_subject subject);
 /* False: the ACL, which has a screen, does not match text, its subject. */
 bool acl_screen_passes(const struct acl *acl, struct acl_facts *facts, struct str text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole words: methods, schemes, names of ports, peers and users. Sorted once sealed, by their length
- * first, so that most look-ups end without a look at a byte; in lower case where case does not matter. */
+/* Whole words: methods, schemes, names of ports, peers and users. Sorted once sealed, by their
+ * length first, so that most look-ups end without a look at a byte; in lower case where case does
+ * not matter. */
 #include <stdlib.h>
 
 #include "lib/base/heap.h"

@@ -256,8 +256,8 @@ static enum err try_pair(const struct tls_pair_files *pair, struct err_text *why
 }
 
 /* Squid does not start without the certificate. Here it may come later: one that an ACME client has
- * still to fetch, by way of this very program. -k parse says what Squid's does, but of tls-cert-dir,
- * which Squid does not know. */
+ * still to fetch, by way of this very program. -k parse says what Squid's does, but of
+ * tls-cert-dir, which Squid does not know. */
 static void miss_certificate(struct reading *reading, const struct port *port)
 {
 	char place[ADDR_TEXT_BYTES + UNIX_SOCKET_MAX_PATH];

@@ -309,7 +309,8 @@ void parse_ignore_ims_on_miss(struct reading *reading, const struct directive *d
 		reading->config->cache_miss_revalidate = !value;
 }
 
-/* A prefix length or a dotted mask, for IPv4; a length above 32 or a mask with colons, for IPv6 too. */
+/* A prefix length or a dotted mask, for IPv4; a length above 32 or a mask with colons, for IPv6
+ * too. */
 void parse_client_netmask(struct reading *reading, const struct directive *directive,
                           const struct words *words)
 {

@@ -57,8 +57,8 @@ static unsigned least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* How many letters have to be put in, left out, changed or swapped with their neighbour. Both names have
- * up to MAX_NAME_BYTES. */
+/* How many letters have to be put in, left out, changed or swapped with their neighbour. Both names
+ * have up to MAX_NAME_BYTES. */
 static unsigned count_faults(struct str a, struct str b)
 {
 	unsigned rows[3][MAX_NAME_BYTES + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The report of a run in which lines are kept has them all in order, and behind each what was said of
- * it: that is cut into lines here. The class comes from the row of the directive, and gets worse by
- * what was said. */
+/* The report of a run in which lines are kept has them all in order, and behind each what was said
+ * of it: that is cut into lines here. The class comes from the row of the directive, and gets worse
+ * by what was said. */
 #include "squid-compat/explain/explain.h"
 
 #include <stdarg.h>
@@ -308,8 +308,8 @@ static void take_message(struct explanation *explanation, struct explain_line *l
 	explain_remark(explanation, line, effects[message->what].is_warning, "%s", text);
 }
 
-/* The line that a message is about, most often the last one; a new one for what has no line, such as a
- * missing endif. */
+/* The line that a message is about, most often the last one; a new one for what has no line, such
+ * as a missing endif. */
 static struct explain_line *line_of(struct explanation *explanation,
 				    const struct report_message *message)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/explain/explain.h: what becomes of each line of a squid.conf: `bobtailctl explain`.
  *
- * The file is read as for a start, without the start; each line gets a class, the sentences that say
- * why, and what to write today. Then the rules are looked at as a whole for what nobody can have
- * meant (explain_rules.c): a warning is given only where it is sure that what it says is so.
+ * The file is read as for a start, without the start; each line gets a class, the sentences that
+ * say why, and what to write today. Then the rules are looked at as a whole for what nobody can
+ * have meant (explain_rules.c): a warning is given only where it is sure that what it says is so.
  * One thread's. */
 #ifndef SQUID_COMPAT_EXPLAIN_H
 #define SQUID_COMPAT_EXPLAIN_H
@@ -80,8 +80,8 @@ enum explain_class explain_worst(const struct explanation *explanation);
 
 /* ---- explain_upgrade.c: the same configuration as Squid 7 has it ---- */
 
-/* The lines to write instead of line i, each with its LF, and why in *why (NULL: nothing to say). False:
- * it may stay as it is. Nothing in out: it has to go. */
+/* The lines to write instead of line i, each with its LF, and why in *why (NULL: nothing to say).
+ * False: it may stay as it is. Nothing in out: it has to go. */
 bool explain_replacement(const struct explanation *explanation, size_t i, struct buf *out,
 			 const char **why);
 

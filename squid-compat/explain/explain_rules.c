@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looks at the rules of a file as a whole for what nobody can have meant. A warning tells a fact: where
- * an ACL cannot be judged (a pattern, a file, a helper), nothing is said. */
+/* Looks at the rules of a file as a whole for what nobody can have meant. A warning tells a fact:
+ * where an ACL cannot be judged (a pattern, a file, a helper), nothing is said. */
 #include <string.h>
 
 #include "lib/base/check.h"
@@ -256,8 +256,8 @@ static enum sureness rule_matches(const struct rule *rule, struct str site)
 	return sureness;
 }
 
-/* The rule that keeps a site from everybody; NULL: some may get it, or the last line's opposite keeps
- * it (*is_unnamed). */
+/* The rule that keeps a site from everybody; NULL: some may get it, or the last line's opposite
+ * keeps it (*is_unnamed). */
 static const struct rule *find_denial(const struct looking *looking, struct str site, bool *is_unnamed)
 {
 	const struct rule *last = NULL;
@@ -429,7 +429,8 @@ static bool is_registered_name(struct str name)
 	return false;
 }
 
-/* Is some host below name served, by a value of its own or as the default site? Or name itself so? */
+/* Is some host below name served, by a value of its own or as the default site? Or name itself
+ * so? */
 static bool is_meant_alone(const struct looking *looking, struct str name)
 {
 	char below[300];
@@ -507,7 +508,8 @@ static void look_at_values(struct looking *looking, struct explain_line *line)
 
 /* ---- ACLs that nobody names */
 
-/* Any word that could be its name is taken for a use; of other ACLs, any-of and all-of name some. */
+/* Any word that could be its name is taken for a use; of other ACLs, any-of and all-of name
+ * some. */
 static void note_uses(struct looking *looking)
 {
 	for (size_t i = 0; i < looking->explanation->nlines; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writes a configuration as Squid 7 has it: the files are read again, and each of their lines goes out
- * as it is, or as a comment with what takes its place. */
+/* Writes a configuration as Squid 7 has it: the files are read again, and each of their lines goes
+ * out as it is, or as a comment with what takes its place. */
 #include "squid-compat/explain/explain.h"
 
 #include <string.h>
@@ -67,7 +67,8 @@ static const char *refusal(const struct explain_line *line)
 	return text;
 }
 
-/* An acl line that is refused here, and is written all the same: as Squid takes it, or with other words. */
+/* An acl line that is refused here, and is written all the same: as Squid takes it, or with other
+ * words. */
 static bool is_kept_acl(const struct explanation *explanation, const struct explain_line *line)
 {
 	struct buf scratch;

@@ -16,8 +16,8 @@ struct upgrading {
 const struct explain_line *upgrade_next(const struct explanation *explanation, const char *name,
 					size_t *i);
 
-/* explain_upgrade_lines.c: lines whose words have other names today. False: it may stay, and nothing was
- * added to out. */
+/* explain_upgrade_lines.c: lines whose words have other names today. False: it may stay, and
+ * nothing was added to out. */
 bool upgrade_port(struct upgrading *upgrading);
 bool upgrade_peer(struct upgrading *upgrading);
 bool upgrade_acl(struct upgrading *upgrading);

@@ -16,8 +16,8 @@
 
 struct logformat; /* opaque */
 
-/* The longest thing one code renders: longer values are cut; in a question, which must not be taken for
- * another one, they make the buffer that it is rendered into full (buf.is_full). */
+/* The longest thing one code renders: longer values are cut; in a question, which must not be taken
+ * for another one, they make the buffer that it is rendered into full (buf.is_full). */
 enum { LOGFORMAT_MAX_VALUE = 8192, LOGFORMAT_MAX_ASKED_VALUE = 65536 };
 
 /* NULL: something in it is no code; REPORT_FATAL was said. Codes that are known and cannot be
@@ -27,8 +27,8 @@ const struct logformat *logformat_compile(struct str text, struct arena *arena,
 
 /* A question to a helper of external ACLs: the codes _acl, _data,
  * _user_cert{ATTRIBUTE}, _ca_cert{ATTRIBUTE} and _certificate are known too. What
- * has no encoding of its own is quoted by %XX, so that it stays one word; what is escaped already stays.
- * (So it is in Squid with quote=shell, too.) */
+ * has no encoding of its own is quoted by %XX, so that it stays one word; what is escaped already
+ * stays. (So it is in Squid with quote=shell, too.) */
 const struct logformat *logformat_compile_question(struct str text, struct arena *arena,
 						   struct report *report);
 

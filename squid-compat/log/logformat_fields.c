@@ -14,8 +14,8 @@ void log_head_text(const struct http_head *head, struct buf *out)
 	}
 }
 
-/* Cuts an element off a list, as Squid does: a comma always ends it, separator besides; neither does
- * within quotes, in which a backslash hides the byte behind it. */
+/* Cuts an element off a list, as Squid does: a comma always ends it, separator besides; neither
+ * does within quotes, in which a backslash hides the byte behind it. */
 static bool cut_element(struct str *list, char separator, struct str *element)
 {
 	bool is_quoted = false;

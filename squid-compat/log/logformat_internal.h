@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* squid-compat/log/logformat_internal.h: what logformat.c (compiling, rendering), logformat_codes.c
- * (the table of codes), logformat_fields.c (fields of heads) and logformat_quote.c (encodings) share. */
+ * (the table of codes), logformat_fields.c (fields of heads) and logformat_quote.c (encodings)
+ * share. */
 #ifndef SQUID_COMPAT_LOGFORMAT_INTERNAL_H
 #define SQUID_COMPAT_LOGFORMAT_INTERNAL_H
 #include "squid-compat/log/logformat.h"

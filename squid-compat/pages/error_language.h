@@ -17,13 +17,13 @@ enum error_language {
 /* "en"; as Content-Language and `lang` say it. */
 const char *error_language_tag(enum error_language language);
 
-/* By the first part of a tag like "de-AT", whatever its case; ERROR_LANGUAGES: there are no pages in
- * it. */
+/* By the first part of a tag like "de-AT", whatever its case; ERROR_LANGUAGES: there are no pages
+ * in it. */
 enum error_language error_language_of(struct str tag);
 
-/* accept: the value of Accept-Language, which may be anything. The language that it weighs most, the
- * first one of several; otherwise where it names none that there is. *missing: the first tag that it
- * names and that there are no pages in, when that decided; else STR_NONE. */
+/* accept: the value of Accept-Language, which may be anything. The language that it weighs most,
+ * the first one of several; otherwise where it names none that there is. *missing: the first tag
+ * that it names and that there are no pages in, when that decided; else STR_NONE. */
 enum error_language error_language_choose(struct str accept, enum error_language otherwise,
 					  struct str *missing);
 

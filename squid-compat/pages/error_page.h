@@ -141,8 +141,8 @@ void error_template_render(const struct error_pages *pages, const struct error_t
 			   const struct error_facts *facts, struct buf *body);
 
 /* The fields of an answer that is made here, in Squid's order: Server, Mime-Version, Date,
- * Content-Type, Content-Length, X-Squid-Error ("NAME ERRNO"), Vary and Content-Language (of pages of
- * ours), each with its CRLF; no status line, no empty line. */
+ * Content-Type, Content-Length, X-Squid-Error ("NAME ERRNO"), Vary and Content-Language (of pages
+ * of ours), each with its CRLF; no status line, no empty line. */
 void error_page_head(const struct error_pages *pages, const struct error_template *page,
 		     const struct error_facts *facts, size_t body_bytes, struct buf *out);
 

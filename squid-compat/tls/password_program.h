@@ -10,7 +10,8 @@
 
 enum { PASSWORD_MAX_BYTES = 1024, PASSWORD_WAIT_MS = 10000 };
 
-/* Appends the line, without its end, to out. 0 or an errno: ETIMEDOUT, or EIO when it wrote nothing. */
+/* Appends the line, without its end, to out. 0 or an errno: ETIMEDOUT, or EIO when it wrote
+ * nothing. */
 int password_program_ask(const char *program, const char *key_path, struct buf *out);
 
 #endif

@@ -391,8 +391,8 @@ static int unreadable(struct str path, const struct world *world)
 	return path.at ? world->may(path.at, R_OK) : 0;
 }
 
-/* Without its certificate a peer cannot be told who we are. A port's may come later, and is looked for
- * until it does (Squid: fatal). */
+/* Without its certificate a peer cannot be told who we are. A port's may come later, and is looked
+ * for until it does (Squid: fatal). */
 static void check_pair(const struct tls_pair *pair, enum tls_line line, const struct world *world,
 		       struct report *report)
 {

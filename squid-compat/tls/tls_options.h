@@ -69,8 +69,8 @@ enum tls_verdict {
 	TLS_OPTION_UNKNOWN, /* it is none of ours: the caller goes on looking */
 };
 
-/* Cuts the next name off the value of options= or flags=, which ':' or ',' takes apart; false: there is
- * none. */
+/* Cuts the next name off the value of options= or flags=, which ':' or ',' takes apart; false:
+ * there is none. */
 bool tls_options_next_name(struct str *rest, struct str *name);
 
 void tls_options_init(struct tls_options *options, enum tls_line line);
@@ -84,7 +84,8 @@ enum tls_verdict tls_options_take(struct tls_options *options, enum tls_line lin
 void tls_options_check(const struct tls_options *options, enum tls_line line,
 		       const struct world *world, struct report *report);
 
-/* Is NAME, of options=NAME,NAME ("!" and the like in front), one that OpenSSL 3 knows the meaning of? */
+/* Is NAME, of options=NAME,NAME ("!" and the like in front), one that OpenSSL 3 knows the meaning
+ * of? */
 bool tls_op_is_known(struct str name);
 
 #endif

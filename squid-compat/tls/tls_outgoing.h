@@ -15,8 +15,8 @@ struct tls_outgoing {
 	struct tls_options options;
 	struct str priorities;  /* of GnuTLS; with a NUL behind it */
 	struct tls_files files; /* as they were when the line was read */
-	/* Asked for by SNI, and must be in the certificate: ssldomain=, else the peer's host, else, if
-	 * that is an address, forceddomain=. STR_NONE: the host of the URL. */
+	/* Asked for by SNI, and must be in the certificate: ssldomain=, else the peer's host, else,
+	 * if that is an address, forceddomain=. STR_NONE: the host of the URL. */
 	struct str name;
 	bool is_peer;
 	bool is_off; /* disable */

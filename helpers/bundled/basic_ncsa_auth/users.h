@@ -14,8 +14,8 @@ struct users; /* opaque */
 struct users *users_create(const char *path);
 void users_destroy(struct users *users);
 
-/* Reads the file if it has not been read or has changed. On failure the old users stay; why, and once
- * standard error, say so. */
+/* Reads the file if it has not been read or has changed. On failure the old users stay; why, and
+ * once standard error, say so. */
 enum err users_refresh(struct users *users, struct err_text *why);
 
 /* Has the file been read at least once? */
