@@ -54,6 +54,7 @@ struct control_call {
 	bool is_ended;   /* all is said */
 	bool is_blocked; /* the socket takes no more now */
 	enum awaited awaits;
+	const char *failure; /* said where what it awaits fails without a reason */
 	void (*step)(struct control_call *call);
 	void *state;
 	void (*free_state)(void *state);
@@ -358,9 +359,10 @@ void control_ask_workers(struct control_call *call,
 	call->tally = tally_ask(serve_server(options->serve), options->loop, tally_done, call);
 }
 
-static void await(struct control_call *call, enum awaited what)
+static void await(struct control_call *call, enum awaited what, const char *failure)
 {
 	call->awaits = what;
+	call->failure = failure;
 	timer_cancel(&call->timer);
 }
 
@@ -370,8 +372,8 @@ static void settle(struct control_call *call)
 	set_timer(call);
 }
 
-/* why NULL: it went well. */
-static void tell(struct control *control, enum awaited what, const char *why)
+/* why may be NULL. */
+static void tell(struct control *control, enum awaited what, bool is_ok, const char *why)
 {
 	if (!control)
 		return;
@@ -381,10 +383,10 @@ static void tell(struct control *control, enum awaited what, const char *why)
 		if (call->awaits != what)
 			continue;
 		settle(call);
-		if (why)
-			control_fail(call, "%s", why);
-		else
+		if (is_ok)
 			control_end(call);
+		else
+			control_fail(call, "%s", why ? why : call->failure);
 	}
 }
 
@@ -392,7 +394,7 @@ void control_reload(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	await(call, AWAITS_RELOAD);
+	await(call, AWAITS_RELOAD, "the configuration cannot be used; cache.log says why");
 	options->reload(options->owner);
 }
 
@@ -406,15 +408,15 @@ void control_shutdown(struct control_call *call)
 
 void control_reload_done(struct control *control, bool is_ok)
 {
-	tell(control, AWAITS_RELOAD,
-	     is_ok ? NULL : "the configuration cannot be used; cache.log says why");
+	tell(control, AWAITS_RELOAD, is_ok, NULL);
 }
 
 void control_rollback(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	await(call, AWAITS_RELOAD);
+	await(call, AWAITS_RELOAD,
+	      "there is no earlier configuration that can be used now; cache.log says why");
 	options->rollback(options->owner);
 }
 
@@ -426,13 +428,13 @@ void control_upgrade(struct control_call *call)
 		control_fail(call, "a single process (-N) cannot be replaced while it serves");
 		return;
 	}
-	await(call, AWAITS_UPGRADE);
+	await(call, AWAITS_UPGRADE, "the upgrade failed; cache.log says why");
 	options->upgrade(options->owner);
 }
 
 void control_upgrade_done(struct control *control, bool is_ok, const char *why)
 {
-	tell(control, AWAITS_UPGRADE, is_ok ? NULL : why);
+	tell(control, AWAITS_UPGRADE, is_ok, why);
 }
 
 /* ---- the question */

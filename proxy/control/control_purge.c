@@ -140,6 +140,10 @@ void control_run_purge(struct control_call *call)
 		control_fail(call, "a purge says what: url, host, prefix, regex or tag, and its text");
 		return;
 	}
+	if (n == PURGE_URL && !str_starts_with(str_from(text, str_find_char(text, ':')), STR("://"))) {
+		control_fail(call, "%.*s is no URL: http://HOST/PATH is asked for", STR_ARG(text));
+		return;
+	}
 	purge = purge_create((enum purge_kind)n, text);
 	if (!read_flags(call, purge))
 		control_fail(call, "a purge may be soft or dry, nothing else");

@@ -110,8 +110,10 @@ static int refuse(int argc, char **argv)
 	if (argc > 0)
 		ctl_fail("no such command: %s%s%s", argv[0], argc > 1 ? " " : "",
 			 argc > 1 ? argv[1] : "");
-	if (argc == 0 || !print_group(argv[0], stderr))
+	if (argc == 0)
 		print_overview(stderr);
+	else if (!print_group(argv[0], stderr))
+		fputs("`bobtailctl --help` lists those that there are.\n", stderr);
 	return CTL_USAGE;
 }
 

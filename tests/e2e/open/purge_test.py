@@ -62,6 +62,7 @@ def wrong_purges_are_refused(site):
     site.ctl("purge", status=2)
     site.ctl("purge", "http://www.example/", "--tag", "x", status=2)
     site.ctl("purge", "--regex", "(", status=1)
+    site.ctl("purge", "www.example/", status=1)
     site.ctl("purge", "--tag", "", status=1)
 
 
