@@ -201,7 +201,8 @@ static bool uses_what_is_not_offered(const struct said *said)
 static bool understand(const struct said *said, struct digest_fields *out)
 {
 	if (uses_what_is_not_offered(said) || said->username.len == 0 || said->nonce.len == 0 ||
-	    said->uri.len == 0 || !said->realm.at || memchr(said->username.at, '"', said->username.len))
+	    said->uri.len == 0 || !said->realm.at ||
+	    memchr(said->username.at, '"', said->username.len))
 		return false;
 	out->username = said->username;
 	out->realm = said->realm;

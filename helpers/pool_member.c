@@ -398,7 +398,8 @@ void member_stop_idle(struct helper_pool *pool, bool is_all)
 	LIST_EACH_SAFE(node, &pool->members) {
 		struct member *member = CONTAINER(node, struct member, node);
 
-		if (member->nslots == 0 && member->conversation == 0 && (is_all || member->is_leaving))
+		if (member->nslots == 0 && member->conversation == 0 &&
+		    (is_all || member->is_leaving))
 			let_go(member, false);
 	}
 }

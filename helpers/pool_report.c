@@ -36,8 +36,9 @@ void pool_note_end(struct helper_pool *pool, const char *why)
 }
 
 void helper_pool_each_note(const struct helper_pool *pool,
-			   void (*show)(void *owner, uint64_t number, int64_t at_us, struct str text),
-			   void *owner)
+                           void (*show)(void *owner, uint64_t number, int64_t at_us,
+                                        struct str text),
+                           void *owner)
 {
 	uint64_t i = pool->nnotes > HELPER_NOTES ? pool->nnotes - HELPER_NOTES : 0;
 

@@ -19,7 +19,7 @@ enum {
 /* Whether requests are given to children. */
 enum helper_breaker {
 	HELPER_BREAKER_CLOSED,  /* as usual */
-	HELPER_BREAKER_OPEN,    /* none can be kept alive: requests end at once, until the next try */
+	HELPER_BREAKER_OPEN, /* none can be kept alive: requests end at once, until the next try */
 	HELPER_BREAKER_PROBING, /* a child was started to see whether it answers */
 };
 const char *helper_breaker_name(enum helper_breaker breaker); /* "closed", "open", "probing" */
@@ -53,7 +53,8 @@ void helper_pool_each_child(const struct helper_pool *pool,
 
 /* Lines from stderr, the oldest one first, as they came: any bytes. number is the child's. */
 void helper_pool_each_note(const struct helper_pool *pool,
-			   void (*show)(void *owner, uint64_t number, int64_t at_us, struct str text),
-			   void *owner);
+                           void (*show)(void *owner, uint64_t number, int64_t at_us,
+                                        struct str text),
+                           void *owner);
 
 #endif

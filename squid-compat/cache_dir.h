@@ -34,7 +34,8 @@ struct cache_dir {
 struct cache_dirs {
 	struct cache_dir *first;
 	unsigned n;
-	enum replacement replacement; /* of the lines to come: cache_replacement_policy as it stands */
+	/* of the lines to come: cache_replacement_policy as it stands */
+	enum replacement replacement;
 	/* private */
 	struct cache_dir **last_;
 	struct arena *arena_;

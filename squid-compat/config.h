@@ -207,7 +207,8 @@ struct config {
 	int64_t maximum_object_size_in_memory_bytes;
 	int64_t maximum_object_size_bytes; /* -1: no limit */
 	int64_t minimum_object_size_bytes;
-	enum replacement cache_replacement; /* as the last line has it; each cache_dir has its own */
+	/* as the last line has it; each cache_dir has its own */
+	enum replacement cache_replacement;
 	struct cache_dirs *cache_dirs;
 	const char *store_dir_select_algorithm; /* round-robin, or anything else: least-load */
 	int cache_swap_low_percent, cache_swap_high_percent; /* without both lines: 100 */

@@ -276,10 +276,12 @@ static void warn_of_open_secrets(struct reading *reading)
 
 	for (size_t i = 0; !reading->options->source && i < COUNT(names); i++) {
 		const struct directive *directive = directive_find(str_of(names[i]));
-		const struct config_line *line = reading->config->lines[directive_number(directive)];
+		const struct config_line *line =
+			reading->config->lines[directive_number(directive)];
 
 		for (; line; line = line->next) {
-			if (!line->file || line->file == told || !line_has_secret(directive, line) ||
+			if (!line->file || line->file == told ||
+			    !line_has_secret(directive, line) ||
 			    reading->world->may(line->file, WORLD_IS_PRIVATE) != EPERM)
 				continue;
 			report_at(reading->report, line->file, line->number, line->text);

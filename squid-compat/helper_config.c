@@ -64,7 +64,8 @@ const char *helper_find_bundled(const char *path, const struct world *world, str
 	struct str name = name_of_squids(str_of(path));
 
 	for (size_t i = 0; name.len > 0 && i < COUNT(folders); i++) {
-		const char *ours = arena_printf(arena, "%.*s%.*s", STR_ARG(folders[i]), STR_ARG(name)).at;
+		const char *ours =
+			arena_printf(arena, "%.*s%.*s", STR_ARG(folders[i]), STR_ARG(name)).at;
 
 		if (folders[i].len > 0 && world->may(ours, X_OK) == 0)
 			return ours;

@@ -25,11 +25,11 @@ const char *helper_find_bundled(const char *path, const struct world *world, str
  * external_acl_type deny, allow, 503 and stale. */
 enum helper_on_error {
 	HELPER_ON_ERROR_USUAL = 0, /* 503 when none can be started, else as for a bad password */
-	HELPER_ON_ERROR_DENY,      /* always as for a bad password; an external ACL denies, with a 403 */
+	HELPER_ON_ERROR_DENY, /* always as for a bad password; an external ACL denies, with a 403 */
 	HELPER_ON_ERROR_503,       /* always 503 */
 	HELPER_ON_ERROR_BYPASS,    /* the request goes on as if there were no helper */
 	HELPER_ON_ERROR_ALLOW,     /* an external ACL is what helps the request */
-	HELPER_ON_ERROR_STALE,     /* stale:N: what was known until N seconds ago counts, else usual */
+	HELPER_ON_ERROR_STALE, /* stale:N: what was known until N seconds ago counts, else usual */
 };
 
 /* ..._children N startup=S idle=I concurrency=C queue-size=Q on-persistent-overload=die|ERR */

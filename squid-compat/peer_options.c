@@ -217,7 +217,8 @@ static void take_proxy_protocol(struct reading_peer *reading)
 static bool is_cookie_name(struct str name)
 {
 	for (size_t i = 0; i < name.len; i++)
-		if (name.at[i] <= ' ' || name.at[i] > '~' || strchr("()<>@,;:\\\"/[]?={}", name.at[i]))
+		if (name.at[i] <= ' ' || name.at[i] > '~' ||
+		    strchr("()<>@,;:\\\"/[]?={}", name.at[i]))
 			return false;
 	return name.len > 0;
 }
@@ -357,7 +358,8 @@ static void apply(struct reading_peer *reading, const struct peer_option *option
 	else if (option->select)
 		add_select(reading, option->select);
 	else if (option->number)
-		peer_read_number(reading, 0, MAX_NUMBER, (unsigned *)(void *)(peer + option->number));
+		peer_read_number(reading, 0, MAX_NUMBER,
+		                 (unsigned *)(void *)(peer + option->number));
 	else
 		*(bool *)(peer + option->flag) = true;
 }

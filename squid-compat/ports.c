@@ -258,8 +258,8 @@ static void take_interception(struct reading_port *reading)
 
 static void take_nothing(struct reading_port *reading)
 {
-	report_say(reading->report, REPORT_HARMLESS, "%s: %.*s has no effect here", reading->directive,
-		   STR_ARG(reading->name));
+	report_say(reading->report, REPORT_HARMLESS, "%s: %.*s has no effect here",
+	           reading->directive, STR_ARG(reading->name));
 }
 
 enum value_rule {

@@ -133,8 +133,8 @@ static bool write_url(const struct site *site, struct str path, const struct por
 
 	buf_clear(out);
 	start = at = buf_reserve(out, SCHEME_ROOM + site->host.len +
-					      (rules ? rules->append_domain.len : 0) + PORT_ROOM + 1 +
-					      path.len);
+	                                      (rules ? rules->append_domain.len : 0) + PORT_ROOM +
+	                                      1 + path.len);
 	if (!start)
 		return false;
 	memcpy(at, scheme.at, scheme.len);

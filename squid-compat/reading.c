@@ -75,8 +75,8 @@ static void keep_line(struct reading *reading, size_t number, const struct words
 }
 
 /* Squid takes the last one without a word. */
-static void warn_of_replaced(struct reading *reading, const struct directive *directive, size_t number,
-                             const struct words *words)
+static void warn_of_replaced(struct reading *reading, const struct directive *directive,
+                             size_t number, const struct words *words)
 {
 	const struct config_line *last = reading->last_lines[number];
 

@@ -45,7 +45,8 @@ void rewrite_parse_concurrency(struct rewrite_config *config, const struct words
 {
 	uint64_t concurrency;
 
-	if (!str_to_u64(words_text(words, 1), &concurrency) || concurrency > HELPER_MAX_CONCURRENCY) {
+	if (!str_to_u64(words_text(words, 1), &concurrency) ||
+	    concurrency > HELPER_MAX_CONCURRENCY) {
 		report_say(report, REPORT_FATAL, "invalid concurrency '%.*s'",
 			   STR_ARG(words_text(words, 1)));
 		return;

@@ -74,7 +74,8 @@ static void take_host(struct httpd_accel *accel, const struct words *words, stru
 	struct str host = words_text(words, 1);
 
 	if (host.len == 0 || host.len >= sizeof(accel->host)) {
-		report_say(report, REPORT_FATAL, "httpd_accel_host needs a host name, or 'virtual'");
+		report_say(report, REPORT_FATAL,
+		           "httpd_accel_host needs a host name, or 'virtual'");
 		return;
 	}
 	str_copy(host, accel->host, sizeof(accel->host));

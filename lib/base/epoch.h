@@ -24,8 +24,9 @@ void epoch_leave(void); /* after an epoch_enter that said true */
 
 /* Lies in the thing that is to be freed. */
 struct epoch_item {
-	struct epoch_item *next;                /* of a chain handed over at once; NULL at its end */
-	void (*free)(struct epoch_item *item);  /* on any thread, without a lock; may retire others */
+	struct epoch_item *next; /* of a chain handed over at once; NULL at its end */
+	/* on any thread, without a lock; may retire others */
+	void (*free)(struct epoch_item *item);
 	unsigned stamp_;
 };
 

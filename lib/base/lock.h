@@ -18,7 +18,8 @@ enum lock_state_ { LOCK_FREE_, LOCK_HELD_, LOCK_WANTED_ /* held, and somebody wa
 struct lock {
 	atomic_int state_;
 	const char *owner_;      /* the holder's lock_self_ */
-	const char *private_to_; /* the lock_self_ of the one thread that may take it; NULL: any may */
+	/* the lock_self_ of the one thread that may take it; NULL: any may */
+	const char *private_to_;
 };
 
 #define LOCK_INIT {.state_ = LOCK_FREE_} /* of a static one */
@@ -77,7 +78,8 @@ static inline void lock_drop(struct lock *lock)
 	if (lock_is_private(lock))
 		return;
 	/* Release: pairs with lock_take. */
-	if (atomic_exchange_explicit(&lock->state_, LOCK_FREE_, memory_order_release) == LOCK_WANTED_)
+	if (atomic_exchange_explicit(&lock->state_, LOCK_FREE_, memory_order_release) ==
+	    LOCK_WANTED_)
 		lock_wake_(lock);
 }
 

@@ -22,7 +22,8 @@ void log_set_level(int level)
 
 int log_level(void)
 {
-	return atomic_load_explicit(&max_level, memory_order_relaxed); /* pairs with log_set_level */
+	/* pairs with log_set_level */
+	return atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
 void log_set_role(const char *role)

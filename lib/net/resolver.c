@@ -343,7 +343,8 @@ bool resolver_ask(struct resolver *resolver, struct str text, uint16_t port,
 	       resolver_ask_entry(resolver, asked, false, query);
 }
 
-void resolver_mark(struct resolver *resolver, struct str text, const struct addr *addr, bool is_good)
+void resolver_mark(struct resolver *resolver, struct str text, const struct addr *addr,
+                   bool is_good)
 {
 	char lower[MAX_NAME_BYTES + 1];
 	struct str asked = STR_NONE;

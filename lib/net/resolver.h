@@ -41,7 +41,8 @@ struct resolver_query {
 		char host[RESOLVER_HOST_BYTES]; /* of resolver_ask_host; NUL-terminated */
 	};
 	unsigned naddrs, host_len;
-	unsigned nmore; /* addresses that there are besides, of those that have not failed of late */
+	/* addresses that there are besides, of those that have not failed of late */
+	unsigned nmore;
 	const char *why; /* lasts as long as the program; NULL when there is an answer */
 };
 
@@ -58,7 +59,8 @@ bool resolver_ask_host(struct resolver *resolver, const struct addr *addr,
 /* A connect to that address of name, whatever its port, failed or succeeded. Of those that failed
  * one is tried again after 10 s, then 20, 40, 60 ... and the rest only when all others have failed.
  * For what is no name, or has one address, it does nothing. */
-void resolver_mark(struct resolver *resolver, struct str name, const struct addr *addr, bool is_good);
+void resolver_mark(struct resolver *resolver, struct str name, const struct addr *addr,
+                   bool is_good);
 void resolver_cancel(struct resolver_query *query); /* fine in zeroed memory and after the answer */
 
 /* For start-up and configuration only: asks the system and blocks. Returns how many were found. */

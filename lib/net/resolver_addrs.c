@@ -121,7 +121,8 @@ static unsigned add_spread(const struct name *name, bool is_bad, struct addr *ou
 {
 	int64_t now_ms = loop_now_ms(name->resolver->loop);
 	sa_family_t family = name->addrs[0].addr.as.any.sa_family;
-	const struct kind first = {family, true, is_bad, now_ms}, other = {family, false, is_bad, now_ms};
+	const struct kind first = {family, true, is_bad, now_ms},
+			  other = {family, false, is_bad, now_ms};
 	unsigned n[2] = {count(name, &first), count(name, &other)}, given[2] = {0};
 
 	while (nout < RESOLVER_MAX_ADDRS && given[0] + given[1] < n[0] + n[1]) {

@@ -75,7 +75,8 @@ enum err socket_listen(const struct addr *addr, const struct socket_options *opt
 	int opened = socket(addr->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	char text[ADDR_TEXT_BYTES];
 
-	if (opened >= 0 && prepare(opened, addr, options) && socket_set_options(opened, addr, options) &&
+	if (opened >= 0 && prepare(opened, addr, options) &&
+	    socket_set_options(opened, addr, options) &&
 	    bind(opened, &addr->as.any, addr_len(addr)) == 0 && listen(opened, backlog) == 0) {
 		*fd = opened;
 		return ERR_OK;

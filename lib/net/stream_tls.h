@@ -80,7 +80,8 @@ struct tls_facts {
 	const char *cipher; /* "TLS_AES_128_GCM_SHA256" */
 	char sni[TLS_SNI_BYTES]; /* what the client asked for; empty: nothing */
 	bool is_resumed;
-	uint64_t took_us; /* of a server: from the client's first bytes to the end of the handshake */
+	/* of a server: from the client's first bytes to the end of the handshake */
+	uint64_t took_us;
 };
 /* False, and *out untouched: no TLS, or no handshake yet. */
 bool stream_tls_facts(const struct stream *stream, struct tls_facts *out);

@@ -127,5 +127,6 @@ void control_run_ban(struct control_call *call)
 	else if (str_eq(action, STR("remove")))
 		take_back(call, &prefix);
 	else
-		control_fail(call, "say list, add ADDRESS[/BITS] [SECONDS] or remove ADDRESS[/BITS]");
+		control_fail(call,
+		             "say list, add ADDRESS[/BITS] [SECONDS] or remove ADDRESS[/BITS]");
 }

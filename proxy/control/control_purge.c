@@ -137,7 +137,8 @@ void control_run_purge(struct control_call *call)
 	while (n < PURGE_KINDS && !str_eq(kind, str_of(kinds[n])))
 		n++;
 	if (n == PURGE_KINDS || text.len == 0) {
-		control_fail(call, "a purge says what: url, host, prefix, regex or tag, and its text");
+		control_fail(call,
+		             "a purge says what: url, host, prefix, regex or tag, and its text");
 		return;
 	}
 	if (n == PURGE_URL && !str_starts_with(str_from(text, str_find_char(text, ':')), STR("://"))) {

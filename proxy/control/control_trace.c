@@ -135,8 +135,9 @@ static void step(struct control_call *call)
 	is_empty = watching->out.len == 0;
 	say_lines(watching);
 	if (nlost > 0)
-		control_say(call, "0\t0\tlost\t%" PRIu64 " lines: they came faster than they were read",
-			    nlost);
+		control_say(call,
+		            "0\t0\tlost\t%" PRIu64 " lines: they came faster than they were read",
+		            nlost);
 	if (serve_is_stopping(control_serve(call))) {
 		control_fail(call, "stopping");
 	} else if (is_over && is_empty) {

@@ -185,10 +185,13 @@ static void say_compression(struct why *why, const struct object *object)
 	if (object_state(object) == OBJECT_COMPLETE && object_length(object) > 0)
 		length = (int64_t)object_length(object);
 	compression_choose(snapshot_config(why->snapshot), &why->wishes,
-			   compression_wanted(&why->wishes, is_range), object->head, length, &choice);
+	                   compression_wanted(&why->wishes, is_range), object->head, length,
+	                   &choice);
 	control_say(why->call, "coding = %s%s (%s)", names[choice.to],
-		    choice.to == choice.from || object_coded(object, choice.to) ? "" : ", made when it is asked for",
-		    choice.reason);
+	            choice.to == choice.from || object_coded(object, choice.to)
+	                    ? ""
+	                    : ", made when it is asked for",
+	            choice.reason);
 }
 
 static void say_object(struct why *why, const struct object *object)
@@ -300,7 +303,8 @@ static void say_compress(struct why *why)
 	why->is_recoded = list && access_list_allows(list, false, &why->facts);
 	if (!list)
 		return;
-	control_say(why->call, "compress = %s", why->is_recoded ? "allow" : "deny: sent as the origin coded it");
+	control_say(why->call, "compress = %s",
+	            why->is_recoded ? "allow" : "deny: sent as the origin coded it");
 	if (!why->is_recoded)
 		return;
 	coding_wishes_read(&why->request.head, &why->wishes);

@@ -37,7 +37,7 @@ struct ban_table {
 	atomic_uint_least64_t version;        /* relaxed */
 	atomic_uint nentries;                 /* relaxed */
 	atomic_uint_least64_t bits_in_use[2]; /* a bit for each length but 0; relaxed */
-	struct lock lock;                     /* of changes, and of all that follows but for the links */
+	struct lock lock; /* of changes, and of all that follows but for the links */
 	unsigned nof_bits[MAX_BITS + 1];      /* entries of each length */
 	_Atomic(struct entry *) buckets[NBUCKETS];
 };

@@ -13,7 +13,8 @@
 enum overload_kind {
 	OVERLOAD_DELAY,       /* a worker does not keep up with what comes (overload_delay) */
 	OVERLOAD_REQUESTS,    /* too many requests are with origins (overload_requests) */
-	OVERLOAD_DESCRIPTORS, /* nearly all descriptors are in use, and no idle connection is left to close */
+	/* nearly all descriptors are in use, and no idle connection is left to close */
+	OVERLOAD_DESCRIPTORS,
 	OVERLOAD_MEMORY,      /* nearly all memory of our control group is in use (memory_room.h) */
 	OVERLOAD_KINDS
 };

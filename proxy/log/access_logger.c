@@ -42,7 +42,8 @@ static void open_line(struct access_logger *logger, struct line *line, const str
 	else
 		logger->is_on = true;
 	if (line->file && why.at[0])
-		log_say(0, "ERROR: access_log: %s; nothing is logged there until it can be", why.at);
+		log_say(0, "ERROR: access_log: %s; nothing is logged there until it can be",
+		        why.at);
 }
 
 static bool wants_reply(const struct access_log *log)

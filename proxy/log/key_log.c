@@ -35,8 +35,10 @@ struct key_log *key_log_create(const struct config *config, struct log_writer *w
 	}
 	if (why.at[0])
 		log_say(0, "ERROR: tls_key_log: %s; nothing is written until it can be", why.at);
-	log_say(0, "WARNING: tls_key_log: who can read '%s' can read the TLS connections whose secrets "
-	           "go there", line->place.at);
+	log_say(0,
+	        "WARNING: tls_key_log: who can read '%s' can read the TLS connections whose secrets "
+	        "go there",
+	        line->place.at);
 	log = mem_alloc(sizeof(*log));
 	*log = (struct key_log){writer, file, line->condition, batch};
 	return log;

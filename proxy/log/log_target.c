@@ -108,7 +108,8 @@ static void tell_health(struct log_target *target, int error)
 {
 	char *what = mem_printf("access_log %s", target->name);
 
-	health_bad(&target->health, what, "%s; records wait", error ? strerror(error) : "it has gone");
+	health_bad(&target->health, what, "%s; records wait",
+	           error ? strerror(error) : "it has gone");
 	mem_free(what);
 }
 

@@ -37,7 +37,8 @@ struct log_target_options {
 	const char *place;
 	const char *program; /* of a daemon */
 	int keep;            /* old logs that a daemon's rotation keeps */
-	bool is_buffered;    /* buffered_logs: a daemon flushes at will; datagrams hold several records */
+	/* buffered_logs: a daemon flushes at will; datagrams hold several records */
+	bool is_buffered;
 	int priority;        /* of syslog: facility | severity */
 };
 
@@ -64,7 +65,7 @@ struct log_daemon_view {
 	uint64_t nstarts, nrecords, nlost;
 	size_t nwaiting;       /* bytes that it has not taken */
 	unsigned nfailures;    /* in a row */
-	int64_t retry_ms;      /* clock_mono_ms() of the next start; 0: it runs, or none is needed yet */
+	int64_t retry_ms; /* clock_mono_ms() of the next start; 0: it runs, or none is needed yet */
 	char note[LOG_VIEW_BYTES]; /* the last line of its stderr: any bytes; "": none */
 	int64_t note_us;       /* when, monotonic; 0: never */
 };

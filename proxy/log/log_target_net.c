@@ -17,7 +17,8 @@ enum {
 	SYSLOG_BYTES = 8192,
 };
 
-static int open_socket(struct log_target *target, const struct sockaddr *to, socklen_t len, int type)
+static int open_socket(struct log_target *target, const struct sockaddr *to, socklen_t len,
+                       int type)
 {
 	int fd = socket(to->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error;

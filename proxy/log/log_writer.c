@@ -245,8 +245,9 @@ static void flush(struct log_writer *writer, bool has_haste)
 	}
 	writer->is_pending = is_any_pending(files, nfiles);
 	if (writer->ndropped > 0 && log_file_may_say(&writer->said_ms)) {
-		fprintf(stderr, "WARNING: %llu log records were dropped: the log could not keep up\n",
-			(unsigned long long)writer->ndropped);
+		fprintf(stderr,
+		        "WARNING: %llu log records were dropped: the log could not keep up\n",
+		        (unsigned long long)writer->ndropped);
 		writer->ndropped = 0;
 	}
 }

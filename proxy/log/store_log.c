@@ -45,8 +45,8 @@ struct store_log *store_log_create(const struct config *config, struct log_write
 	log->writer = writer;
 	log->batch = nworkers;
 	log->keeps_query = !config->strip_query_terms;
-	if (log_writer_file_or_wait(writer, path_of(config->cache_store_log), config->logfile_rotate,
-				    &log->file, &why) == ERR_OK)
+	if (log_writer_file_or_wait(writer, path_of(config->cache_store_log),
+	                            config->logfile_rotate, &log->file, &why) == ERR_OK)
 		return log;
 	log_say(0, "ERROR: cache_store_log: %s; nothing is logged there", why.at);
 	mem_free(log);
@@ -93,13 +93,13 @@ static void add(struct store_log *log, const char *action, struct object *object
 		url = str_first(url, query + 1);
 	buf_init(&line, LINE_MAX_BYTES);
 	buf_printf(&line,
-		   "%9" PRId64 ".%03d %-7s %02d %08" PRIX64 " %032" PRIX64 " %4d %9" PRId64
-		   " %9" PRId64 " %9" PRId64 " %.*s %" PRId64 "/%" PRIu64 " GET %.*s\n",
-		   now_us / 1000000, (int)(now_us / 1000 % 1000), action,
-		   id ? (int)disk_number(id) : NO_FILE, id ? disk_row(id) : UINT32_MAX, object->key,
-		   object->status, or_none(object->facts.date_s),
-		   or_none(object->facts.modified_s), or_none(object->facts.expires_s),
-		   STR_ARG(type), object->body_bytes, (uint64_t)object_length(object), STR_ARG(url));
+	           "%9" PRId64 ".%03d %-7s %02d %08" PRIX64 " %032" PRIX64 " %4d %9" PRId64
+	           " %9" PRId64 " %9" PRId64 " %.*s %" PRId64 "/%" PRIu64 " GET %.*s\n",
+	           now_us / 1000000, (int)(now_us / 1000 % 1000), action,
+	           id ? (int)disk_number(id) : NO_FILE, id ? disk_row(id) : UINT32_MAX, object->key,
+	           object->status, or_none(object->facts.date_s), or_none(object->facts.modified_s),
+	           or_none(object->facts.expires_s), STR_ARG(type), object->body_bytes,
+	           (uint64_t)object_length(object), STR_ARG(url));
 	if (!line.is_full)
 		log_writer_add(log->writer, log->batch, log->file, now_us, buf_str(&line));
 	buf_fini(&line);

@@ -211,7 +211,8 @@ struct census *census_create(struct str gathered)
 	census->workers = mem_array(count(gathered, RECORD_WORKER), sizeof(*census->workers));
 	census->pools = mem_array(count(gathered, RECORD_POOL), sizeof(*census->pools));
 	for (unsigned i = 0; i < CENSUS_LINES; i++)
-		census->lines[i].at = mem_array(count(gathered, RECORD_LINE), sizeof(struct recent_line));
+		census->lines[i].at =
+			mem_array(count(gathered, RECORD_LINE), sizeof(struct recent_line));
 	while (gathered.len > 0) {
 		record = next(&gathered, &head);
 		check(record.len == head.bytes);

@@ -20,7 +20,8 @@ static const struct {
 enum { URL_REWRITE, STORE_ID, FIRST_SCHEME, FIRST_EXTERNAL = FIRST_SCHEME + AUTH_KINDS };
 
 static struct helper_pool_row rewriter(const char *kind, const char *title,
-				       const struct rewrite_config *config, struct helper_pool *pool)
+                                       const struct rewrite_config *config,
+                                       struct helper_pool *pool)
 {
 	return (struct helper_pool_row){
 		.kind = kind,

@@ -30,7 +30,8 @@ static void write_note(const struct log_daemon_view *daemon, struct buf *out)
 {
 	if (daemon->note_us == 0)
 		return;
-	buf_printf(out, "  stderr  %" PRId64 " s ago: ", (clock_mono_us() - daemon->note_us) / 1000000);
+	buf_printf(out,
+	           "  stderr  %" PRId64 " s ago: ", (clock_mono_us() - daemon->note_us) / 1000000);
 	manager_add_printable(out, str_of(daemon->note));
 	buf_add_char(out, '\n');
 }
@@ -50,7 +51,8 @@ bool log_daemon_write(struct log_writer *writer, unsigned i, bool is_first, stru
 		buf_printf(out, "; pid %d", (int)daemon.pid);
 	buf_printf(out, "\n  records   %" PRIu64 " came, %" PRIu64 " are lost; %zu bytes wait\n",
 		   daemon.nrecords, daemon.nlost, daemon.nwaiting);
-	buf_printf(out, "  breaker   %s, %u failures in a row", breaker_of(&daemon), daemon.nfailures);
+	buf_printf(out, "  breaker   %s, %u failures in a row", breaker_of(&daemon),
+	           daemon.nfailures);
 	if (retry_in_ms(&daemon) > 0)
 		buf_printf(out, ", next try in %.1f s", (double)retry_in_ms(&daemon) / 1000);
 	buf_add_char(out, '\n');
@@ -93,7 +95,8 @@ bool log_daemon_write_json(struct log_writer *writer, unsigned i, struct buf *ou
 	write_counts_json(&daemon, out);
 	buf_add_str(out, STR(",\"children\":["));
 	if (daemon.pid > 0)
-		buf_printf(out, "{\"number\":%" PRIu64 ",\"pid\":%d}", daemon.nstarts, (int)daemon.pid);
+		buf_printf(out, "{\"number\":%" PRIu64 ",\"pid\":%d}", daemon.nstarts,
+		           (int)daemon.pid);
 	buf_add_str(out, STR("],\"stderr\":["));
 	write_note_json(&daemon, out);
 	buf_add_str(out, STR("]}\n"));

@@ -151,7 +151,8 @@ char *manager_token(const struct manager *manager, struct str credentials,
 }
 
 struct object *manager_ask(struct manager *manager, const struct manager_action *action,
-			   const struct manager_question *question, struct str head, struct object_reader *hold, struct loop *loop)
+                           const struct manager_question *question, struct str head,
+                           struct object_reader *hold, struct loop *loop)
 {
 	struct answer *answer = mem_zalloc(sizeof(*answer));
 	struct object *object = object_create(manager->loop, go_on, answer, GAP_BYTES);

@@ -25,7 +25,8 @@ void manager_destroy(struct manager *manager);
  * its beginning for loop, the worker's; question is copied; when there is no reader any more, the
  * page is given up. */
 struct object *manager_ask(struct manager *manager, const struct manager_action *action,
-			   const struct manager_question *question, struct str head, struct object_reader *hold, struct loop *loop);
+                           const struct manager_question *question, struct str head,
+                           struct object_reader *hold, struct loop *loop);
 
 /* Any thread: the token of forms for a client that gave these credentials (the value of
  * Authorization, or none): what a page of somebody else's cannot know. */

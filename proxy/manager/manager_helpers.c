@@ -46,8 +46,9 @@ static void write_squid_child(void *owner, const struct helper_child_view *child
 
 static void write_squid_children(struct buf *out, const struct helper_pool *pool)
 {
-	buf_printf(out, "\n%7s\t%7s\t%7s\t%11s\t%11s\t%11s\t%6s\t%7s\t%7s\t%7s\n", "ID #", "FD", "PID",
-		   "# Requests", "# Replies", "# Timed-out", "Flags", "Time", "Offset", "Request");
+	buf_printf(out, "\n%7s\t%7s\t%7s\t%11s\t%11s\t%11s\t%6s\t%7s\t%7s\t%7s\n", "ID #", "FD",
+	           "PID", "# Requests", "# Replies", "# Timed-out", "Flags", "Time", "Offset",
+	           "Request");
 	helper_pool_each_child(pool, write_squid_child, out);
 	buf_add_str(out, STR("\nFlags key:\n"
 			     "   B\tBUSY\n"
@@ -142,11 +143,13 @@ static void write_child(void *owner, const struct helper_child_view *child)
 
 	if (out->len >= SURVEY_BYTES)
 		return;
-	buf_printf(out, "  %6" PRIu64 " %8d %8" PRId64 "s %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %7u",
-		   child->number, (int)child->pid, child->age_ms / 1000, child->nrequests,
-		   child->nreplies, child->ntimeouts, child->nin_flight);
+	buf_printf(out,
+	           "  %6" PRIu64 " %8d %8" PRId64 "s %10" PRIu64 " %10" PRIu64 " %8" PRIu64 " %7u",
+	           child->number, (int)child->pid, child->age_ms / 1000, child->nrequests,
+	           child->nreplies, child->ntimeouts, child->nin_flight);
 	write_times(out, child->times);
-	buf_printf(out, "%s%s\n", child->is_kept ? " kept" : "", child->is_leaving ? " leaving" : "");
+	buf_printf(out, "%s%s\n", child->is_kept ? " kept" : "",
+	           child->is_leaving ? " leaving" : "");
 }
 
 void manager_add_printable(struct buf *out, struct str text)
@@ -178,8 +181,8 @@ static void write_state(struct buf *out, const struct helper_pool_view *view)
 	if (view->retry_in_ms > 0)
 		buf_printf(out, ", next try in %.1f s", (double)view->retry_in_ms / 1000);
 	if (view->last_end_us != 0)
-		buf_printf(out, "; %" PRId64 " s ago one %s", (clock_mono_us() - view->last_end_us) / 1000000,
-			   view->last_end);
+		buf_printf(out, "; %" PRId64 " s ago one %s",
+		           (clock_mono_us() - view->last_end_us) / 1000000, view->last_end);
 	buf_add_char(out, '\n');
 }
 
@@ -189,11 +192,13 @@ static void write_pool(struct buf *out, const struct helper_pool_row *row)
 	const struct helper_pool_stats *stats = &view.stats;
 
 	helper_pool_view(row->pool, &view);
-	buf_printf(out, "%s%s%.*s: %s\n", row->kind, row->name.len > 0 ? " " : "", STR_ARG(row->name),
-		   row->command->argv[0]);
+	buf_printf(out, "%s%s%.*s: %s\n", row->kind, row->name.len > 0 ? " " : "",
+	           STR_ARG(row->name), row->command->argv[0]);
 	buf_printf(out,
-		   "  children  %u of %u run, %u are ending; %" PRIu64 " were started, %" PRIu64 " died\n",
-		   stats->nrunning, row->children->max, stats->nending, stats->nstarts, stats->ndeaths);
+	           "  children  %u of %u run, %u are ending; %" PRIu64 " were started, %" PRIu64
+	           " died\n",
+	           stats->nrunning, row->children->max, stats->nending, stats->nstarts,
+	           stats->ndeaths);
 	buf_printf(out,
 		   "  requests  %" PRIu64 " came, %" PRIu64 " replies, %" PRIu64 " too late, %" PRIu64
 		   " refused; %u in flight, %u wait\n",
@@ -206,8 +211,9 @@ static void write_pool(struct buf *out, const struct helper_pool_row *row)
 		buf_printf(out, "  answers   %zu are kept\n", external_acl_count(row->external));
 	write_state(out, &view);
 	if (stats->nrunning > 0 || stats->nin_flight > 0)
-		buf_printf(out, "  %6s %8s %9s %10s %10s %8s %7s %9s %9s %9s\n", "child", "pid", "age", "requests",
-			   "replies", "too late", "flight", "p50 ms", "p90 ms", "p99 ms");
+		buf_printf(out, "  %6s %8s %9s %10s %10s %8s %7s %9s %9s %9s\n", "child", "pid",
+		           "age", "requests", "replies", "too late", "flight", "p50 ms", "p90 ms",
+		           "p99 ms");
 	helper_pool_each_child(row->pool, write_child, out);
 	helper_pool_each_note(row->pool, write_note, out);
 }

@@ -254,8 +254,8 @@ static void write_directory(struct buf *out, unsigned i, struct disk *disk)
 	disk_stats(disk, &stats);
 	buf_printf(out, "\nStore Directory #%u (sqlite): %s\n", i, disk_directory(disk));
 	buf_printf(out, "Maximum Size: %" PRIu64 " KB\n", stats.max_bytes / 1024);
-	buf_printf(out, "Low and high mark: %" PRIu64 " KB, %" PRIu64 " KB\n", stats.low_bytes / 1024,
-		   stats.high_bytes / 1024);
+	buf_printf(out, "Low and high mark: %" PRIu64 " KB, %" PRIu64 " KB\n",
+	           stats.low_bytes / 1024, stats.high_bytes / 1024);
 	buf_printf(out, "Current Size: %.2f KB\n", (double)stats.used_bytes / 1024);
 	buf_printf(out, "Percent Used: %.2f%%\n", percent(stats.used_bytes, stats.max_bytes));
 	buf_printf(out, "Current entries: %10" PRIu64 " %.2f%%\n", stats.objects,

@@ -84,7 +84,8 @@ enum manager_verdict {
 /* question (NULL: none) is borrowed until the run is destroyed. ready comes from loop, never from
  * within a call, when manager_run_step may be called (again). */
 struct manager_run *manager_run_create(const struct manager_action *action, struct serve *serve,
-				       const struct manager_question *question, struct loop *loop, void (*ready)(void *owner), void *owner);
+                                       const struct manager_question *question, struct loop *loop,
+                                       void (*ready)(void *owner), void *owner);
 void manager_run_destroy(struct manager_run *run); /* accepts NULL */
 
 enum manager_verdict manager_run_step(struct manager_run *run, struct buf *out);

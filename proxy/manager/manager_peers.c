@@ -27,10 +27,14 @@ static void write_flags(struct buf *out, const struct peer *peer)
 		unsigned bit;
 		const char *name;
 	} selects[] = {
-		{PEER_SELECT_ROUND_ROBIN, "round-robin"}, {PEER_SELECT_WEIGHTED, "weighted-round-robin"},
-		{PEER_SELECT_CARP, "carp"},               {PEER_SELECT_SOURCEHASH, "sourcehash"},
-		{PEER_SELECT_USERHASH, "userhash"},       {PEER_SELECT_DEFAULT, "default"},
-		{PEER_SELECT_LEAST_CONN, "least-conn"},   {PEER_SELECT_PEAK_EWMA, "peak-ewma"},
+		{PEER_SELECT_ROUND_ROBIN, "round-robin"},
+		{PEER_SELECT_WEIGHTED, "weighted-round-robin"},
+		{PEER_SELECT_CARP, "carp"},
+		{PEER_SELECT_SOURCEHASH, "sourcehash"},
+		{PEER_SELECT_USERHASH, "userhash"},
+		{PEER_SELECT_DEFAULT, "default"},
+		{PEER_SELECT_LEAST_CONN, "least-conn"},
+		{PEER_SELECT_PEAK_EWMA, "peak-ewma"},
 	};
 	const struct {
 		bool is_set;

@@ -33,7 +33,8 @@ static void tell(struct loop_task *task)
 }
 
 struct manager_run *manager_run_create(const struct manager_action *action, struct serve *serve,
-				       const struct manager_question *question, struct loop *loop, void (*ready)(void *owner), void *owner)
+                                       const struct manager_question *question, struct loop *loop,
+                                       void (*ready)(void *owner), void *owner)
 {
 	struct manager_run *run = mem_zalloc(sizeof(*run));
 

@@ -20,7 +20,8 @@ struct metric {
 	const char *name; /* its unit ends it */
 	enum type type;
 	enum metric_subject subject;
-	enum form form; /* of the value in a row; HISTOGRAM: the sum in us, and behind it a struct histogram */
+	/* of the value in a row; HISTOGRAM: the sum in us, and behind it a struct histogram */
+	enum form form;
 	size_t offset;
 	const char *help;
 };

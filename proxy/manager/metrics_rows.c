@@ -26,7 +26,13 @@
 #include "squid-compat/peers.h"
 #include "squid-compat/ports.h"
 
-enum { ARENA_BYTES = 4096, LABELS_BYTES = 4096, LABEL_VALUE_BYTES = 256, MAX_DEGRADED = 32, CERTIFICATE_NAMES = 8 };
+enum {
+	ARENA_BYTES = 4096,
+	LABELS_BYTES = 4096,
+	LABEL_VALUE_BYTES = 256,
+	MAX_DEGRADED = 32,
+	CERTIFICATE_NAMES = 8
+};
 
 struct table {
 	struct metric_row *rows;
@@ -348,8 +354,9 @@ static struct str names_of(struct metrics *metrics, const struct tls_certificate
 	struct str names = STR("");
 
 	for (size_t i = 0; i < n && i < CERTIFICATE_NAMES; i++)
-		names = arena_printf(&metrics->arena, "%.*s%s%.*s", STR_ARG(names), i > 0 ? " " : "",
-				     STR_ARG(tls_certificate_name(certificate, i)));
+		names = arena_printf(&metrics->arena, "%.*s%s%.*s", STR_ARG(names),
+		                     i > 0 ? " " : "",
+		                     STR_ARG(tls_certificate_name(certificate, i)));
 	return names;
 }
 

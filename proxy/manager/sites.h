@@ -47,7 +47,8 @@ struct site_counts {
 	uint64_t bytes_in, bytes_out, hit_bytes_out;
 	uint64_t service_us; /* the sum of times */
 	struct histogram times;
-	uint64_t tls_handshakes, tls_resumed, tls_failures; /* as struct counters has them; by SNI */
+	/* as struct counters has them; by SNI */
+	uint64_t tls_handshakes, tls_resumed, tls_failures;
 };
 
 struct site_slot {

@@ -8,7 +8,11 @@
 #include "lib/base/heap.h"
 #include "proxy/server.h"
 
-enum { STEP_MS = STATISTICS_STEP_S * 1000, STEPS_A_MINUTE = 60 / STATISTICS_STEP_S, MINUTES_AN_HOUR = 60 };
+enum {
+	STEP_MS = STATISTICS_STEP_S * 1000,
+	STEPS_A_MINUTE = 60 / STATISTICS_STEP_S,
+	MINUTES_AN_HOUR = 60
+};
 #define MINUTE_US INT64_C(60000000)
 
 struct minute {
@@ -81,7 +85,8 @@ static void keep(struct statistics *statistics, const struct reading_of_counts *
 static void add_point(struct statistics *statistics, const struct reading_of_counts *now,
 		      const struct histogram *times)
 {
-	const struct counters *counters = &now->counters, *before = &statistics->last.counts.counters;
+	const struct counters *counters = &now->counters,
+			      *before = &statistics->last.counts.counters;
 	struct histogram change = *times;
 
 	histogram_subtract(&change, &statistics->last.times.of[SERVICE_ALL]);

@@ -83,7 +83,8 @@ void html_age_s(struct buf *out, int64_t s)
 	buf_printf(out, "%" PRId64 "&nbsp;%s", s / units[i].seconds, units[i].unit);
 	s %= units[i].seconds;
 	if (i + 1 < COUNT(units) && s >= units[i + 1].seconds)
-		buf_printf(out, " %" PRId64 "&nbsp;%s", s / units[i + 1].seconds, units[i + 1].unit);
+		buf_printf(out, " %" PRId64 "&nbsp;%s", s / units[i + 1].seconds,
+		           units[i + 1].unit);
 }
 
 void html_percent(struct buf *out, uint64_t part, uint64_t whole)
@@ -98,7 +99,8 @@ void html_percent(struct buf *out, uint64_t part, uint64_t whole)
 
 void html_section(struct buf *out, const char *id, const char *heading)
 {
-	buf_printf(out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id, heading);
+	buf_printf(out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id,
+	           heading);
 }
 
 void html_section_end(struct buf *out)
@@ -151,7 +153,8 @@ void html_cell(struct html_table *table)
 
 	end_cell(table);
 	if (table->column_++ == 0) {
-		buf_add_str(table->out, STR("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">"));
+		buf_add_str(table->out,
+		            STR("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">"));
 		return;
 	}
 	head = table->heads_[table->column_ - 1];

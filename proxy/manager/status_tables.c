@@ -141,7 +141,8 @@ void status_write_requests(struct buf *out, const struct status *status)
 	if (lines->n == 0)
 		write_nothing(out, "None at this moment.");
 	else
-		html_table(&table, out, "The oldest requests under way", "URL|Client|Result so far|#For");
+		html_table(&table, out, "The oldest requests under way",
+		           "URL|Client|Result so far|#For");
 	for (size_t i = 0; i < lines->n && i < SHOWN_REQUESTS; i++) {
 		write_text(&table, str_of(lines->at[i].url), URL_BYTES);
 		write_text(&table, str_of(lines->at[i].client), NAME_BYTES);
@@ -399,7 +400,8 @@ void status_write_errors(struct buf *out, const struct status *status)
 	if (lines->n == 0)
 		write_nothing(out, "No reply of 500 or above.");
 	else
-		html_table(&table, out, "The last replies of 500 and above", "URL|#Status|Error|Client|When");
+		html_table(&table, out, "The last replies of 500 and above",
+		           "URL|#Status|Error|Client|When");
 	for (size_t i = 0; i < lines->n && i < SHOWN_ERRORS; i++) {
 		write_text(&table, str_of(lines->at[i].url), URL_BYTES);
 		write_count(&table, lines->at[i].number);

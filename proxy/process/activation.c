@@ -42,8 +42,10 @@ unsigned activation_take(int fds[ACTIVATION_MAX_FDS])
 		unsetenv(variables[i]);
 	for (int fd = FIRST_FD; fd < FIRST_FD + given && n < ACTIVATION_MAX_FDS; fd++) {
 		if (!is_listening_stream(fd)) {
-			log_say(0, "WARNING: descriptor %d from the service manager is no listening "
-			           "stream socket; it is left alone", fd);
+			log_say(0,
+			        "WARNING: descriptor %d from the service manager is no listening "
+			        "stream socket; it is left alone",
+			        fd);
 			continue;
 		}
 		fcntl(fd, F_SETFD, FD_CLOEXEC);

@@ -305,7 +305,8 @@ static int run(struct broker *broker)
 	const char *pid_path = broker->config->pid_filename;
 	struct err_text why;
 
-	if (pid_path && (!pid_file_is_free(pid_path, &why) || pid_file_try(pid_path, &why) != ERR_OK))
+	if (pid_path &&
+	    (!pid_file_is_free(pid_path, &why) || pid_file_try(pid_path, &why) != ERR_OK))
 		return startup_fail(why.at);
 	if (open_all(broker, &why) != ERR_OK)
 		return startup_fail(why.at);

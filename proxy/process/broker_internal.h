@@ -100,7 +100,8 @@ void broker_rollback(struct broker *broker);
 void broker_reload_answered(struct broker *broker, bool is_ok);
 /* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in
  * it opened; NULL: it cannot be used. */
-struct config *broker_read_next(struct broker *broker, struct transcript *transcript, bool is_replay);
+struct config *broker_read_next(struct broker *broker, struct transcript *transcript,
+                                bool is_replay);
 
 /* ---- broker_ports.c */
 /* A new kid gets all sockets; one that serves, those that the last sockets_open changed. */

@@ -30,7 +30,8 @@ enum {
 static bool give_tls_files(struct broker *broker)
 {
 	int fd = tls_watch_record(broker->config);
-	bool is_sent = fd >= 0 && channel_send(broker->channel.fd, CHANNEL_TLS_FILES, 0, NULL, &fd, 1);
+	bool is_sent =
+		fd >= 0 && channel_send(broker->channel.fd, CHANNEL_TLS_FILES, 0, NULL, &fd, 1);
 
 	if (!is_sent)
 		log_say(0, "ERROR: cannot pass the renewed certificates on: %s", strerror(errno));

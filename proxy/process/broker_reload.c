@@ -59,7 +59,8 @@ static void refuse_reload(struct broker *broker)
 	notify_ready(&broker->notify, getpid());
 }
 
-struct config *broker_read_next(struct broker *broker, struct transcript *transcript, bool is_replay)
+struct config *broker_read_next(struct broker *broker, struct transcript *transcript,
+                                bool is_replay)
 {
 	int status;
 	struct config *config =

@@ -19,7 +19,8 @@ enum channel_kind {
 	CHANNEL_SYNC,        /* answered by READY: all before it has been done */
 	CHANNEL_RELOAD,      /* answered by RELOADED; a descriptor of the parent's transcript */
 	CHANNEL_RELOAD_DONE, /* value: did it work; whatever became of it, on either side */
-	CHANNEL_TLS_FILES,   /* certificates and the like have changed; a descriptor of a transcript */
+	/* certificates and the like have changed; a descriptor of a transcript */
+	CHANNEL_TLS_FILES,
 	CHANNEL_ROTATE,
 	CHANNEL_DEBUG,
 	CHANNEL_STOP, /* value: at once */
@@ -40,7 +41,8 @@ enum channel_kind {
 	/* from the parent */
 	CHANNEL_MISSING, /* text: all ports that cannot be opened, lines for missing_ports.h */
 	/* from the kid when they change, and from the parent to a new one before it gets sockets */
-	CHANNEL_WISHES, /* text: what the operator said of peers (proxy/fetch/peer_wishes.h), all of it */
+	/* text: what the operator said of peers (proxy/fetch/peer_wishes.h), all of it */
+	CHANNEL_WISHES,
 	CHANNEL_KINDS
 };
 

@@ -79,7 +79,8 @@ static void on_reload(struct kid *kid, struct channel_message *message)
 	struct transcript *transcript =
 		message->nfds > 0 ? transcript_receive(message->fds[0]) : NULL;
 	bool is_stopping = serve_is_stopping(kid->serve);
-	struct config *config = is_stopping ? NULL : serve_read_config(kid->serve, transcript, transcript != NULL);
+	struct config *config =
+		is_stopping ? NULL : serve_read_config(kid->serve, transcript, transcript != NULL);
 
 	transcript_destroy(transcript);
 	if (config)
@@ -242,7 +243,8 @@ static void keep_wishes(void *owner)
 	peer_wishes_write(serve_config(kid->serve)->peers, serve_server(kid->serve)->peers, &text);
 	if (text.is_full || !buf_add_char(&text, '\0') ||
 	    !channel_send(kid->channel.fd, CHANNEL_WISHES, 0, text.at, NULL, 0))
-		log_say(0, "ERROR: what was said of peers is too much to be kept for another process");
+		log_say(0,
+		        "ERROR: what was said of peers is too much to be kept for another process");
 	buf_fini(&text);
 }
 

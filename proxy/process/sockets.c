@@ -95,7 +95,8 @@ static bool is_for(int fd, struct listening *listening, bool is_any)
 	if (getsockname(fd, (struct sockaddr *)&name, &len) != 0)
 		return false;
 	if (listening->unix_path || name.un.sun_family == AF_UNIX)
-		return name.un.sun_family == AF_UNIX && has_path(&name.un, len, listening->unix_path);
+		return name.un.sun_family == AF_UNIX &&
+		       has_path(&name.un, len, listening->unix_path);
 	if (addr_port(&name.tcp) != addr_port(&listening->addr))
 		return false;
 	listening->bound = name.tcp;
@@ -241,8 +242,8 @@ static bool open_more(struct listening *listening, unsigned nworkers, struct err
 	return true;
 }
 
-static void note_missing(struct sockets *sockets, const struct listening *listening, const char *why,
-			 struct str said)
+static void note_missing(struct sockets *sockets, const struct listening *listening,
+                         const char *why, struct str said)
 {
 	char *line = mem_printf("%s_port %s\t%s\n", listening->is_https ? "https" : "http",
 				listening->spec, why);
@@ -268,7 +269,8 @@ static void open_port(struct sockets *sockets, const struct port *port, struct s
 	listening->unix_mode = port->unix_mode;
 	list_init(&listening->node);
 	adopt(sockets, listening, port->is_any);
-	if ((listening->nfds > 0 || listening->unix_path || choose_address(sockets, port, &listening->bound, &why)) &&
+	if ((listening->nfds > 0 || listening->unix_path ||
+	     choose_address(sockets, port, &listening->bound, &why)) &&
 	    open_more(listening, sockets->nworkers, &why)) {
 		list_push_back(&sockets->ports, &listening->node);
 		return;

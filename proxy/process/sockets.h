@@ -43,7 +43,8 @@ struct sockets {
 	unsigned ninherited;
 	unsigned nworkers;
 	bool is_beside; /* another program that listens there is no hindrance */
-	struct buf missing; /* by the last sockets_open or sockets_retry: lines for missing_ports.h */
+	/* by the last sockets_open or sockets_retry: lines for missing_ports.h */
+	struct buf missing;
 };
 
 void sockets_init(struct sockets *sockets, unsigned nworkers);

@@ -38,8 +38,8 @@ struct config *startup_read_by(const struct command_line *line, enum startup_ton
 		transcript_replay(transcript, &options);
 	else if (transcript)
 		transcript_record(transcript, &options);
-	config = config_read(line->config_path ? line->config_path : config_default_path(), &options,
-	                     report);
+	config = config_read(line->config_path ? line->config_path : config_default_path(),
+	                     &options, report);
 	*status = report_exit_status(report, !options.is_parse_only);
 	if (!config || tone != STARTUP_SILENT)
 		report_print(report, say, NULL);

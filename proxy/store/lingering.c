@@ -10,7 +10,8 @@
 
 struct lingering {
 	struct index *index;
-	struct object *stand_in; /* for whom its beginning is gone (struct object: stands_for_disk); or NULL */
+	/* for whom its beginning is gone (struct object: stands_for_disk); or NULL */
+	struct object *stand_in;
 };
 
 static void let_go(void *owner, struct object *object)

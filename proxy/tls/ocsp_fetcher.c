@@ -103,8 +103,8 @@ static int64_t stapled_until_s(const struct job *job)
 
 static void succeeded(struct job *job, struct tls_staple *staple)
 {
-	log_say(job->state == STAPLED ? 2 : 1, "OCSP: what %s says of the certificate '%s' is stapled",
-	        job->url, job->path);
+	log_say(job->state == STAPLED ? 2 : 1,
+	        "OCSP: what %s says of the certificate '%s' is stapled", job->url, job->path);
 	job->state = STAPLED;
 	job->nfailures = 0;
 	set_due(job, ocsp_fetcher_fresh_s(tls_staple_from_s(staple), tls_staple_until_s(staple),

@@ -54,8 +54,8 @@ static uint64_t hash_pair(const struct tls_pair_files *pair)
 
 /* The certificate of pair: what is there if the files are the same, or if the new ones are broken.
  */
-static void load_pair(const struct tls_loads *old, const struct tls_pair_files *pair, bool is_renewal,
-                      struct tls_loads *out)
+static void load_pair(const struct tls_loads *old, const struct tls_pair_files *pair,
+                      bool is_renewal, struct tls_loads *out)
 {
 	const struct tls_loaded *before = find(old, pair->cert.path.at);
 	struct tls_loaded loaded = {.hash = hash_pair(pair)};

@@ -161,7 +161,8 @@ static size_t whole_lines_locked(const struct tracer_watch *watch, size_t max_by
 	return whole;
 }
 
-void tracer_watch_read(struct tracer_watch *watch, size_t max_bytes, struct buf *out, uint64_t *nlost)
+void tracer_watch_read(struct tracer_watch *watch, size_t max_bytes, struct buf *out,
+                       uint64_t *nlost)
 {
 	char *room = buf_reserve(out, max_bytes + TRACER_MAX_LINE_BYTES + 1);
 	size_t n, first;

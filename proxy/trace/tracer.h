@@ -26,7 +26,7 @@ enum {
 };
 
 struct tracer {
-	atomic_uint nopen;           /* relaxed: who sees a change late tells of a request more or less */
+	atomic_uint nopen; /* relaxed: who sees a change late tells of a request more or less */
 	atomic_uint_least64_t nrequests; /* numbers for those that are told about */
 	struct {
 		struct lock lock;
@@ -65,6 +65,7 @@ void tracer_watch_add(struct tracer_watch *watch, struct str line);
 
 /* Appends whole lines, about max_bytes of them, oldest first; *nlost: how many were lost since it
  * was asked last. */
-void tracer_watch_read(struct tracer_watch *watch, size_t max_bytes, struct buf *out, uint64_t *nlost);
+void tracer_watch_read(struct tracer_watch *watch, size_t max_bytes, struct buf *out,
+                       uint64_t *nlost);
 
 #endif

@@ -267,8 +267,9 @@ static bool parse_field(struct acl *acl, struct acl_reader *reader)
 	struct str name = words_text(reader->words, reader->next_word);
 
 	if (name.len == 0) {
-		report_say(reader->report, REPORT_FATAL, "%s ACL '%s' names no header field or attribute",
-		           acl->type->name, acl->name);
+		report_say(reader->report, REPORT_FATAL,
+		           "%s ACL '%s' names no header field or attribute", acl->type->name,
+		           acl->name);
 		return false;
 	}
 	if (acl->field != NULL && !str_eq_nocase(name, str_of(acl->field))) {

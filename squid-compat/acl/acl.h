@@ -110,7 +110,7 @@ struct acl_facts {
 	struct str external_user, external_tag; /* user= and tag= of external ACLs */
 	const struct acl_hooks *hooks;          /* NULL: nothing is known */
 	void *hooks_owner;
-	struct notes *notes;                    /* of the transaction; NULL: none, and none are made */
+	struct notes *notes; /* of the transaction; NULL: none, and none are made */
 	struct notes_kept **client_notes;       /* of the connection; NULL: likewise */
 
 	const struct tls_peer *tls_peer; /* the client's certificate; NULL: none */

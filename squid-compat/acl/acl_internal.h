@@ -28,7 +28,8 @@ struct acl_check {
 	struct acl_facts *facts;
 	struct acl_result *result;
 	bool is_fast;
-	bool match_favours; /* a match of the ACL that is evaluated helps the request, a mismatch does not */
+	/* a match of the ACL that is evaluated helps the request, a mismatch does not */
+	bool match_favours;
 	const struct acl *last; /* the last one evaluated */
 };
 
@@ -73,7 +74,7 @@ enum acl_type_flag {
 	ACL_HAS_FIELD = 1 << 4,      /* its first value is the name of a header field */
 	ACL_HAS_NO_CASE = 1 << 5,    /* values compare without case */
 	ACL_TAKES_REQUIRED = 1 << 6, /* the value REQUIRED stands for anyone */
-	ACL_OF_CERT_ERROR = 1 << 7,  /* of sslproxy_cert_error, which is ignored: it never matches */
+	ACL_OF_CERT_ERROR = 1 << 7, /* of sslproxy_cert_error, which is ignored: it never matches */
 	ACL_REFUSED = 1 << 9,        /* known, and fatal: what it guards would be open */
 	ACL_NEVER_HERE = 1 << 10,    /* of what an accelerator does not do: it never matches */
 	ACL_NEEDS_VALUE = 1 << 8,    /* without one the line is fatal */
@@ -105,7 +106,8 @@ struct acl {
 	enum http_field_id field_id;
 	bool no_lookup;      /* -n */
 	bool is_strict;      /* -s */
-	char *delimiters;    /* -m, -m=DELIMITERS: values are lists, cut at these; NULL: they are not */
+	/* -m, -m=DELIMITERS: values are lists, cut at these; NULL: they are not */
+	char *delimiters;
 	bool is_about_user;  /* the type is, or what an external ACL asks */
 	bool is_slow;        /* the type is, or one of a group */
 	unsigned nesting;    /* of groups within it */
@@ -114,7 +116,8 @@ struct acl {
 	uint64_t filter;     /* no bit in common with the key: it does not match */
 	bool is_denied;      /* some line denies what it (and no "!") matches */
 	enum acl_subject subject;        /* with a screen: what it is about */
-	const struct regex_list *screen; /* without a match of it there is none of the ACL; NULL: none */
+	/* without a match of it there is none of the ACL; NULL: none */
+	const struct regex_list *screen;
 	unsigned visited_at; /* acl_group.c: the search that saw it last */
 };
 

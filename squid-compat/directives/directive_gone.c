@@ -133,8 +133,9 @@ static void finish_httpd_accel(struct reading *reading)
 	buf_init(&options, MAX_TRANSLATION_BYTES);
 	buf_init(&line, MAX_TRANSLATION_BYTES);
 	httpd_accel_port_options(accel, &options);
-	report_say(reading->report, REPORT_NOTE, "httpd_accel_*: each http_port is taken for one with '%.*s'",
-		   STR_ARG(str_from(buf_str(&options), 1)));
+	report_say(reading->report, REPORT_NOTE,
+	           "httpd_accel_*: each http_port is taken for one with '%.*s'",
+	           STR_ARG(str_from(buf_str(&options), 1)));
 	if (reading->config->peers->n == 0)
 		httpd_accel_peer_line(accel, &line);
 	if (line.len > 0) {

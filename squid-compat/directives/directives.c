@@ -73,7 +73,8 @@ static unsigned count_faults(struct str a, struct str b)
 			bool is_same = ascii_lower(a.at[i - 1]) == ascii_lower(b.at[j - 1]);
 
 			row[j] = least(above[j - 1] + !is_same, least(above[j], row[j - 1]) + 1);
-			if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1])
+			if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] &&
+			    a.at[i - 2] == b.at[j - 1])
 				row[j] = least(row[j], rows[(i + 1) % 3][j - 2] + 1);
 		}
 	}

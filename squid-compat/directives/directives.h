@@ -18,7 +18,8 @@ enum verdict {
 	WARNED,   /* for forward proxies: ignored with a warning */
 	REFUSED,  /* ignoring it would open a hole: fatal */
 	OBSOLETE, /* Squid's "Directive 'X' is obsolete.", ignored */
-	TRANSLATED, /* the same, or unknown to Squid by now; yet it is honoured, in words of today */
+	/* the same, or unknown to Squid by now; yet it is honoured, in words of today */
+	TRANSLATED,
 	UNKNOWN,  /* gone so long that Squid does not know it: unrecognized, with a hint */
 	VERDICTS
 };

@@ -44,7 +44,8 @@ const char *explain_class_text(enum explain_class what)
 static const struct {
 	const char *name, *text;
 } differences[] = {
-	{"cache_dir", "whatever its type, it is one SQLite file, PATH/cache.db; L1 and L2 say nothing"},
+	{"cache_dir",
+         "whatever its type, it is one SQLite file, PATH/cache.db; L1 and L2 say nothing"},
 	{"chroot", "a reload looks for the configuration file within the new root"},
 	{"client_delay_pools", "buckets are shared by groups of addresses, chosen by a hash"},
 	{"minimum_expiry_time", "concerns heuristic lifetimes only: max-age is taken at its word"},
@@ -179,7 +180,8 @@ static void say_verdict(struct explanation *explanation, struct explain_line *li
 		explain_remark(explanation, line, false, "%s", reason);
 }
 
-static void begin_line(struct cutting *cutting, const struct report_message *message, unsigned depth)
+static void begin_line(struct cutting *cutting, const struct report_message *message,
+                       unsigned depth)
 {
 	struct explain_line *line = add_line(cutting->explanation);
 

@@ -47,7 +47,7 @@ struct explain_word {
 struct explain_line {
 	const char *file; /* NULL: about the whole */
 	int number;       /* of its first line in file */
-	unsigned depth;   /* of includes; of a line that begins a file (is_file), that of the file */
+	unsigned depth; /* of includes; of a line that begins a file (is_file), that of the file */
 	bool is_file;     /* no line: `file` begins here */
 	const char *text; /* continuations joined, macros filled in; cut after 8191 bytes */
 	struct explain_word *words;

@@ -23,7 +23,7 @@ struct explain_acl {
 	size_t first_line;  /* where it is defined first */
 	struct str *values; /* of all its lines */
 	size_t nvalues, room;
-	bool is_opaque;     /* has flags, files, or more than can be compared: only its name counts */
+	bool is_opaque; /* has flags, files, or more than can be compared: only its name counts */
 	bool is_everything; /* matches always */
 	bool is_used;
 };

@@ -258,7 +258,8 @@ static enum sureness rule_matches(const struct rule *rule, struct str site)
 
 /* The rule that keeps a site from everybody; NULL: some may get it, or the last line's opposite
  * keeps it (*is_unnamed). */
-static const struct rule *find_denial(const struct looking *looking, struct str site, bool *is_unnamed)
+static const struct rule *find_denial(const struct looking *looking, struct str site,
+                                      bool *is_unnamed)
 {
 	const struct rule *last = NULL;
 
@@ -359,7 +360,8 @@ static bool knows_all_rules(const struct looking *looking)
 	for (size_t i = 0; i < looking->explanation->nlines; i++) {
 		const struct explain_line *line = &looking->explanation->lines[i];
 
-		nlines += line->directive && str_eq(str_of(line->directive->name), STR("http_access"));
+		nlines += line->directive &&
+		          str_eq(str_of(line->directive->name), STR("http_access"));
 	}
 	return n == nlines;
 }

@@ -339,8 +339,8 @@ static enum err write_file(struct writing *writing)
 	while (err == ERR_OK && next_physical_line(&rest, &line)) {
 		number++;
 		if (str_starts_with(str_trim(line), STR("#line "))) {
-			err_say(writing->why, "%s:%d: #line says that lines are others' lines", file->file,
-				number);
+			err_say(writing->why, "%s:%d: #line says that lines are others' lines",
+			        file->file, number);
 			err = ERR_INPUT;
 			break;
 		}

@@ -343,8 +343,8 @@ static void upgrade_sslproxy(struct upgrading *upgrading)
 		if (line.len <= prefix.len + 1)
 			continue;
 		buf_add_str(upgrading->out, upgrading->out->len ? STR(" ") : prefix);
-		buf_add_str(upgrading->out,
-			    str_first(str_from(buf_str(&line), prefix.len), line.len - prefix.len - 1));
+		buf_add_str(upgrading->out, str_first(str_from(buf_str(&line), prefix.len),
+		                                      line.len - prefix.len - 1));
 	}
 	buf_fini(&line);
 	if (upgrading->out->len > 0)

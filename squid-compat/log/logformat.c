@@ -405,25 +405,27 @@ static const struct {
 	bool appends_mime;
 	enum log_encoding encoding; /* of all codes; RAW: each its own */
 } builtin[] = {
-	{"squid", "%9ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %#un %Sh/%<a %mt", true, LOG_ENCODE_RAW},
-	{"common", "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st %Ss:%Sh", true, LOG_ENCODE_RAW},
+	{"squid", "%9ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %#un %Sh/%<a %mt", true,
+         LOG_ENCODE_RAW},
+	{"common", "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st %Ss:%Sh", true,
+         LOG_ENCODE_RAW},
 	{"combined",
-	 "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st \"%{Referer}>h\" "
-	 "\"%{User-Agent}>h\" %Ss:%Sh",
-	 true, LOG_ENCODE_RAW},
+         "%>a %ui %#un [%tl] \"%rm %ru %_protocol\" %>Hs %<st \"%{Referer}>h\" "
+         "\"%{User-Agent}>h\" %Ss:%Sh",
+         true, LOG_ENCODE_RAW},
 	{"referrer", "%ts.%03tu %>a %{Referer}>h %ru", false, LOG_ENCODE_RAW},
 	{"useragent", "%>a [%tl] \"%{User-Agent}>h\"", false, LOG_ENCODE_RAW},
 	/* Not Squid's. docs/LOGS.md has the fields; new ones go to the end. */
 	{"json",
-	 "{\"time\":%{%Y-%m-%dT%H:%M:%SZ}tg,\"timestamp\":%ts.%03tu,\"duration_ms\":%tr,"
-	 "\"client\":%>a,\"client_port\":%>p,\"user\":%un,\"method\":%rm,\"url\":%ru,"
-	 "\"host\":%>rd,\"protocol\":%rv,\"status\":%>Hs,\"result\":%Ss,\"bytes_out\":%<st,"
-	 "\"bytes_in\":%>st,\"type\":%mt,\"referer\":%{Referer}>h,\"user_agent\":%{User-Agent}>h,"
-	 "\"hierarchy\":%Sh,\"server\":%<a,\"server_port\":%<p,\"peer\":%<A,"
-	 "\"server_status\":%<Hs,\"server_ms\":%<tt,\"error\":%err_code,"
-	 "\"error_detail\":%err_detail,\"port\":%lp,\"tls\":%tls::>negotiated_version,"
-	 "\"cipher\":%tls::>negotiated_cipher,\"sni\":%tls::>sni,\"sequence\":%sn}",
-	 false, LOG_ENCODE_JSON},
+         "{\"time\":%{%Y-%m-%dT%H:%M:%SZ}tg,\"timestamp\":%ts.%03tu,\"duration_ms\":%tr,"
+         "\"client\":%>a,\"client_port\":%>p,\"user\":%un,\"method\":%rm,\"url\":%ru,"
+         "\"host\":%>rd,\"protocol\":%rv,\"status\":%>Hs,\"result\":%Ss,\"bytes_out\":%<st,"
+         "\"bytes_in\":%>st,\"type\":%mt,\"referer\":%{Referer}>h,\"user_agent\":%{User-Agent}>h,"
+         "\"hierarchy\":%Sh,\"server\":%<a,\"server_port\":%<p,\"peer\":%<A,"
+         "\"server_status\":%<Hs,\"server_ms\":%<tt,\"error\":%err_code,"
+         "\"error_detail\":%err_detail,\"port\":%lp,\"tls\":%tls::>negotiated_version,"
+         "\"cipher\":%tls::>negotiated_cipher,\"sni\":%tls::>sni,\"sequence\":%sn}",
+         false, LOG_ENCODE_JSON},
 };
 
 static struct logformat_name *add_name(struct logformats *formats, struct str name,

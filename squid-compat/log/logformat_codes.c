@@ -294,7 +294,8 @@ GETTER(get_request_field)
 GETTER(get_adapted_field)
 {
 	(void)code;
-	log_take_field(value, item, facts->adapted_head ? facts->adapted_head : facts->request_head);
+	log_take_field(value, item,
+	               facts->adapted_head ? facts->adapted_head : facts->request_head);
 }
 
 GETTER(get_reply_field)

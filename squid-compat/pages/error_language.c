@@ -56,7 +56,8 @@ static int cut_weight(struct str *range)
 	*range = str_trim(str_first(*range, semicolon));
 	if (weight.len == 0)
 		return FULL_WEIGHT;
-	return str_starts_with_nocase(weight, STR("q=")) ? weight_of(str_trim(str_from(weight, 2))) : 0;
+	return str_starts_with_nocase(weight, STR("q=")) ? weight_of(str_trim(str_from(weight, 2)))
+	                                                 : 0;
 }
 
 enum error_language error_language_choose(struct str accept, enum error_language otherwise,

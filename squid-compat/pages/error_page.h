@@ -104,7 +104,8 @@ struct error_template {
 	struct str text; /* HTML with codes */
 	bool is_ours;    /* else nobody knows in which language it is */
 	enum error_language language;
-	struct error_template *other; /* the same in another language; only from pages' own one on */
+	/* the same in another language; only from pages' own one on */
+	struct error_template *other;
 	struct error_template *next;
 };
 

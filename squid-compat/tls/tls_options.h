@@ -31,7 +31,8 @@ enum { TLS_MAX_CA_FILES = 16 };
 struct tls_pair {
 	struct str cert;
 	struct str key;  /* STR_NONE: in the same file */
-	struct str ocsp; /* tls-ocsp=, ours: what is stapled; STR_NONE: CERT.ocsp, if there is one */
+	/* tls-ocsp=, ours: what is stapled; STR_NONE: CERT.ocsp, if there is one */
+	struct str ocsp;
 	struct tls_pair *next;
 };
 

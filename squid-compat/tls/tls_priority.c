@@ -160,7 +160,8 @@ static void add_suites_13(struct buf *out)
 	add_once(out, ":+AEAD");
 }
 
-static void choose_default(struct tls_choice *choice, const struct wishes *wishes, enum tls_line line)
+static void choose_default(struct tls_choice *choice, const struct wishes *wishes,
+                           enum tls_line line)
 {
 	static const char *const modern = "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20";
 

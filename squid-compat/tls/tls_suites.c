@@ -315,8 +315,8 @@ void tls_suites_choose(struct tls_choice *choice, struct str list)
 		else if (str_eq(word, STR("@STRENGTH")))
 			sort_by_strength(choice);
 		else if (str_starts_with(word, STR("@SECLEVEL=")))
-			report_say(choice->report, REPORT_HARMLESS, "cipher=: %.*s has no effect here",
-				   STR_ARG(word));
+			report_say(choice->report, REPORT_HARMLESS,
+			           "cipher=: %.*s has no effect here", STR_ARG(word));
 		else if (word.len > 0)
 			obey(choice, word);
 	}
