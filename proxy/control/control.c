@@ -36,8 +36,8 @@ enum { ROOM_BYTES = 64 << 10 }; /* of an answer that may wait while more is made
 
 static const char LEAVING[] = "this process is leaving; ask again";
 
-/* Whatever is in its way, it ends, and the call is told how. */
-enum awaited { AWAITS_NOTHING, AWAITS_RELOAD, AWAITS_UPGRADE };
+/* Whatever is in its way, it ends, and the call is told how. Bits. */
+enum awaited { AWAITS_NOTHING, AWAITS_RELOAD = 1, AWAITS_ROLLBACK = 2, AWAITS_UPGRADE = 4 };
 
 struct control_call {
 	struct list node;
@@ -373,18 +373,20 @@ static void settle(struct control_call *call)
 }
 
 /* why may be NULL. */
-static void tell(struct control *control, enum awaited what, bool is_ok, const char *why)
+static void tell(struct control *control, unsigned what, bool is_ok, const char *why)
 {
 	if (!control)
 		return;
 	LIST_EACH(node, &control->calls) {
 		struct control_call *call = CONTAINER(node, struct control_call, node);
 
-		if (call->awaits != what)
+		if (!(call->awaits & what))
 			continue;
 		settle(call);
 		if (is_ok)
 			control_end(call);
+		else if (why == LEAVING)
+			ask_again(call);
 		else
 			control_fail(call, "%s", why ? why : call->failure);
 	}
@@ -408,14 +410,19 @@ void control_shutdown(struct control_call *call)
 
 void control_reload_done(struct control *control, bool is_ok)
 {
-	tell(control, AWAITS_RELOAD, is_ok, NULL);
+	tell(control, AWAITS_RELOAD | AWAITS_ROLLBACK, is_ok, NULL);
+}
+
+void control_rollback_refused(struct control *control, const char *why)
+{
+	tell(control, AWAITS_ROLLBACK, false, why);
 }
 
 void control_rollback(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	await(call, AWAITS_RELOAD,
+	await(call, AWAITS_ROLLBACK,
 	      "there is no earlier configuration that can be used now; cache.log says why");
 	options->rollback(options->owner);
 }
@@ -566,14 +573,7 @@ void control_close_door(struct control *control)
 	loop_unwatch(control->options.loop, &control->listener);
 	close(control->listener.fd);
 	control->listener.fd = -1;
-	LIST_EACH(node, &control->calls) {
-		struct control_call *call = CONTAINER(node, struct control_call, node);
-
-		if (call->awaits != AWAITS_RELOAD)
-			continue;
-		settle(call);
-		ask_again(call);
-	}
+	tell(control, AWAITS_RELOAD | AWAITS_ROLLBACK, false, LEAVING);
 }
 
 /* What was said and not sent yet goes first: the process may end sooner than its loop comes

@@ -54,7 +54,7 @@ struct control_options {
 	/* What the process that runs it does; reload is answered by control_reload_done. */
 	void (*reload)(void *owner);
 	void (*shutdown)(void *owner);
-	void (*rollback)(void *owner); /* answered as reload is */
+	void (*rollback)(void *owner); /* answered as reload is, or by control_rollback_refused */
 	void (*upgrade)(void *owner);  /* answered by control_upgrade_done; NULL: cannot be */
 	void *owner;
 };
@@ -63,6 +63,8 @@ struct control *control_create(const struct control_options *options);
 void control_destroy(struct control *control); /* accepts NULL */
 
 void control_reload_done(struct control *control, bool is_ok); /* accepts NULL */
+/* Nothing was begun: who waits for a reload goes on waiting. Accepts NULL. */
+void control_rollback_refused(struct control *control, const char *why);
 void control_upgrade_done(struct control *control, bool is_ok, const char *why); /* the same */
 
 /* A successor has the socket too: no new calls; those that there are go on, but for who waits for a

@@ -103,16 +103,21 @@ static void start_reload(struct broker *broker)
 	refuse_reload(broker);
 }
 
+static void refuse_rollback(struct broker *broker, const char *why)
+{
+	log_say(0, "ERROR: %s", why);
+	if (broker->kid_state != KID_NONE)
+		channel_send(broker->channel.fd, CHANNEL_RELOAD_DONE, false, why, NULL, 0);
+}
+
 void broker_rollback(struct broker *broker)
 {
 	struct transcript *transcript = config_history_previous(&broker->history);
 
 	if (!transcript || broker->next || broker->kid_state != KID_READY ||
 	    broker->aim != AIM_SERVE || upgrade_is_under_way(broker)) {
-		log_say(0, "ERROR: %s",
-		        transcript ? "no rollback while something else is under way"
-		                   : "there is no earlier configuration to go back to");
-		broker_tell(broker, CHANNEL_RELOAD_DONE, false);
+		refuse_rollback(broker, transcript ? "no rollback while something else is under way"
+						   : NO_EARLIER_CONFIG);
 		return;
 	}
 	log_say(1, "Going back to the configuration before this one; squid.conf stays as it is");

@@ -18,7 +18,9 @@ enum channel_kind {
 	CHANNEL_UNLISTEN,    /* text: spec; value: is_https */
 	CHANNEL_SYNC,        /* answered by READY: all before it has been done */
 	CHANNEL_RELOAD,      /* answered by RELOADED; a descriptor of the parent's transcript */
-	CHANNEL_RELOAD_DONE, /* value: did it work; whatever became of it, on either side */
+	/* value: did it work; whatever became of it, on either side; text: why a rollback was
+	 * refused, which is no reload's answer */
+	CHANNEL_RELOAD_DONE,
 	/* certificates and the like have changed; a descriptor of a transcript */
 	CHANNEL_TLS_FILES,
 	CHANNEL_ROTATE,

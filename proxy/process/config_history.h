@@ -8,6 +8,8 @@ struct transcript; /* proxy/process/transcript.h */
 
 enum { CONFIG_HISTORY_DEPTH = 4 };
 
+#define NO_EARLIER_CONFIG "there is no earlier configuration to go back to"
+
 /* Zeroed: empty. The newest, which is in use, is the last. */
 struct config_history {
 	struct transcript *at_[CONFIG_HISTORY_DEPTH];

@@ -90,7 +90,10 @@ static void on_reload(struct kid *kid, struct channel_message *message)
 
 static void on_reload_done(struct kid *kid, struct channel_message *message)
 {
-	control_reload_done(kid->control, message->value != 0);
+	if (message->text[0])
+		control_rollback_refused(kid->control, message->text);
+	else
+		control_reload_done(kid->control, message->value != 0);
 }
 
 static void on_tls_files(struct kid *kid, struct channel_message *message)

@@ -169,8 +169,8 @@ static void want_rollback(void *owner)
 	bool is_ok;
 
 	if (!transcript || serve_is_stopping(solo->serve)) {
-		log_say(0, "ERROR: there is no earlier configuration to go back to");
-		control_reload_done(solo->control, false);
+		log_say(0, "ERROR: " NO_EARLIER_CONFIG);
+		control_rollback_refused(solo->control, NO_EARLIER_CONFIG);
 		return;
 	}
 	log_say(1, "Going back to the configuration before this one; squid.conf stays as it is");

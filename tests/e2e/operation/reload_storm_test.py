@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -85,6 +86,23 @@ def is_open(port):
         return False
 
 
+def test_nothing_to_go_back_to(site):
+    """Says so, and answers for nobody else: reloads that wait are answered by their own outcome."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(site.ctl("reconfigure")[0]))
+               for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    code, text = site.ctl("config", "rollback")
+    expect("a rollback without an earlier configuration is refused", code == 1 and
+           ("no earlier configuration" in text or "under way" in text), text)
+    for thread in threads:
+        thread.join()
+    expect("reloads meanwhile work", answers == [0] * 4, answers)
+    code, text = site.ctl("config", "rollback")
+    expect("the reason is told", "there is no earlier configuration to go back to" in text, text)
+
+
 def test_rollback(site, ports):
     code, text = [site.ctl("config", "rollback") for _ in range(5)][-1]
     expect("it is said that there is nothing to go back to", code == 1 and "no earlier" in text, text)
@@ -124,6 +142,7 @@ def main():
     ports = bobtail.free_ports(3)
     site = load.Site(folder)
     try:
+        test_nothing_to_go_back_to(site)
         test_storm(site, ports)
         test_rollback(site, ports)
         test_many_entries(site)
