@@ -96,6 +96,15 @@ def free_ports(count, first=24000, last=31999):
     return ports
 
 
+def is_open(port):
+    """Does somebody listen on this port of 127.0.0.1?"""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return True
+    except OSError:
+        return False
+
+
 class Proxy:
     """A proxy that runs with the text of a squid.conf; `with` ends it and removes its folder."""
 
@@ -115,11 +124,9 @@ class Proxy:
     def _wait_for(self, port):
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+            if is_open(port):
                 return
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         output = self.output()
         self.stop()
         sys.exit(f"the proxy did not start:\n{output}")

@@ -8,7 +8,6 @@ RELOADS: how many (1,000 in `make endurance`)."""
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -78,14 +77,6 @@ def test_storm(site, ports):
     expect("one process has served all of it", len(site.kids()) == 1)
 
 
-def is_open(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return True
-    except OSError:
-        return False
-
-
 def test_nothing_to_go_back_to(site):
     """Says so, and answers for nobody else: reloads that wait are answered by their own outcome."""
     answers = []
@@ -107,13 +98,13 @@ def test_rollback(site, ports):
     code, text = [site.ctl("config", "rollback") for _ in range(5)][-1]
     expect("it is said that there is nothing to go back to", code == 1 and "no earlier" in text, text)
     site.rewrite(f"http_port 127.0.0.1:{ports[0]} accel vhost\n")
-    expect("a reload opens a port", site.ctl("reconfigure")[0] == 0 and is_open(ports[0]))
+    expect("a reload opens a port", site.ctl("reconfigure")[0] == 0 and bobtail.is_open(ports[0]))
     site.rewrite("no_such_directive at all\n")
     expect("one that cannot be used changes nothing",
-           site.ctl("reconfigure")[0] == 1 and is_open(ports[0]))
+           site.ctl("reconfigure")[0] == 1 and bobtail.is_open(ports[0]))
     code, text = site.ctl("config", "rollback")
     expect("a rollback works though the file is broken", code == 0, text)
-    bobtail.expect_soon("and has closed the port", lambda: not is_open(ports[0]), 10)
+    bobtail.expect_soon("and has closed the port", lambda: not bobtail.is_open(ports[0]), 10)
     with open(site.config, encoding="ascii") as file:
         expect("no file was written", "no_such_directive" in file.read())
     settle(site)

@@ -93,7 +93,7 @@ def test_manager(config, folder, ports, out):
     early.settimeout(20)
     expect("a connection from before the start is answered", early.recv(100).startswith(b"HTTP/1.1 200"))
     expect("a socket of the manager is served", is_served(port))
-    bobtail.expect_soon("what no port wants is closed", lambda: not is_open(unwanted), 10)
+    bobtail.expect_soon("what no port wants is closed", lambda: not bobtail.is_open(unwanted), 10)
     bobtail.expect_soon("the watchdog hears", lambda: manager.has_heard("^WATCHDOG=1"), 10)
     for what, words in (("a reload", ("reconfigure",)), ("an upgrade", ("upgrade",))):
         n = len(manager.heard)
@@ -122,14 +122,6 @@ def test_hung_kid(process, manager):
            not manager.has_heard("^WATCHDOG=1", n), manager.heard[n:])
     os.kill(kid, signal.SIGCONT)
     bobtail.expect_soon("and hears again when it goes on", lambda: manager.has_heard("^WATCHDOG=1", n), 10)
-
-
-def is_open(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-        return True
-    except OSError:
-        return False
 
 
 def test_signals(folder, more):
@@ -165,10 +157,10 @@ def test_signals(folder, more):
     site.proxy.process.wait(10)
     expect("a pid file and a socket of a dead one are left", os.path.exists(site.pid_file)
            and os.path.exists(site.pid_file + ".ctl"))
-    bobtail.wait_for(lambda: not is_open(site.port), 20)
+    bobtail.wait_for(lambda: not bobtail.is_open(site.port), 20)
     again = subprocess.Popen([load.PROGRAM, "--foreground", "-f", site.config],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    expect("and replaced", bobtail.wait_for(lambda: is_open(site.port), 20) and is_served(site.port)
+    expect("and replaced", bobtail.wait_for(lambda: bobtail.is_open(site.port), 20) and is_served(site.port)
            and ctl(site.config, "info") == 0)
     again.terminate()
     expect("it ends well", again.wait(20) == 0)

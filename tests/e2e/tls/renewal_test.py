@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Certificates that come, change and break while the program runs: they are in use within seconds,
 without a reload, and open connections go on. With -N, and with a parent that alone may read keys."""
+import concurrent.futures
 import os
 import shlex
 import shutil
@@ -19,7 +20,6 @@ bobtail.skip_without_program()
 certificates.skip_without_openssl()
 
 FOLDER = tempfile.mkdtemp(prefix="bobtail-tls.")
-CA = certificates.Authority(FOLDER)
 
 
 class Scene:
@@ -28,6 +28,8 @@ class Scene:
     def __init__(self, mode):
         self.folder = os.path.join(FOLDER, mode)
         os.mkdir(self.folder)
+        os.mkdir(self.path("ca"))
+        self.ca = certificates.Authority(self.path("ca"))
         self.dir = self.path("dir")
         os.mkdir(self.dir)
         self.http, self.https, self.empty, self.origin = bobtail.free_ports(4)
@@ -44,14 +46,14 @@ class Scene:
     def give(self, name, to, names):
         """Makes a certificate and puts it where the proxy looks, as renewing programs do: each file
         at once. Only root may read the key when it is root that runs this."""
-        for made, ending in zip(CA.issue(name, names), ("pem", "key")):
+        for made, ending in zip(self.ca.issue(name, names), ("pem", "key")):
             os.chmod(made, 0o600 if os.getuid() == 0 and self.mode_is_parent() else 0o644)
             shutil.copy2(made, f"{to}.new")
             os.rename(f"{to}.new", f"{to}.{ending}")
 
     def give_locked(self, name):
         """One whose key has a password."""
-        made = CA.issue(name, ["locked.example"])
+        made = self.ca.issue(name, ["locked.example"])
         certificates.run("pkcs8", "-topk8", "-in", made[1], "-out", self.path("locked"), "-passout",
                          "pass:secret")
         os.chmod(self.path("locked"), 0o644)
@@ -64,7 +66,7 @@ class Scene:
         archive, live = self.path("archive"), os.path.join(self.dir, "links.example")
         os.makedirs(archive, exist_ok=True)
         os.makedirs(live, exist_ok=True)
-        for made, name in zip(CA.issue(f"links{n}", ["links.example"]), ("fullchain", "privkey")):
+        for made, name in zip(self.ca.issue(f"links{n}", ["links.example"]), ("fullchain", "privkey")):
             shutil.copy(made, f"{archive}/{name}{n}.pem")
             if os.path.lexists(f"{live}/{name}.pem"):
                 os.unlink(f"{live}/{name}.pem")
@@ -93,13 +95,13 @@ shutdown_lifetime 1 second
 {user}"""
 
     def serial_now(self, name="a.example", port=None):
-        with connect(context(CA), port or self.https, name) as connection:
+        with connect(context(self.ca), port or self.https, name) as connection:
             ask(connection, "/10")
             return serial(connection)
 
 
 def a_renewed_certificate_is_shown_and_connections_go_on(scene):
-    with connect(context(CA), scene.https, "a.example") as old:
+    with connect(context(scene.ca), scene.https, "a.example") as old:
         before = serial(old)
         assert ask(old, "/10") == (200, b"x" * 10)
         scene.give("second", scene.path("main"), ["a.example"])
@@ -151,9 +153,8 @@ def a_key_with_a_password_is_read_and_renewed(scene):
 
 
 def check(mode, command):
-    bobtail.COMMAND = command
     scene = Scene(mode)
-    with Origin(scene.origin), bobtail.Proxy(scene.config(), scene.http) as proxy:
+    with Origin(scene.origin), bobtail.Proxy(scene.config(), scene.http, command) as proxy:
         try:
             a_renewed_certificate_is_shown_and_connections_go_on(scene)
             a_broken_file_keeps_the_old_certificate(scene, proxy)
@@ -170,8 +171,11 @@ def check(mode, command):
 def main():
     os.chmod(FOLDER, 0o755)
     program = shlex.split(bobtail.COMMAND)[0]
-    check("parent", f"{program} --foreground -d1 -f")
-    check("alone", f"{program} -N -d1 -f")
+    commands = {"parent": f"{program} --foreground -d1 -f", "alone": f"{program} -N -d1 -f"}
+    # Side by side, since both wait for the next look at the files most of the time.
+    with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+        for done in [pool.submit(check, *command) for command in commands.items()]:
+            done.result()
 
 
 try:
