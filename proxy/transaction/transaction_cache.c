@@ -400,6 +400,23 @@ static bool is_stale_part(const struct transaction *t)
 	return t->part.span.len > 0 && t->freshness.verdict != FRESHNESS_FRESH;
 }
 
+/* Not on disk yet (proxy/store/lingering.h), and stale already: nobody can renew it, and it would keep
+ * those who want it from sharing one fetch. */
+static bool is_stale_before_it_is_stored(const struct transaction *t)
+{
+	return t->forward == FORWARD_STALE && !t->is_from_disk &&
+	       object_state(t->object) == OBJECT_COMPLETE && !object_is_whole(t->object);
+}
+
+static enum transaction_state look_without_it(struct transaction *t)
+{
+	index_remove(t->worker->server->index, t->object);
+	object_unref(t->object);
+	t->object = NULL;
+	t->forward = FORWARD_NONE;
+	return TRANSACTION_LOOKUP;
+}
+
 enum transaction_state transaction_run_decide(struct transaction *t)
 {
 	decide_freshness(t);
@@ -429,6 +446,8 @@ enum transaction_state transaction_run_decide(struct transaction *t)
 	case FRESHNESS_REVALIDATE:
 	case FRESHNESS_MUST_REVALIDATE:
 		t->forward = forward_reason(t);
+		if (is_stale_before_it_is_stored(t))
+			return look_without_it(t);
 		if (!(object_is_whole(t->object) || t->is_from_disk) || t->object->status != 200)
 			break;
 		t->may_lead = transaction_may_share_renewal(t);

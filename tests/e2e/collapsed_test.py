@@ -4,11 +4,13 @@
 lets the others go at once. Clients that leave, answers that are private, vary, fail or break; and what
 becomes of a fetch that nobody waits for any more (quick_abort_*)."""
 import os
+import re
 import socket
 import socketserver
 import sys
 import threading
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import bobtail
@@ -236,6 +238,11 @@ def what_replaces_the_stale_serves_all(port):
     renewed_for_all(port, "/replaced", reply(b"new", FRESH), (200, b"new", True))
 
 
+def objects_on_disk(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/squid-internal-mgr/metrics", timeout=PATIENCE) as page:
+        return int(re.search(rb"^bobtail_disk_cache_objects{.*?} (\d+)", page.read(), re.M)[1])
+
+
 def what_is_on_disk_alone_is_validated_once(port):
     """And not once more while the new head is on its way into the file."""
 
@@ -245,10 +252,11 @@ def what_is_on_disk_alone_is_validated_once(port):
         thing.wait_at_gate()
         origin.send(b'HTTP/1.1 304 Not Modified\r\nAge: 0\r\nETag: "1"\r\n', FRESH, b"\r\n")
 
+    before = objects_on_disk(port)
     thing = THINGS["/on-disk"] = Thing(answer)
     assert Client(port, "/on-disk").result()[0] == 200
     deadline = time.monotonic() + PATIENCE
-    while Client(port, "/on-disk", b"Cache-Control: only-if-cached, max-stale\r\n").result()[0] != 200:
+    while objects_on_disk(port) == before:
         assert time.monotonic() < deadline, "it never was on disk"
     clients = crowd(port, "/on-disk")
     thing.wait_until(lambda t: len(t.requests) == 2, "a validation")
@@ -257,6 +265,24 @@ def what_is_on_disk_alone_is_validated_once(port):
     assert all(client.result()[::2] == (200, True) for client in clients)
     assert Client(port, "/on-disk").result()[::2] == (200, True)
     assert len(thing.requests) == 2, len(thing.requests)
+
+
+def what_is_stale_before_it_is_on_disk_is_fetched_once(port):
+    """The batch that stores it comes up to 200 ms later."""
+
+    def answer(origin, thing, head, number):
+        if number == 2:
+            thing.wait_at_gate()
+        origin.send(reply(b"x" * 800_000, STALE))
+
+    thing = THINGS["/stale-at-once"] = Thing(answer)
+    assert Client(port, "/stale-at-once").result()[0] == 200
+    clients = crowd(port, "/stale-at-once")
+    thing.wait_until(lambda t: len(t.requests) == 2, "a second fetch")
+    time.sleep(LULL)
+    assert len(thing.requests) == 2, len(thing.requests)
+    thing.gate.set()
+    assert all(client.result()[::2] == (200, True) for client in clients)
 
 
 def each_variant_is_validated_once(port):
@@ -576,7 +602,8 @@ SCENARIOS = [
           who_leaves_before_the_head_ends_the_fetch, private_is_given_up_whatever_is_left,
           a_fetch_that_hangs_holds_up_others_for_seconds]),
     ("quick_abort_min -1 KB\ncache_dir ufs {folder} 100 16 256",
-     [always_goes_on, what_is_on_disk_alone_is_validated_once]),
+     [what_is_on_disk_alone_is_validated_once, what_is_stale_before_it_is_on_disk_is_fetched_once,
+      always_goes_on]),
     ("quick_abort_min 0 KB\nquick_abort_max 0 KB", [never_goes_on]),
     ("quick_abort_min 0 KB\nquick_abort_max 200 KB\nquick_abort_pct 50", [by_percentage]),
 ]
