@@ -23,7 +23,7 @@ const struct directive directives_cache[] = {
 	 .syntax = "lru | heap LRU|GDSF|LFUDA",
 	 .verdict = HONOURED, .parse = parse_replacement,
 	 .slot = SLOT_OF(memory_replacement, enum replacement),
-	 .help = "what leaves memory when it is full; without a line, SIEVE with size classes (ours)"},
+	 .help = "what leaves memory when it is full; without a line, SIEVE with size classes"},
 	{.name = "cache_replacement_policy", .bare = BARE_IS_FATAL,
 	 .syntax = "lru | heap LRU|GDSF|LFUDA",
 	 .verdict = HONOURED, .parse = parse_replacement,
