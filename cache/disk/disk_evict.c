@@ -151,12 +151,9 @@ static int pass_hand(struct disk_writer *writer, uint64_t goal)
 	return rc;
 }
 
-static int read_used(struct disk_writer *writer, uint64_t *used)
+static void tell_used(struct disk_writer *writer, uint64_t used)
 {
-	int rc = rows_used_bytes(&writer->rows, used);
-
-	atomic_store_explicit(&writer->disk->counts[COUNT_USED_BYTES], *used, memory_order_relaxed);
-	return rc;
+	atomic_store_explicit(&writer->disk->counts[COUNT_USED_BYTES], used, memory_order_relaxed);
 }
 
 /* Ages are counted by what was stored, so that they mean the same whatever the load. */
@@ -174,23 +171,22 @@ int evict_for_batch(struct disk_writer *writer)
 {
 	enum { ATTEMPTS = 8 };
 	struct disk *disk = writer->disk;
-	uint64_t limit = disk_high_bytes(disk), used = 0, first = 0;
+	uint64_t limit = disk_high_bytes(disk), used = 0, first;
+	int rc = rows_used_bytes(&writer->rows, &used);
 
 	grow_older(writer);
-	for (int i = 0; i < ATTEMPTS; i++) {
-		uint64_t goal;
-		int rc = read_used(writer, &used);
+	first = used;
+	for (int i = 0; i < ATTEMPTS && rc == SQLITE_OK; i++) {
+		uint64_t goal = used - limit + disk_spare_bytes(disk);
 
-		if (i == 0)
-			first = used;
-		if (rc != SQLITE_OK || used <= limit || used + AT_ONCE_BYTES <= first)
-			return rc;
-		goal = used - limit + disk_spare_bytes(disk);
+		if (used <= limit || used + AT_ONCE_BYTES <= first)
+			break;
 		rc = pass_hand(writer, goal < AT_ONCE_BYTES ? goal : AT_ONCE_BYTES);
-		if (rc != SQLITE_OK)
-			return rc;
+		if (rc == SQLITE_OK)
+			rc = rows_used_bytes(&writer->rows, &used);
 	}
-	return SQLITE_OK;
+	tell_used(writer, used);
+	return rc;
 }
 
 /* The more is above the mark, the faster (Squid does as well). */
@@ -213,7 +209,8 @@ void evict_tick(struct disk_writer *writer)
 	if (used <= low || disk_is_spent(disk) || !writer_may_write(writer) ||
 	    upkeep_log_is_full(writer))
 		return;
-	rc = read_used(writer, &used); /* purges do not count */
+	rc = rows_used_bytes(&writer->rows, &used);
+	tell_used(writer, used); /* purges do not */
 	if (rc == SQLITE_OK && used <= low)
 		return;
 	if (rc == SQLITE_OK)
@@ -225,7 +222,7 @@ void evict_tick(struct disk_writer *writer)
 		return;
 	}
 	if (rc == SQLITE_OK)
-		rc = read_used(writer, &used);
+		rc = rows_used_bytes(&writer->rows, &used);
 	if (rc == SQLITE_OK)
 		rc = budget_save(writer);
 	if (rc == SQLITE_OK)
@@ -235,6 +232,7 @@ void evict_tick(struct disk_writer *writer)
 		writer_fault(writer, rc);
 		return;
 	}
+	tell_used(writer, used);
 	disk_count(disk, COUNT_COMMITS, 1);
 	writer_is_well(writer);
 	upkeep_after_commit(writer);
