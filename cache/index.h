@@ -83,9 +83,9 @@ bool index_has_inflight(struct index *index, uint64_t key, struct str url);
  * out of date: do not store it elsewhere either. */
 bool index_insert(struct index *index, uint64_t key, struct object *object);
 
-/* One that is complete and not whole, for as long as it is still of use (object_linger): it stays where it is
- * since it was in flight, and others with the same Vary record go, stored ones and such as it. False: it was
- * removed meanwhile. */
+/* One that is complete and not whole, for as long as it is still of use (object_linger): it stays
+ * where it is since it was in flight, and others with the same Vary record go, stored ones and such
+ * as it. False: it was removed meanwhile. */
 bool index_settle(struct index *index, struct object *object);
 
 /* An object that may be there takes more memory than it did. May evict. */

@@ -227,10 +227,12 @@ void object_forget_producer(struct object *object);
 
 /* ---- between its end and its place in a store */
 
-/* What is COMPLETE and not whole has its use for as long as it is on its way to a disk, or has its beginning
- * and is read by somebody. When neither is so any more, or a disk has it: let_go(owner, object), once, on
- * whatever thread, without locks. False: so it is already, and let_go is not called. */
-bool object_linger(struct object *object, void (*let_go)(void *owner, struct object *object), void *owner);
+/* What is COMPLETE and not whole has its use for as long as it is on its way to a disk, or has its
+ * beginning and is read by somebody. When neither is so any more, or a disk has it:
+ * let_go(owner, object), once, on whatever thread, without locks. False: so it is already, and
+ * let_go is not called. */
+bool object_linger(struct object *object, void (*let_go)(void *owner, struct object *object),
+		   void *owner);
 /* Around each store of what is not whole; at its end the disk has it (disk_id is set), or gave it up. */
 void object_begin_store(struct object *object);
 void object_end_store(struct object *object);

@@ -27,7 +27,8 @@ struct object_let_go object_take_let_go_locked(struct object *object)
 	return let_go;
 }
 
-bool object_linger(struct object *object, void (*let_go)(void *owner, struct object *object), void *owner)
+bool object_linger(struct object *object, void (*let_go)(void *owner, struct object *object),
+		   void *owner)
 {
 	bool is_needed;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each object has a row in usage, one in object, and pieces, under one id. The triggers see to it that SQL
- * typed elsewhere leaves it so. Where they were taken away, and ids or rows changed, what is left alone
- * would never be found nor leave: it goes. */
+/* Each object has a row in usage, one in object, and pieces, under one id. The triggers see to it
+ * that SQL typed elsewhere leaves it so. Where they were taken away, and ids or rows changed, what
+ * is left alone would never be found nor leave: it goes. */
 #include "cache/disk/disk_writer_internal.h"
 #include "cache/key.h"
 #include "lib/base/log.h"

@@ -168,7 +168,8 @@ int schema_make_views(sqlite3 *db)
 static int is_there(sqlite3 *db, const char *sql, bool *out)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema WHERE sql = ?1", -1, &stmt, NULL);
+	int rc = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema WHERE sql = ?1", -1, &stmt,
+				    NULL);
 
 	if (rc != SQLITE_OK)
 		return rc;

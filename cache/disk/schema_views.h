@@ -8,8 +8,8 @@
 
 /* All of them, where there are none. An SQLite code. */
 int schema_make_views(sqlite3 *db);
-/* Puts those in place that are missing or read differently, if the file takes it now; others that somebody
- * made stay. */
+/* Puts those in place that are missing or read differently, if the file takes it now; others that
+ * somebody made stay. */
 void schema_mend_views(sqlite3 *db);
 
 #endif

@@ -61,8 +61,8 @@ static void begin_to_wait(struct transaction *t)
 	timer_set(loop, &t->join_timer, loop_now_ms(loop) + patience_ms);
 }
 
-/* Whoever else waits for it as well finds what is begun now, when his patience ends. Nobody else waits for a
- * disk that hangs, or that another program holds. */
+/* Whoever else waits for it as well finds what is begun now, when his patience ends. Nobody else
+ * waits for a disk that hangs, or that another program holds. */
 static enum transaction_state give_up(struct transaction *t)
 {
 	if (t->object->stands_for_disk)
