@@ -5,8 +5,10 @@
 /* clang-format off */
 const struct directive directives_access[] = {
 	{.name = "acl", .syntax = "NAME TYPE [flags] VALUE...", .verdict = HONOURED,
-	 .parse = parse_acl, .help = "a name for a set of clients, sites, times and so on; types of our own are "
-		 "query_regex, query_size, req_header_count, req_head_size and req_body_size"},
+	 .parse = parse_acl, .help = "a name for a set of clients, sites, times and so on: TYPE is src, dstdomain, "
+		 "url_regex, urlpath_regex, method, port, myportname, time, browser, req_header, http_status, proxy_auth, "
+		 "external or another one of Squid's; our own are query_regex, query_size, req_header_count, "
+		 "req_head_size and req_body_size"},
 	{.name = "http_access", .syntax = "allow|deny [!]ACL...", .verdict = HONOURED,
 	 ACCESS(http_access), .help = "who is served; without a line, nobody"},
 	{.name = "adapted_http_access", .aliases = "http_access2", .syntax = "allow|deny [!]ACL...",
