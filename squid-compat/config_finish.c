@@ -234,6 +234,15 @@ static void finish_error_pages(struct reading *reading)
 	deny_infos_resolve(config->deny_infos, config->error_pages, reading->report);
 }
 
+/* Squid would forward what comes there. */
+static void say_no_accelerator(const struct port *port, struct report *report)
+{
+	report_say(report, REPORT_IGNORED,
+		   "%s_port %.*s is no accelerator: it serves the cache manager and PURGE, and refuses the "
+		   "rest. For sites it needs 'accel vhost' or 'accel defaultsite=NAME'",
+		   port->is_tls ? "https" : "http", STR_ARG(port->name));
+}
+
 static void finish_ports(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -243,6 +252,8 @@ static void finish_ports(struct reading *reading)
 	for (struct port *port = config->ports->first; port; port = port->next) {
 		port->recv_bytes = (int)config->tcp_recv_bufsize_bytes;
 		port->session_ttl_s = config->sslproxy_session_ttl_s;
+		if (!port->is_accel)
+			say_no_accelerator(port, reading->report);
 	}
 	if (!reading_has_seen(reading, "http_port") && !reading_has_seen(reading, "https_port"))
 		report_say(reading->report, REPORT_FATAL_AT_START,

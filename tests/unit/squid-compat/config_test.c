@@ -294,6 +294,15 @@ static void each_verdict_has_its_say_once(void **state)
 	       "its peers for everything (squid.conf line 6)\n");
 }
 
+static void a_port_for_clients_of_a_forward_proxy_is_warned_of(void **state)
+{
+	(void)state;
+	expect("http_port 127.0.0.1:3128\n" RULE, false, 0,
+	       "WARNING: http_port 127.0.0.1:3128 is no accelerator: it serves the cache manager and PURGE, "
+	       "and refuses the rest. For sites it needs 'accel vhost' or 'accel defaultsite=NAME'\n");
+	expect("http_port 127.0.0.1:3128 accel\n" RULE, false, 0, "");
+}
+
 static void what_would_open_a_hole_is_refused(void **state)
 {
 	(void)state;
@@ -435,6 +444,7 @@ int main(void)
 		cmocka_unit_test(all_faults_are_told_in_one_run),
 		cmocka_unit_test(unknown_directives_are_counted),
 		cmocka_unit_test(each_verdict_has_its_say_once),
+		cmocka_unit_test(a_port_for_clients_of_a_forward_proxy_is_warned_of),
 		cmocka_unit_test(what_would_open_a_hole_is_refused),
 		cmocka_unit_test(the_whole_file_shows_what_is_missing),
 		cmocka_unit_test(messages_are_bounded),
