@@ -343,17 +343,32 @@ bool resolver_ask(struct resolver *resolver, struct str text, uint16_t port,
 	       resolver_ask_entry(resolver, asked, false, query);
 }
 
-void resolver_mark(struct resolver *resolver, struct str text, const struct addr *addr,
-                   bool is_good)
+/* NULL: it was not asked for, or is none. */
+static struct name *find_host(struct resolver *resolver, struct str text)
 {
 	char lower[MAX_NAME_BYTES + 1];
 	struct str asked = STR_NONE;
-	struct name *name;
 
 	normalise(text, lower, &asked);
-	name = find_name(resolver, asked);
+	return find_name(resolver, asked);
+}
+
+void resolver_mark(struct resolver *resolver, struct str text, const struct addr *addr,
+		   bool is_good)
+{
+	struct name *name = find_host(resolver, text);
+
 	if (name)
 		resolver_addrs_mark(name, addr, is_good);
+}
+
+void resolver_doubt(struct resolver *resolver, struct str text, int64_t ms)
+{
+	struct name *name = find_host(resolver, text);
+
+	if (name && (name->naddrs == 0 || name->is_old) && name->why != no_answer_in_time &&
+	    loop_now_ms(resolver->loop) >= name->expires_ms - resolver->negative_ttl_ms + ms)
+		name->expires_ms = 0;
 }
 
 void resolver_cancel(struct resolver_query *query)

@@ -56,6 +56,10 @@ bool resolver_ask(struct resolver *resolver, struct str name, uint16_t port,
  * none. */
 bool resolver_ask_host(struct resolver *resolver, const struct addr *addr,
                        struct resolver_query *query);
+/* The next one who asks for name asks the DNS, if it was said longer than ms ago that there is
+ * none: for names that are surely meant to be there soon. Not when no name server answered in
+ * time, since to ask again takes as long. */
+void resolver_doubt(struct resolver *resolver, struct str name, int64_t ms);
 /* A connect to that address of name, whatever its port, failed or succeeded. Of those that failed
  * one is tried again after 10 s, then 20, 40, 60 ... and the rest only when all others have failed.
  * For what is no name, or has one address, it does nothing. */

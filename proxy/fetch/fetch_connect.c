@@ -243,6 +243,8 @@ enum fetch_state fetch_run_queue(struct fetch *fetch)
 
 /* ---- RESOLVE */
 
+enum { PEER_DOUBT_MS = 1000 }; /* that the name of a peer has no address */
+
 /* Direct fetches go where the URL says, so not to this machine itself. */
 static bool is_own_machine(const struct addr *addr)
 {
@@ -318,6 +320,8 @@ enum fetch_state fetch_run_resolve(struct fetch *fetch)
 	fetch->query.done = resolve_done;
 	fetch_set_deadline(fetch, fetch_forward_patience(fetch,
 							 fetch_config(fetch)->dns_timeout_ms * 2));
+	if (peer)
+		resolver_doubt(fetch->order.worker->resolver, peer->host, PEER_DOUBT_MS);
 	fetch->is_resolving = !resolver_ask(fetch->order.worker->resolver, destination_host(fetch),
 	                                    peer ? peer->port : fetch->order.parts->port,
 					    &fetch->query);

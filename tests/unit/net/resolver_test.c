@@ -574,6 +574,27 @@ static void that_there_is_none_is_remembered_for_negative_ttl(void **state)
 	assert_int_equal(server.nasked, 2);
 }
 
+static void that_there_is_none_may_be_doubted(void **state)
+{
+	struct asker asker;
+
+	(void)state;
+	negative_ttl_ms = 60000;
+	restart_resolver("none");
+	resolver_doubt(resolver, STR("missing.test"), 0);
+	assert_false(ask(&asker, "missing.test"));
+	run_until_done(1);
+	resolver_doubt(resolver, STR("missing.test"), 30000);
+	assert_true(ask(&asker, "missing.test"));
+	resolver_doubt(resolver, STR("Missing.test."), 0);
+	assert_false(ask(&asker, "missing.test"));
+	run_until_done(1);
+	ask_and_wait(&asker, "one.test");
+	resolver_doubt(resolver, STR("one.test"), 0);
+	assert_true(ask(&asker, "one.test"));
+	resolver_doubt(resolver, STR("192.0.2.1"), 0);
+}
+
 static void a_silent_server_ends_in_a_timeout(void **state)
 {
 	int64_t start_ms = clock_mono_ms();
@@ -817,6 +838,7 @@ int main(void)
 		TEST(an_answer_is_kept_for_positive_ttl_at_most),
 		TEST(a_name_without_addresses_says_why),
 		TEST(that_there_is_none_is_remembered_for_negative_ttl),
+		TEST(that_there_is_none_may_be_doubted),
 		TEST(a_silent_server_ends_in_a_timeout),
 		TEST(a_failure_is_got_over),
 		TEST(a_long_answer_comes_over_tcp),
