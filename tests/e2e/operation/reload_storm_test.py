@@ -95,8 +95,6 @@ def test_nothing_to_go_back_to(site):
 
 
 def test_rollback(site, ports):
-    code, text = [site.ctl("config", "rollback") for _ in range(5)][-1]
-    expect("it is said that there is nothing to go back to", code == 1 and "no earlier" in text, text)
     site.rewrite(f"http_port 127.0.0.1:{ports[0]} accel vhost\n")
     expect("a reload opens a port", site.ctl("reconfigure")[0] == 0 and bobtail.is_open(ports[0]))
     site.rewrite("no_such_directive at all\n")
