@@ -23,6 +23,7 @@ struct coding_facts {
 	struct str type; /* Content-Type without parameters; at NULL: none. Lies in head. */
 };
 
+/* head: object_head.head; facts borrows from it. */
 void coding_facts_read(struct str head, struct coding_facts *facts);
 
 /* Content-Length among fields without a status line (object_head.head_once); -1: not said. */

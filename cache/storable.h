@@ -36,6 +36,7 @@ enum storable_verdict storable_decide(const struct http_request *request,
 				      const struct freshness_facts *facts,
 				      const struct storable_policy *policy, const char **reason);
 
+/* What was read becomes the times of an answer that lives for negative_ttl. */
 void storable_make_negative(struct freshness_facts *facts, int64_t negative_ttl_s);
 
 /* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age, Set-Cookie

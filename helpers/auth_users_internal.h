@@ -37,12 +37,14 @@ struct auth_users {
 	struct auth_shard shards[AUTH_SHARDS];
 };
 
+/* The shard that a user of that hash is in. */
 struct auth_shard *auth_shard_of(struct auth_users *users, uint64_t hash);
 
 void auth_user_free(struct auth_user *user);
 /* All that hang together by next. */
 void auth_user_free_all(struct auth_user *users);
 
+/* Is it the user of that question? */
 bool auth_user_has_key(const struct auth_user *user, uint64_t hash, struct str key);
 /* Not even good for when no helper answers? */
 bool auth_user_is_over(const struct auth_user *user, int64_t now_ms);

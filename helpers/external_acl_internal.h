@@ -50,8 +50,10 @@ struct external_acl_table {
 	struct external_acl_shard shards[];
 };
 
+/* The table of that identity and size, made if there is none; one owner more. */
 struct external_acl_table *external_acl_table_get(struct external_acl_tables *tables,
 						  struct str identity, unsigned max_entries);
+/* One owner less; with the last one it goes. */
 void external_acl_table_put(struct external_acl_tables *tables, struct external_acl_table *table);
 
 size_t external_acl_table_count(struct external_acl_table *table); /* entries */

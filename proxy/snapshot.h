@@ -121,6 +121,7 @@ static inline const struct url_rewrite_policy *snapshot_rewrite_policy(const str
 	return snapshot->rewrite_policy;
 }
 
+/* What a head of a request on that port may have: sizes, and what is let pass. */
 struct h1_limits snapshot_request_limits(const struct snapshot *snapshot, const struct port *port);
 
 #endif

@@ -30,6 +30,7 @@ struct cachemgr_passwds {
 };
 
 void cachemgr_passwds_init(struct cachemgr_passwds *passwds, struct arena *arena);
+/* cachemgr_passwd PASSWORD ACTION...; what is wrong is said to report. */
 void cachemgr_passwds_parse(struct cachemgr_passwds *passwds, const struct words *words,
 			    struct report *report);
 

@@ -13,6 +13,7 @@ struct note_rules; /* opaque */
 
 struct note_rules *note_rules_create(void);
 void note_rules_destroy(struct note_rules *rules);
+/* note NAME VALUE [[!]ACL...]; what is wrong is said to report. */
 void note_rules_parse(struct note_rules *rules, struct acl_set *set, const struct words *words,
 		      struct report *report);
 bool note_rules_is_empty(const struct note_rules *rules);

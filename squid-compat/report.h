@@ -60,6 +60,7 @@ char *report_copy_line(const struct report *report, struct str text);
 void report_say(struct report *report, enum report_class what, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* How many were said of that class, kept or not. */
 size_t report_count(const struct report *report, enum report_class what);
 /* So many lines cannot be used that reading on is of no use. */
 bool report_is_hopeless(const struct report *report);

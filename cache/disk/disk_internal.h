@@ -147,6 +147,7 @@ static inline enum disk_state disk_state(struct disk *disk)
 	return (enum disk_state)atomic_load_explicit(&disk->state, memory_order_relaxed);
 }
 
+/* From disk_pin to disk_unpin the pieces of id stay, though the object goes. */
 void disk_pin(struct disk *disk, struct disk_pin *pin, uint64_t id);
 void disk_unpin(struct disk *disk, struct disk_pin *pin);
 bool disk_is_pinned(struct disk *disk, uint64_t id);

@@ -34,6 +34,7 @@ void disk_reader_stop(struct disk_reader *reader);
  * last of the streams has ended. Once; nholding counts it. */
 void disk_reader_hold(struct disk_reader *reader);
 
+/* The job is given away; its answer comes by mail. */
 void disk_reader_post(struct disk_reader *reader, struct disk_job *job);
 
 /* An answer of its has not come for long: it hangs in the system. It counts among disk->nstalled until

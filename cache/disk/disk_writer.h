@@ -2,7 +2,7 @@
 /* cache/disk/disk_writer.h: the one thread that writes cache.db.
  *
  * What is to be written comes as items by mail and waits in a queue until there are 64, or 1 MiB, or
- * 200 ms have passed; then a transaction takes as many as fit. An item takes effect in memory when its
+ * batch_wait_ms have passed; then a transaction takes as many as fit. An item takes effect in memory when its
  * transaction is committed. When that fails, removals are tried again, stores are dropped.
  *
  * Threads: disk_writer_post by any; an item is given away with it. Each store's items come from one
@@ -66,6 +66,7 @@ enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **
 /* Commits what is queued, ends the thread, closes. Accepts NULL. */
 void disk_writer_stop(struct disk_writer *writer);
 
+/* With room for nbytes; given away by disk_writer_post. */
 struct disk_item *disk_item_create(enum disk_item_kind kind, size_t nbytes);
 void disk_writer_post(struct disk_writer *writer, struct disk_item *item);
 

@@ -41,6 +41,7 @@ static inline void timings_note(struct timings *timings, uint64_t took_us)
 	timings->times.counts[histogram_bin(took_us)]++;
 }
 
+/* Adds all that from has counted. */
 void histogram_add(struct histogram *to, const struct histogram *from);
 /* What came between two readings. */
 void histogram_subtract(struct histogram *from, const struct histogram *earlier);

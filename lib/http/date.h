@@ -16,6 +16,7 @@ struct date_civil {
 	int weekday;              /* 0 is Sunday */
 };
 
+/* time_s: since 1970, in UTC. */
 struct date_civil date_civil_of(int64_t time_s);
 
 /* All of text as IMF-fixdate, RFC 850 or asctime, by the letter (but any weekday's name does).

@@ -21,6 +21,7 @@ struct timer_wheel {
 };
 
 void timer_wheel_init(struct timer_wheel *wheel, int64_t now_ms);
+/* Anew, if it is set already. */
 void timer_wheel_set(struct timer_wheel *wheel, struct timer *timer, int64_t deadline_ms);
 
 /* It is now_ms: fires what is due. */

@@ -41,6 +41,7 @@ struct str tls_certificate_name(const struct tls_certificate *certificate, size_
 /* When its time ends, in seconds since 1970. */
 int64_t tls_certificate_expires_s(const struct tls_certificate *certificate);
 
+/* Its key's: RSA, ECDSA, ... */
 gnutls_pk_algorithm_t tls_certificate_algorithm(const struct tls_certificate *certificate);
 
 /* What GnuTLS shows to a peer; all of it stays the certificate's. */

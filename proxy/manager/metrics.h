@@ -81,6 +81,7 @@ struct metrics; /* opaque */
 struct metrics *metrics_create(struct manager_page *page);
 void metrics_destroy(struct metrics *metrics); /* accepts NULL */
 
+/* The rows of a subject, and the i-th of them. */
 size_t metrics_count(const struct metrics *metrics, enum metric_subject subject);
 const struct metric_row *metrics_row(const struct metrics *metrics, enum metric_subject subject,
 				     size_t i);

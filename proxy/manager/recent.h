@@ -35,6 +35,7 @@ struct recent {
 	struct recent_line hot[RECENT_HOT];
 };
 
+/* Copies line, in place of the oldest one. */
 void recent_add_error(struct recent *recent, const struct recent_line *line);
 void recent_sample(struct recent *recent, struct str url);
 

@@ -25,6 +25,7 @@ struct disk *disks_store(struct server *server, struct object *object, uint64_t 
 /* The disk of an object->disk_id; NULL: none. */
 struct disk *disks_of(const struct server *server, uint64_t disk_id);
 
+/* Does any of them have something under key, or may it? Without asking a file. */
 bool disks_may_have(struct server *server, uint64_t key);
 
 /* disk_remove_all of each. */

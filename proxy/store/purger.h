@@ -32,6 +32,7 @@ struct purger_order {
 
 struct purger *purger_start(struct server *server, struct loop *loop,
 			    const struct purger_order *order);
+/* How far it has come. */
 void purger_look(const struct purger *purger, struct purger_count *out);
 /* done will not be called. Accepts NULL. */
 void purger_leave(struct purger *purger);

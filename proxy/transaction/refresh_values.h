@@ -8,8 +8,10 @@
 
 struct snapshot;
 
+/* The refresh_pattern line for url, as the cache wants it. */
 void refresh_values_for(const struct snapshot *snapshot, struct str url,
 			struct refresh_rule_values *out);
+/* The other directives that freshness_decide asks. */
 void refresh_values_policy(const struct snapshot *snapshot, struct freshness_policy *out);
 
 #endif

@@ -129,6 +129,7 @@ struct acl_term {
 
 /* ---- acl_types.c ---- */
 
+/* By its name in squid.conf; NULL: there is none. */
 const struct acl_type *acl_type_find(struct str name);
 
 /* ---- acl_reader.c ---- */
@@ -141,6 +142,7 @@ void acl_reader_fini(struct acl_reader *reader);
 
 /* ---- acl.c ---- */
 
+/* By its name; NULL: there is none. */
 struct acl *acl_set_find(const struct acl_set *set, struct str name);
 /* A number that no earlier call gave. */
 unsigned acl_set_next_search(struct acl_set *set);
@@ -167,6 +169,7 @@ enum acl_match acl_check_user(struct acl_check *check);
 
 #define acl_filter_anything (~(uint64_t)0)
 
+/* The bit that stands for a number, and for others. */
 uint64_t acl_filter_bit(uint32_t number);
 /* All from low on to high, which may lie behind the wrap. */
 uint64_t acl_filter_range(uint32_t low, uint32_t high);

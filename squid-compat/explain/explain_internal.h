@@ -4,6 +4,7 @@
 #define SQUID_COMPAT_EXPLAIN_INTERNAL_H
 #include "squid-compat/explain/explain.h"
 
+/* Adds a remark to a line: a warning, or what is worth knowing. */
 void explain_remark(struct explanation *explanation, struct explain_line *line, bool is_warning,
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -40,6 +40,7 @@ struct deny_infos {
 };
 
 void deny_infos_init(struct deny_infos *infos, struct arena *arena);
+/* deny_info PAGE|URL ACL...; what is wrong is said to report. */
 void deny_infos_parse(struct deny_infos *infos, const struct words *words, struct report *report);
 /* When the whole file has been read: finds (or reads) the pages that lines name. */
 void deny_infos_resolve(struct deny_infos *infos, struct error_pages *pages,

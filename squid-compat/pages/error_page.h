@@ -151,6 +151,7 @@ void error_page_head(const struct error_pages *pages, const struct error_templat
 bool error_code_value(const struct error_pages *pages, const struct error_facts *facts, char code,
 		      struct buf *out);
 
+/* Adds value as text of a page: what means something to HTML is escaped. */
 void html_quote(struct buf *out, struct str value);
 
 #endif

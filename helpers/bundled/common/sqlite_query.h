@@ -27,6 +27,7 @@ enum query_result sqlite_query_ask(struct sqlite_query *query, char *const *word
 bool sqlite_query_column(const struct sqlite_query *query, int n, const char **name,
                          struct str *value);
 
+/* Why the last question failed; the query's, until the next one. */
 const char *sqlite_query_why(const struct sqlite_query *query);
 
 /* Words argv[0] ... joined by blanks, for the caller to mem_free: a query that a line of squid.conf
