@@ -31,8 +31,8 @@ enum { INDEX_MAX_VARIANTS = 64 };
 /* nshards is a power of two; max_bytes bounds heads and bodies of complete objects together. seed:
  * of index_key, see cache/key.h. */
 struct index *index_create(unsigned nshards, size_t max_bytes, uint64_t seed);
-/* Before anything is put in; without it, EVICTION_OWN. now_ms: a clock for LRU, which may be coarse and is
- * asked at each hit. */
+/* Before anything is put in; without it, EVICTION_OWN. now_ms: a clock for LRU, which may be coarse
+ * and is asked at each hit. */
 void index_set_policy(struct index *index, enum eviction policy, int64_t (*now_ms)(void));
 /* Nobody uses it any more. Accepts NULL. */
 void index_destroy(struct index *index);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who leaves when memory is short: SIEVE with a small counter (cache/index.h), or who has the lowest
- * rank (cache/index_rank.c). */
+/* Who leaves when memory is short: SIEVE with a small counter (cache/index.h), or who has the
+ * lowest rank (cache/index_rank.c). */
 #include "cache/index_internal.h"
 
 enum { HAND_STEPS_A_LOCK = 64 };

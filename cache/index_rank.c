@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who leaves by rank: lru, GDSF, LFUDA (cache/eviction.h).
  *
- * A use writes the object's new rank, which is never lower than before, and moves nothing. The lists of a
- * shard are a radix heap. Its floor is the rank of who left last; list 0 holds who stood at the
- * floor when filed, list n who differed from it in bit n - 1 and not above. When the lists below are
- * empty, the floor rises to where the lowest list begins, and its objects are filed anew, each by the
- * rank that it has by then. So it is exactly the lowest rank that leaves; and nobody is moved more than
- * 32 times without having been used meanwhile. */
+ * A use writes the object's new rank, which is never lower than before, and moves nothing. The
+ * lists of a shard are a radix heap. Its floor is the rank of who left last; list 0 holds who stood
+ * at the floor when filed, list n who differed from it in bit n - 1 and not above. When the lists
+ * below are empty, the floor rises to where the lowest list begins, and its objects are filed anew,
+ * each by the rank that it has by then. So it is exactly the lowest rank that leaves; and nobody is
+ * moved more than 32 times without having been used meanwhile. */
 #include "cache/index_internal.h"
 #include "lib/base/heap.h"
 
@@ -23,7 +23,8 @@ static uint32_t add(uint32_t a, uint64_t b)
 
 /* ---- the policies */
 
-static uint32_t rank_by_time(const struct index *index, uint32_t floor, unsigned nuses, size_t bytes)
+static uint32_t rank_by_time(const struct index *index, uint32_t floor, unsigned nuses,
+			     size_t bytes)
 {
 	(void)floor;
 	(void)nuses;
@@ -39,7 +40,8 @@ static uint32_t rank_by_uses_a_byte(const struct index *index, uint32_t floor, u
 	return add(floor, (uint64_t)nuses * ((1U << BYTE_SHIFT) / (bytes + 1) + 1));
 }
 
-static uint32_t rank_by_uses(const struct index *index, uint32_t floor, unsigned nuses, size_t bytes)
+static uint32_t rank_by_uses(const struct index *index, uint32_t floor, unsigned nuses,
+			     size_t bytes)
 {
 	(void)index;
 	(void)bytes;
@@ -122,8 +124,8 @@ static void begin_sinking(struct ranking *ranking, unsigned level)
 	ranking->sinking = level;
 }
 
-/* The list to look at: the one whose objects are being filed anew, else the lowest; INDEX_LEVELS: all
- * are empty. */
+/* The list to look at: the one whose objects are being filed anew, else the lowest; INDEX_LEVELS:
+ * all are empty. */
 static unsigned level_to_judge(const struct ranking *ranking)
 {
 	unsigned level = ranking->sinking;

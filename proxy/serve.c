@@ -261,9 +261,11 @@ static void warn_of_restart(const struct config *old, const struct config *new)
 	if (old->nworkers != new->nworkers)
 		log_say(1, "WARNING: a change of workers takes effect at the next restart");
 	if (old->memory_replacement != new->memory_replacement)
-		log_say(1, "WARNING: a change of memory_replacement_policy takes effect at the next restart");
+		log_say(1, "WARNING: a change of memory_replacement_policy takes effect at the next"
+			   " restart");
 	if (!has_same_dirs(old, new))
-		log_say(1, "WARNING: a change of cache_dir or its policy takes effect at the next restart");
+		log_say(1, "WARNING: a change of cache_dir or its policy takes effect at the next"
+			   " restart");
 }
 
 void serve_take_config(struct serve *serve, struct config *config)

@@ -124,7 +124,8 @@ static void warn_of_late_replacement(struct reading *reading)
 		dir = dir->next;
 	if (!dir)
 		report_say(reading->report, REPORT_WARNING,
-		           "cache_replacement_policy is that of cache_dir lines below it, and there are none");
+		           "cache_replacement_policy is that of cache_dir lines below it, and "
+		           "there are none");
 }
 
 /* Whom to become. As in Squid only root looks at the user; the group must exist for anyone. */

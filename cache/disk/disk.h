@@ -29,8 +29,8 @@ struct object;    /* cache/object.h */
 struct purge;      /* cache/purge.h */
 struct purge_list;
 
-/* How full it may get, in percent of the cap; 0: that is no less than the cap. Above low, room is made
- * little by little; high is not passed. A high one below the low one is as the low one is. */
+/* How full it may get, in percent of the cap; 0: that is no less than the cap. Above low, room is
+ * made little by little; high is not passed. A high one below the low one is as the low one is. */
 struct disk_marks {
 	unsigned low_percent, high_percent;
 };

@@ -20,8 +20,8 @@
 
 struct disk_admission; /* opaque */
 
-/* For a disk of so many bytes: 16 KiB to 4 MiB of counters. By EVICTION_LFUDA the size does not matter, by
- * EVICTION_LRU all are let in. */
+/* For a disk of so many bytes: 16 KiB to 4 MiB of counters. By EVICTION_LFUDA the size does not
+ * matter, by EVICTION_LRU all are let in. */
 struct disk_admission *disk_admission_create(uint64_t max_bytes, enum eviction policy);
 void disk_admission_destroy(struct disk_admission *admission); /* accepts NULL */
 

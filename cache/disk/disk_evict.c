@@ -37,8 +37,9 @@ static bool is_in_this_transaction(const struct disk_writer *writer, uint64_t id
 	return false;
 }
 
-/* What this transaction stores is not in the index before it is committed: its rows stay. While the index
- * is being read, what it does not know yet is as good as any; later on, that is what somebody changed. */
+/* What this transaction stores is not in the index before it is committed: its rows stay. While the
+ * index is being read, what it does not know yet is as good as any; later on, that is what somebody
+ * changed. */
 static bool may_go_unknown(struct disk_writer *writer, uint64_t id)
 {
 	if (atomic_load_explicit(&writer->disk->is_loading, memory_order_relaxed))
@@ -125,8 +126,8 @@ static int take_lowest(struct disk_writer *writer, struct disk_victim *victims, 
 	return rc;
 }
 
-/* The hand passes in the order of ids, which is the order of the rows in the file. Returns when some goal
- * bytes are free, or after a few rounds. */
+/* The hand passes in the order of ids, which is the order of the rows in the file. Returns when
+ * some goal bytes are free, or after a few rounds. */
 static int pass_hand(struct disk_writer *writer, uint64_t goal)
 {
 	enum { ROUNDS = 8 }; /* one more than counters go up to */
@@ -161,7 +162,8 @@ static void grow_older(struct disk_writer *writer)
 {
 	struct disk *disk = writer->disk;
 
-	if (disk->config.policy != EVICTION_LRU || writer->aged_bytes < disk->config.max_bytes / AGES)
+	if (disk->config.policy != EVICTION_LRU ||
+	    writer->aged_bytes < disk->config.max_bytes / AGES)
 		return;
 	writer->aged_bytes = 0;
 	disk_index_grow_older(disk->index);

@@ -21,8 +21,8 @@ struct disk_index; /* opaque */
 struct disk_index *disk_index_create(void);
 void disk_index_destroy(struct disk_index *index); /* accepts NULL */
 
-/* Ages are kept, of 0 to DISK_INDEX_AGES - 1, in place of counters: nobody asks disk_index_judge. Before
- * anything is inserted. */
+/* Ages are kept, of 0 to DISK_INDEX_AGES - 1, in place of counters: nobody asks disk_index_judge.
+ * Before anything is inserted. */
 enum { DISK_INDEX_AGES = 32 };
 void disk_index_keep_ages(struct disk_index *index);
 /* All are older by one, but for the oldest. The writer's. */

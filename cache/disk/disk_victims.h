@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/disk/disk_victims.h: who leaves a full disk by other policies than our own (cache/eviction.h).
+/* cache/disk/disk_victims.h: who leaves a full disk by other policies than our own
+ * (cache/eviction.h).
  *
- * Rows are looked at by windows, in the order of the file; of each window the lowest eighth goes. lru:
- * what was used longest ago, in sixteenths of the time in which as much is stored as the disk holds, then by
- * the time in the row. GDSF, LFUDA: what was asked for least lately (cache/disk/disk_admission.h), GDSF
- * for its bytes; the oldest first.
+ * Rows are looked at by windows, in the order of the file; of each window the lowest eighth goes.
+ * lru: what was used longest ago, in sixteenths of the time in which as much is stored as the disk
+ * holds, then by the time in the row. GDSF, LFUDA: what was asked for least lately
+ * (cache/disk/disk_admission.h), GDSF for its bytes; the oldest first.
  *
  * Threads: the writer's. */
 #ifndef CACHE_DISK_VICTIMS_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cache/disk/disk_writer_internal.h: the writer's own parts: batches (disk_writer.c), items
- * (disk_items.c), faults (disk_fault.c), eviction (disk_evict.c, disk_lost.c) and upkeep (disk_upkeep.c). All of it is one thread's. */
+ * (disk_items.c), faults (disk_fault.c), eviction (disk_evict.c, disk_lost.c) and upkeep
+ * (disk_upkeep.c). All of it is one thread's. */
 #ifndef CACHE_DISK_WRITER_INTERNAL_H
 #define CACHE_DISK_WRITER_INTERNAL_H
 #include "cache/disk/disk_checkpoint.h"

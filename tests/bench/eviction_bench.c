@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hit ratio of the memory index, of requests and of bytes, under each policy, on a Zipf stream (exponent
- * 0.9, 50,000 objects of 1 to 256 KiB, log-uniform: 2.2 GiB); then with as many requests again for what
- * nobody asks for twice (a scan). After 60,000 requests 30,000 are measured. The objects only say how large
- * they are. */
+/* The hit ratio of the memory index, of requests and of bytes, under each policy, on a Zipf stream
+ * (exponent 0.9, 50,000 objects of 1 to 256 KiB, log-uniform: 2.2 GiB); then with as many requests
+ * again for what nobody asks for twice (a scan). After 60,000 requests 30,000 are measured. The
+ * objects only say how large they are. */
 #include <stdio.h>
 
 #include "cache/index.h"

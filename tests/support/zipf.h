@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests/support/zipf.h: a stream of requests as sites have them: the n-th most popular of nobjects is asked
- * for in proportion to n^-0.9; sizes are 1 to 256 KiB, log-uniform. Always the same stream. */
+/* tests/support/zipf.h: a stream of requests as sites have them: the n-th most popular of nobjects
+ * is asked for in proportion to n^-0.9; sizes are 1 to 256 KiB, log-uniform. Always the same
+ * stream. */
 #ifndef TESTS_ZIPF_H
 #define TESTS_ZIPF_H
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who leaves a full disk, and who is let in, under each policy: the modules that decide it, without the
- * file. */
+/* Who leaves a full disk, and who is let in, under each policy: the modules that decide it, without
+ * the file. */
 #include "cache/disk/disk_victims.h"
 
 #include <setjmp.h>
