@@ -25,6 +25,17 @@ void lost_look(struct disk_writer *writer)
 	writer->nlost = 0;
 }
 
+void lost_doubt(struct disk_writer *writer)
+{
+	int64_t version = 0;
+
+	if (rows_number(&writer->rows, ROW_SCHEMA_VERSION, &version) != SQLITE_OK ||
+	    version == writer->schema_version)
+		return;
+	writer->looks_for_lost = false;
+	lost_look(writer);
+}
+
 /* By which it may stand in the index. */
 static uint64_t key_of(struct disk_writer *writer, sqlite3_stmt *stmt)
 {

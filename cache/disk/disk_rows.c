@@ -66,6 +66,7 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 	[ROW_PAGE_COUNT] = "PRAGMA page_count",
 	[ROW_FREE_COUNT] = "PRAGMA freelist_count",
 	[ROW_DATA_VERSION] = "PRAGMA data_version",
+	[ROW_SCHEMA_VERSION] = "PRAGMA schema_version",
 };
 
 int rows_open(struct disk_rows *rows, sqlite3 *db)

@@ -176,6 +176,8 @@ static void poll_purged(struct disk_writer *writer)
 		return;
 	writer->data_version = version;
 	read_purged(writer);
+	if (writer->rows.db)
+		lost_doubt(writer);
 }
 
 /* The purge log is emptied once all that it names is swept, so that a crash forgets nothing. */
@@ -393,6 +395,8 @@ void upkeep_start(struct disk_writer *writer)
 	writer->load_at = 0;
 	writer->first_new_id = writer->next_id;
 	writer->data_version = -1;
+	writer->looks_for_lost = false;
+	rows_number(&writer->rows, ROW_SCHEMA_VERSION, &writer->schema_version);
 	sqlite3_wal_hook(writer->rows.db, on_wal, writer);
 	atomic_store_explicit(&disk->is_loading, true, memory_order_relaxed);
 	doom_orphans(writer);

@@ -63,6 +63,7 @@ struct disk_writer {
 	uint64_t nlost;
 	uint64_t first_new_id; /* of what was stored since the file was opened */
 	int64_t data_version;
+	int64_t schema_version; /* when the file was opened */
 	uint64_t purge_seen; /* last row of `purge` that memory knows of */
 	bool has_purge_rows;
 	struct list purges; /* struct disk_purge, one at a time */
@@ -130,6 +131,8 @@ void purge_cut_all(struct disk_writer *writer);
 /* ---- disk_lost.c: rows that contradict each other, since somebody took the triggers away and typed */
 /* One was met: all of the file is gone through, a slice a tick. */
 void lost_look(struct disk_writer *writer);
+/* Another program has committed: if it changed the schema, too (the triggers?), the same, from the start. */
+void lost_doubt(struct disk_writer *writer);
 void lost_tick(struct disk_writer *writer);
 
 /* ---- disk_evict.c */
