@@ -45,7 +45,7 @@ def lines():
     if not os.path.exists(LOG):
         return []
     with open(LOG, "rb") as file:
-        return [line for line in file.read().split(b"\n") if line]
+        return file.read().split(b"\n")[:-1]  # the last one is still being written, or empty
 
 
 def show(*options, **more):
