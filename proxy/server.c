@@ -36,8 +36,14 @@
 #include "squid-compat/machine.h"
 #include "squid-compat/ports.h"
 
-enum { INDEX_SHARDS = 16, QUEUE_MIN_BYTES = 8 << 20, QUEUE_MAX_BYTES = 256 << 20, PARTS_SHARE = 8,
-       SPOOL_SHARE = 8 };
+enum {
+	INDEX_SHARDS = 16,
+	QUEUE_MIN_BYTES = 8 << 20,
+	QUEUE_SPARE_BYTES = 64 << 20,
+	QUEUE_MAX_BYTES = 256 << 20,
+	PARTS_SHARE = 8,
+	SPOOL_SHARE = 8,
+};
 
 /* ---- the cache */
 
@@ -68,17 +74,22 @@ static void follow_memory_cache_mode(struct server *server, const struct config 
 	atomic_store_explicit(&server->forgets_stored, forgets, memory_order_relaxed);
 }
 
+static uint64_t within(uint64_t bytes, uint64_t least, uint64_t most)
+{
+	if (bytes > most)
+		bytes = most;
+	return bytes > least ? bytes : least;
+}
+
 /* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together at most
- * half of that, and a 32nd of what the machine has; 8 to 256 MiB. */
+ * half of that, and a 32nd of what the machine has. With a small cache_mem a 256th of the machine's, since
+ * what a disk is late with for a moment would not be stored. */
 static uint64_t queue_limit(const struct config *config)
 {
-	uint64_t bytes = machine_memory_bytes() / 32;
+	uint64_t memory = machine_memory_bytes(), half = (uint64_t)config->cache_mem_bytes / 2;
+	uint64_t least = within(memory / 256, QUEUE_MIN_BYTES, QUEUE_SPARE_BYTES);
 
-	if (bytes > QUEUE_MAX_BYTES)
-		bytes = QUEUE_MAX_BYTES;
-	if (bytes > (uint64_t)config->cache_mem_bytes / 2)
-		bytes = (uint64_t)config->cache_mem_bytes / 2;
-	return bytes > QUEUE_MIN_BYTES ? bytes : QUEUE_MIN_BYTES;
+	return within(memory / 32 < half ? memory / 32 : half, least, QUEUE_MAX_BYTES);
 }
 
 /* What Squid has stored there, by the name of its index (rock: of its file), takes room on the disk and is no use. */

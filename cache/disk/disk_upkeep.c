@@ -15,6 +15,7 @@ enum {
 	DOOMED_AT_ONCE = 64,
 	LOG_RETRY_MS = 1000,
 	IDLE_MS = 2000,
+	TRIM_BYTES = 16 << 20,
 	FLUSH_MS = 600000,
 	FLUSH_ROWS = 10000,
 	CHECKPOINT_PAGES = (8 << 20) / SCHEMA_PAGE_BYTES,
@@ -365,11 +366,25 @@ static void shrink(struct disk_writer *writer)
 		schema_run(writer->rows.db, "PRAGMA incremental_vacuum(500)");
 }
 
+static bool is_idle(const struct disk_writer *writer)
+{
+	return loop_now_ms(writer->loop) - writer->active_ms >= IDLE_MS;
+}
+
+/* What waited to be written lay all over the heap. */
+static void give_back_memory(struct disk_writer *writer)
+{
+	if (writer->peak_bytes <= TRIM_BYTES || !is_idle(writer))
+		return;
+	writer->peak_bytes = 0;
+	malloc_trim(0);
+}
+
 /* Writes the log back, and holds no memory while there is nothing to do. */
 static void tidy_when_idle(struct disk_writer *writer)
 {
 	if (writer->wal_pages == 0 || disk_checkpoint_is_under_way(writer->checkpoint) ||
-	    loop_now_ms(writer->loop) - writer->active_ms < IDLE_MS)
+	    !is_idle(writer))
 		return;
 	writer->active_ms = loop_now_ms(writer->loop); /* the next try is IDLE_MS away */
 	checkpoint(writer, writer->wal_pages > TRUNCATE_PAGES ? SQLITE_CHECKPOINT_TRUNCATE
@@ -455,6 +470,7 @@ void upkeep_tick(struct disk_writer *writer)
 		evict_tick(writer);
 	if (writer->rows.db)
 		lost_tick(writer);
+	give_back_memory(writer);
 	if (writer->rows.db)
 		tidy_when_idle(writer);
 	if (writer->rows.db && loop_now_ms(writer->loop) - writer->flushed_ms > FLUSH_MS)

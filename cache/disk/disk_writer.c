@@ -197,6 +197,10 @@ static bool is_urgent(const struct disk_item *item)
 /* A batch is worth its commit when it is large. */
 static void enqueue(struct disk_writer *writer, struct disk_item *item)
 {
+	uint64_t waiting = atomic_load_explicit(&writer->disk->queued_bytes, memory_order_relaxed);
+
+	if (waiting > writer->peak_bytes)
+		writer->peak_bytes = waiting;
 	list_push_back(&writer->queue, &item->node);
 	writer->nqueued++;
 	writer->queue_bytes += item->len;

@@ -42,6 +42,7 @@ struct disk_writer {
 	struct list stores;      /* struct disk_store: those that come in pieces */
 	unsigned nqueued;
 	uint64_t queue_bytes;
+	uint64_t peak_bytes; /* the most that was waiting, here or on its way, since memory was given back */
 	struct loop_task batch_task;
 	struct timer batch_timer;
 	uint64_t batch_bytes;
