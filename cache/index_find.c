@@ -46,10 +46,10 @@ static struct object *take(struct index *index, struct shard *shard, struct obje
 }
 
 /* False: an object may have been passed by while it moved, or there is no epoch for this thread. */
-static bool find_without_lock(struct index *index, struct shard *shard, uint64_t key,
-			      struct str url, const struct http_head *request, bool *has_head,
-			      struct object **out)
+static bool find_without_lock(struct index *index, uint64_t key, struct str url,
+			      const struct http_head *request, bool *has_head, struct object **out)
 {
+	struct shard *shard = index_shard_of(index, key);
 	unsigned moves = atomic_load(&shard->moves);
 
 	if (!epoch_enter())
@@ -77,7 +77,7 @@ struct object *index_find_told(struct index *index, uint64_t key, struct str url
 	struct object *object;
 
 	tidy_up_now_and_then();
-	if (find_without_lock(index, shard, key, url, request, has_head, &object))
+	if (find_without_lock(index, key, url, request, has_head, &object))
 		return object;
 	lock_take(&shard->lock);
 	object = look_up(shard, key, url, request, has_head);

@@ -118,11 +118,11 @@ struct object *fetch_lead(struct worker *worker, uint64_t key, struct str cache_
 
 void fetch_end_lead(struct fetch *fetch)
 {
-	struct object *placeholder = fetch->placeholder;
+	struct object *placeholder = fetch->order.placeholder;
 
 	if (!placeholder)
 		return;
-	fetch->placeholder = NULL;
+	fetch->order.placeholder = NULL;
 	index_remove(fetch->order.worker->server->index, placeholder);
 	object_abort(placeholder, fetch->order.owner ? ECANCELED : ECONNABORTED);
 	object_unref(placeholder);
@@ -313,7 +313,6 @@ struct fetch *fetch_start(struct fetch_order *order)
 	peer_selection_begin(&fetch->selection, order->worker, order->snapshot, &wants);
 	list_push_back(&order->worker->fetches, &fetch->node);
 	worker_load_count_fetch(order->worker, 1);
-	fetch->placeholder = order->placeholder;
 	fetch_run(fetch);
 	return fetch;
 }

@@ -59,7 +59,7 @@ struct fetch_order {
 	uint64_t key;           /* 0: neither stored nor shared */
 	bool may_store;
 	uint64_t lead_key; /* under it others wait for this answer's head; 0: nobody does */
-	struct object *placeholder; /* fetch_lead's, the fetch's from here on; NULL: none */
+	struct object *placeholder; /* fetch_lead's; the fetch's, while it leads; NULL: it leads nobody */
 	unsigned removals; /* index_removals(key) as the request left; the fetch's */
 	uint64_t since;    /* purge_list_now by then */
 	void (*woke)(void *owner); /* from the loop: fetch_outcome may have changed */

@@ -134,9 +134,9 @@ static enum fetch_state answered(struct fetch *fetch, struct str rest)
 	fetch->is_producing = true;
 	object_reader_open(&fetch->first, fetch->object, 0, fetch_loop(fetch), NULL, NULL);
 	fetch->storing.is_awaited =
-		fetch->placeholder && object_nreaders(fetch->placeholder) > 0;
+		fetch->order.placeholder && object_nreaders(fetch->order.placeholder) > 0;
 	fetch_store_begin(&fetch->storing, &fetch->order, response, fetch->object, &fetch->report);
-	if (fetch->placeholder && !fetch->storing.is_shared)
+	if (fetch->order.placeholder && !fetch->storing.is_shared)
 		unshared_add(fetch->order.worker->unshared, fetch->order.lead_key,
 		             worker_now_s(fetch->order.worker));
 	if (fetch->order.fill.partial)

@@ -64,7 +64,6 @@ struct fetch {
 	struct fetch_failure failure;
 	struct fetch_report report;
 	struct object *object;
-	struct object *placeholder; /* in the index while the fetch leads: empty, others wait on it */
 	struct object_reader first; /* keeps the body's beginning for the owner, who reads later
 	                               than the store does */
 	struct origin_conn *conn;

@@ -462,18 +462,24 @@ static void count_let_go(void *owner, struct object *object)
 	++*(int *)owner;
 }
 
+/* All of it has come, and it is on its way to a disk. */
+static void set_up_lingering(struct scene *scene, int *nlet_go)
+{
+	set_up(scene, &in_memory, 1);
+	assert_true(object_join(scene->object));
+	object_begin_store(scene->object);
+	produce(scene, BODY_BYTES);
+	object_finish(scene->object);
+	assert_true(object_linger(scene->object, count_let_go, nlet_go));
+}
+
 static void what_ended_is_of_use_while_it_is_read_and_stored(void **state)
 {
 	struct scene scene;
 	int nlet_go = 0;
 
 	(void)state;
-	set_up(&scene, &in_memory, 1);
-	assert_true(object_join(scene.object));
-	object_begin_store(scene.object);
-	produce(&scene, BODY_BYTES);
-	object_finish(scene.object);
-	assert_true(object_linger(scene.object, count_let_go, &nlet_go));
+	set_up_lingering(&scene, &nlet_go);
 	object_reader_close(&scene.fast);
 	object_reader_close(&scene.slow);
 	assert_int_equal(nlet_go, 0);
@@ -494,12 +500,7 @@ static void what_a_disk_has_is_let_go_at_once(void **state)
 	int nlet_go = 0;
 
 	(void)state;
-	set_up(&scene, &in_memory, 1);
-	assert_true(object_join(scene.object));
-	object_begin_store(scene.object);
-	produce(&scene, BODY_BYTES);
-	object_finish(scene.object);
-	assert_true(object_linger(scene.object, count_let_go, &nlet_go));
+	set_up_lingering(&scene, &nlet_go);
 	atomic_store(&scene.object->disk_id, 1);
 	object_end_store(scene.object);
 	assert_int_equal(nlet_go, 1);
