@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/fetch/fetch_internal.h: the struct that the steps of a fetch share: fetch.c (life and ends),
- * fetch_connect.c (where to), fetch_tls.c (the handshake), fetch_upload.c (the request), fetch_answer.c (the answer). */
+ * fetch_connect.c (where to), fetch_tls.c (the handshake), fetch_upload.c (the request), fetch_answer.c (the answer),
+ * fetch_retry.c (another destination). */
 #ifndef PROXY_FETCH_INTERNAL_H
 #define PROXY_FETCH_INTERNAL_H
 #include "lib/base/buf.h"
@@ -172,9 +173,13 @@ enum fetch_state fetch_run_connect(struct fetch *fetch);
 enum fetch_state fetch_connect_is_slow(struct fetch *fetch);
 /* Its time is over, or that of the whole fetch. */
 enum fetch_state fetch_connect_timed_out(struct fetch *fetch);
+enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
+/* The connection is ready for the request. */
+enum fetch_state fetch_begin_send(struct fetch *fetch);
+
+/* ---- fetch_retry.c */
 /* What failed so far stands in fetch->failure: the next destination, or that is the answer. */
 enum fetch_state fetch_try_next(struct fetch *fetch);
-enum fetch_state fetch_connect_failed(struct fetch *fetch, int error);
 /* The request was sent, and there will be no answer; it says why. */
 void fetch_note_unanswered(struct fetch *fetch, const char *why);
 /* The request was sent: may it be sent to the next destination? Counts as a retry there if so. */
@@ -188,8 +193,6 @@ bool fetch_has_candidate(struct fetch *fetch);
  * counts as no answer; NULL: it does not. */
 enum fetch_state fetch_discard_answer(struct fetch *fetch, struct fetch_failure failure,
 				      const char *why);
-/* The connection is ready for the request. */
-enum fetch_state fetch_begin_send(struct fetch *fetch);
 
 /* ---- fetch_tls.c */
 enum fetch_state fetch_run_handshake(struct fetch *fetch);
