@@ -21,9 +21,11 @@ enum {
 	SLEEP_MS = 16, /* what comes later than this was waited for: the coarse clock ticks every 10 ms at least */
 };
 
-/* How late the loop is. What it finds may have been ready since it last had found all there was. */
+/* How late the loop is. What it finds may have been ready since it last had found all there was: all at
+ * once, or, while there is always more than a batch, all that stood before the bell. */
 struct delay {
 	int64_t caught_up_ms;
+	int64_t rung_ms;             /* when the bell got behind all that was ready; 0: it has not */
 	int64_t window_ms;           /* when the present window began */
 	int64_t least_ms, before_ms; /* in that, and in the one before */
 };
@@ -32,10 +34,11 @@ struct delay {
 struct loop {
 	int epoll;
 	/* The batch at hand. An event of a descriptor that is no longer watched has its pointer
-	 * cleared, as has one of the mailbox's bell. */
+	 * cleared. */
 	int nevents, event;
 	struct loop_counts counts;
 	struct epoll_event events[BATCH];
+	struct loop_fd bell; /* the mailbox's */
 	struct list tasks;
 	struct loop_task *hurried; /* NULL: none. Perhaps not queued any more, or gone */
 	int64_t wall_us, mono_us;
@@ -49,6 +52,18 @@ struct loop {
 	struct delay delay;
 };
 
+/* Somebody has posted mail, which every turn delivers; or the loop itself asks how long it takes to get
+ * there (note_delay). */
+static void heard_bell(struct loop_fd *bell, uint32_t events)
+{
+	struct delay *delay = &CONTAINER(bell, struct loop, bell)->delay;
+
+	(void)events;
+	if (delay->rung_ms > delay->caught_up_ms)
+		delay->caught_up_ms = delay->rung_ms;
+	delay->rung_ms = 0;
+}
+
 static void read_clocks(struct loop *loop)
 {
 	loop->mono_us = clock_mono_us();
@@ -56,10 +71,25 @@ static void read_clocks(struct loop *loop)
 	loop->wall_us = clock_wall_us();
 }
 
+static bool control(struct loop *loop, struct loop_fd *watch, int operation, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	if (epoll_ctl(loop->epoll, operation, watch->fd, &event) < 0)
+		return false;
+	watch->is_watched_ = true;
+	return true;
+}
+
+static bool watch_bell(struct loop *loop)
+{
+	loop->bell = (struct loop_fd){.fd = loop->mailbox.bell, .ready = heard_bell};
+	return control(loop, &loop->bell, EPOLL_CTL_ADD, EPOLLIN | EPOLLET);
+}
+
 struct loop *loop_create(size_t read_bytes, struct err_text *why)
 {
 	struct loop *loop = mem_zalloc(sizeof(*loop));
-	struct epoll_event bell = {.events = EPOLLIN | EPOLLET};
 
 	timer_wheel_init(&loop->timers, 0);
 	read_clocks(loop);
@@ -69,8 +99,7 @@ struct loop *loop_create(size_t read_bytes, struct err_text *why)
 	atomic_init(&loop->is_stopping, false);
 	loop->mailbox.bell = -1;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (loop->epoll < 0 || !mailbox_init(&loop->mailbox) ||
-	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->mailbox.bell, &bell) < 0) {
+	if (loop->epoll < 0 || !mailbox_init(&loop->mailbox) || !watch_bell(loop)) {
 		err_say(why, "cannot create an event loop: %s", strerror(errno));
 		loop_destroy(loop);
 		return NULL;
@@ -130,16 +159,6 @@ char *loop_scratch(struct loop *loop)
 	if (!loop->scratch)
 		loop->scratch = mem_alloc(LOOP_SCRATCH_BYTES);
 	return loop->scratch;
-}
-
-static bool control(struct loop *loop, struct loop_fd *watch, int operation, uint32_t events)
-{
-	struct epoll_event event = {.events = events, .data.ptr = watch};
-
-	if (epoll_ctl(loop->epoll, operation, watch->fd, &event) < 0)
-		return false;
-	watch->is_watched_ = true;
-	return true;
 }
 
 bool loop_watch(struct loop *loop, struct loop_fd *watch)
@@ -239,8 +258,12 @@ static void note_delay(struct loop *loop, int64_t asked_ms)
 	} else if (late_ms < delay->least_ms) {
 		delay->least_ms = late_ms;
 	}
-	if (loop->nevents < BATCH)
+	if (loop->nevents < BATCH) {
 		delay->caught_up_ms = now_ms;
+	} else if (late_ms > SLEEP_MS && delay->rung_ms == 0) {
+		delay->rung_ms = now_ms;
+		mailbox_ring(&loop->mailbox);
+	}
 }
 
 static void wait_for_events(struct loop *loop)

@@ -67,7 +67,9 @@ class Origin(threading.Thread):
 
 
 class Crowd(threading.Thread):
-    """Asks for hits that cost much, 10 at a time, without end."""
+    """Asks for hits that cost much, without end: at least AHEAD of them are always under way."""
+
+    AHEAD = 20
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -76,11 +78,15 @@ class Crowd(threading.Thread):
         self.is_over = False
 
     def run(self):
+        for _ in range(self.AHEAD):
+            self.client.send(self.path)
         while not self.is_over:
-            for _ in range(10):
+            for _ in range(self.AHEAD):
                 self.client.send(self.path)
-            for _ in range(10):
+            for _ in range(self.AHEAD):
                 self.client.answer()
+        for _ in range(self.AHEAD):
+            self.client.answer()
 
 
 class Client:
