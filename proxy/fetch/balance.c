@@ -18,6 +18,7 @@ enum {
 	TURNS_RESET_MS = 300000, /* Squid: round-robin begins anew every five minutes */
 	TURNS_START = 1,
 	DRAWS = 4,               /* of a peer that may be used, before all are looked at */
+	LOOKS = 6,               /* at peers that may be used, while the best of them is busy */
 	UNKNOWN_ANSWER_US = 1000,
 	HASHED = PEER_SELECT_CARP | PEER_SELECT_SOURCEHASH | PEER_SELECT_USERHASH,
 };
@@ -358,15 +359,28 @@ static const struct member *draw_member(struct balance *balance, const struct gr
 	return &group->members[low];
 }
 
-static uint64_t cost(const struct member *member, unsigned select, int64_t now_ms)
+static uint64_t requests_of(const struct member *member)
 {
 	int nactive = atomic_load_explicit(&member->state->nactive, memory_order_relaxed);
-	uint64_t queue = nactive > 0 ? (uint64_t)nactive : 0, us;
 
+	return nactive > 0 ? (uint64_t)nactive : 0;
+}
+
+/* How long one request more would take, with those before it. */
+static uint64_t wait_us(const struct member *member, int64_t now_ms)
+{
+	uint64_t us = peer_state_answer_us(member->state, now_ms);
+
+	return (requests_of(member) + 1) * (us > 0 ? us : UNKNOWN_ANSWER_US);
+}
+
+/* Fewer requests for its weight; or a shorter wait. */
+static bool is_better(const struct member *one, const struct member *other, unsigned select,
+		      int64_t now_ms)
+{
 	if (select == PEER_SELECT_LEAST_CONN)
-		return queue;
-	us = peer_state_answer_us(member->state, now_ms);
-	return (queue + 1) * (us > 0 ? us : UNKNOWN_ANSWER_US);
+		return requests_of(one) * other->weight < requests_of(other) * one->weight;
+	return wait_us(one, now_ms) < wait_us(other, now_ms);
 }
 
 /* One that may be used and is not other; NULL: not found in a few draws. */
@@ -383,16 +397,16 @@ static const struct member *draw_usable(struct balance *balance, const struct gr
 	return NULL;
 }
 
-static const struct member *cheapest(const struct group *group, unsigned select,
-				   const struct balance_judge *judge)
+static const struct member *best_member(const struct group *group, unsigned select,
+					const struct balance_judge *judge)
 {
 	const struct member *best = NULL;
 
 	for (unsigned i = 0; i < group->n; i++) {
 		const struct member *member = &group->members[i];
 
-		if (may_use(judge, member) && (!best || cost(member, select, judge->now_ms) <
-							       cost(best, select, judge->now_ms)))
+		if (may_use(judge, member) &&
+		    (!best || is_better(member, best, select, judge->now_ms)))
 			best = member;
 	}
 	return best;
@@ -402,16 +416,23 @@ const struct peer *balance_drawn(struct balance *balance, unsigned select,
 				 const struct balance_judge *judge)
 {
 	struct group *group = group_of(balance, select);
-	const struct member *one, *two;
+	const struct member *best = NULL;
 
 	if (group->n == 0)
 		return NULL;
 	renew(balance, judge->now_ms);
-	one = draw_usable(balance, group, judge, NULL);
-	two = one ? draw_usable(balance, group, judge, one) : NULL;
-	if (!two) /* few may be used: all are looked at */
-		two = cheapest(group, select, judge);
-	if (two && (!one || cost(two, select, judge->now_ms) < cost(one, select, judge->now_ms)))
-		one = two;
-	return one ? one->peer : NULL;
+	/* The better of two; and of a few more while that one is busy: with a peer that is not, no
+	 * connection more has to be opened, and fewer are in turn. */
+	for (unsigned looks = 0; looks < LOOKS && looks < group->n; looks++) {
+		const struct member *other = draw_usable(balance, group, judge, best);
+		bool is_drawn = other != NULL;
+
+		if (!other) /* few may be used: all are looked at */
+			other = best_member(group, select, judge);
+		if (other && (!best || is_better(other, best, select, judge->now_ms)))
+			best = other;
+		if (!is_drawn || (looks > 0 && requests_of(best) == 0))
+			break;
+	}
+	return best ? best->peer : NULL;
 }

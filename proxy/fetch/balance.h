@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/fetch/balance.h: whom the methods of balancing choose first among the peers of one snapshot.
  * Squid: round-robin, weighted-round-robin, carp, sourcehash, userhash. Ours: least-conn and peak-ewma, the
- * better one of two that are drawn by weight. All cost about as much for a hundred peers as for two.
+ * better one of two that are drawn by weight, or of up to six while it is busy. All cost about as much for a hundred peers as for two.
  *
  * Threads: one worker's; a snapshot has one for each. */
 #ifndef PROXY_BALANCE_H
@@ -44,7 +44,7 @@ const struct peer *balance_turn(struct balance *balance, unsigned select,
 const struct peer *balance_hashed(struct balance *balance, unsigned select,
 				  const struct carp_key *key, const struct balance_judge *judge);
 
-/* The one with less to do, or the faster one, of two drawn. */
+/* The one with less to do for its weight, or the faster one, of two or a few drawn. */
 const struct peer *balance_drawn(struct balance *balance, unsigned select,
 				 const struct balance_judge *judge);
 

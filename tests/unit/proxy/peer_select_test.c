@@ -441,6 +441,42 @@ static void the_busy_and_the_slow_get_less(void **state)
 	fini(&rig);
 }
 
+static void least_conn_counts_requests_for_the_weight(void **state)
+{
+	unsigned counts[3];
+	struct rig rig;
+
+	(void)state;
+	init(&rig, PEER("a", "least-conn weight=2") PEER("b", "least-conn weight=6")
+	                   PEER("c", "least-conn weight=2"));
+	peer_state(&rig, 0)->nactive = 2;
+	peer_state(&rig, 1)->nactive = 5;
+	peer_state(&rig, 2)->nactive = 2;
+	count_shares(&rig, counts);
+	assert_in_range(counts[1], ROUNDS * 8 / 10, ROUNDS); /* wherever it was drawn */
+	fini(&rig);
+}
+
+static void while_the_drawn_are_busy_more_are_drawn(void **state)
+{
+	unsigned nidle = 0;
+	struct rig rig;
+
+	(void)state;
+	init(&rig, PEER("a", "least-conn") PEER("b", "least-conn") PEER("c", "least-conn")
+	                   PEER("d", "least-conn") PEER("e", "least-conn") PEER("f", "least-conn")
+	                           PEER("g", "least-conn") PEER("h", "least-conn"));
+	for (unsigned i = 1; i < 8; i++)
+		peer_state(&rig, i)->nactive = 1;
+	for (unsigned i = 0; i < 1000; i++) {
+		nidle += *select_url(&rig, STR("www.example"), "/", true) == 'a';
+		arena_reset(&rig.arena);
+	}
+	/* Two of eight have it in a quarter of all cases, six in more than half. */
+	assert_in_range(nidle, 400, 900);
+	fini(&rig);
+}
+
 static void a_key_keeps_its_peer_while_others_come_and_go(void **state)
 {
 	static const char *const lines = PEER("a", "carp carp-key=host,path") PEER("b", "carp "
@@ -589,6 +625,8 @@ int main(void)
 		cmocka_unit_test(the_operator_may_change_a_weight),
 		cmocka_unit_test(who_came_back_begins_with_a_tenth),
 		cmocka_unit_test(the_busy_and_the_slow_get_less),
+		cmocka_unit_test(least_conn_counts_requests_for_the_weight),
+		cmocka_unit_test(while_the_drawn_are_busy_more_are_drawn),
 		cmocka_unit_test(a_key_keeps_its_peer_while_others_come_and_go),
 		cmocka_unit_test(cache_peer_access_says_which_sites_a_peer_has),
 		cmocka_unit_test(only_parents_that_we_can_speak_to_are_asked),
