@@ -10,7 +10,7 @@
 #include "lib/base/heap.h"
 
 enum {
-	SPARES = 64,        /* of a thread */
+	SPARES = 256,       /* of a thread */
 	HEADS_BYTES = 2048, /* of a block that is kept: a usual head and a small body */
 };
 

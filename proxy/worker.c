@@ -51,9 +51,9 @@ struct worker *worker_create(struct server *server, unsigned index, struct err_t
 	list_init(&worker->listeners);
 	list_init(&worker->sessions);
 	list_init(&worker->h2_sessions);
-	list_init(&worker->spare);
+	spares_init(&worker->transactions);
 	list_init(&worker->fetches);
-	list_init(&worker->spare_fetches);
+	spares_init(&worker->spare_fetches);
 	list_init(&worker->backgrounds);
 	recoders_init(&worker->recoders);
 	worker->way_task.run = give_way;

@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/histogram.h"
 #include "lib/base/list.h"
+#include "lib/base/spares.h"
 #include "lib/net/addr.h"
 #include "lib/net/loop.h"
 #include "lib/net/stream_tls.h"
@@ -119,14 +120,12 @@ struct worker {
 	struct h2_flight *spare_flight; /* session_h2_flight.c */
 	struct page_pool *h2_pages; /* session_h2_memory.h */
 	unsigned nsessions;
-	struct list spare;         /* transactions to use again */
-	unsigned nspare;
+	struct spares transactions; /* to use again */
 	struct buf url_scratch;    /* an URL in the making; what lies in it means nothing to others */
 	struct buf log_scratch;    /* a log record in the making */
 	struct buf head_scratch;   /* a head in the making, as it may be stored */
 	struct list fetches;
-	struct list spare_fetches; /* to use again */
-	unsigned nspare_fetches;
+	struct spares spare_fetches; /* to use again */
 	atomic_uint nfetches; /* of those; relaxed, read by others too */
 	struct timer load_timer; /* worker_load.h */
 	int64_t shed_asked_ms;   /* others were asked to close idle connections */

@@ -14,8 +14,6 @@
 #include "proxy/server.h"
 #include "squid-compat/ports.h"
 
-enum { MAX_SPARE = 64 };
-
 static void fetch_run(struct fetch *fetch);
 
 /* ---- ends */
@@ -39,25 +37,21 @@ static void free_for_good(struct fetch *fetch)
 /* Some six kilobytes that the next request needs again, and a buffer for its head. */
 static void put_aside(struct worker *worker, struct fetch *fetch)
 {
-	if (worker->nspare_fetches >= MAX_SPARE) {
-		free_for_good(fetch);
-		return;
-	}
+	struct list *surplus;
+
 	buf_shrink(&fetch->head, USUAL_HEAD_BYTES);
-	worker->nspare_fetches++;
-	list_push_front(&worker->spare_fetches, &fetch->node);
+	spares_give(&worker->spare_fetches, &fetch->node);
+	while ((surplus = spares_surplus(&worker->spare_fetches)))
+		free_for_good(CONTAINER(surplus, struct fetch, node));
 }
 
 static struct fetch *spare_or_new(struct worker *worker)
 {
-	struct list *node = list_pop_front(&worker->spare_fetches);
-
+	struct list *node = spares_take(&worker->spare_fetches);
 	struct fetch *fetch;
 
-	if (node) {
-		worker->nspare_fetches--;
+	if (node)
 		return CONTAINER(node, struct fetch, node);
-	}
 	fetch = mem_alloc(sizeof(*fetch));
 	buf_init(&fetch->head, REQUEST_HEAD_MAX_BYTES);
 	return fetch;
@@ -67,9 +61,8 @@ void fetch_free_spare(struct worker *worker)
 {
 	struct list *node;
 
-	while ((node = list_pop_front(&worker->spare_fetches)))
+	while ((node = list_pop_front(&worker->spare_fetches.list)))
 		free_for_good(CONTAINER(node, struct fetch, node));
-	worker->nspare_fetches = 0;
 }
 
 static void fetch_free(struct fetch *fetch)

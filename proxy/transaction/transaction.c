@@ -318,19 +318,12 @@ void transaction_resume(struct transaction *t)
 
 /* ---- life */
 
-enum { MAX_SPARE = 64 };
-
 struct transaction *transaction_create(struct worker *worker, struct snapshot *snapshot)
 {
-	struct list *node = list_pop_front(&worker->spare);
-	struct transaction *t;
+	struct list *node = spares_take(&worker->transactions);
+	struct transaction *t = node ? CONTAINER(node, struct transaction, node)
+				     : mem_alloc(sizeof(*t));
 
-	if (node) {
-		t = CONTAINER(node, struct transaction, node);
-		worker->nspare--;
-	} else {
-		t = mem_alloc(sizeof(*t));
-	}
 	memset(t, 0, offsetof(struct transaction, exchange));
 	memset(&t->exchange, 0, offsetof(struct exchange, request));
 	t->exchange.request_bytes = t->exchange.request_head_bytes = 0;
@@ -453,6 +446,7 @@ void transaction_body_wake(struct transaction *t)
 static void release(struct transaction *t)
 {
 	struct worker *worker = t->worker;
+	struct list *surplus;
 
 	if (t->form.at)
 		loop_task_cancel(&t->form_task);
@@ -479,12 +473,9 @@ static void release(struct transaction *t)
 	if (t->is_begun)
 		worker_unref_snapshot(worker, t->snapshot);
 	arena_fini(&t->arena);
-	if (worker->nspare >= MAX_SPARE) {
-		mem_free(t);
-		return;
-	}
-	worker->nspare++;
-	list_push_front(&worker->spare, &t->node);
+	spares_give(&worker->transactions, &t->node);
+	while ((surplus = spares_surplus(&worker->transactions)))
+		mem_free(CONTAINER(surplus, struct transaction, node));
 }
 
 void transaction_end(struct transaction *t, bool is_complete)
@@ -517,7 +508,6 @@ void transaction_free_spare(struct worker *worker)
 {
 	struct list *node;
 
-	while ((node = list_pop_front(&worker->spare)))
+	while ((node = list_pop_front(&worker->transactions.list)))
 		mem_free(CONTAINER(node, struct transaction, node));
-	worker->nspare = 0;
 }

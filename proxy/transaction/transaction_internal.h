@@ -65,7 +65,7 @@ struct transaction_part {
 
 /* One worker's. From the worker's spare ones: what a request leaves unset is zero. */
 struct transaction {
-	struct list node; /* worker->spare */
+	struct list node; /* worker->transactions */
 	struct worker *worker;
 	struct snapshot *snapshot; /* a reference, from its beginning on */
 	enum transaction_state state;
