@@ -389,6 +389,11 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 static void store_locked(struct index *index, struct shard *shard, struct object *object,
 			 struct epoch_item **victims)
 {
+	size_t bytes = object_memory_bytes(object);
+
+	atomic_store_explicit(&object->index_.bytes, bytes, memory_order_relaxed);
+	atomic_store_explicit(&object->index_.marks, index_first_marks(index, bytes),
+			      memory_order_relaxed);
 	begin_move_locked(shard);
 	if (object->index_.place == PLACE_INFLIGHT)
 		unlink_locked(shard, object);
@@ -399,20 +404,20 @@ static void store_locked(struct index *index, struct shard *shard, struct object
 	link_locked(shard, object); /* in front: the newest */
 	end_move_locked(shard);
 	index_file_locked(index, shard, object);
-	atomic_fetch_add_explicit(&index->bytes, bytes_of(object), memory_order_relaxed);
+	atomic_fetch_add_explicit(&index->bytes, bytes, memory_order_relaxed);
 	atomic_fetch_add_explicit(&index->nobjects, 1, memory_order_relaxed);
 }
 
 bool index_insert(struct index *index, uint64_t key, struct object *object)
 {
 	struct shard *shard = index_shard_of(index, key);
-	size_t bytes = object_memory_bytes(object);
 	struct epoch_item *victims = NULL;
 	bool was_removed;
 
 	check(key != 0 && (object->key == 0 || object->key == key));
 	if (!object_is_whole(object) ||
-	    bytes > atomic_load_explicit(&index->max_bytes, memory_order_relaxed)) {
+	    object_memory_bytes(object) >
+		    atomic_load_explicit(&index->max_bytes, memory_order_relaxed)) {
 		index_remove(index, object);
 		return false;
 	}
@@ -423,15 +428,32 @@ bool index_insert(struct index *index, uint64_t key, struct object *object)
 	if (object->index_.place != PLACE_STORED && !was_removed) {
 		if (object->index_.place == PLACE_NONE)
 			object->key = key; /* else others may be reading it */
-		atomic_store_explicit(&object->index_.bytes, bytes, memory_order_relaxed);
-		atomic_store_explicit(&object->index_.marks, index_first_marks(index, bytes),
-				      memory_order_relaxed);
 		store_locked(index, shard, object, &victims);
 	}
 	lock_drop(&shard->lock);
 	index_let_go(victims);
 	index_evict(index);
 	return !was_removed;
+}
+
+bool index_replace(struct index *index, struct object *old, struct object *object)
+{
+	struct shard *shard = index_shard_of(index, old->key);
+	struct epoch_item *victims = NULL;
+	bool is_there;
+
+	check(object_is_whole(object) && object->index_.place == PLACE_NONE);
+	object_publish(object);
+	lock_take(&shard->lock);
+	is_there = old->index_.place == PLACE_STORED;
+	if (is_there) {
+		object->key = old->key;
+		store_locked(index, shard, object, &victims);
+	}
+	lock_drop(&shard->lock);
+	index_let_go(victims);
+	index_evict(index);
+	return is_there;
 }
 
 bool index_settle(struct index *index, struct object *object)

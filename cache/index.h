@@ -83,6 +83,11 @@ bool index_has_inflight(struct index *index, uint64_t key, struct str url);
  * out of date: do not store it elsewhere either. */
 bool index_insert(struct index *index, uint64_t key, struct object *object);
 
+/* A whole one takes the place of old, of which it is another form (key, URL and Vary record are the
+ * same). False, and nothing done: old is not stored any more, so that what both hold may be out of
+ * date. */
+bool index_replace(struct index *index, struct object *old, struct object *object);
+
 /* One that is complete and not whole, for as long as it is still of use (object_linger): it stays
  * where it is since it was in flight, and others with the same Vary record go, stored ones and such
  * as it. False: it was removed meanwhile. */

@@ -283,6 +283,8 @@ struct object *object_create_filed(struct object *old)
 		.vary = old->vary,
 		.body_bytes = (int64_t)object_length(old),
 		.facts = old->facts,
+		.decision = old->decision,
+		.since = old->since,
 	};
 	struct body_piece piece;
 	struct object *object;
@@ -296,6 +298,7 @@ struct object *object_create_filed(struct object *old)
 	}
 	object = object_create(NULL, NULL, NULL, 0);
 	copy_head(object, &head, 0);
+	object_set_trailers(object, old->trailers);
 	for (unsigned i = 0; i < CODINGS; i++)
 		if (object_coded(old, i))
 			object_add_coded(object, i, object_coded(old, i));

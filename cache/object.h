@@ -179,8 +179,8 @@ struct object *object_create_blank(const struct object_head *head, char **body);
  * whole (it comes from disk) it is read through old, and the new object stays FILLING. */
 struct object *object_create_renewed(struct object *old, const struct object_head *head);
 
-/* As old, which is whole and not empty, with its body in a file, for sendfile. NULL: that cannot be
- * had here. */
+/* As old, which is whole and not empty, with its body in a file, for sendfile, and without what old
+ * has for who asked for it alone. NULL: that cannot be had here. */
 struct object *object_create_filed(struct object *old);
 /* Where the body of a complete object lies in a file; false: in memory only. */
 bool object_file(const struct object *object, int *fd, int64_t *offset);

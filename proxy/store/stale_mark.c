@@ -31,15 +31,9 @@ static struct object *stale_copy(const struct server *server, struct object *obj
 
 struct object *stale_mark(struct server *server, struct object *object)
 {
-	struct index *index = server->index;
-	unsigned removals = index_removals(index, object->key);
 	struct object *stale = stale_copy(server, object);
 
-	if (!index_remove(index, object))
-		return stale;
-	index_insert(index, object->key, stale);
-	/* Unless it was purged meanwhile. */
-	if (index_removals(index, object->key) != removals)
-		index_remove(index, stale);
+	if (!object_is_whole(stale) || !index_replace(server->index, object, stale))
+		index_remove(server->index, object);
 	return stale;
 }

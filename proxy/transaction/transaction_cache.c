@@ -254,7 +254,8 @@ static void move_to_file(struct transaction *t)
 	filed = object_create_filed(t->object);
 	if (!filed)
 		return;
-	if (!index_insert(t->worker->server->index, t->key, filed)) {
+	/* Where it was purged or renewed meanwhile, it stays with those who have it. */
+	if (!index_replace(t->worker->server->index, t->object, filed)) {
 		object_unref(filed);
 		return;
 	}

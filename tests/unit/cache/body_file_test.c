@@ -123,6 +123,35 @@ static void a_filed_object_reads_as_before(void **state)
 	loop_destroy(loop);
 }
 
+/* What is told of a response beside its head goes along. */
+static void a_filed_object_has_all_that_is_told_of_it(void **state)
+{
+	const struct object_head head = {
+		.status = 200,
+		.head = STR("HTTP/1.1 200 OK\r\n"),
+		.url = STR("http://a/"),
+		.body_bytes = -1,
+		.decision = STR("max-age"),
+		.since = 7,
+	};
+	struct object *old = object_create(NULL, NULL, NULL, 0), *filed;
+
+	(void)state;
+	skip_if_not_usable();
+	object_keep(old, true);
+	object_set_head(old, &head);
+	object_append(old, STR("body"));
+	object_set_trailers(old, STR("Digest: x\r\n"));
+	object_finish(old);
+	filed = object_create_filed(old);
+	assert_non_null(filed);
+	object_unref(old);
+	assert_true(str_eq(filed->trailers, STR("Digest: x\r\n")));
+	assert_true(str_eq(filed->decision, STR("max-age")));
+	assert_int_equal(filed->since, 7);
+	object_unref(filed);
+}
+
 /* The writer of a file hands bytes on without having asked for their chunk. */
 static void a_reader_may_advance_without_reading(void **state)
 {
@@ -149,6 +178,7 @@ int main(void)
 		cmocka_unit_test(pieces_are_mapped_and_lie_in_their_file),
 		cmocka_unit_test(a_piece_given_back_takes_its_pages_out_of_the_file),
 		cmocka_unit_test(a_filed_object_reads_as_before),
+		cmocka_unit_test(a_filed_object_has_all_that_is_told_of_it),
 		cmocka_unit_test(a_reader_may_advance_without_reading),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -614,6 +614,39 @@ static void one_is_the_first(void **state)
 	index_destroy(index);
 }
 
+/* Another form of what is stored takes its place, marks and all, but brings nothing back. */
+static void what_was_removed_is_not_replaced(void **state)
+{
+	struct index *index = index_create(1, 1 << 20, 7);
+	struct str url = STR("http://www.example/");
+	struct object *old = whole(url, "", 100), *other = whole(url, "", 200);
+	struct object *late = whole(url, "", 300), *newest = whole(url, "", 400);
+	struct index_stats stats;
+
+	(void)state;
+	index_insert(index, index_key(index, url), old);
+	assert_ptr_equal(find(index, url, ""), old);
+	assert_true(index_is_hot(index, old));
+	assert_true(index_replace(index, old, other));
+	assert_ptr_equal(find(index, url, ""), other);
+	assert_true(index_is_hot(index, other));
+	index_stats(index, &stats);
+	assert_int_equal(stats.nobjects, 1);
+	assert_int_equal(stats.bytes, object_memory_bytes(other));
+	assert_false(index_replace(index, old, late));
+	index_insert(index, index_key(index, url), newest);
+	assert_false(index_replace(index, other, late));
+	assert_ptr_equal(find(index, url, ""), newest);
+	index_remove_all(index, index_key(index, url), url);
+	assert_false(index_replace(index, newest, late));
+	assert_null(find(index, url, ""));
+	object_unref(old);
+	object_unref(other);
+	object_unref(late);
+	object_unref(newest);
+	index_destroy(index);
+}
+
 /* A POST of one site makes void what is under way there, and seldom what others fetch. */
 static void a_removal_seldom_means_others(void **state)
 {
@@ -651,6 +684,7 @@ int main(void)
 		cmocka_unit_test(an_aborted_fetch_is_neither_found_nor_stored),
 		cmocka_unit_test(fetches_of_one_url_are_bounded),
 		cmocka_unit_test(one_is_the_first),
+		cmocka_unit_test(what_was_removed_is_not_replaced),
 		cmocka_unit_test(a_removal_seldom_means_others),
 		cmocka_unit_test(a_row_removed_on_disk_is_forgotten),
 		cmocka_unit_test(a_walk_sees_all_that_stays),
