@@ -264,6 +264,20 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 	disk_count(reader->disk, COUNT_HITS, 1);
 }
 
+/* As disk_row_read. A transaction that has begun may not see what the index knows already: without one
+ * the row is there, or gone. */
+static enum disk_row_verdict read_row(struct disk_reader *reader, struct disk_job *job, uint64_t id,
+				      struct disk_row *row, int *code)
+{
+	enum disk_row_verdict verdict = disk_row_read(&reader->source, id, job->is_lazy, row, code);
+
+	if (verdict != DISK_ROW_NONE || reader->is_holding || !has_snapshot(reader))
+		return verdict;
+	sqlite3_reset(reader->source.row);
+	schema_run(reader->source.db, "COMMIT");
+	return disk_row_read(&reader->source, id, job->is_lazy, row, code);
+}
+
 /* True: the search is over. */
 static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id)
 {
@@ -274,9 +288,10 @@ static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id
 	int code = 0;
 
 	disk_pin(disk, &pin, id);
-	switch (disk_row_read(&reader->source, id, job->is_lazy, &row, &code)) {
+	switch (read_row(reader, job, id, &row, &code)) {
 	case DISK_ROW_NONE:
-		disk_index_remove(disk->index, job->key, id);
+		if (!has_snapshot(reader))
+			disk_index_remove(disk->index, job->key, id);
 		break;
 	case DISK_ROW_BAD:
 		drop_bad(reader, job, id);
@@ -354,7 +369,7 @@ static void run(struct loop_task *task)
 		answer(reader, CONTAINER(node, struct disk_job, node));
 	if (disk_reader_is_stalled(reader))
 		end_stall(reader);
-	if (is_batch && reader->source.db && !sqlite3_get_autocommit(reader->source.db))
+	if (is_batch && has_snapshot(reader))
 		schema_run(reader->source.db, "COMMIT");
 	drop_snapshot(reader);
 	mind_door(reader);

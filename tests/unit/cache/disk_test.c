@@ -663,6 +663,58 @@ static void the_log_is_written_back_beside_and_then_all_is_quiet(void **state)
 	assert_in_range(cpu_us() - before, 0, QUIET_US / 2);
 }
 
+/* ---- questions in one transaction of a reader, while the writer commits */
+
+enum { QUESTIONS = 64 };
+
+static struct disk_query questions[QUESTIONS];
+static unsigned nasked;
+
+static void count_answer(struct disk_query *query, struct object *object)
+{
+	(void)query;
+	object_unref(object);
+	if (--nasked == 0)
+		loop_stop(fx.loop);
+}
+
+/* Many of one, then one of the other: all are answered when this returns. */
+static void ask_many(const char *one, const char *other)
+{
+	static const struct http_head no_fields;
+
+	nasked = QUESTIONS;
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		const char *url = i + 4 < QUESTIONS ? one : other;
+
+		questions[i] = (struct disk_query){.key = fixture_key(&fx, url), .url = str_of(url),
+						   .head = &no_fields, .loop = fx.loop,
+						   .done = count_answer};
+		disk_lookup(fx.disk, &questions[i]);
+	}
+	loop_run(fx.loop);
+}
+
+/* A reader's transaction may be older than what the index says: that is no reason to forget it. */
+static void what_was_just_committed_is_not_forgotten(void **state)
+{
+	enum { ROUNDS = 10, LARGE = 60000 };
+	const char *often = "http://www.example/often", *renewed = "http://www.example/renewed";
+
+	(void)state;
+	fixture_wait_loaded(&fx);
+	assert_true(fixture_store(&fx, often, "", LARGE));
+	assert_true(fixture_store(&fx, renewed, "", 1));
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_true(fixture_put(&fx, renewed, "", (size_t)i));
+		do
+			ask_many(often, renewed);
+		while (fixture_stats(&fx).queued_bytes > 0);
+		if (!disk_may_have(fx.disk, fixture_key(&fx, renewed)))
+			fail_msg("forgotten in round %d", i);
+	}
+}
+
 int main(void)
 {
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -681,6 +733,7 @@ int main(void)
 		DISK_TEST(a_stream_that_nobody_reads_reads_nothing),
 		DISK_TEST(a_renewed_head_goes_before_the_body_on_disk),
 		DISK_TEST(a_cancelled_question_is_not_answered),
+		DISK_TEST(what_was_just_committed_is_not_forgotten),
 		DISK_TEST(the_cap_is_kept_and_what_is_asked_for_stays),
 		DISK_TEST(the_marks_are_kept_and_may_change),
 		DISK_TEST(sizes_outside_the_limits_are_refused),
