@@ -15,6 +15,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/heap.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
@@ -54,6 +55,7 @@ struct control_call {
 	bool is_ended;   /* all is said */
 	bool is_blocked; /* the socket takes no more now */
 	enum awaited awaits;
+	int64_t asked_us;    /* for what it awaits */
 	const char *failure; /* said where what it awaits fails without a reason */
 	void (*step)(struct control_call *call);
 	void *state;
@@ -362,27 +364,24 @@ void control_ask_workers(struct control_call *call,
 static void await(struct control_call *call, enum awaited what, const char *failure)
 {
 	call->awaits = what;
+	call->asked_us = clock_mono_us();
 	call->failure = failure;
 	timer_cancel(&call->timer);
 }
 
-static void settle(struct control_call *call)
-{
-	call->awaits = AWAITS_NOTHING;
-	set_timer(call);
-}
-
-/* why may be NULL. */
-static void tell(struct control *control, unsigned what, bool is_ok, const char *why)
+/* Who has asked until then. why may be NULL. */
+static void tell(struct control *control, unsigned what, int64_t until_us, bool is_ok,
+		 const char *why)
 {
 	if (!control)
 		return;
 	LIST_EACH(node, &control->calls) {
 		struct control_call *call = CONTAINER(node, struct control_call, node);
 
-		if (!(call->awaits & what))
+		if (!(call->awaits & what) || call->asked_us > until_us)
 			continue;
-		settle(call);
+		call->awaits = AWAITS_NOTHING;
+		set_timer(call);
 		if (is_ok)
 			control_end(call);
 		else if (why == LEAVING)
@@ -408,14 +407,14 @@ void control_shutdown(struct control_call *call)
 	options->shutdown(options->owner);
 }
 
-void control_reload_done(struct control *control, bool is_ok)
+void control_reload_done(struct control *control, bool is_ok, int64_t read_us)
 {
-	tell(control, AWAITS_RELOAD | AWAITS_ROLLBACK, is_ok, NULL);
+	tell(control, AWAITS_RELOAD, read_us, is_ok, NULL);
 }
 
-void control_rollback_refused(struct control *control, const char *why)
+void control_rollback_done(struct control *control, bool is_ok, const char *why)
 {
-	tell(control, AWAITS_ROLLBACK, false, why);
+	tell(control, AWAITS_ROLLBACK, INT64_MAX, is_ok, why);
 }
 
 void control_rollback(struct control_call *call)
@@ -440,7 +439,7 @@ void control_upgrade(struct control_call *call)
 
 void control_upgrade_done(struct control *control, bool is_ok, const char *why)
 {
-	tell(control, AWAITS_UPGRADE, is_ok, why);
+	tell(control, AWAITS_UPGRADE, INT64_MAX, is_ok, why);
 }
 
 /* ---- the question */
@@ -572,7 +571,7 @@ void control_close_door(struct control *control)
 	loop_unwatch(control->options.loop, &control->listener);
 	close(control->listener.fd);
 	control->listener.fd = -1;
-	tell(control, AWAITS_RELOAD | AWAITS_ROLLBACK, false, LEAVING);
+	tell(control, AWAITS_RELOAD | AWAITS_ROLLBACK, INT64_MAX, false, LEAVING);
 }
 
 /* What was said and not sent yet goes first: the process may end sooner than its loop comes

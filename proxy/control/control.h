@@ -17,6 +17,7 @@
 #ifndef PROXY_CONTROL_H
 #define PROXY_CONTROL_H
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/base/err.h"
@@ -51,10 +52,10 @@ struct control_options {
 	struct loop *loop;
 	struct serve *serve;
 	int fd; /* taken over */
-	/* What the process that runs it does; reload is answered by control_reload_done. */
-	void (*reload)(void *owner);
+	/* What the process that runs it does. */
+	void (*reload)(void *owner);   /* answered by control_reload_done */
 	void (*shutdown)(void *owner);
-	void (*rollback)(void *owner); /* answered as reload is, or by control_rollback_refused */
+	void (*rollback)(void *owner); /* answered by control_rollback_done */
 	void (*upgrade)(void *owner);  /* answered by control_upgrade_done; NULL: cannot be */
 	void *owner;
 };
@@ -62,9 +63,11 @@ struct control_options {
 struct control *control_create(const struct control_options *options);
 void control_destroy(struct control *control); /* accepts NULL */
 
-void control_reload_done(struct control *control, bool is_ok); /* accepts NULL */
-/* Nothing was begun: who waits for a reload goes on waiting. Accepts NULL. */
-void control_rollback_refused(struct control *control, const char *why);
+/* For who asked before the file was read (read_us, of clock_mono_us); others, who may have changed it
+ * since, go on waiting: for the next reload. Accepts NULL. */
+void control_reload_done(struct control *control, bool is_ok, int64_t read_us);
+/* For all who ask for one. why and control may be NULL. */
+void control_rollback_done(struct control *control, bool is_ok, const char *why);
 void control_upgrade_done(struct control *control, bool is_ok, const char *why); /* the same */
 
 /* A successor has the socket too: no new calls; those that there are go on, but for who waits for a

@@ -66,6 +66,7 @@ struct broker {
 	bool has_served; /* some kid was ready */
 	char *wishes; /* the operator's, of peers: for the next kid; NULL: none */
 	bool is_reload_due;
+	int64_t read_us; /* when the last reload read the file (clock_mono_us) */
 	int64_t reloaded_ms;
 	struct timer restart_timer, reload_timer, kill_timer, watchdog_timer, ports_timer;
 	int64_t watchdog_ms; /* 0: nobody wants to hear that we are alive */
@@ -98,6 +99,8 @@ void broker_reload_due(struct timer *timer);
 void broker_rollback(struct broker *broker);
 /* The kid has taken broker->next over, or not. */
 void broker_reload_answered(struct broker *broker, bool is_ok);
+/* To who asked before read_us. */
+void broker_tell_reloaded(struct broker *broker, bool is_ok);
 /* The file as it is now, which transcript keeps, or what it kept (is_replay), with what is new in
  * it opened; NULL: it cannot be used. */
 struct config *broker_read_next(struct broker *broker, struct transcript *transcript,

@@ -27,9 +27,25 @@ static void take_next(struct broker *broker)
 		config_history_pop(&broker->history);
 }
 
+void broker_tell_reloaded(struct broker *broker, bool is_ok)
+{
+	broker_tell(broker, CHANNEL_RELOAD_DONE, is_ok ? broker->read_us : -broker->read_us);
+}
+
+static void finish(struct broker *broker, bool is_ok, bool is_rollback)
+{
+	if (is_rollback)
+		broker_tell(broker, CHANNEL_ROLLBACK_DONE, is_ok);
+	else
+		broker_tell_reloaded(broker, is_ok);
+	broker->reloaded_ms = clock_mono_ms();
+	notify_ready(&broker->notify, getpid());
+}
+
 void broker_reload_answered(struct broker *broker, bool is_ok)
 {
 	struct config *old = is_ok ? broker->config : broker->next;
+	bool is_rollback = !broker->next_transcript;
 
 	if (!broker->next)
 		return;
@@ -46,17 +62,13 @@ void broker_reload_answered(struct broker *broker, bool is_ok)
 	broker->next_transcript = NULL;
 	config_unref(old);
 	broker_follow_ports(broker);
-	broker_tell(broker, CHANNEL_RELOAD_DONE, is_ok);
-	broker->reloaded_ms = clock_mono_ms();
-	notify_ready(&broker->notify, getpid());
+	finish(broker, is_ok, is_rollback);
 }
 
-static void refuse_reload(struct broker *broker)
+static void refuse(struct broker *broker, bool is_rollback)
 {
 	log_say(0, "ERROR: the configuration cannot be used; going on with the old one");
-	broker_tell(broker, CHANNEL_RELOAD_DONE, false);
-	broker->reloaded_ms = clock_mono_ms();
-	notify_ready(&broker->notify, getpid());
+	finish(broker, false, is_rollback);
 }
 
 struct config *broker_read_next(struct broker *broker, struct transcript *transcript,
@@ -93,6 +105,7 @@ static void start_reload(struct broker *broker)
 	struct transcript *transcript = transcript_create();
 
 	notify_reloading(&broker->notify);
+	broker->read_us = clock_mono_us();
 	broker->next = broker_read_next(broker, transcript, false);
 	if (broker->next) {
 		broker->next_transcript = transcript;
@@ -100,14 +113,14 @@ static void start_reload(struct broker *broker)
 		return;
 	}
 	transcript_destroy(transcript);
-	refuse_reload(broker);
+	refuse(broker, false);
 }
 
 static void refuse_rollback(struct broker *broker, const char *why)
 {
 	log_say(0, "ERROR: %s", why);
 	if (broker->kid_state != KID_NONE)
-		channel_send(broker->channel.fd, CHANNEL_RELOAD_DONE, false, why, NULL, 0);
+		channel_send(broker->channel.fd, CHANNEL_ROLLBACK_DONE, false, why, NULL, 0);
 }
 
 void broker_rollback(struct broker *broker)
@@ -126,7 +139,7 @@ void broker_rollback(struct broker *broker)
 	if (broker->next)
 		offer_next(broker, transcript);
 	else
-		refuse_reload(broker);
+		refuse(broker, true);
 }
 
 /* At once, when nothing is in the way; else when that has gone. */

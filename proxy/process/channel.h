@@ -18,8 +18,8 @@ enum channel_kind {
 	CHANNEL_UNLISTEN,    /* text: spec; value: is_https */
 	CHANNEL_SYNC,        /* answered by READY: all before it has been done */
 	CHANNEL_RELOAD,      /* answered by RELOADED; a descriptor of the parent's transcript */
-	/* value: did it work; whatever became of it, on either side; text: why a rollback was
-	 * refused, which is no reload's answer */
+	/* value: when the file was read (clock_mono_us), negative if it came to nothing, on either
+	 * side: it answers who asked before that */
 	CHANNEL_RELOAD_DONE,
 	/* certificates and the like have changed; a descriptor of a transcript */
 	CHANNEL_TLS_FILES,
@@ -33,7 +33,7 @@ enum channel_kind {
 	CHANNEL_ASK_RELOAD,   /* bobtailctl's wish, as SIGHUP to the parent */
 	CHANNEL_ASK_SHUTDOWN, /* as SIGTERM to the parent */
 	CHANNEL_ASK_UPGRADE,  /* answered by UPGRADED */
-	CHANNEL_ASK_ROLLBACK, /* answered by RELOAD_DONE, after a RELOAD or without one */
+	CHANNEL_ASK_ROLLBACK, /* answered by ROLLBACK_DONE, after a RELOAD or without one */
 	/* from the parent */
 	CHANNEL_UPGRADED, /* value: did it work; text: why not */
 	CHANNEL_DRAIN,    /* a successor serves; value: ms for what is under way */
@@ -45,6 +45,8 @@ enum channel_kind {
 	/* from the kid when they change, and from the parent to a new one before it gets sockets */
 	/* text: what the operator said of peers (proxy/fetch/peer_wishes.h), all of it */
 	CHANNEL_WISHES,
+	/* from the parent */
+	CHANNEL_ROLLBACK_DONE, /* value: did it work; text: why not */
 	CHANNEL_KINDS
 };
 

@@ -90,10 +90,15 @@ static void on_reload(struct kid *kid, struct channel_message *message)
 
 static void on_reload_done(struct kid *kid, struct channel_message *message)
 {
-	if (message->text[0])
-		control_rollback_refused(kid->control, message->text);
-	else
-		control_reload_done(kid->control, message->value != 0);
+	bool is_ok = message->value > 0;
+
+	control_reload_done(kid->control, is_ok, is_ok ? message->value : -message->value);
+}
+
+static void on_rollback_done(struct kid *kid, struct channel_message *message)
+{
+	control_rollback_done(kid->control, message->value != 0,
+	                      message->text[0] ? message->text : NULL);
 }
 
 static void on_tls_files(struct kid *kid, struct channel_message *message)
@@ -166,6 +171,7 @@ static void (*const handlers[CHANNEL_KINDS])(struct kid *kid, struct channel_mes
 	[CHANNEL_PING] = on_ping,
 	[CHANNEL_MISSING] = on_missing,
 	[CHANNEL_WISHES] = on_wishes,
+	[CHANNEL_ROLLBACK_DONE] = on_rollback_done,
 };
 
 static void parent_gone(struct kid *kid)

@@ -132,22 +132,22 @@ static bool take_config(struct solo *solo, struct config *config)
 	return true;
 }
 
-static void reload_over(struct solo *solo, bool is_ok)
+static void reload_over(struct solo *solo)
 {
 	notify_ready(&solo->notify, getpid());
 	solo->reloaded_ms = clock_mono_ms();
-	control_reload_done(solo->control, is_ok);
 }
 
 static void reload(struct solo *solo)
 {
+	int64_t read_us = clock_mono_us();
 	struct transcript *transcript;
 	struct config *config;
 	bool is_ok;
 
 	if (serve_is_stopping(solo->serve)) {
 		log_say(1, "canceling reconfigure request during shutdown");
-		control_reload_done(solo->control, false);
+		control_reload_done(solo->control, false, read_us);
 		return;
 	}
 	notify_reloading(&solo->notify);
@@ -158,7 +158,8 @@ static void reload(struct solo *solo)
 		config_history_push(&solo->history, transcript);
 	else
 		transcript_destroy(transcript);
-	reload_over(solo, is_ok);
+	reload_over(solo);
+	control_reload_done(solo->control, is_ok, read_us);
 }
 
 static void want_rollback(void *owner)
@@ -170,7 +171,7 @@ static void want_rollback(void *owner)
 
 	if (!transcript || serve_is_stopping(solo->serve)) {
 		log_say(0, "ERROR: " NO_EARLIER_CONFIG);
-		control_rollback_refused(solo->control, NO_EARLIER_CONFIG);
+		control_rollback_done(solo->control, false, NO_EARLIER_CONFIG);
 		return;
 	}
 	log_say(1, "Going back to the configuration before this one; squid.conf stays as it is");
@@ -179,7 +180,8 @@ static void want_rollback(void *owner)
 	is_ok = config && take_config(solo, config);
 	if (is_ok)
 		config_history_pop(&solo->history);
-	reload_over(solo, is_ok);
+	reload_over(solo);
+	control_rollback_done(solo->control, is_ok, NULL);
 }
 
 static void reload_due(struct timer *timer)

@@ -300,7 +300,8 @@ bool upgrade_resume(struct broker *broker)
 		broker_adopt_kid(broker, from->kid.pid, from->kid.channel);
 		refuse(broker, "the new program did not come up");
 		/* Who asked for a reload meanwhile: nobody knows of it any more. */
-		broker_tell(broker, CHANNEL_RELOAD_DONE, false);
+		broker->read_us = clock_mono_us();
+		broker_tell_reloaded(broker, false);
 	} else {
 		upgrade->is_taking_over = true;
 		timer_set(broker->loop, &upgrade->timer, clock_mono_ms() + FIRST_KID_MS);

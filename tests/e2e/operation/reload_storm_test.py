@@ -8,6 +8,7 @@ RELOADS: how many (1,000 in `make endurance`)."""
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from site_under_load import bobtail  # pylint: disable=wrong-import-position
 expect = bobtail.expect
 NRELOADS = int(os.environ.get("RELOADS", "40"))
 EVERY_S = 0.1
+SPACING_S = 0.3  # a reload sooner after another one waits
 MANY = 10000
 
 
@@ -108,13 +110,16 @@ def test_rollback(site, ports):
     settle(site)
 
 
-def test_many_entries(site):
-    lines = "".join(f".site{i}.example.org\n" for i in range(MANY))
+def write_sites(site, n):
     path = site.config + ".sites"
     with open(path, "w", encoding="ascii") as file:
-        file.write(lines)
+        file.writelines(f".site{i}.example.org\n" for i in range(n))
     os.chmod(path, 0o644)
-    site.rewrite(f'acl many dstdomain "{path}"\nhttp_access deny many\n')
+    return path
+
+
+def test_many_entries(site):
+    site.rewrite(f'acl many dstdomain "{write_sites(site, MANY)}"\nhttp_access deny many\n')
     started = time.monotonic()
     code, text = site.ctl("reconfigure")
     took_s = time.monotonic() - started
@@ -122,6 +127,38 @@ def test_many_entries(site):
     print(f"   bobtailctl reconfigure took {took_s:.2f} s")
     # bobtailctl reads the file too, and the machine may be busy.
     expect("in about a second", took_s < (20 if load.IS_SANITIZED else 3), took_s)
+
+
+class Asked:
+    """A reload, asked for without bobtailctl, which would read the file itself."""
+
+    def __init__(self, site):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(site.pid_file + ".ctl")
+        self._socket.sendall(b"reconfigure\n")
+
+    def is_done(self):
+        """Waits for the answer."""
+        with self._socket, self._socket.makefile() as file:
+            return not file.read().splitlines()[-1].startswith("!")
+
+
+def test_asked_during_another(site):
+    """Whoever asks is told what became of the file as it was then, also while another reload reads it."""
+    slow = f'acl many dstdomain "{write_sites(site, 20 * MANY)}"\n'
+    wrong = []
+    for wait_s in (0.01, 0.03):
+        site.rewrite(slow)
+        time.sleep(SPACING_S)
+        first = Asked(site)
+        time.sleep(wait_s)
+        site.rewrite("no_such_directive at all\n")
+        second = Asked(site)
+        if second.is_done():
+            wrong.append(wait_s)
+        first.is_done()
+    expect("a reload is not answered by an earlier one", not wrong, wrong)
+    settle(site)
 
 
 def main():
@@ -135,6 +172,7 @@ def main():
         test_storm(site, ports)
         test_rollback(site, ports)
         test_many_entries(site)
+        test_asked_during_another(site)
     finally:
         site.stop()
         shutil.rmtree(folder, ignore_errors=True)
