@@ -167,11 +167,12 @@ static bool sticky(struct peer_selection *s)
 
 static enum balance_verdict may_be_first(void *owner, const struct peer *peer)
 {
-	enum verdict verdict = peer->is_backup ? NOT : verdict_of(owner, peer);
+	struct peer_selection *s = owner;
+	enum verdict verdict = peer->is_backup ? NOT : verdict_of(s, peer);
 
 	if (verdict == COMES_BACK)
 		return BALANCE_PASSES;
-	return verdict == USABLE ? BALANCE_YES : BALANCE_NO;
+	return verdict == (s->takes_suspects_ ? SUSPECT : USABLE) ? BALANCE_YES : BALANCE_NO;
 }
 
 static struct str client_key(void *owner, const struct peer *peer)
@@ -337,6 +338,13 @@ static bool queues(struct peer_selection *s)
 	return peer && add(s, peer, LOG_HIER_ANY_OLD_PARENT, true);
 }
 
+/* They share what there is as if they were up. */
+static bool suspect_by_method(struct peer_selection *s)
+{
+	s->takes_suspects_ = true;
+	return by_method(s);
+}
+
 static bool suspects(struct peer_selection *s)
 {
 	const struct peer *peer = walk_to(s, is_suspect);
@@ -350,8 +358,9 @@ static const struct phase {
 	bool (*next)(struct peer_selection *s); /* adds one, or there is none */
 	bool is_single;                         /* it has one at most */
 } phases[] = {
-	{direct_before, true}, {sticky, true},    {by_method, true},     {others, false},
-	{backups, false},      {queues, false},   {suspects, false},     {direct_behind, true},
+	{direct_before, true},     {sticky, true},    {by_method, true},
+	{others, false},           {backups, false},  {queues, false},
+	{suspect_by_method, true}, {suspects, false}, {direct_behind, true},
 };
 
 bool peer_selection_next(struct peer_selection *s)
@@ -390,6 +399,7 @@ void peer_selection_begin(struct peer_selection *s, struct worker *worker,
 	s->snapshot_ = snapshot;
 	s->facts_ = request->facts;
 	s->balance_ = snapshot->balances[worker->index];
+	s->takes_suspects_ = false;
 	s->phase_ = 0;
 	s->walk_ = config->peers->first;
 	s->max_ = config->forward_max_tries < PEER_MAX_CANDIDATES ? (size_t)config->forward_max_tries

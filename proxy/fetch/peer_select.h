@@ -47,6 +47,7 @@ struct peer_selection {
 	size_t max_;
 	unsigned phase_;
 	bool may_go_direct_;
+	bool takes_suspects_; /* nobody else is left */
 };
 
 void peer_selection_begin(struct peer_selection *selection, struct worker *worker,

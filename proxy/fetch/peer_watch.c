@@ -10,6 +10,7 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "lib/base/random.h"
 #include "proxy/fetch/check_answer.h"
 #include "proxy/fetch/origin_pool.h"
 #include "proxy/fetch/peer_dial.h"
@@ -85,9 +86,19 @@ static int64_t pause_ms(const struct probe *probe)
 	return peer_state_is_up(probe->of) || interval_ms < MAX_DOWN_MS ? interval_ms : MAX_DOWN_MS;
 }
 
+/* A tenth more or less: looks do not keep step with a peer that comes and goes, or with other
+ * proxies' looks. */
+static int64_t about(int64_t ms)
+{
+	int64_t tenth = ms / 10;
+
+	return ms - tenth + (int64_t)(random_u64() % (uint64_t)(2 * tenth + 1));
+}
+
 static void wait_for_next(struct probe *probe)
 {
-	timer_set(loop_of(probe), &probe->timer, loop_now_ms(loop_of(probe)) + pause_ms(probe));
+	timer_set(loop_of(probe), &probe->timer,
+		  loop_now_ms(loop_of(probe)) + about(pause_ms(probe)));
 }
 
 static enum probe_state succeeded(struct probe *probe)

@@ -213,6 +213,23 @@ static void a_peer_that_refuses_is_tried_when_there_is_nobody_else(void **state)
 	fini(&rig);
 }
 
+/* When all have failed, each gets its share of what may find it mended. */
+static void those_that_fail_share_by_their_method(void **state)
+{
+	struct rig rig;
+	char text[64];
+
+	(void)state;
+	init(&rig, PEER("a", "round-robin weight=1") PEER("b", "round-robin weight=2"));
+	for (unsigned i = 0; i < 2; i++)
+		peer_state(&rig, i)->down = PEER_FAULT_REFUSED | PEER_FAULT_ANSWER;
+	peer_state(&rig, 0)->patience_s = peer_state(&rig, 1)->patience_s = 30;
+	select_any(&rig); /* each is tried out once in its time */
+	assert_string_equal(first_choices(&rig, 6, text), "bbabba");
+	assert_string_equal(select_any(&rig), "b a");
+	fini(&rig);
+}
+
 static void a_backup_comes_behind_all_others(void **state)
 {
 	struct rig rig;
@@ -617,6 +634,7 @@ int main(void)
 		cmocka_unit_test(a_dead_peer_gets_no_request),
 		cmocka_unit_test(a_peer_that_does_not_answer_is_the_last_resort),
 		cmocka_unit_test(a_peer_that_refuses_is_tried_when_there_is_nobody_else),
+		cmocka_unit_test(those_that_fail_share_by_their_method),
 		cmocka_unit_test(a_backup_comes_behind_all_others),
 		cmocka_unit_test(a_drained_peer_serves_those_that_stick_to_it),
 		cmocka_unit_test(of_two_cookies_the_first_that_can_be_used_counts),
