@@ -141,7 +141,7 @@ pid_t handover_rehearse(struct handover *handover, const char *path)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setenv(rehearsal, "1", 1);
 	handover_exec(handover, path);
-	_exit(EXIT_FAILURE);
+	_exit(HANDOVER_NOT_RUN);
 }
 
 /* ---- reading */

@@ -43,6 +43,8 @@ bool handover_take(struct handover *handover);
  * that is not possible: errno. */
 void handover_exec(struct handover *handover, const char *path);
 
+enum { HANDOVER_NOT_RUN = 127 }; /* its exit status then, as a shell's */
+
 /* The same in a child, which then only rehearses. Its pid, or -1: errno. */
 pid_t handover_rehearse(struct handover *handover, const char *path);
 

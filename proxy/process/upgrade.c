@@ -168,18 +168,36 @@ static void become_next(struct broker *broker)
 	refuse(broker, "the program cannot be run");
 }
 
+static void refuse_program(struct broker *broker, int status, bool is_late)
+{
+	struct err_text why;
+
+	if (is_late)
+		err_say(&why, "the installed program did not come to an end within %d seconds when "
+		              "it was tried", REHEARSAL_MS / 1000);
+	else if (WIFSIGNALED(status))
+		err_say(&why, "the installed program died by signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status) == HANDOVER_NOT_RUN)
+		err_say(&why, "%s cannot be run: %s", process_program(),
+		        access(process_program(), X_OK) == 0 ? "not a program" : strerror(errno));
+	else
+		err_say(&why, "the installed program, or squid.conf as it is now, cannot be used "
+		              "(exit status %d)", WEXITSTATUS(status));
+	refuse(broker, why.at);
+}
+
 static void rehearsal_over(struct broker *broker, int status)
 {
-	bool is_fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool is_late = broker->upgrade.timer.deadline_ms == 0;
 
 	broker->upgrade.rehearsal = 0;
 	timer_cancel(&broker->upgrade.timer);
 	if (broker->aim != AIM_SERVE || broker->kid_state != KID_READY)
 		refuse(broker, "something else is under way");
-	else if (is_fine)
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		become_next(broker);
 	else
-		refuse(broker, "the installed program, or squid.conf as it is now, cannot be used");
+		refuse_program(broker, status, is_late);
 }
 
 void upgrade_start(struct broker *broker)

@@ -119,14 +119,25 @@ def test_download_from_disk(site):
     expect("then the old process goes", bobtail.wait_for(lambda: len(site.kids()) == 1), site.kids())
 
 
+BAD_PROGRAMS = [
+    ("exits at once", "#!/bin/sh\nexit 3\n", 0o755, "(exit status 3)"),
+    ("dies", "#!/bin/sh\nkill -9 $$\n", 0o755, "died by signal 9"),
+    ("is no program", "nonsense", 0o755, "cannot be run: not a program"),
+    ("may not be run", "#!/bin/sh\nexit 0\n", 0o644, "cannot be run: Permission denied"),
+]
+if NUPGRADES >= 10:
+    BAD_PROGRAMS.append(("hangs", "#!/bin/sh\nexec sleep 1000\n", 0o755, "within 20 seconds"))
+
+
 def test_bad_programs(site, program):
     kids = site.kids()
-    for what, text in (("exits at once", "#!/bin/sh\nexit 3\n"), ("is no program", "nonsense")):
+    for what, text, mode, why in BAD_PROGRAMS:
         with open(program + ".bad", "w", encoding="ascii") as file:
             file.write(text)
         install(program + ".bad", program)
+        os.chmod(program, mode)
         code, output = site.ctl("upgrade")
-        expect(f"a program that {what} is refused", code == 1, output)
+        expect(f"a program that {what} is refused, and the reason told", code == 1 and why in output, output)
         expect("and the old one serves on", site.kids() == kids and is_served(site))
     site.rewrite("no_such_directive at all\n")
     install(load.PROGRAM, program)
