@@ -6,7 +6,7 @@
  *
  * A reader thread opens the door, by its connection, and closes it before that connection.
  *
- * Threads: create, destroy, refresh and disk_door_*: one reader's; disk_peek: any. */
+ * Threads: disk_door_*: one reader's; who looks through it (disk_lookup_now): any. */
 #ifndef CACHE_DISK_PEEK_H
 #define CACHE_DISK_PEEK_H
 #include <sqlite3.h>

@@ -181,29 +181,25 @@ static void poll_purged(struct disk_writer *writer)
 		lost_doubt(writer);
 }
 
-/* The purge log is emptied once all that it names is swept, so that a crash forgets nothing. */
-static int sweep_doomed(struct disk_writer *writer)
+/* Of the doomed, those that are swept come to stand last. The purge log is emptied once all that it
+ * names is swept, so that a crash forgets nothing. */
+static int sweep_doomed(struct disk_writer *writer, size_t *nswept)
 {
 	struct disk_ids *ids = &writer->doomed;
-	size_t kept = 0, swept = 0, i;
 	int rc = SQLITE_OK;
 
-	for (i = 0; i < ids->n && swept < DOOMED_AT_ONCE && rc == SQLITE_OK; i++) {
+	*nswept = 0;
+	for (size_t i = ids->n; i-- > 0 && *nswept < DOOMED_AT_ONCE && rc == SQLITE_OK;) {
 		uint64_t id = ids->at[i];
 
-		if (disk_is_pinned(writer->disk, id)) {
-			ids->at[kept++] = id;
+		if (disk_is_pinned(writer->disk, id))
 			continue;
-		}
 		rc = rows_remove_pieces(&writer->rows, id);
-		swept++;
-		if (rc != SQLITE_OK)
-			ids->at[kept++] = id;
+		++*nswept;
+		ids->at[i] = ids->at[ids->n - *nswept];
+		ids->at[ids->n - *nswept] = id;
 	}
-	while (i < ids->n)
-		ids->at[kept++] = ids->at[i++];
-	ids->n = kept;
-	if (rc == SQLITE_OK && kept == 0 && writer->has_purge_rows)
+	if (rc == SQLITE_OK && *nswept == ids->n && writer->has_purge_rows)
 		rc = rows_run(&writer->rows, ROW_DELETE_PURGED, writer->purge_seen, 0);
 	return rc;
 }
@@ -211,19 +207,21 @@ static int sweep_doomed(struct disk_writer *writer)
 static void sweep(struct disk_writer *writer)
 {
 	struct disk_ids *ids = &writer->doomed;
+	size_t nswept;
 	int rc;
 
 	if ((ids->n == 0 && !writer->has_purge_rows) || !writer_may_write(writer))
 		return;
 	rc = rows_begin(&writer->rows);
 	if (rc == SQLITE_OK)
-		rc = sweep_doomed(writer);
+		rc = sweep_doomed(writer, &nswept);
 	if (rc == SQLITE_OK)
 		rc = rows_commit(&writer->rows);
 	if (rc != SQLITE_OK) {
 		writer_fault(writer, rc);
 		return;
 	}
+	ids->n -= nswept;
 	if (ids->n == 0)
 		writer->has_purge_rows = false;
 	writer_is_well(writer);
@@ -270,7 +268,7 @@ static void checkpoint(struct disk_writer *writer, int mode)
 
 	if (rc == SQLITE_OK)
 		note_written_back(writer, npages, ndone);
-	else if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+	else if (rc != SQLITE_BUSY)
 		writer_fault(writer, rc);
 }
 

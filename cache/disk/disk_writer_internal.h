@@ -149,9 +149,9 @@ void upkeep_load(struct disk_writer *writer);
 void upkeep_flush_hits(struct disk_writer *writer);
 /* Another file stands under the name, or none. Says so in the log. */
 bool upkeep_file_has_moved(struct disk_writer *writer);
-/* The inode of cache.db with suffix behind its name; 0: there is none. */
 /* Once a second: opens what is there now, or starts anew where the file or its log was damaged. */
 void upkeep_look_for_file(struct disk_writer *writer);
+/* The inode of cache.db with suffix behind its name; 0: there is none. */
 uint64_t upkeep_inode(struct disk_writer *writer, const char *suffix);
 void upkeep_after_commit(struct disk_writer *writer);
 /* struct disk_writer: a disk_checkpoint_done. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -441,6 +442,41 @@ static void a_flood_of_purges_under_a_lock_costs_the_file(void **state)
 	assert_int_equal(fixture_get(&fx, "http://www.example/new"), 1000);
 }
 
+static void bound_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	check(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	check(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+static bool has_nothing_left(struct disk_fixture *fixture)
+{
+	return fixture_sql(fixture, "CREATE TEMP TABLE t(n CHECK(n = 0));"
+				    "INSERT INTO t SELECT count(*) FROM chunk") == 0;
+}
+
+/* Pieces that could not be swept the first time are swept later, while the program runs. */
+static void pieces_go_though_a_commit_failed(void **state)
+{
+	enum { BYTES = 200000 };
+	struct object *object;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_true(fixture_store(&fx, "http://www.example/", "", BYTES));
+	object = fixture_find_lazily(&fx, "http://www.example/"); /* keeps its pieces for now */
+	assert_non_null(object);
+	assert_int_equal(fixture_sql(&fx, "DELETE FROM cache"), 0);
+	assert_true(fixture_wait(&fx, has_no_objects));
+	bound_files(0);
+	object_unref(object);
+	assert_true(fixture_wait(&fx, is_paused));
+	bound_files(RLIM_INFINITY);
+	assert_true(fixture_wait(&fx, has_nothing_left));
+}
+
 static void a_full_disk_stops_stores_and_not_hits(void **state)
 {
 	char url[64];
@@ -483,6 +519,7 @@ int main(void)
 		FAULT_TEST(a_directory_is_made_and_a_bad_one_refused),
 		FAULT_TEST(a_foreign_lock_stops_stores_and_not_hits),
 		FAULT_TEST(a_flood_of_purges_under_a_lock_costs_the_file),
+		FAULT_TEST(pieces_go_though_a_commit_failed),
 		FAULT_TEST(a_full_disk_stops_stores_and_not_hits),
 	};
 
