@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/coding.h"
 
+#include "cache/head_line.h"
 #include "cache/object.h"
 #include "lib/base/check.h"
 
 enum { HEAD_MAX_BYTES = 1 << 20 };
-
-/* ---- lines: "Name: value" and CRLF */
-
-struct line {
-	struct str all, name, value;
-};
-
-static bool next_line(struct str *rest, struct line *line)
-{
-	size_t colon;
-
-	if (rest->len == 0)
-		return false;
-	line->all = str_first(*rest, str_find_char(*rest, '\n') + 1);
-	*rest = str_from(*rest, line->all.len);
-	colon = str_find_char(line->all, ':');
-	line->name = str_first(line->all, colon);
-	line->value = str_from(line->all, colon + 1);
-	while (line->value.len > 0 && (line->value.at[line->value.len - 1] == '\n' ||
-				       line->value.at[line->value.len - 1] == '\r'))
-		line->value.len--;
-	line->value = str_trim(line->value);
-	return true;
-}
 
 static bool list_names(struct str list, struct str word)
 {
@@ -75,11 +52,11 @@ static const struct {
 
 void coding_facts_read(struct str head, struct coding_facts *facts)
 {
-	struct line line;
+	struct head_line line;
 
 	*facts = (struct coding_facts){.coding = CODING_IDENTITY};
-	next_line(&head, &line); /* the status line */
-	while (next_line(&head, &line))
+	head_line_next(&head, &line); /* the status line */
+	while (head_line_next(&head, &line))
 		for (size_t i = 0; i < COUNT(readers); i++)
 			if (str_eq_nocase(line.name, readers[i].name))
 				readers[i].read(line.value, facts);
@@ -87,14 +64,9 @@ void coding_facts_read(struct str head, struct coding_facts *facts)
 
 int64_t coding_said_length(struct str lines)
 {
-	struct line line;
 	int64_t length;
 
-	while (next_line(&lines, &line))
-		if (str_eq_nocase(line.name, STR("Content-Length")) &&
-		    str_to_i64(line.value, &length))
-			return length;
-	return -1;
+	return str_to_i64(head_line_value(lines, STR("Content-Length")), &length) ? length : -1;
 }
 
 /* ---- writing */
@@ -112,7 +84,7 @@ static bool is_of_former_bytes(struct str name)
 	return false;
 }
 
-static void add_etag(struct buf *out, const struct line *line, enum content_coding coding)
+static void add_etag(struct buf *out, const struct head_line *line, enum content_coding coding)
 {
 	struct str value = line->value;
 
@@ -141,14 +113,14 @@ static void add_own_lines(struct buf *out, enum content_coding coding, bool has_
 void coding_write_head(struct str head, enum content_coding coding, struct buf *out)
 {
 	struct coding_facts facts;
-	struct line line;
+	struct head_line line;
 
 	coding_facts_read(head, &facts);
-	if (!next_line(&head, &line))
+	if (!head_line_next(&head, &line))
 		return;
 	buf_add_str(out, line.all);
 	add_own_lines(out, coding, facts.has_vary); /* in front: a Via is to stay the last line */
-	while (next_line(&head, &line)) {
+	while (head_line_next(&head, &line)) {
 		if (str_eq_nocase(line.name, STR("ETag")))
 			add_etag(out, &line, coding);
 		else if (!is_of_former_bytes(line.name))
@@ -158,9 +130,9 @@ void coding_write_head(struct str head, enum content_coding coding, struct buf *
 
 void coding_write_fields(struct str lines, struct buf *out)
 {
-	struct line line;
+	struct head_line line;
 
-	while (next_line(&lines, &line))
+	while (head_line_next(&lines, &line))
 		if (!is_of_former_bytes(line.name))
 			buf_add_str(out, line.all);
 }

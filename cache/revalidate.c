@@ -2,6 +2,7 @@
 #include "cache/revalidate.h"
 
 #include "cache/cache_control.h"
+#include "cache/head_line.h"
 #include "cache/object.h"
 #include "cache/storable.h"
 #include "lib/base/check.h"
@@ -10,51 +11,9 @@
 
 enum { HEAD_MAX_BYTES = 1 << 20 };
 
-/* ---- the stored head, which is text: a status line and lines of fields */
-
-struct line {
-	struct str all; /* with its CRLF */
-	struct str name, value;
-};
-
-static bool next_line(struct str *rest, struct line *line)
-{
-	size_t end = str_find_char(*rest, '\n');
-	size_t colon;
-
-	if (rest->len == 0)
-		return false;
-	line->all = str_first(*rest, end + 1);
-	colon = str_find_char(line->all, ':');
-	line->name = str_first(line->all, colon);
-	line->value = str_from(line->all, colon + 1);
-	while (line->value.len > 0 && strchr("\r\n", line->value.at[line->value.len - 1]))
-		line->value.len--;
-	line->value = str_trim(line->value);
-	*rest = str_from(*rest, end + 1);
-	return true;
-}
-
-/* Cuts the status line off. */
-static struct str cut_status_line(struct str *head)
-{
-	size_t end = str_find_char(*head, '\n');
-	struct str line = str_first(*head, end + 1);
-
-	*head = str_from(*head, end + 1);
-	return line;
-}
-
 static struct str stored_value(const struct object *object, enum http_field_id id)
 {
-	struct str rest = object->head, name = http_field_id_name(id);
-	struct line line;
-
-	cut_status_line(&rest);
-	while (next_line(&rest, &line))
-		if (str_eq_nocase(line.name, name))
-			return line.value;
-	return STR_NONE;
+	return head_line_value(object->head, http_field_id_name(id));
 }
 
 /* ---- entity tags, RFC 9110 §8.8.3 */
@@ -267,10 +226,9 @@ static bool is_kept_as_stored(enum http_field_id id)
 static bool is_left_out(const struct object *old, struct str name)
 {
 	struct str rest = old->head;
-	struct line line;
+	struct head_line line;
 
-	cut_status_line(&rest);
-	while (next_line(&rest, &line))
+	while (head_line_next(&rest, &line))
 		if ((str_eq_nocase(line.name, STR("Cache-Control")) ||
 		     str_eq_nocase(line.name, STR("CDN-Cache-Control"))) &&
 		    cache_control_value_names_field(line.value, name))
@@ -315,7 +273,7 @@ static bool is_older(const struct object *old, const struct http_head *head, int
 	       date_parse(http_value(head, FIELD_DATE), now_s, &date_s) && date_s < stored_s;
 }
 
-static bool is_replaced(const struct object *old, const struct line *line,
+static bool is_replaced(const struct object *old, const struct head_line *line,
 			const struct http_head *head, const struct control_reader *reader)
 {
 	const struct http_field *field = http_find_name(head, line->name, NULL);
@@ -349,10 +307,11 @@ static void write_merged(const struct object *old, const struct http_head *head,
 			 const struct control_reader *reader, int64_t now_s, struct buf *out)
 {
 	struct str rest = old->head;
-	struct line line;
+	struct head_line line;
 
-	buf_add_str(out, cut_status_line(&rest));
-	while (next_line(&rest, &line))
+	if (head_line_next(&rest, &line)) /* the status line */
+		buf_add_str(out, line.all);
+	while (head_line_next(&rest, &line))
 		if (!is_replaced(old, &line, head, reader))
 			buf_add_str(out, line.all);
 	if (!http_has(head, FIELD_DATE))
@@ -483,11 +442,11 @@ static bool is_in_304(struct str name)
 void revalidate_304_head(const struct object *object, struct buf *out)
 {
 	struct str rest = object->head;
-	struct line line;
+	struct head_line line;
 
-	cut_status_line(&rest);
+	head_line_next(&rest, &line); /* the status line */
 	buf_add_str(out, STR("HTTP/1.1 304 Not Modified\r\n"));
-	while (next_line(&rest, &line))
+	while (head_line_next(&rest, &line))
 		if (is_in_304(line.name))
 			buf_add_str(out, line.all);
 }

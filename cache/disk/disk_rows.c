@@ -5,6 +5,7 @@
 
 #include "cache/disk/disk_internal.h"
 #include "cache/disk/schema.h"
+#include "cache/head_line.h"
 #include "cache/tags.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -171,23 +172,6 @@ static void bind_text(sqlite3_stmt *stmt, int at, struct str text)
 		sqlite3_bind_null(stmt, at);
 }
 
-/* The value of a field in a header block: `Name: value CRLF` lines behind the status line. */
-static struct str field_value(struct str head, struct str name)
-{
-	struct str line;
-
-	while (str_split(&head, '\n', &line)) {
-		if (str_starts_with_nocase(line, name) && line.len > name.len &&
-		    line.at[name.len] == ':') {
-			line = str_from(line, name.len + 1);
-			if (line.len > 0 && line.at[line.len - 1] == '\r')
-				line.len--;
-			return str_trim(line);
-		}
-	}
-	return STR_NONE;
-}
-
 static void bind_time(sqlite3_stmt *stmt, int at, int64_t time_s)
 {
 	if (time_s != 0)
@@ -213,7 +197,7 @@ static void bind_tags(sqlite3_stmt *stmt, int at, struct str head)
 static void bind_head(sqlite3_stmt *stmt, uint64_t id, struct object *object)
 {
 	const struct freshness_facts *facts = &object->facts;
-	struct str type = field_value(object->head, STR("Content-Type"));
+	struct str type = head_line_value(object->head, STR("Content-Type"));
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)id);
 	sqlite3_bind_int(stmt, 4, object->status);
@@ -222,7 +206,7 @@ static void bind_head(sqlite3_stmt *stmt, uint64_t id, struct object *object)
 	sqlite3_bind_int64(stmt, 8, facts->date_s);
 	bind_time(stmt, 9, facts->expires_s);
 	bind_time(stmt, 10, facts->modified_s);
-	bind_text(stmt, 11, field_value(object->head, STR("ETag")));
+	bind_text(stmt, 11, head_line_value(object->head, STR("ETag")));
 	sqlite3_bind_int64(stmt, 12, facts->flags);
 	sqlite3_bind_int64(stmt, 13, facts->stale_if_error_s);
 	sqlite3_bind_int64(stmt, 14, facts->stale_while_revalidate_s);
