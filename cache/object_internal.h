@@ -69,8 +69,6 @@ void object_reader_init(struct object_reader *reader, struct object *object, uin
 			struct loop *loop, void (*wake)(void *owner), void *owner);
 /* The chunk becomes what the reader has on loan; it is the reader's alone. */
 void object_lend_private(struct object_reader *reader, struct object_chunk *chunk);
-/* The reader's chunks go back; the caller frees what is returned without the lock. */
-void object_return_all_locked(struct object_reader *reader, struct object_chunk **freed);
 
 /* ---- object_spool.c */
 struct object_spooler; /* opaque: makes a spool and fills it */
@@ -82,8 +80,6 @@ bool object_adopt_spooler_locked(struct object *object, struct object_spooler *s
 void object_start_spooler(struct object_spooler *spooler, bool is_adopted);
 /* Do the first bytes, up to passed, stay for who may come yet? Else their share of memory is given back. */
 bool object_holds_back_locked(struct object *object, uint64_t passed);
-/* It reads no more; what it holds for itself alone goes. */
-void object_lose_locked(struct object_reader *reader);
 /* What the reader wants next is not in memory. DATA: now it is. */
 enum object_read object_unspool(struct object_reader *reader);
 /* The reader closes. */

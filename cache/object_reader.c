@@ -114,7 +114,8 @@ static void return_passed_locked(struct object_reader *reader, struct object_chu
 	}
 }
 
-void object_return_all_locked(struct object_reader *reader, struct object_chunk **freed)
+/* The reader's chunks go back; the caller frees what is returned without the lock. */
+static void return_all_locked(struct object_reader *reader, struct object_chunk **freed)
 {
 	struct object_chunk *chunk = reader->chunk_, *next;
 
@@ -346,7 +347,7 @@ static void leave_list(struct object_reader *reader, struct object *object)
 	lock_take(&object->shared.lock);
 	stop_waiting_locked(reader);
 	if (!object_is_whole(object))
-		object_return_all_locked(reader, &returned);
+		return_all_locked(reader, &returned);
 	list_remove(&reader->node_);
 	object->shared.nreaders -= !reader->is_aside_;
 	passed = object_cut_passed_locked(object);
@@ -452,7 +453,7 @@ void object_lend_private(struct object_reader *reader, struct object_chunk *chun
 	atomic_fetch_add_explicit(&object->memory_bytes_, sizeof(*chunk) + chunk->cap,
 				  memory_order_relaxed);
 	lock_take(&object->shared.lock);
-	object_return_all_locked(reader, &returned);
+	return_all_locked(reader, &returned);
 	reader->chunk_ = reader->last_ = chunk;
 	lock_drop(&object->shared.lock);
 	object_free_chunks(returned);
@@ -557,7 +558,7 @@ void object_reader_skip(struct object_reader *reader, uint64_t offset)
 		return;
 	}
 	lock_take(&reader->object->shared.lock);
-	object_return_all_locked(reader, &returned);
+	return_all_locked(reader, &returned);
 	lock_drop(&reader->object->shared.lock);
 	object_free_chunks(returned);
 	tell_progress(reader);

@@ -279,6 +279,20 @@ struct object_unspooling {
 	ssize_t got;
 };
 
+/* It reads no more; what it holds for itself alone goes. */
+static void lose_locked(struct object_reader *reader)
+{
+	struct object *object = reader->object;
+
+	lock_check_held(&object->shared.lock);
+	reader->is_lost_ = true;
+	reader->passed_ = UINT64_MAX;
+	if (reader != object->shared.spooler)
+		return;
+	object->shared.spooler = NULL;
+	atomic_store_explicit(&object->has_lost_beginning_, true, memory_order_relaxed);
+}
+
 /* What was read becomes the reader's; nothing: he has read all that he gets. */
 static bool take_chunk(struct object_reader *reader, struct object_chunk *chunk, ssize_t got)
 {
@@ -291,7 +305,7 @@ static bool take_chunk(struct object_reader *reader, struct object_chunk *chunk,
 	}
 	mem_free(chunk);
 	lock_take(&object->shared.lock);
-	object_lose_locked(reader);
+	lose_locked(reader);
 	lock_drop(&object->shared.lock);
 	return false;
 }
@@ -386,19 +400,6 @@ enum object_read object_unspool(struct object_reader *reader)
 
 /* ---- without one */
 
-void object_lose_locked(struct object_reader *reader)
-{
-	struct object *object = reader->object;
-
-	lock_check_held(&object->shared.lock);
-	reader->is_lost_ = true;
-	reader->passed_ = UINT64_MAX;
-	if (reader != object->shared.spooler)
-		return;
-	object->shared.spooler = NULL;
-	atomic_store_explicit(&object->has_lost_beginning_, true, memory_order_relaxed);
-}
-
 static bool is_starving(const struct object_reader *reader, uint64_t length)
 {
 	return reader->is_waiting_ && !reader->is_aside_ && !reader->is_lost_ &&
@@ -443,7 +444,7 @@ void object_shed(struct object *object)
 		struct object_reader *reader = reader_of(node);
 
 		if (is_too_slow(reader, starves && holds_up_others(reader, length)))
-			object_lose_locked(reader);
+			lose_locked(reader);
 	}
 	passed = object_cut_passed_locked(object);
 	lock_drop(&object->shared.lock);

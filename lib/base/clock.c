@@ -3,36 +3,34 @@
 
 #include <time.h>
 
+enum { MS = 1000, US = 1000000 }; /* in a second */
+
+static inline int64_t now(clockid_t clock, int64_t a_second)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return time.tv_sec * a_second + time.tv_nsec / (1000000000 / a_second);
+}
+
 int64_t clock_mono_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now(CLOCK_MONOTONIC, MS);
 }
 
 int64_t clock_mono_coarse_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now(CLOCK_MONOTONIC_COARSE, MS);
 }
 
 int64_t clock_mono_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	return now(CLOCK_MONOTONIC, US);
 }
 
 int64_t clock_wall_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	return now(CLOCK_REALTIME, US);
 }
 
 int64_t clock_wall_of(int64_t mono_us)

@@ -11,7 +11,7 @@
 
 #include "lib/base/str.h"
 
-/* Fields that some code asks for by name; the table of names is in message.c. */
+/* Fields that some code asks for by name; the table of names is in fields.c. */
 enum http_field_id {
 	FIELD_OTHER = 0,
 	FIELD_ACCEPT,
