@@ -243,6 +243,11 @@ static bool is_offline(const struct question *q)
 	return q->asked->policy->is_offline;
 }
 
+static bool is_stale_offline(const struct question *q)
+{
+	return is_offline(q) && !is_fresh(q);
+}
+
 static bool must_always_ask(const struct question *q)
 {
 	return q->asked->facts->flags & FACT_REVALIDATE_ALWAYS;
@@ -343,6 +348,7 @@ static const struct step {
 	enum freshness_verdict verdict;
 	const char *reason, *source;
 } steps[] = {
+	{is_stale_offline, FRESHNESS_SERVE_STALE, "offline_mode", "squid.conf"},
 	{is_offline, FRESHNESS_FRESH, "offline_mode", "squid.conf"},
 	{is_reload_skipping_lookup, FRESHNESS_MISS, "the client reloads (no-cache)",
 	 "RFC 9111 5.2.1.4"},

@@ -359,6 +359,12 @@ static bool has_settled(const struct object *object)
 	return object->index_.place == PLACE_STORED || object_state(object) == OBJECT_COMPLETE;
 }
 
+/* One without Vary gives way to one that has it, which shows what it lacked (RFC 9111 §4.1). */
+static bool is_replaced_by(const struct object *other, const struct object *object)
+{
+	return other->vary.len == 0 || str_eq(other->vary, object->vary);
+}
+
 /* Takes out what object replaces, and the oldest variant when there are too many. */
 static void displace_locked(struct index *index, struct shard *shard, struct object *object,
 			    struct epoch_item **victims)
@@ -371,7 +377,7 @@ static void displace_locked(struct index *index, struct shard *shard, struct obj
 		if (other == object || !has_settled(other) ||
 		    !index_is_at(other, object->key, object->url))
 			continue;
-		if (str_eq(other->vary, object->vary)) {
+		if (is_replaced_by(other, object)) {
 			unsigned char marks = atomic_load(&other->index_.marks);
 
 			if (marks > atomic_load(&object->index_.marks))

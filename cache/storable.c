@@ -115,7 +115,7 @@ static bool is_private(const struct candidate *c)
 /* RFC 9111 §3.5. (Squid counts no-cache among them as well.) */
 static bool is_for_one_user(const struct candidate *c)
 {
-	return http_has(&c->request->head, FIELD_AUTHORIZATION) &&
+	return (c->policy->has_login || http_has(&c->request->head, FIELD_AUTHORIZATION)) &&
 	       !(c->policy->control & (CC_PUBLIC | CC_MUST_REVALIDATE | CC_S_MAXAGE));
 }
 
@@ -229,6 +229,9 @@ static enum storable_verdict decide_cacheable(const struct candidate *c, const c
 		return STORABLE_YES;
 	*reason = "store-stale";
 	if (c->policy->rule->flags & REFRESH_STORE_STALE)
+		return STORABLE_YES;
+	*reason = "offline_mode";
+	if (c->policy->is_offline)
 		return STORABLE_YES;
 	*reason = "not fresh for minimum_expiry_time, and without a validator";
 	return STORABLE_NO;

@@ -23,6 +23,8 @@ struct storable_policy {
 	int64_t negative_ttl_s;   /* 0: none */
 	uint64_t max_body_bytes;  /* of a declared length; 0: no bound */
 	uint64_t min_body_bytes;
+	bool has_login; /* the origin got credentials that the client's request did not bring */
+	bool is_offline; /* what is stored serves for ever: no lifetime is needed */
 	bool ignore_cc; /* the port's: the client's Cache-Control does not count */
 	uint32_t control; /* the response's directives, as freshness_facts_read returns them */
 	bool names_target; /* the response's Content-Location is the request's URL */

@@ -151,7 +151,7 @@ void disk_query_cancel(struct disk_query *query);
  * not asked again until this answer is there. */
 void disk_query_give_up(struct disk_query *query);
 
-/* Stores object, which replaces older ones of the same key, URL and vary record. Takes a reference of
+/* Stores object, which replaces older ones of the same key, URL and vary record, or without one. Takes a reference of
  * its own. COMPLETE objects are read in place (cheapest: prefer to call when a kept body is
  * complete); FILLING ones are followed by a thread that never makes the producer wait for the disk;
  * their length must be known or bounded by max_object_bytes, or the store is given up. key: as

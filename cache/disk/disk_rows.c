@@ -21,7 +21,7 @@ static const char *const texts[ROW_NSTATEMENTS] = {
 		       " ?18)",
 	[ROW_USAGE] = "INSERT INTO usage(id, key, size, used) VALUES (?1, ?2, ?3, ?4)",
 	[ROW_SAME] = "SELECT u.id FROM usage u JOIN object o ON o.id = u.id"
-		     " WHERE u.key = ?1 AND o.url = ?2 AND o.vary IS ?3",
+		     " WHERE u.key = ?1 AND o.url = ?2 AND (o.vary IS NULL OR o.vary IS ?3)",
 	[ROW_BY_KEY] = "SELECT id FROM usage WHERE key = ?1",
 	[ROW_UPDATE] = "UPDATE object SET status = ?4, type = ?5, stored = ?7, date = ?8, expires = ?9,"
 		       " modified = ?10, etag = ?11, flags = ?12, on_error = ?13, on_stale = ?14,"

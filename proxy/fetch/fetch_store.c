@@ -60,6 +60,27 @@ static bool may_store_miss(const struct fetch_order *order, const struct http_re
 	return access_list_allows(list, true, &facts);
 }
 
+/* As fetch_head.c adds it: for a user of the site, so the same rule counts as for what clients send. */
+static bool has_made_login(const struct fetch_order *order, const struct peer *peer)
+{
+	if (!peer || !peer->is_originserver)
+		return false;
+	switch (peer->login) {
+	case PEER_LOGIN_FIXED:
+	case PEER_LOGIN_USER:
+		return true;
+	case PEER_LOGIN_PASS:
+		return order->external_user.len > 0 && order->external_password.len > 0;
+	case PEER_LOGIN_PROXYPASS:
+		return http_has(&order->exchange->request.head, FIELD_PROXY_AUTHORIZATION);
+	case PEER_LOGIN_NONE:
+	case PEER_LOGIN_PASSTHRU:
+	case PEER_LOGIN_NEGOTIATE:
+		break;
+	}
+	return false;
+}
+
 /* What is but too large for every store may be shared while it comes: *is_passing. */
 static enum storable_verdict decide(const struct fetch_order *order,
                                     const struct http_response *response,
@@ -77,6 +98,8 @@ static enum storable_verdict decide(const struct fetch_order *order,
 		.negative_ttl_s = config->negative_ttl_ms / 1000,
 		.min_body_bytes = (uint64_t)config->minimum_object_size_bytes,
 		.max_body_bytes = order->snapshot->max_stored_bytes,
+		.has_login = has_made_login(order, report->peer),
+		.is_offline = config->offline_mode,
 		.ignore_cc = order->exchange->port->is_ignore_cc,
 		.takes_parts = true,
 	};

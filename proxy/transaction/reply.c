@@ -174,8 +174,8 @@ struct str reply_own_lines(struct transaction *t, int status, int64_t length, st
 
 static bool is_framing(enum http_field_id id)
 {
-	return id == FIELD_CONTENT_LENGTH || id == FIELD_TRANSFER_ENCODING ||
-	       id == FIELD_CONNECTION || id == FIELD_UPGRADE;
+	return id == FIELD_CONTENT_LENGTH || id == FIELD_CONTENT_RANGE ||
+	       id == FIELD_TRANSFER_ENCODING || id == FIELD_CONNECTION || id == FIELD_UPGRADE;
 }
 
 static void filter_field(struct transaction *t, const struct http_head *head,

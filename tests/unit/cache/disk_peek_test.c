@@ -166,10 +166,11 @@ static void finds_the_variants_that_are_not_known(void **state)
 	skip_unless_system_can();
 	fixture_wait_loaded(&fx);
 	query.key = fixture_key(&fx, url);
+	assert_true(fixture_store(&fx, url, "", 9));
+	assert_true(fixture_store(&fx, url, "accept-language: fi", 20)); /* and the first one goes */
+	assert_true(fixture_store(&fx, url, "accept-language: en", 3));
 	assert_true(fixture_store(&fx, url, "", 100));
 	assert_int_equal(get_soon(url), 100);
-	assert_true(fixture_store(&fx, url, "accept-language: fi", 20));
-	assert_true(fixture_store(&fx, url, "accept-language: en", 3));
 	disk_stats(fx.disk, &stats);
 	for (int i = 0; i < 3; i++) {
 		enum disk_now answer = DISK_NOW_ASK;
@@ -181,7 +182,7 @@ static void finds_the_variants_that_are_not_known(void **state)
 		sizes = sizes * 1000 + object_length(object);
 		object_unref(object);
 	}
-	assert_int_equal(sizes, 3020100);
+	assert_int_equal(sizes, 100003020);
 	assert_int_equal(disk_lookup_now(fx.disk, &query, &object), DISK_NOW_MISS);
 	sizes = stats.lookups + stats.hits;
 	disk_stats(fx.disk, &stats);

@@ -119,6 +119,19 @@ static void variants_stand_side_by_side_and_the_newest_of_one_record_wins(void *
 	index_destroy(index);
 }
 
+static void a_variant_replaces_what_had_no_vary(void **state)
+{
+	struct index *index = index_create(1, 1 << 20, 7);
+	struct str url = STR("http://www.example/");
+
+	(void)state;
+	put(index, url, "", 1);
+	put(index, url, "x: 1\n", 1);
+	assert_non_null(find(index, url, "X: 1\r\n"));
+	assert_null(find(index, url, "X: 2\r\n"));
+	index_destroy(index);
+}
+
 /* O43: variants are bounded for each URL. */
 static void the_oldest_of_too_many_variants_goes(void **state)
 {
@@ -673,6 +686,7 @@ int main(void)
 		cmocka_unit_test(what_was_put_in_is_found),
 		cmocka_unit_test(the_text_decides_when_fingerprints_collide),
 		cmocka_unit_test(variants_stand_side_by_side_and_the_newest_of_one_record_wins),
+		cmocka_unit_test(a_variant_replaces_what_had_no_vary),
 		cmocka_unit_test(the_oldest_of_too_many_variants_goes),
 		cmocka_unit_test(memory_is_bounded_and_hits_protect),
 		cmocka_unit_test(a_scan_pushes_out_nothing_that_is_asked_for),

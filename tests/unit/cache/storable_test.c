@@ -17,12 +17,20 @@ static const struct control_reader US = {.surrogate_id = {"us", 2}};
 static const struct refresh_rule_values default_rule = {0, 259200, 20, 0, 0};
 static const struct refresh_rule_values lax_rule = {
 	0, 259200, 20, REFRESH_IGNORE_NO_STORE | REFRESH_IGNORE_PRIVATE | REFRESH_STORE_STALE, 0};
-static const struct storable_policy plain = {&default_rule, 60, 0, 1000, 0, false, 0, false, false};
-static const struct storable_policy negative = {&default_rule, 60, 30, 0, 0, false, 0, false, false};
-static const struct storable_policy lax = {&lax_rule, 60, 0, 0, 10, true, 0, false, false};
-static const struct storable_policy own_location = {&default_rule, 60,    0,   0,
-						    0,             false, 0, true, false};
-static const struct storable_policy parts = {&default_rule, 60, 0, 0, 0, false, 0, false, true};
+static const struct storable_policy plain = {
+	.rule = &default_rule, .minimum_expiry_s = 60, .max_body_bytes = 1000};
+static const struct storable_policy negative = {
+	.rule = &default_rule, .minimum_expiry_s = 60, .negative_ttl_s = 30};
+static const struct storable_policy lax = {
+	.rule = &lax_rule, .minimum_expiry_s = 60, .min_body_bytes = 10, .ignore_cc = true};
+static const struct storable_policy own_location = {
+	.rule = &default_rule, .minimum_expiry_s = 60, .names_target = true};
+static const struct storable_policy parts = {
+	.rule = &default_rule, .minimum_expiry_s = 60, .takes_parts = true};
+static const struct storable_policy with_login = {
+	.rule = &default_rule, .minimum_expiry_s = 60, .has_login = true};
+static const struct storable_policy offline = {
+	.rule = &default_rule, .minimum_expiry_s = 60, .is_offline = true};
 
 enum { NO = STORABLE_NO, YES = STORABLE_YES, NEGATIVE = STORABLE_NEGATIVE };
 
@@ -67,6 +75,10 @@ static void each_rule_decides_its_case(void **state)
 		 &plain, YES},
 		{"GET", "Authorization: Basic eDp5\r\n", 200,
 		 DATE "Cache-Control: max-age=600, must-revalidate\r\n", &plain, YES},
+		{"GET", "", 200, DATE FRESH, &with_login, NO},
+		{"GET", "", 200, DATE "Cache-Control: max-age=600, public\r\n", &with_login, YES},
+		{"GET", "", 200, DATE, &plain, NO},
+		{"GET", "", 200, DATE, &offline, YES},
 		{"GET", "Cookie: a=b\r\n", 200, DATE FRESH "Set-Cookie: c=d\r\n", &plain, YES},
 		{"GET", "", 200, DATE FRESH "Vary: Accept, *\r\n", &plain, NO},
 		{"GET", "", 200, DATE FRESH "Content-Type: Multipart/X-Mixed-Replace;b=x\r\n", &plain, NO},
