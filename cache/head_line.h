@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cache/head_line.h: the lines of a head as text (object_head.head, head_once): a status line, or
- * none, then fields, each with its CRLF. Pure functions, any thread; what they give lies in the text. */
+ * none, then fields, each with its CRLF. Pure functions, any thread; what they give lies in the
+ * text. */
 #ifndef CACHE_HEAD_LINE_H
 #define CACHE_HEAD_LINE_H
 #include <stdbool.h>

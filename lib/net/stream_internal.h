@@ -27,6 +27,9 @@ ssize_t stream_rest_collect(struct stream *stream);
 /* Registers with the loop, if that is not done: STREAM_WAIT, or -errno. */
 ssize_t stream_wait_for_edge(struct stream *stream);
 
+/* Takes note of what epoll said of the socket. True: there may be something to read, or its end. */
+bool stream_note_events(struct stream *stream, uint32_t events);
+
 /* The transport is plain TCP from now on; the descriptor and what is known of it stay. */
 void stream_use_tcp(struct stream *stream);
 

@@ -209,6 +209,19 @@ static void connect_ended(struct stream *stream)
 	stream->is_connecting_ = false;
 }
 
+bool stream_note_events(struct stream *stream, uint32_t events)
+{
+	bool is_news = events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+
+	if (is_news)
+		stream->is_readable_ = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		stream->has_ended_ = true;
+	if (events & (EPOLLHUP | EPOLLERR))
+		stream->has_hung_up_ = true;
+	return is_news;
+}
+
 static void tcp_ready(struct loop_fd *watch, uint32_t events)
 {
 	struct stream *stream = CONTAINER(watch, struct stream, watch_);
@@ -218,14 +231,8 @@ static void tcp_ready(struct loop_fd *watch, uint32_t events)
 		connect_ended(stream);
 		is_news = true;
 	}
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		is_news = stream->is_readable_ = true;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		stream->has_ended_ = true;
-	if (events & (EPOLLHUP | EPOLLERR))
-		stream->has_hung_up_ = true;
-	if (rest_continue(stream))
-		is_news = true;
+	is_news |= stream_note_events(stream, events);
+	is_news |= rest_continue(stream);
 	if (is_news)
 		stream->wake(stream->owner); /* may close the stream, and free it */
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "lib/base/check.h"
@@ -324,16 +323,10 @@ static const struct stream_ops tls_ops = {
 static void tls_ready(struct loop_fd *watch, uint32_t events)
 {
 	struct stream *stream = CONTAINER(watch, struct stream, watch_);
-	bool is_news = false;
+	bool is_news = stream_note_events(stream, events);
 
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		is_news = stream->is_readable_ = true;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		stream->has_ended_ = true;
-	if (events & (EPOLLHUP | EPOLLERR))
-		stream->has_hung_up_ = true;
 	if (stream->rest_)
-		is_news = rest_continue(stream) || is_news;
+		is_news |= rest_continue(stream);
 	else
 		tls_wire_flush(stream->tls_);
 	if (is_news)

@@ -48,7 +48,7 @@ static bool fold(struct str name, char out[MAX_NAME_BYTES], struct str *folded)
 	if (name.len == 0 || name.len > MAX_NAME_BYTES)
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
-		if (name.at[i] <= ' ' || name.at[i] == 0x7f)
+		if ((unsigned char)name.at[i] <= ' ' || (unsigned char)name.at[i] >= 0x7f)
 			return false;
 		out[i] = ascii_lower(name.at[i]);
 	}
