@@ -107,6 +107,19 @@ const struct acl_kind acl_kind_note = {
 
 /* ---- annotate_transaction, annotate_client */
 
+/* Commas part values, as in Squid: the first one may take the place of others, the next stand beside it. */
+static void add_values(struct marks *marks, struct str key, struct str values, bool is_more)
+{
+	size_t end;
+
+	while ((end = str_find_char(values, ',')) < values.len) {
+		add_mark(marks, key, str_first(values, end), is_more);
+		values = str_from(values, end + 1);
+		is_more = true;
+	}
+	add_mark(marks, key, values, is_more);
+}
+
 static void parse_annotations(struct acl *acl, struct acl_reader *reader)
 {
 	struct str word;
@@ -121,7 +134,7 @@ static void parse_annotations(struct acl *acl, struct acl_reader *reader)
 			           "ACL '%s': '%.*s' is neither KEY=VALUE nor KEY+=VALUE",
 			           acl->name, STR_ARG(word));
 		else
-			add_mark(acl->values, key, str_from(word, equals + 1), is_more);
+			add_values(acl->values, key, str_from(word, equals + 1), is_more);
 	}
 }
 
@@ -131,12 +144,10 @@ static void annotate(const struct marks *marks, struct acl_facts *facts)
 		const struct mark *mark = &marks->at[i];
 		struct str key = str_of(mark->key), value = str_of(mark->value);
 
-		if (notes_has(facts->notes, key, value))
-			continue;
-		if (mark->is_more)
-			notes_add(facts->notes, facts->arena, key, value);
-		else
+		if (!mark->is_more)
 			notes_set(facts->notes, facts->arena, key, value);
+		else if (!notes_has(facts->notes, key, value))
+			notes_add(facts->notes, facts->arena, key, value);
 	}
 }
 

@@ -510,7 +510,7 @@ static const struct log_code codes[] = {
 	/* external ACLs and annotations */
 	TEXT("et", external_tag),
 	TEXT("ea", external_log),
-	ROW("note", get_notes, 0, NOTE, BLOCK, LOG_CODE_MIME, NULL),
+	ROW("note", get_notes, 0, NOTE, URL_KEEP, LOG_CODE_MIME, NULL),
 	ROW("_acl", get_text, FACT(acl_name), NONE, RAW, LOG_CODE_INTERNAL, NULL),
 	ROW("_data", get_text, FACT(acl_data), NONE, RAW, LOG_CODE_INTERNAL, NULL),
 	ROW("_user_cert", get_user_attribute, 0, MAY, URL_KEEP, LOG_CODE_INTERNAL, NULL),

@@ -447,17 +447,18 @@ static void annotations_replace_or_add_and_are_seen_by_what_follows(void **state
 	(void)state;
 	fixture_init(&fixture);
 	fixture_lines(&fixture, "acl one annotate_transaction key=a other=x\n"
-	                        "acl two annotate_transaction key=b key+=c key+=c\n"
+	                        "acl two annotate_transaction key=b,d key+=c key+=c,d\n"
 	                        "acl keep annotate_client site=s\n"
 	                        "acl is_b note key b\nacl is_c note key c\nacl is_s note site s\n"
-	                        "http_access allow one two keep is_b is_c is_s");
+	                        "acl is_d note key d\n"
+	                        "http_access allow one two keep is_b is_c is_s is_d");
 	fixture.facts.notes = &notes;
 	fixture.facts.client_notes = &kept;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(fixture_check(&fixture), ACL_ALLOW);
 	assert_true(str_eq(value_of(&notes, "key"), STR("b")));
 	assert_true(str_eq(value_of(&notes, "other"), STR("x")));
-	assert_int_equal(notes.n, 4);
+	assert_int_equal(notes.n, 5);
 	assert_int_equal(kept->notes.n, 1);
 	assert_true(str_eq(value_of(&kept->notes, "site"), STR("s")));
 	notes_kept_free(kept);

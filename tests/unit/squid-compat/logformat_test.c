@@ -277,8 +277,8 @@ static void annotations_print_all_or_one(void **state)
 	init(&rig);
 	rig.facts.notes = notes;
 	rig.facts.nnotes = COUNT(notes);
-	assert_string_equal(render(&rig, "%{a}note %{a:;}note %{b}note"), "1,2 1;2 x y");
-	assert_string_equal(render(&rig, "%note"), "a: 1\\r\\nb: x y\\r\\na: 2\\r\\n");
+	assert_string_equal(render(&rig, "%{a}note %{a:;}note %{b}note"), "1,2 1;2 x%20y");
+	assert_string_equal(render(&rig, "[%note]"), "[a: 1\\r\\nb: x y\\r\\na: 2\\r\\n]");
 	fini(&rig);
 }
 
