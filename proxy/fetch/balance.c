@@ -397,16 +397,23 @@ static const struct member *draw_usable(struct balance *balance, const struct gr
 	return NULL;
 }
 
-static const struct member *best_member(const struct group *group, unsigned select,
-					const struct balance_judge *judge)
+/* Of equally good ones, one by weight. */
+static const struct member *best_member(struct balance *balance, const struct group *group,
+					unsigned select, const struct balance_judge *judge)
 {
 	const struct member *best = NULL;
+	uint64_t weights = 0; /* of the equally good ones so far */
 
 	for (unsigned i = 0; i < group->n; i++) {
 		const struct member *member = &group->members[i];
 
-		if (may_use(judge, member) &&
-		    (!best || is_better(member, best, select, judge->now_ms)))
+		if (!may_use(judge, member) ||
+		    (best && is_better(best, member, select, judge->now_ms)))
+			continue;
+		if (!best || is_better(member, best, select, judge->now_ms))
+			weights = 0;
+		weights += member->weight;
+		if (draw(balance, weights) < member->weight)
 			best = member;
 	}
 	return best;
@@ -428,7 +435,7 @@ const struct peer *balance_drawn(struct balance *balance, unsigned select,
 		bool is_drawn = other != NULL;
 
 		if (!other) /* few may be used: all are looked at */
-			other = best_member(group, select, judge);
+			other = best_member(balance, group, select, judge);
 		if (other && (!best || is_better(other, best, select, judge->now_ms)))
 			best = other;
 		if (!is_drawn || (looks > 0 && requests_of(best) == 0))

@@ -494,6 +494,39 @@ static void while_the_drawn_are_busy_more_are_drawn(void **state)
 	fini(&rig);
 }
 
+/* Few of many may be used, behind those that may not: each has its share all the same. */
+static void the_few_that_are_left_share_by_weight(void **state)
+{
+	static const char *const selects[] = {"least-conn", "peak-ewma"};
+	static const char names[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	const unsigned n = sizeof(names) - 1;
+	char lines[8192];
+	unsigned counts[128];
+	struct rig rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(selects); i++) {
+		size_t len = 0;
+
+		for (unsigned k = 0; k < n; k++)
+			len += (size_t)snprintf(lines + len, sizeof(lines) - len,
+						PEER("%c", "%s weight=%d"), names[k], selects[i],
+						names[k] == 'z' ? 2 : 1);
+		init(&rig, lines);
+		for (unsigned k = 0; k < n - 3; k++)
+			peer_state(&rig, k)->down = PEER_FAULT_CONNECT;
+		memset(counts, 0, sizeof(counts));
+		for (unsigned k = 0; k < 4000; k++) {
+			counts[(unsigned char)*select_url(&rig, STR("www.example"), "/", true)]++;
+			arena_reset(&rig.arena);
+		}
+		assert_in_range(counts['x'], 800, 1200);
+		assert_in_range(counts['y'], 800, 1200);
+		assert_in_range(counts['z'], 1800, 2200);
+		fini(&rig);
+	}
+}
+
 static void a_key_keeps_its_peer_while_others_come_and_go(void **state)
 {
 	static const char *const lines = PEER("a", "carp carp-key=host,path") PEER("b", "carp "
@@ -645,6 +678,7 @@ int main(void)
 		cmocka_unit_test(the_busy_and_the_slow_get_less),
 		cmocka_unit_test(least_conn_counts_requests_for_the_weight),
 		cmocka_unit_test(while_the_drawn_are_busy_more_are_drawn),
+		cmocka_unit_test(the_few_that_are_left_share_by_weight),
 		cmocka_unit_test(a_key_keeps_its_peer_while_others_come_and_go),
 		cmocka_unit_test(cache_peer_access_says_which_sites_a_peer_has),
 		cmocka_unit_test(only_parents_that_we_can_speak_to_are_asked),
