@@ -10,6 +10,7 @@
 #include "lib/base/check.h"
 #include "lib/base/control_group.h"
 #include "lib/base/heap.h"
+#include "lib/base/heap_idle.h"
 #include "lib/net/loop.h"
 #include "proxy/limits/overload.h"
 #include "proxy/server.h"
@@ -22,13 +23,15 @@ enum {
 	LOOK_OFTEN_MS = 250,    /* while half or less is left */
 	LOOK_RARELY_MS = 30000, /* for a limit, while there is none */
 	RETURN_PARTS = 16,      /* of cache_mem, one in each look */
+	IDLE_LOOK_MS = 10000,   /* for memory that nobody needs */
 };
 
 struct memory_room {
 	struct server *server;
 	struct loop *loop;
-	struct timer timer;
+	struct timer timer, idle_timer;
 	uint64_t taken; /* from cache_mem */
+	struct heap_idle idle;
 };
 
 /* ---- what there is */
@@ -151,6 +154,14 @@ static void look_due(struct timer *timer)
 	timer_set(room->loop, timer, loop_now_ms(room->loop) + look(room));
 }
 
+static void idle_look_due(struct timer *timer)
+{
+	struct memory_room *room = CONTAINER(timer, struct memory_room, idle_timer);
+
+	heap_idle_look(&room->idle);
+	timer_set(room->loop, timer, loop_now_ms(room->loop) + IDLE_LOOK_MS);
+}
+
 struct memory_room *memory_room_start(struct server *server, struct loop *loop)
 {
 	struct memory_room *room = mem_zalloc(sizeof(*room));
@@ -159,6 +170,8 @@ struct memory_room *memory_room_start(struct server *server, struct loop *loop)
 	room->loop = loop;
 	timer_init(&room->timer, look_due);
 	look_due(&room->timer);
+	timer_init(&room->idle_timer, idle_look_due);
+	idle_look_due(&room->idle_timer);
 	return room;
 }
 
@@ -167,5 +180,6 @@ void memory_room_stop(struct memory_room *room)
 	if (!room)
 		return;
 	timer_cancel(&room->timer);
+	timer_cancel(&room->idle_timer);
 	mem_free(room);
 }

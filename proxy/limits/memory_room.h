@@ -9,6 +9,8 @@
  * - From fifteen sixteenths on it is an overload (OVERLOAD_MEMORY), and idle connections are
  * closed.
  *
+ * Limit or not, what nobody needs any more goes back to the system (lib/base/heap_idle.h).
+ *
  * Threads: the main thread's. */
 #ifndef PROXY_MEMORY_ROOM_H
 #define PROXY_MEMORY_ROOM_H
