@@ -19,6 +19,7 @@ enum {
 	MAX_QUEUED = 1000,  /* frames that a client who takes nothing may cause */
 	LINGER_MAX_BYTES = 1048576,
 	HOST_MAX_BYTES = 256, /* a longer one is no host's name */
+	SHED_MAX_LOOKS = 1024, /* at sessions, for each that comes */
 };
 
 /* ---- requests */
@@ -267,17 +268,26 @@ void session_h2_stop_all(struct worker *worker, const struct listener *listener,
 	}
 }
 
+/* One whose streams have all ended just now is busy: the next ones may be on their way. */
+static bool may_go(const struct h2_session *session)
+{
+	return session->is_resting && session->nstreams == 0 && !session->is_running &&
+	       !session->is_sending && !session->is_leaving;
+}
+
+/* Those that may not go come last at the next look, as with HTTP/1. */
 unsigned session_h2_shed(struct worker *worker, unsigned max)
 {
+	unsigned nlooks = SHED_MAX_LOOKS < worker->nsessions ? SHED_MAX_LOOKS : worker->nsessions;
 	unsigned n = 0;
 
-	LIST_EACH_SAFE(node, &worker->h2_sessions) {
-		struct h2_session *session = CONTAINER(node, struct h2_session, node);
+	while (nlooks-- > 0 && n < max && !list_is_empty(&worker->h2_sessions)) {
+		struct h2_session *session =
+			CONTAINER(worker->h2_sessions.next, struct h2_session, node);
 
-		if (n == max)
-			break;
-		if (session->is_running || session->nstreams > 0 || session->is_sending ||
-		    session->is_leaving)
+		list_remove(&session->node);
+		list_push_back(&worker->h2_sessions, &session->node);
+		if (!may_go(session))
 			continue;
 		h2_session_leave(session);
 		loop_defer(worker->loop, &session->task);

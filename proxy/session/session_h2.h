@@ -45,7 +45,7 @@ void session_h2_stop_all(struct worker *worker, const struct listener *listener,
 /* Shows each exchange under way of a node of worker->h2_sessions. */
 void session_h2_view(const struct list *node, session_view_fn *see, void *owner);
 
-/* As session_h1_shed, of connections without a stream. */
+/* As session_h1_shed, of connections that have had no stream for a second. */
 unsigned session_h2_shed(struct worker *worker, unsigned max);
 
 #endif

@@ -12,12 +12,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 import bobtail
+import h2_frames as h2
 
 bobtail.skip_without_program()
 PORT, ORIGIN = bobtail.free_ports(2)
 FILES, MOST, PATIENCE_S = 160, 4, 30
 CONFIG = f"""
-http_port 127.0.0.1:{PORT} accel defaultsite=a.example
+http_port 127.0.0.1:{PORT} accel defaultsite=a.example h2c
 cache_peer 127.0.0.1 parent {ORIGIN} 0 no-query originserver name=o
 cachemgr_passwd none all
 cache_mem 16 MB
@@ -115,6 +116,26 @@ class Client:
         self.socket.close()
 
 
+class Busy:
+    """Asks over HTTP/2 again and again; ends when this machine was so slow that it was idle for long."""
+
+    IDLE_S = 0.5
+
+    def __init__(self):
+        self.connection = h2.Connection(PORT)
+        self.outcomes = []
+        self.answered = time.monotonic()
+
+    def get(self, path):
+        if time.monotonic() - self.answered > self.IDLE_S:
+            self.answered = 0
+            return
+        stream = 2 * len(self.outcomes) + 1
+        self.connection.get(stream, path)
+        self.outcomes.append(self.connection.outcome(stream))
+        self.answered = time.monotonic()
+
+
 def status_of(path):
     """On a connection of its own."""
     client = Client()
@@ -201,10 +222,14 @@ def cpu_s(pid):
 def descriptors_run_out(proxy):
     client = Client()
     bobtail.expect("before, all is served", client.get("/kept")[0] == 200)
-    crowd = []
+    crowd, busy = [], Busy()
     for _ in range(FILES + 40):  # each with a request that does not end
         crowd.append(socket.create_connection(("127.0.0.1", PORT), PATIENCE_S))
         crowd[-1].sendall(b"GET / HTTP/1.1\r\n")
+        busy.get("/kept")
+    bobtail.expect("who has just had an answer keeps the connection", set(busy.outcomes) == {("status", 200)},
+                   busy.outcomes)
+    busy.connection.close()
     bobtail.expect("it is told", bobtail.wait_for(lambda: told(proxy, DESCRIPTORS)[0]), proxy.output())
     began, cpu = time.monotonic(), cpu_s(proxy.process.pid)
     client.send("/kept")
