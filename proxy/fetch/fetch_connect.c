@@ -411,10 +411,14 @@ static int begin_connect(struct fetch *fetch, unsigned number, struct origin_con
 		.wake = fetch_stream_woke,
 		.owner = fetch,
 	};
+	int error;
 
 	if (peer && peer->max_conn > 0)
 		origin_pool_make_room(pool, candidate->state, peer->max_conn);
-	return origin_connect(pool, &target, out);
+	error = origin_connect(pool, &target, out);
+	if (error == -EMFILE && origin_pool_shed(pool, 1) > 0)
+		error = origin_connect(pool, &target, out);
+	return error;
 }
 
 /* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes

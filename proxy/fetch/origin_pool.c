@@ -17,6 +17,7 @@ enum { BUCKET_BITS = 8, NBUCKETS = 1 << BUCKET_BITS };
 /* One worker's. */
 struct origin_pool {
 	struct worker *worker;
+	unsigned nidle;
 	struct list idle[NBUCKETS];
 };
 
@@ -37,6 +38,21 @@ void origin_pool_drain(struct origin_pool *pool)
 			origin_close(CONTAINER(pool->idle[i].next, struct origin_conn, node_));
 }
 
+unsigned origin_pool_shed(struct origin_pool *pool, unsigned max)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < NBUCKETS && n < max && pool->nidle > 0; i++)
+		for (; n < max && !list_is_empty(&pool->idle[i]); n++)
+			origin_close(CONTAINER(pool->idle[i].prev, struct origin_conn, node_));
+	return n;
+}
+
+bool origin_pool_has_idle(const struct origin_pool *pool)
+{
+	return pool->nidle > 0;
+}
+
 void origin_pool_destroy(struct origin_pool *pool)
 {
 	if (!pool)
@@ -48,10 +64,13 @@ void origin_pool_destroy(struct origin_pool *pool)
 /* Counts it as idle, or not. */
 static void set_idle(struct origin_conn *conn, bool is_idle)
 {
-	if (conn->state && conn->is_idle_ != is_idle)
+	if (conn->is_idle_ == is_idle)
+		return;
+	conn->is_idle_ = is_idle;
+	conn->pool_->nidle += is_idle ? 1 : -1U;
+	if (conn->state)
 		atomic_fetch_add_explicit(&conn->state->nidle, is_idle ? 1 : -1,
 					  memory_order_relaxed);
-	conn->is_idle_ = is_idle;
 }
 
 static struct list *bucket(struct origin_pool *pool, uint64_t key)

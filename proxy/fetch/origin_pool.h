@@ -75,6 +75,11 @@ void origin_close(struct origin_conn *conn); /* accepts NULL */
  * closed, here or at another worker (soon). */
 void origin_pool_make_room(struct origin_pool *pool, struct peer_state *state, unsigned max);
 
+/* Descriptors are short: closes some idle ones, max at most, those that were used longest ago first
+ * where they serve the same. How many it closed. */
+unsigned origin_pool_shed(struct origin_pool *pool, unsigned max);
+bool origin_pool_has_idle(const struct origin_pool *pool);
+
 /* Closes all idle ones. */
 void origin_pool_drain(struct origin_pool *pool);
 

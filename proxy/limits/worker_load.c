@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/fetch/origin_pool.h"
 #include "proxy/limits/overload.h"
 #include "proxy/server.h"
 #include "proxy/session/session_h1.h"
@@ -92,10 +93,17 @@ static bool has_too_many(struct worker *worker, const struct config *config)
 	return true;
 }
 
+/* What idles needs no descriptor. */
+static bool lacks_descriptors(struct worker *worker)
+{
+	return overload_is_on(worker->server->overload, OVERLOAD_DESCRIPTORS) &&
+	       !origin_pool_has_idle(worker->origins);
+}
+
 bool worker_load_refuses_fetch(struct worker *worker, const struct config *config)
 {
 	return is_late(worker, config) || has_too_many(worker, config) ||
-	       overload_is_on(worker->server->overload, OVERLOAD_DESCRIPTORS) ||
+	       lacks_descriptors(worker) ||
 	       overload_is_on(worker->server->overload, OVERLOAD_MEMORY);
 }
 
@@ -103,7 +111,9 @@ bool worker_load_refuses_fetch(struct worker *worker, const struct config *confi
 
 bool worker_load_shed(struct worker *worker)
 {
-	if (!session_h1_shed(worker, SHED_AT_ONCE) && !session_h2_shed(worker, SHED_AT_ONCE))
+	/* Origins' first, which no client notices. */
+	if (!origin_pool_shed(worker->origins, SHED_AT_ONCE) &&
+	    !session_h1_shed(worker, SHED_AT_ONCE) && !session_h2_shed(worker, SHED_AT_ONCE))
 		return false;
 	/* Relaxed: a time to compare with. */
 	atomic_store_explicit(&worker->server->shed_ms, loop_now_ms(worker->loop),
@@ -151,6 +161,10 @@ bool worker_load_is_short(struct worker *worker, int error)
 {
 	if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM)
 		return false;
+	if (error == EMFILE) {
+		make_room(worker, strerror(error));
+		return true;
+	}
 	worker_load_shed(worker);
 	sign(worker, OVERLOAD_DESCRIPTORS, strerror(error));
 	return true;

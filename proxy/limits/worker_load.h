@@ -29,7 +29,7 @@ bool worker_load_accepted(struct worker *worker, int fd);
  * or ENOMEM. False: error is another one, and nothing is done. */
 bool worker_load_is_short(struct worker *worker, int error);
 
-/* Closes some idle connections of clients, if there are: true. */
+/* Closes some idle connections, to origins or else of clients, if there are: true. */
 bool worker_load_shed(struct worker *worker);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "proxy/fetch/origin_pool.h"
 #include "proxy/fetch/peer_table.h"
+#include "proxy/limits/overload.h"
+#include "proxy/limits/worker_load.h"
 #include "tests/unit/proxy/loopback.h"
 
 enum { KEY = 1, SAME_BUCKET = KEY + 233, LONG_MS = 100000, NO_LIMIT = 0, MAX_CONNS = 8 };
@@ -20,7 +22,7 @@ struct rig {
 static void init(struct rig *rig)
 {
 	memset(rig, 0, sizeof(*rig));
-	server_fixture_init(&rig->base, "");
+	server_fixture_init(&rig->base, "workers 1\n");
 	rig->pool = rig->base.worker->origins;
 	rig->peer = peer_table_get(rig->base.server.peers, STR("app"));
 	rig->listening = loopback_listen("127.0.0.1", &rig->addr);
@@ -156,6 +158,52 @@ static void what_is_in_use_is_not_drained(void **state)
 	fini(&rig);
 }
 
+/* A crowd has gone, and left connections to origins behind, which may idle for a minute. */
+static void what_idles_makes_room_before_anybody_is_refused(void **state)
+{
+	enum { FILES = 100, FD = 90 }; /* all but the reserve are in use */
+	struct origin_conn *used;
+	struct worker *worker;
+	struct rig rig;
+
+	(void)state;
+	init(&rig);
+	worker = rig.base.worker;
+	overload_destroy(rig.base.server.overload);
+	rig.base.server.overload = overload_create(FILES);
+	used = connect_one(&rig, KEY);
+	keep(connect_one(&rig, KEY));
+	keep(connect_one(&rig, SAME_BUCKET));
+	worker_load_accepted(worker, FD);
+	assert_int_equal(nconns(&rig), 1);
+	assert_false(overload_is_on(rig.base.server.overload, OVERLOAD_DESCRIPTORS));
+	worker_load_accepted(worker, FD);
+	assert_true(overload_is_on(rig.base.server.overload, OVERLOAD_DESCRIPTORS));
+	assert_true(worker_load_refuses_fetch(worker, snapshot_config(rig.base.snapshot)));
+	keep(used); /* needs no descriptor more */
+	assert_false(worker_load_refuses_fetch(worker, snapshot_config(rig.base.snapshot)));
+	worker_load_stop(worker);
+	fini(&rig);
+}
+
+static void the_one_that_idles_longest_is_shed_first(void **state)
+{
+	struct origin_conn *old, *young;
+	struct rig rig;
+
+	(void)state;
+	init(&rig);
+	old = connect_one(&rig, KEY);
+	young = connect_one(&rig, KEY);
+	keep(old);
+	keep(young);
+	assert_int_equal(origin_pool_shed(rig.pool, 1), 1);
+	assert_ptr_equal(origin_pool_take(rig.pool, KEY, false), young);
+	assert_int_equal(origin_pool_shed(rig.pool, 1), 0);
+	origin_close(young);
+	fini(&rig);
+}
+
 static void an_idle_origin_that_speaks_is_closed(void **state)
 {
 	struct rig rig;
@@ -242,6 +290,8 @@ int main(void)
 		cmocka_unit_test(a_connection_serves_its_own_key_only),
 		cmocka_unit_test(open_connections_are_counted_for_their_peer),
 		cmocka_unit_test(what_is_in_use_is_not_drained),
+		cmocka_unit_test(what_idles_makes_room_before_anybody_is_refused),
+		cmocka_unit_test(the_one_that_idles_longest_is_shed_first),
 		cmocka_unit_test(an_idle_origin_that_speaks_is_closed),
 		cmocka_unit_test(an_idle_origin_that_closes_is_closed),
 		cmocka_unit_test(what_came_unasked_is_never_taken_for_an_answer),
