@@ -36,6 +36,10 @@ rate_limit_access hourly allow few
 acl near urlpath_regex ^/2
 rate_limit neighbours 1/h 2 network
 rate_limit_access neighbours allow near
+acl behind urlpath_regex ^/3
+rate_limit forwarded 1/h 2 address
+rate_limit_access forwarded allow behind
+follow_x_forwarded_for allow localhost
 """
 
 
@@ -129,6 +133,17 @@ def check_networks():
         client.close()
 
 
+def check_forwarded():
+    """Clients of IPv6 behind a proxy: a /64 is one of them."""
+    client = Client("127.0.0.1")
+    addresses = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "2001:db8:1:2:8000:1:2:3", "2001:db8:1:3::1",
+                 "192.0.2.7", "192.0.2.8")
+    statuses = [client.get("/3", f"X-Forwarded-For: {address}\r\n")[0] for address in addresses]
+    bobtail.expect("the addresses of a /64 share, its neighbour has its own",
+                   statuses == [200, 200, 429, 200, 200, 200], statuses)
+    client.close()
+
+
 def status_after_reload(proxy, wanted):
     """Of a request that was refused before; waits for wanted."""
     proxy.process.send_signal(signal.SIGHUP)
@@ -157,5 +172,6 @@ with Origin(origin_port), bobtail.Proxy(CONFIG, port) as proxy_under_test:
     check_abuser(proxy_under_test)
     check_keys()
     check_networks()
+    check_forwarded()
     check_reload(proxy_under_test)
 bobtail.finish()
