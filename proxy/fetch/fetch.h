@@ -25,6 +25,7 @@ struct log_facts;
 struct fetch; /* opaque */
 struct fetch_report;
 struct object;
+struct object_reader;
 struct origin_conn; /* proxy/fetch/origin_pool.h */
 struct peer;
 struct snapshot;
@@ -51,6 +52,9 @@ struct fetch_order {
 	/* Other variants, whose ETags go along: a 304 may name one of them. */
 	struct object *variants[FETCH_MAX_VARIANTS];
 	unsigned nvariants;
+	/* Closed, the caller's: opened where a 304 names what is being stored again, so that its
+	 * beginning is there when the caller reads. */
+	struct object_reader *hold;
 	struct object *known;   /* for HEAD: stored, though it does not answer; NULL: none */
 	bool withholds_range;   /* Range and If-Range are not passed on */
 	struct fetch_fill fill; /* to be filled: asked for by a Range of ours */

@@ -123,6 +123,8 @@ static struct object *store_again(const struct fetch_order *order, struct object
 	coding_carry(variant, again);
 	buf_fini(&vary);
 	index_insert(server->index, order->key, again);
+	if (!object_is_whole(again)) /* who stores it may be ahead of who waits for it */
+		object_reader_open(order->hold, again, 0, order->worker->loop, NULL, NULL);
 	fetch_store_whole(order->worker, again, order->key, order->removals);
 	return again;
 }

@@ -119,6 +119,7 @@ static void fill_order(struct transaction *t, struct fetch_order *order)
 	order->external_password = t->external_password;
 	order->stored = t->is_revalidation_due ? t->object : NULL;
 	order->known = t->known;
+	order->hold = &t->hold;
 	order->withholds_range = transaction_withholds_range(t);
 	order->fill = t->fill;
 	order->upgrade = t->upgrade;
