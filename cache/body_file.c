@@ -46,7 +46,8 @@ static bool is_off(const char *path)
 	fclose(file);
 	text[n] = '\0';
 	word = strchr(text, '[');
-	/* inherit: as the general setting, which is looked at too. advise: nobody here advises it. */
+	/* inherit: as the general setting, which is looked at too. advise: nobody here advises
+	 * it. */
 	return word && (strncmp(word, "[never]", 7) == 0 || strncmp(word, "[deny]", 6) == 0 ||
 			strncmp(word, "[advise]", 8) == 0 || strncmp(word, "[inherit]", 9) == 0);
 }

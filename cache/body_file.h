@@ -3,9 +3,9 @@
  * sendfile without a copy; they are mapped too, for whoever wants the bytes.
  *
  * A piece is a range of pages of its own. When it is given back its pages leave the file (a punched
- * hole) and the range is never used again, since sockets may still hold the old pages. On a huge page
- * a hole would zero bytes that are on their way, so where the system makes shared memory of huge pages
- * there are no such files (body_file_is_usable).
+ * hole) and the range is never used again, since sockets may still hold the old pages. On a huge
+ * page a hole would zero bytes that are on their way, so where the system makes shared memory of
+ * huge pages there are no such files (body_file_is_usable).
  * Threads: any; one leaf lock for the choice of the file. */
 #ifndef CACHE_BODY_FILE_H
 #define CACHE_BODY_FILE_H

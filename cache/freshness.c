@@ -298,8 +298,8 @@ static bool takes_client_stale(const struct question *q)
 
 static bool is_beyond_max_stale(const struct question *q)
 {
-	int64_t max_stale_s =
-		rule_has(q, REFRESH_HAS_MAX_STALE) ? q->asked->rule->max_stale_s : q->asked->policy->max_stale_s;
+	int64_t max_stale_s = rule_has(q, REFRESH_HAS_MAX_STALE) ? q->asked->rule->max_stale_s
+	                                                         : q->asked->policy->max_stale_s;
 
 	return -q->staleness.left_s > max_stale_s;
 }

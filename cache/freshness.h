@@ -108,8 +108,8 @@ struct freshness_answer {
 /* Squid: refreshCheck, with the order of its steps. */
 void freshness_decide(const struct freshness_question *question, struct freshness_answer *answer);
 
-/* The rules that freshness_decide would ask, in their order, each with where it comes from (an RFC's
- * section, or "squid.conf"); the last one holds and decides. The texts are static. */
+/* The rules that freshness_decide would ask, in their order, each with where it comes from (an
+ * RFC's section, or "squid.conf"); the last one holds and decides. The texts are static. */
 typedef void freshness_tell_fn(void *user, bool holds, const char *rule, const char *source);
 void freshness_explain(const struct freshness_question *question, freshness_tell_fn *tell,
 		       void *user);

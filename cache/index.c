@@ -307,7 +307,8 @@ static unsigned count_inflight_locked(struct shard *shard, uint64_t key, struct 
 {
 	unsigned n = 0;
 
-	for (struct object *object = index_first_of(shard, key); object; object = index_next_of(object))
+	for (struct object *object = index_first_of(shard, key); object;
+	     object = index_next_of(object))
 		n += index_is_at(object, key, url) && object->index_.place == PLACE_INFLIGHT;
 	return n;
 }

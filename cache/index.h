@@ -10,9 +10,9 @@
  *
  * Threads: any, any time. index_find takes no lock (it falls back on one when what it passed by may
  * just be moving): it walks the chains within an epoch (lib/base/epoch.h), and what is taken out is
- * let go when such walks have ended. The others hold one shard's lock at a time and, while they hold
- * it, do not allocate, log, call back or free. Ownership: the index holds one reference to each
- * object. */
+ * let go when such walks have ended. The others hold one shard's lock at a time and, while they
+ * hold it, do not allocate, log, call back or free. Ownership: the index holds one reference to
+ * each object. */
 #ifndef CACHE_INDEX_H
 #define CACHE_INDEX_H
 #include <stdbool.h>
@@ -42,12 +42,12 @@ uint64_t index_key(const struct index *index, struct str url);
 
 /* The newest object that answers the request, fresh or not, with a reference that the caller drops;
  * NULL on a miss. If there is none whose head is known, one that is being fetched (OBJECT_EMPTY):
- * wait for its head and then ask vary_matches. Aborted objects are not returned, nor such as are not whole
- * and have lost their beginning. */
+ * wait for its head and then ask vary_matches. Aborted objects are not returned, nor such as are
+ * not whole and have lost their beginning. */
 struct object *index_find(struct index *index, uint64_t key, struct str url,
 			  const struct http_head *request);
-/* The same; *has_head tells whether the head was compared with the request. The state alone does not:
- * the head of what was found without one may come the moment after. */
+/* The same; *has_head tells whether the head was compared with the request. The state alone does
+ * not: the head of what was found without one may come the moment after. */
 struct object *index_find_told(struct index *index, uint64_t key, struct str url,
 			       const struct http_head *request, bool *has_head);
 
@@ -57,8 +57,8 @@ bool index_is_hot(const struct index *index, const struct object *object);
 /* Is anything under that URL, for whatever request? */
 bool index_has_url(struct index *index, uint64_t key, struct str url);
 
-/* The whole stored ones under that URL, newest first, for whatever request: a reference to each, which
- * the caller drops. Returns how many, at most max. */
+/* The whole stored ones under that URL, newest first, for whatever request: a reference to each,
+ * which the caller drops. Returns how many, at most max. */
 unsigned index_variants(struct index *index, uint64_t key, struct str url, struct object **out,
 			unsigned max);
 
@@ -68,8 +68,8 @@ unsigned index_variants(struct index *index, uint64_t key, struct str url, struc
 bool index_insert_inflight(struct index *index, uint64_t key, struct str url,
 			   struct object *object);
 
-/* The same, but false if there is anything under that URL, stored or under way: of several threads that
- * call at the same time one is the first. */
+/* The same, but false if there is anything under that URL, stored or under way: of several threads
+ * that call at the same time one is the first. */
 bool index_insert_first(struct index *index, uint64_t key, struct str url, struct object *object);
 
 /* Is this one still there: not removed meanwhile? */
@@ -110,8 +110,8 @@ void index_expect_removals(struct index *index, uint64_t key);
 bool index_remove_stored(struct index *index, uint64_t key, uint64_t disk_id);
 
 /* Walks through all that is indexed, a stretch a call: references that the caller drops, up to max,
- * which is at least INDEX_VISIT. *cursor is 0 at first, and again at the end (which may come with some
- * objects, or none). What is there from the first call to the last is seen, perhaps twice. */
+ * which is at least INDEX_VISIT. *cursor is 0 at first, and again at the end (which may come with
+ * some objects, or none). What is there from the first call to the last is seen, perhaps twice. */
 enum { INDEX_VISIT = 1024 };
 unsigned index_visit(struct index *index, uint64_t *cursor, struct object **out, unsigned max);
 

@@ -5,9 +5,9 @@
 
 enum { HAND_STEPS_A_LOCK = 64 };
 
-/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most. Sparing
- * a small object costs little memory and saves a whole request, so it is worth more. The figures are
- * those that did best on Zipf streams of several cache sizes, with and without scans
+/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most.
+ * Sparing a small object costs little memory and saves a whole request, so it is worth more. The
+ * figures are those that did best on Zipf streams of several cache sizes, with and without scans
  * (tests/bench/eviction_bench.c replays one). */
 static const struct size_class {
 	size_t max_bytes; /* a KiB is for the head and the rest */

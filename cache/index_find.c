@@ -10,7 +10,8 @@ enum { FINDS_A_TIDYING = 4096 }; /* a thread's look-ups between those that tidy 
 /* To be read from its beginning, now or as it comes. */
 static bool is_readable(const struct object *object, enum object_state state)
 {
-	return (state == OBJECT_COMPLETE || state == OBJECT_FILLING) && object_has_beginning(object);
+	return (state == OBJECT_COMPLETE || state == OBJECT_FILLING) &&
+	       object_has_beginning(object);
 }
 
 /* The newest under the URL whose head is known and which answers the request, else one without a
@@ -21,7 +22,8 @@ static struct object *look_up(struct shard *shard, uint64_t key, struct str url,
 	struct object *without_head = NULL;
 
 	*has_head = true;
-	for (struct object *object = index_first_of(shard, key); object; object = index_next_of(object)) {
+	for (struct object *object = index_first_of(shard, key); object;
+	     object = index_next_of(object)) {
 		enum object_state state;
 
 		if (!index_is_at(object, key, url))
@@ -141,8 +143,8 @@ unsigned index_variants(struct index *index, uint64_t key, struct str url, struc
 
 /* ---- walking */
 
-/* The next of nbuckets in an order that a doubling of the table keeps: the highest bit counts first.
- * 0 at the end. */
+/* The next of nbuckets in an order that a doubling of the table keeps: the highest bit counts
+ * first. 0 at the end. */
 static uint64_t next_bucket(uint64_t bucket, size_t nbuckets)
 {
 	uint64_t bit = nbuckets >> 1;

@@ -9,8 +9,8 @@
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 
-/* Many, since a fetch is not stored when a removal of another key meanwhile shares its counter; pages of them that
- * nothing touched take no memory. */
+/* Many, since a fetch is not stored when a removal of another key meanwhile shares its counter;
+ * pages of them that nothing touched take no memory. */
 enum { REMOVAL_COUNTERS = 1 << 20 };
 
 /* Where an object stands (object->index_.place). REMOVED is for good: what was removed in flight
@@ -34,8 +34,8 @@ struct ranking {
 	struct list levels[INDEX_LEVELS];
 };
 
-/* Chains by index_.next, newest first. Links are written under the shard's lock and followed without
- * it, within an epoch (lib/base/epoch.h): sequentially consistent, all of them. */
+/* Chains by index_.next, newest first. Links are written under the shard's lock and followed
+ * without it, within an epoch (lib/base/epoch.h): sequentially consistent, all of them. */
 struct table {
 	struct epoch_item retired;
 	size_t nbuckets; /* a power of two */

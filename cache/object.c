@@ -34,8 +34,8 @@ struct object *object_create(struct loop *loop, void (*wake)(void *producer), vo
 	return object;
 }
 
-struct object *object_create_private(struct loop *loop, void (*wake)(void *producer), void *producer,
-				     uint64_t gap_bytes)
+struct object *object_create_private(struct loop *loop, void (*wake)(void *producer),
+                                     void *producer, uint64_t gap_bytes)
 {
 	struct object *object = object_take_spare();
 
@@ -308,8 +308,9 @@ struct object *object_create_filed(struct object *old)
 	object->whole_->bytes = (char *)(uintptr_t)piece.at;
 	add_memory(object, sizeof(*object->whole_) + piece.len);
 	object->is_whole_ = true;
-	atomic_store_explicit(&object->disk_id, atomic_load_explicit(&old->disk_id, memory_order_relaxed),
-			      memory_order_relaxed);
+	atomic_store_explicit(&object->disk_id,
+	                      atomic_load_explicit(&old->disk_id, memory_order_relaxed),
+	                      memory_order_relaxed);
 	atomic_store_explicit(&object->is_kept_, true, memory_order_relaxed);
 	atomic_store_explicit(&object->length_, piece.len, memory_order_relaxed);
 	atomic_store_explicit(&object->state_, OBJECT_COMPLETE, memory_order_release);
@@ -470,7 +471,8 @@ static void end(struct object *object, enum object_state state, int error)
 	lock_take(&object->shared.lock);
 	object->shared.abort_error = error;
 	object->whole_ = object->shared.first;
-	object->is_whole_ = object_is_kept(object) && (!object->whole_ || object->whole_->start == 0);
+	object->is_whole_ =
+		object_is_kept(object) && (!object->whole_ || object->whole_->start == 0);
 	/* Release: pairs with object_state; length, whole_ and is_whole_ come with it. */
 	atomic_store_explicit(&object->state_, state, memory_order_release);
 	object_collect_wakes_locked(object, &wakes);

@@ -8,10 +8,11 @@
  * storing to disk and plain relaying all go through this.
  *
  * Memory: an object that may be kept (object_keep) holds all of its body. Any other frees what its
- * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of it.
- * If others may come (object_offer_spool), the first OBJECT_HELD_BACK_BYTES stay for them, while there is room.
- * If several share it (object_join), and it has a spool (cache/spool.h): then memory holds the
- * newest OBJECT_WINDOW_BYTES, who is behind reads from the spool, and the fastest sets the pace.
+ * slowest reader has passed, and tells its producer to pause when it is gap_bytes ahead of it. If
+ * others may come (object_offer_spool), the first OBJECT_HELD_BACK_BYTES stay for them, while there
+ * is room. If several share it (object_join), and it has a spool (cache/spool.h): then memory holds
+ * the newest OBJECT_WINDOW_BYTES, who is behind reads from the spool, and the fastest sets the
+ * pace.
  *
  * Threads: the producer's functions belong to one thread, that of its loop; reader functions to the
  * reader's loop; the head and what lies before the published length may be read by anyone who holds
@@ -137,7 +138,8 @@ struct object {
 	struct object_chunk *whole_;
 	struct object *body_of_; /* whose body this one shares (a 304 renewed its head) */
 	struct body_piece piece_; /* the body, when it lies in a file (object_create_filed) */
-	/* The same in other content codings, a reference each, once there is one (cache/coding.h). */
+	/* The same in other content codings, a reference each, once there is one
+	 * (cache/coding.h). */
 	_Atomic(struct object *) coded_[CODINGS];
 	char *heads_;            /* the memory behind the spans above, and behind a small body */
 	bool has_spare_heads_;   /* of the size that is used again (object_spare.c) */
@@ -151,17 +153,19 @@ struct object *object_create(struct loop *loop, void (*wake)(void *producer), vo
 			     uint64_t gap_bytes);
 /* Likewise; but until object_publish only this thread has references, readers' too, so that neither
  * counting them nor locking takes atomic operations. */
-struct object *object_create_private(struct loop *loop, void (*wake)(void *producer), void *producer,
-				     uint64_t gap_bytes);
-/* By that thread, before others can get at the object: the index, the store and the partials do this. */
+struct object *object_create_private(struct loop *loop, void (*wake)(void *producer),
+                                     void *producer, uint64_t gap_bytes);
+/* By that thread, before others can get at the object: the index, the store and the partials do
+ * this. */
 void object_publish(struct object *object);
 struct object *object_ref(struct object *object);
 void object_unref(struct object *object); /* accepts NULL */
 
 /* As object_ref, for one that this thread is likely to take again and again: it may take references
  * in advance, and then object_ref and object_unref on this thread write to its own memory only, so
- * that many threads can be busy with one object. Small, whole ones only: at most some OBJECT_HELD_BYTES a
- * thread outlive their last user by that. Given back at the thread's end, or by object_tidy_held. */
+ * that many threads can be busy with one object. Small, whole ones only: at most some
+ * OBJECT_HELD_BYTES a thread outlive their last user by that. Given back at the thread's end, or by
+ * object_tidy_held. */
 enum { OBJECT_HELD_BYTES = 1 << 20 };
 struct object *object_ref_often(struct object *object);
 /* Gives back what this thread has in advance and did not use since the last call; call it now and
@@ -202,8 +206,9 @@ void object_commit(struct object *object, size_t len);
 void object_append(struct object *object, struct str bytes); /* copies */
 /* False: far enough ahead of the slowest reader; stop reading until wake. Kept: always true. */
 bool object_may_append(struct object *object);
-/* Every OBJECT_SHED_MS while it may not: if others have read all there is and wait, those on whose account it
- * may not and who have hardly read for some seconds read no more. (A spool that does not get on, too.) */
+/* Every OBJECT_SHED_MS while it may not: if others have read all there is and wait, those on whose
+ * account it may not and who have hardly read for some seconds read no more. (A spool that does not
+ * get on, too.) */
 enum { OBJECT_SHED_MS = 1000 };
 void object_shed(struct object *object);
 /* Nothing is there yet, nor appended before a reader waits: then wake comes. */
@@ -215,7 +220,8 @@ uint64_t object_first_wanted(struct object *object);
 void object_begin_at(struct object *object, uint64_t offset);
 /* Does anybody but the caller hold a reference? */
 bool object_is_shared(const struct object *object);
-/* How many are reading, but for those aside? (Nobody: quick_abort decides whether the producer goes on.) */
+/* How many are reading, but for those aside? (Nobody: quick_abort decides whether the producer goes
+ * on.) */
 unsigned object_nreaders(struct object *object);
 /* Copies. Before object_finish, with which they become visible. */
 void object_set_trailers(struct object *object, struct str lines);
@@ -233,7 +239,8 @@ void object_forget_producer(struct object *object);
  * let_go is not called. */
 bool object_linger(struct object *object, void (*let_go)(void *owner, struct object *object),
 		   void *owner);
-/* Around each store of what is not whole; at its end the disk has it (disk_id is set), or gave it up. */
+/* Around each store of what is not whole; at its end the disk has it (disk_id is set), or gave it
+ * up. */
 void object_begin_store(struct object *object);
 void object_end_store(struct object *object);
 
@@ -253,16 +260,16 @@ static inline struct object *object_coded(const struct object *object, enum cont
 {
 	return atomic_load_explicit(&object->coded_[coding], memory_order_acquire);
 }
-/* Gives object such a one: a reference of its own, counted in object's memory (index_note_growth). False,
- * and nothing done: it has one already. Any thread. */
+/* Gives object such a one: a reference of its own, counted in object's memory (index_note_growth).
+ * False, and nothing done: it has one already. Any thread. */
 bool object_add_coded(struct object *object, enum content_coding coding, struct object *coded);
 /* Is its beginning still there, for who has not begun to read? */
 static inline bool object_has_beginning(const struct object *object)
 {
 	return !atomic_load_explicit(&object->has_lost_beginning_, memory_order_relaxed);
 }
-/* From now on several read it from its beginning, where the caller has a reader (or nothing was appended
- * yet). False: its beginning is gone. */
+/* From now on several read it from its beginning, where the caller has a reader (or nothing was
+ * appended yet). False: its beginning is gone. */
 bool object_join(struct object *object);
 /* What object_abort was told; 0 before. */
 int object_abort_error(struct object *object);

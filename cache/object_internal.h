@@ -7,8 +7,9 @@
 
 /* Bytes [start, start + cap) of the body. All chunks but the last are full. The producer links a
  * chunk before it publishes bytes of it, so next is there for whoever sees such a length. A chunk
- * leaves the list early only when it has a next one; it is freed when it is on loan to no reader, too.
- * Behind a chunk off the list, next means something only to who has that one on loan as well. */
+ * leaves the list early only when it has a next one; it is freed when it is on loan to no reader,
+ * too. Behind a chunk off the list, next means something only to who has that one on loan as
+ * well. */
 struct object_chunk {
 	struct object_chunk *next;
 	uint64_t start;
@@ -56,8 +57,8 @@ struct object_wakes {
 void object_collect_wakes_locked(struct object *object, struct object_wakes *wakes);
 void object_send_wakes(struct object *object, const struct object_wakes *wakes);
 
-/* Takes off the chunks that nobody needs any more. Returns those that can go at once; the caller frees
- * them without the lock. */
+/* Takes off the chunks that nobody needs any more. Returns those that can go at once; the caller
+ * frees them without the lock. */
 struct object_chunk *object_cut_passed_locked(struct object *object);
 void object_free_chunks(struct object_chunk *chunk);
 
@@ -74,18 +75,20 @@ void object_lend_private(struct object_reader *reader, struct object_chunk *chun
 struct object_spooler; /* opaque: makes a spool and fills it */
 /* NULL: none is to be made. */
 struct object_spooler *object_create_spooler(struct object *object);
-/* It starts to read where the body begins, if it is time for it: joined, not kept, and there is none.
- * Then object_start_spooler without the lock; accepts NULL. */
+/* It starts to read where the body begins, if it is time for it: joined, not kept, and there is
+ * none. Then object_start_spooler without the lock; accepts NULL. */
 bool object_adopt_spooler_locked(struct object *object, struct object_spooler *spooler);
 void object_start_spooler(struct object_spooler *spooler, bool is_adopted);
-/* Do the first bytes, up to passed, stay for who may come yet? Else their share of memory is given back. */
+/* Do the first bytes, up to passed, stay for who may come yet? Else their share of memory is given
+ * back. */
 bool object_holds_back_locked(struct object *object, uint64_t passed);
 /* What the reader wants next is not in memory. DATA: now it is. */
 enum object_read object_unspool(struct object_reader *reader);
 /* The reader closes. */
 void object_forget_unspooling(struct object_reader *reader);
 
-/* ---- object_linger.c: NULL, or who is to be told (object_tell_let_go) that nobody needs it any more. */
+/* ---- object_linger.c: NULL, or who is to be told (object_tell_let_go) that nobody needs it any
+ * more. */
 struct object_let_go {
 	void (*call)(void *owner, struct object *object);
 	void *owner;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How far ahead of its readers the producer of a body may be, and how it is woken when they have come
- * nearer. */
+/* How far ahead of its readers the producer of a body may be, and how it is woken when they have
+ * come nearer. */
 #include "cache/object_internal.h"
 
 /* ---- how far ahead */

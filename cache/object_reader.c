@@ -5,7 +5,8 @@
 #include "lib/base/check.h"
 #include "lib/base/heap.h"
 
-/* Of one that several share, a reader has no more in hand, since that stays in memory if he stands still. */
+/* Of one that several share, a reader has no more in hand, since that stays in memory if he stands
+ * still. */
 enum { SHARED_LOAN_BYTES = 65536 };
 
 static struct object_reader *reader_of(struct list *node)
@@ -422,8 +423,8 @@ static int fill_whole(struct object_reader *reader, uint64_t end, struct iovec *
 	return n;
 }
 
-/* The chunk of at, which is behind chunk, what the reader had before (or NULL). On loan from now on.
- * NULL: it is not in memory. */
+/* The chunk of at, which is behind chunk, what the reader had before (or NULL). On loan from now
+ * on. NULL: it is not in memory. */
 static struct object_chunk *lend_locked(struct object_reader *reader, struct object_chunk *chunk,
 					uint64_t at)
 {
@@ -459,8 +460,10 @@ void object_lend_private(struct object_reader *reader, struct object_chunk *chun
 	object_free_chunks(returned);
 }
 
-/* Pieces up to end of a body that others may still write, or whose chunks may go. None: not in memory. */
-static int fill_loaned_locked(struct object_reader *reader, uint64_t end, struct iovec *iov, int max)
+/* Pieces up to end of a body that others may still write, or whose chunks may go. None: not in
+ * memory. */
+static int fill_loaned_locked(struct object_reader *reader, uint64_t end, struct iovec *iov,
+                              int max)
 {
 	struct object_chunk *chunk = reader->chunk_;
 	uint64_t at = reader->offset;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A thread keeps the memory of a few objects that were its own all the time (object_create_private),
- * with the block for their heads and a small body: who passes responses on takes it for the next one,
- * instead of asking the heap for pieces of ever other sizes. */
+/* A thread keeps the memory of a few objects that were its own all the time
+ * (object_create_private), with the block for their heads and a small body: who passes responses on
+ * takes it for the next one, instead of asking the heap for pieces of ever other sizes. */
 #include <pthread.h>
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What several clients read together and memory does not hold: a spooler, one more reader on a thread of
- * its own (cache/spool.h), carries it into a file from its beginning; who is behind what memory holds has
- * it back from there, a chunk at a time. Where there is no spool, or no room, the slowest sets the pace, but
- * for one that hardly reads at all. */
+/* What several clients read together and memory does not hold: a spooler, one more reader on a
+ * thread of its own (cache/spool.h), carries it into a file from its beginning; who is behind what
+ * memory holds has it back from there, a chunk at a time. Where there is no spool, or no room, the
+ * slowest sets the pace, but for one that hardly reads at all. */
 #include <errno.h>
 
 #include "cache/object_internal.h"
@@ -83,8 +83,8 @@ static uint64_t passed_by_all_locked(const struct object *object)
 	return passed;
 }
 
-/* What all have passed makes room, or need not be written at all; who comes later finds no beginning then.
- * False: nobody has got on. */
+/* What all have passed makes room, or need not be written at all; who comes later finds no
+ * beginning then. False: nobody has got on. */
 static bool trim(struct object_spooler *spooler)
 {
 	struct object *object = spooler->reader.object;
@@ -420,7 +420,8 @@ static bool holds_up_others(const struct object_reader *reader, uint64_t length)
 /* It has held up others for a while, and still does. */
 static bool is_too_slow(struct object_reader *reader, bool holds_up)
 {
-	/* Who reads steadily out of a full socket buffer is seen here in leaps of a third of that. */
+	/* Who reads steadily out of a full socket buffer is seen here in leaps of a third of
+	 * that. */
 	enum { FEW_BYTES = 65536, TIMES = 8 };
 
 	if (!holds_up || reader->passed_ - reader->stood_at_ >= FEW_BYTES) {

@@ -124,7 +124,8 @@ void purge_list_add(struct purge_list *list, struct purge *purge)
 	place = &list->shared.newest[atomic_load(&list->now) % KEPT];
 	oldest = *place;
 	*place = purge;
-	/* In one order with the walk that follows, and with what others put in before they compare. */
+	/* In one order with the walk that follows, and with what others put in before they
+	 * compare. */
 	atomic_fetch_add(&list->now, 1);
 	lock_drop(&list->shared.lock);
 	purge_unref(oldest);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/purge.h: what is to go, when it is said by a pattern instead of a URL; and which such purges
- * there were lately, so that what was fetched before one of them is not stored after it.
+/* cache/purge.h: what is to go, when it is said by a pattern instead of a URL; and which such
+ * purges there were lately, so that what was fetched before one of them is not stored after it.
  *
- * A purge is put on the list first; then what is there is walked through, in memory and on disk. Who
- * puts an object in afterwards compares: it was asked for at purge_list_now; purge_list_effect then says
- * whether a purge since then means it. So nothing slips through between. A soft purge leaves what is
- * under way: who puts that in marks it stale.
+ * A purge is put on the list first; then what is there is walked through, in memory and on disk.
+ * Who puts an object in afterwards compares: it was asked for at purge_list_now; purge_list_effect
+ * then says whether a purge since then means it. So nothing slips through between. A soft purge
+ * leaves what is under way: who puts that in marks it stale.
  *
- * Threads: a purge is immutable and counted; the list may be used from any. Matching takes no lock. */
+ * Threads: a purge is immutable and counted; the list may be used from any. Matching takes no
+ * lock. */
 #ifndef CACHE_PURGE_H
 #define CACHE_PURGE_H
 #include <stdbool.h>
@@ -61,8 +62,8 @@ enum purge_effect {
 	PURGE_MARKS,  /* soft ones alone: it is stale */
 	PURGE_REMOVES,
 };
-/* What the purges since then make of it; PURGE_REMOVES also when there were too many to know. Cheap when
- * there was none. */
+/* What the purges since then make of it; PURGE_REMOVES also when there were too many to know. Cheap
+ * when there was none. */
 enum purge_effect purge_list_effect(struct purge_list *list, uint64_t since, struct str url,
 				    struct str head);
 /* Does any of them mean it? */

@@ -42,13 +42,14 @@ struct str revalidate_strong_validator(const struct object *object);
 bool revalidate_is_same_strongly(const struct object *object, const struct http_response *response);
 
 /* "If-Modified-Since: ...\r\nIf-None-Match: ...\r\n" for the origin: Last-Modified or else the
- * stored Date, and the ETags, weak ones too, of it and of the other variants (RFC 9111 §4.3.1). object
- * NULL: none of them answers the request as yet, so that there is no date. */
+ * stored Date, and the ETags, weak ones too, of it and of the other variants (RFC 9111 §4.3.1).
+ * object NULL: none of them answers the request as yet, so that there is no date. */
 void revalidate_request_fields(const struct object *object, struct object *const *others,
 			       unsigned nothers, struct buf *out);
 bool revalidate_has_etag(const struct object *object);
 
-/* Does a 304 speak of this one, among several (RFC 9111 §4.3.4)? By its ETag; without one, never. */
+/* Does a 304 speak of this one, among several (RFC 9111 §4.3.4)? By its ETag; without one,
+ * never. */
 bool revalidate_is_meant(const struct object *object, const struct http_response *not_modified);
 
 enum revalidate_merge {
@@ -65,8 +66,8 @@ enum revalidate_merge revalidate_merge(const struct object *old,
 				       const struct freshness_arrival *not_modified,
 				       struct buf *new_head, struct freshness_facts *facts);
 
-/* RFC 9111 §4.3.5: may a 200 to HEAD renew the stored response, as a 304 would (revalidate_merge)? Where
- * it names a validator or a length, they are the stored ones. */
+/* RFC 9111 §4.3.5: may a 200 to HEAD renew the stored response, as a 304 would (revalidate_merge)?
+ * Where it names a validator or a length, they are the stored ones. */
 bool revalidate_head_matches(const struct object *old, const struct http_response *head_answer);
 
 /* The head of a 304 to a client: its status line and, of the stored fields, those that RFC 9110

@@ -327,7 +327,8 @@ void spool_trim(struct spool *spool, uint64_t offset)
 	if (offset < spool->end)
 		return;
 	/* All of it: what comes is appended at offset. */
-	atomic_fetch_sub_explicit(&spool->place->used, spool->end - spool->from, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&spool->place->used, spool->end - spool->from,
+	                          memory_order_relaxed);
 	spool->from = spool->end = offset;
 }
 

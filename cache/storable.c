@@ -109,7 +109,8 @@ static bool origin_forbids(const struct candidate *c)
 
 static bool is_private(const struct candidate *c)
 {
-	return c->policy->control & CC_PRIVATE && !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
+	return c->policy->control & CC_PRIVATE &&
+	       !(c->policy->rule->flags & REFRESH_IGNORE_PRIVATE);
 }
 
 /* RFC 9111 §3.5. (Squid counts no-cache among them as well.) */
@@ -130,8 +131,8 @@ static bool never_ends(const struct candidate *c)
 	                              STR("multipart/x-mixed-replace"));
 }
 
-/* A Content-Range means nothing with a 200 (RFC 9110 §14.4). Where it is one, though, an origin took
- * the wrong status. */
+/* A Content-Range means nothing with a 200 (RFC 9110 §14.4). Where it is one, though, an origin
+ * took the wrong status. */
 static bool is_partial(const struct candidate *c)
 {
 	struct str value = http_value(&c->response->head, FIELD_CONTENT_RANGE);

@@ -41,9 +41,9 @@ enum storable_verdict storable_decide(const struct http_request *request,
 /* What was read becomes the times of an answer that lives for negative_ttl. */
 void storable_make_negative(struct freshness_facts *facts, int64_t negative_ttl_s);
 
-/* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age, Set-Cookie
- * (unless the reader keeps cookies) and what private="..." or no-cache="..." names. RFC 9111 §3.1,
- * §5.2.2.4, §5.2.2.7. */
+/* May this field of a response be stored, for others to get? Not: hop-by-hop fields, Age,
+ * Set-Cookie (unless the reader keeps cookies) and what private="..." or no-cache="..." names. RFC
+ * 9111 §3.1, §5.2.2.4, §5.2.2.7. */
 bool storable_keeps_field(const struct http_head *head, const struct http_field *field,
 			  const struct control_reader *reader);
 

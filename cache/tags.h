@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* cache/tags.h: the tags that an origin gave a response, by which it can be purged: the words of its
- * Surrogate-Key fields (apart by white space) and Cache-Tag fields (apart by commas). Case counts.
+/* cache/tags.h: the tags that an origin gave a response, by which it can be purged: the words of
+ * its Surrogate-Key fields (apart by white space) and Cache-Tag fields (apart by commas). Case
+ * counts.
  *
  * Pure functions, any thread. */
 #ifndef CACHE_TAGS_H
@@ -10,8 +11,8 @@
 enum { TAGS_MAX_BYTES = 16384 }; /* of all tags of a response, with a SP each */
 
 /* Appends each tag and a SP to out (bounded by TAGS_MAX_BYTES), once each time it is given. head: a
- * status line and fields, each with its CRLF. False: too many, or white space within one (Cache-Tag);
- * such a response could not be purged as its origin expects. */
+ * status line and fields, each with its CRLF. False: too many, or white space within one
+ * (Cache-Tag); such a response could not be purged as its origin expects. */
 bool tags_read(struct str head, struct buf *out);
 
 /* Is tag one of them? */

@@ -27,8 +27,8 @@ enum control_source {
 };
 
 /* head: a response's. A targeted field that is empty, no structured field, or has a directive with
- * an argument of a wrong type does not count. In Surrogate-Control, what is said to our id wins over
- * what is said to all, directive by directive. */
+ * an argument of a wrong type does not count. In Surrogate-Control, what is said to our id wins
+ * over what is said to all, directive by directive. */
 enum control_source targeted_control_read(const struct http_head *head,
                                           const struct control_reader *reader,
                                           struct cache_control *out);

@@ -6,8 +6,8 @@
  *     accept-encoding: gzip,br
  *     accept-language          (no colon: the request had no such field)
  * Several fields of a name are joined by a comma; blanks around commas and at the ends are gone. Of
- * Accept-Encoding and Accept-Language, where the order says nothing, the elements are sorted, in lower
- * case, without blanks, each once (unless there are too many of them).
+ * Accept-Encoding and Accept-Language, where the order says nothing, the elements are sorted, in
+ * lower case, without blanks, each once (unless there are too many of them).
  * Memory compares it, and it is what people read in the database. An empty record suits any
  * request. Threads: pure functions. */
 #ifndef CACHE_VARY_H
@@ -24,7 +24,8 @@ enum { VARY_MAX_NAMES = 32, VARY_MAX_BYTES = 8192 };
 bool vary_record(const struct http_response *response, const struct http_head *request,
 		 struct buf *out);
 
-/* The same names with the values of another request, which the same response answers. Appends to out. */
+/* The same names with the values of another request, which the same response answers. Appends to
+ * out. */
 bool vary_record_again(struct str record, const struct http_head *request, struct buf *out);
 
 /* Does the variant with this record answer the request? */

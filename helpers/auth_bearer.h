@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* helpers/auth_bearer.h: bearer tokens, checked by a helper and remembered. RFC 6750. Ours: Squid
  * has no such scheme.
- *     ask:    TOKEN [SP extras]; a token has only letters, digits and -._~+/=, so nothing is escaped
+ *     ask: TOKEN [SP extras]; a token has only letters, digits and -._~+/=, so nothing is escaped
  *     answer: OK user=NAME [ttl=SECONDS] ... | ERR [error=CODE] [message=...]
  * An OK without a user is a failure. It is kept for ttl seconds, or for credentialsttl if the
  * helper says none; under a MAC, so that no token lies in memory longer than its request. Failures

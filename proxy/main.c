@@ -35,7 +35,8 @@ static struct config *read_config(const struct command_line *line, const struct 
 	return startup_read_by(line, tone, *transcript, is_replay, status);
 }
 
-static int end_rehearsal(struct config *config, struct transcript *transcript, struct handover *from)
+static int end_rehearsal(struct config *config, struct transcript *transcript,
+                         struct handover *from)
 {
 	int status = config ? EXIT_SUCCESS : EXIT_FAILURE;
 

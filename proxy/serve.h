@@ -56,9 +56,10 @@ void serve_listen(struct serve *serve, const char *spec, bool is_https, const in
                   unsigned nfds);
 void serve_unlisten(struct serve *serve, const char *spec, bool is_https);
 
-/* Reads the file anew, which transcript keeps, or what was read of it before (is_replay): NULL when it
- * cannot be used (said in the log). Then, or never: take it over. */
-struct config *serve_read_config(struct serve *serve, struct transcript *transcript, bool is_replay);
+/* Reads the file anew, which transcript keeps, or what was read of it before (is_replay): NULL when
+ * it cannot be used (said in the log). Then, or never: take it over. */
+struct config *serve_read_config(struct serve *serve, struct transcript *transcript,
+                                 bool is_replay);
 void serve_take_config(struct serve *serve, struct config *config); /* takes over the reference */
 
 /* New log files, new helpers; nothing while it stops. */

@@ -81,9 +81,9 @@ static uint64_t within(uint64_t bytes, uint64_t least, uint64_t most)
 	return bytes > least ? bytes : least;
 }
 
-/* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together at most
- * half of that, and a 32nd of what the machine has. With a small cache_mem a 256th of the machine's, since
- * what a disk is late with for a moment would not be stored. */
+/* Objects that wait to be written keep their memory, most of them as a part of cache_mem: together
+ * at most half of that, and a 32nd of what the machine has. With a small cache_mem a 256th of the
+ * machine's, since what a disk is late with for a moment would not be stored. */
 static uint64_t queue_limit(const struct config *config)
 {
 	uint64_t memory = machine_memory_bytes(), half = (uint64_t)config->cache_mem_bytes / 2;
@@ -92,7 +92,8 @@ static uint64_t queue_limit(const struct config *config)
 	return within(memory / 32 < half ? memory / 32 : half, least, QUEUE_MAX_BYTES);
 }
 
-/* What Squid has stored there, by the name of its index (rock: of its file), takes room on the disk and is no use. */
+/* What Squid has stored there, by the name of its index (rock: of its file), takes room on the disk
+ * and is no use. */
 static void say_squids_files(const char *directory)
 {
 	static const char *const names[] = {"swap.state", "rock"};
@@ -167,8 +168,8 @@ static size_t parts_bytes(const struct config *config)
 	return (size_t)config->cache_mem_bytes / PARTS_SHARE;
 }
 
-/* Keys are one number for memory and all disks: by the seed of the first file that there is. 0: that of
- * the only one. */
+/* Keys are one number for memory and all disks: by the seed of the first file that there is. 0:
+ * that of the only one. */
 static uint64_t common_seed(const struct cache_dirs *dirs)
 {
 	uint64_t seed = 0;
@@ -193,7 +194,8 @@ static void open_spools(struct server *server, const struct config *config)
 	for (const struct cache_dir *dir = config->cache_dirs->first;
 	     dir && n < SPOOLS_MAX_PLACES - 1; dir = dir->next)
 		if (!dir->is_read_only && dir->write_budget_bytes == 0)
-			places[n++] = (struct spool_place){dir->path.at, dir->max_bytes / SPOOL_SHARE};
+			places[n++] =
+				(struct spool_place){dir->path.at, dir->max_bytes / SPOOL_SHARE};
 	places[n++] = (struct spool_place){NULL, (uint64_t)config->cache_mem_bytes / SPOOL_SHARE};
 	server->spools = spools_create(places, n, &why);
 	if (!server->spools)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/server.h: what all workers share, and nothing else is shared (docs/ARCHITECTURE.md lists it):
- * the current snapshot, the index of objects in memory, the disk tiers, the peers' state, the log
- * writer. Each part guards itself; the struct is filled before the workers start. */
+/* proxy/server.h: what all workers share, and nothing else is shared (docs/ARCHITECTURE.md lists
+ * it): the current snapshot, the index of objects in memory, the disk tiers, the peers' state, the
+ * log writer. Each part guards itself; the struct is filled before the workers start. */
 #ifndef PROXY_SERVER_H
 #define PROXY_SERVER_H
 #include <stdatomic.h>
@@ -78,8 +78,8 @@ struct server {
 	atomic_int npools;        /* helper pools that have not gone yet; relaxed, a count */
 };
 
-/* Builds what config asks for: workers (not yet running), disks, index, the first snapshot. Takes over
- * config's reference. server->log is set by the caller before. */
+/* Builds what config asks for: workers (not yet running), disks, index, the first snapshot. Takes
+ * over config's reference. server->log is set by the caller before. */
 enum err server_prepare(struct server *server, struct config *config, struct err_text *why);
 /* Starts the workers' threads. Listeners are posted to them (worker_post_listener). */
 enum err server_start(struct server *server, struct err_text *why);
@@ -97,8 +97,8 @@ void server_renew_helpers(struct server *server);
 /* No new connections; requests under way have up to wait_ms, then they are cut. May be said again
  * with a shorter time. Any thread. */
 void server_post_stop(struct server *server, int64_t wait_ms);
-/* The same for a successor that serves already: it gets the disks, and idle connections close when their
- * clients have had a chance to ask once more. */
+/* The same for a successor that serves already: it gets the disks, and idle connections close when
+ * their clients have had a chance to ask once more. */
 void server_post_drain(struct server *server, int64_t wait_ms);
 /* Waits for the workers to end, after server_post_stop, which may be said again meanwhile. Any
  * thread, so that the main thread hears the next signal. */

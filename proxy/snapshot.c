@@ -157,8 +157,9 @@ static void start_rewriter(struct snapshot *snapshot)
 		.kind = "redirector",
 		.bypass_when_full = config->is_bypass_on,
 		.timeout_ms = config->on_timeout == REWRITE_TIMEOUT_NONE ? HELPER_TIMEOUT_MS
-									 : config->timeout_ms,
-		.timeout_resends = config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0,
+	                                                                 : config->timeout_ms,
+		.timeout_resends =
+			config->on_timeout == REWRITE_TIMEOUT_RETRY ? TIMEOUT_RESENDS : 0,
 	};
 
 	make_rewrite_policy(snapshot);

@@ -2,8 +2,8 @@
 /* proxy/snapshot.h: one configuration at work: the typed squid.conf and what is made of it once, so
  * that no request has to: ready-made header lines, the peers' shared state, helper pools.
  *
- * Threads: immutable after snapshot_create, counted atomically, read by all workers. The helper pools
- * live on the home loop (worker 0's), which may ref and unref them from anywhere. */
+ * Threads: immutable after snapshot_create, counted atomically, read by all workers. The helper
+ * pools live on the home loop (worker 0's), which may ref and unref them from anywhere. */
 #ifndef PROXY_SNAPSHOT_H
 #define PROXY_SNAPSHOT_H
 #include <stdatomic.h>
@@ -116,7 +116,8 @@ static inline const struct config *snapshot_config(const struct snapshot *snapsh
 	return snapshot->config;
 }
 
-static inline const struct url_rewrite_policy *snapshot_rewrite_policy(const struct snapshot *snapshot)
+static inline const struct url_rewrite_policy *
+snapshot_rewrite_policy(const struct snapshot *snapshot)
 {
 	return snapshot->rewrite_policy;
 }

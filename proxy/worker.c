@@ -32,8 +32,8 @@
 enum { READ_BYTES = 65536, STACK_BYTES = 512 * 1024, URL_MAX_BYTES = 1 << 20,
        LOG_RECORD_MAX_BYTES = 1 << 20 };
 
-/* The processor goes to whoever else is ready to run on it: a disk's writer that would be outrun. Returns
- * at once if nobody is. */
+/* The processor goes to whoever else is ready to run on it: a disk's writer that would be outrun.
+ * Returns at once if nobody is. */
 static void give_way(struct loop_task *task)
 {
 	struct worker *worker = CONTAINER(task, struct worker, way_task);

@@ -2,7 +2,8 @@
 /* proxy/worker.h: an event-loop thread and all that it owns: its listeners, sessions, transactions,
  * origin connections, timers, counters. No worker touches another's: it posts mail.
  *
- * Threads: the fields are the worker's own after worker_start; worker_post_* may be called by any. */
+ * Threads: the fields are the worker's own after worker_start; worker_post_* may be called by
+ * any. */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 #include <pthread.h>
@@ -75,7 +76,8 @@ struct counters {
 	uint64_t recoder_bytes_in, recoder_bytes_out;
 };
 
-/* What metrics alone show: kept apart from what statistics.h has many readings of. All of them are uint64_t. */
+/* What metrics alone show: kept apart from what statistics.h has many readings of. All of them are
+ * uint64_t. */
 enum cache_tier { TIER_MEMORY, TIER_DISK, CACHE_TIERS };
 enum handshake_kind { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_KINDS };
 struct detail_counts {
@@ -155,16 +157,17 @@ static inline struct snapshot *worker_snapshot(struct worker *worker)
 	return worker->snapshot;
 }
 
-/* A reference for something of this worker, which gives it back here. Of the current one it has some in
- * advance: a request takes two, and those that all workers wrote to would cost more than what they guard. */
+/* A reference for something of this worker, which gives it back here. Of the current one it has
+ * some in advance: a request takes two, and those that all workers wrote to would cost more than
+ * what they guard. */
 struct snapshot *worker_ref_snapshot(struct worker *worker, struct snapshot *snapshot);
 void worker_unref_snapshot(struct worker *worker, struct snapshot *snapshot);
 
 /* Any thread: the worker takes a reference to the snapshot, or stops after wait_ms at most. */
 void worker_post_snapshot(struct worker *worker, struct snapshot *snapshot);
 void worker_post_stop(struct worker *worker, int64_t wait_ms);
-/* The same, for a successor that has the sockets too: no connection is closed while its client may be
- * sending a request. */
+/* The same, for a successor that has the sockets too: no connection is closed while its client may
+ * be sending a request. */
 void worker_post_drain(struct worker *worker, int64_t wait_ms);
 /* Any thread, before the worker starts or later: it serves the listening socket of a port. The spec
  * names the port in every snapshot (as written in squid.conf). Takes over fd. */

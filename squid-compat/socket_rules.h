@@ -16,7 +16,8 @@ struct world;
 struct socket_rules *socket_rules_create(void);
 void socket_rules_destroy(struct socket_rules *rules); /* accepts NULL */
 
-/* One line, `DIRECTIVE IP|TOS [!]ACL...`. A line that cannot be used is said to report and left out. */
+/* One line, `DIRECTIVE IP|TOS [!]ACL...`. A line that cannot be used is said to report and left
+ * out. */
 void socket_rules_parse_address(struct socket_rules *rules, struct acl_set *set,
                                 const struct words *words, const struct world *world,
                                 struct report *report);

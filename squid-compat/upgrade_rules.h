@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* squid-compat/upgrade_rules.h: `http_upgrade_request_protocols PROTOCOL allow|deny [!]ACL...`: which
- * of the protocols that a client offers in Upgrade are offered to the origin. RFC 9110 §7.8.
+/* squid-compat/upgrade_rules.h: `http_upgrade_request_protocols PROTOCOL allow|deny [!]ACL...`:
+ * which of the protocols that a client offers in Upgrade are offered to the origin. RFC 9110 §7.8.
  *
  * PROTOCOL is NAME, NAME/VERSION or OTHER. For an offer the rules that name it are looked at, in
  * the order of the file: those without a version, and those with the offer's own. Only if none

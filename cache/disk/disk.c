@@ -137,7 +137,8 @@ void disk_tell_health(struct disk *disk, enum disk_state state, const char *reas
 	mem_free(what);
 }
 
-/* A number in a file that another process may have, and which stays as it is; 0: it cannot be read. */
+/* A number in a file that another process may have, and which stays as it is; 0: it cannot be
+ * read. */
 static int64_t look_up(const char *path, const char *sql)
 {
 	sqlite3 *db = NULL;
@@ -152,11 +153,13 @@ static int64_t look_up(const char *path, const char *sql)
 	return number;
 }
 
-/* Serving goes on without the disk, and the writer opens it when it can. What another process has is
- * read until then, if it is as we would have made it: a program before an upgrade lets go in a moment. */
+/* Serving goes on without the disk, and the writer opens it when it can. What another process has
+ * is read until then, if it is as we would have made it: a program before an upgrade lets go in a
+ * moment. */
 static void begin_without(struct disk *disk, enum err err, const struct err_text *why)
 {
-	bool is_borrowed = err == ERR_BUSY && look_up(disk->path, "PRAGMA user_version") == SCHEMA_VERSION;
+	bool is_borrowed =
+		err == ERR_BUSY && look_up(disk->path, "PRAGMA user_version") == SCHEMA_VERSION;
 	uint64_t seed = is_borrowed ? (uint64_t)look_up(disk->path, seed_sql) : random_u64() | 1;
 	enum disk_state state = is_borrowed ? DISK_PAUSED : DISK_OFF;
 
@@ -165,7 +168,8 @@ static void begin_without(struct disk *disk, enum err err, const struct err_text
 	atomic_store_explicit(&disk->state, state, memory_order_relaxed);
 	disk_tell_health(disk, state, why->at);
 	log_say(1, "Disk cache %s %s, trying again by itself: %s", disk->path,
-		is_borrowed ? "does not store for now, hits go on" : "is not used for now", why->at);
+	        is_borrowed ? "does not store for now, hits go on" : "is not used for now",
+	        why->at);
 }
 
 enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why)
@@ -290,7 +294,8 @@ unsigned disk_fill(struct disk *disk)
 {
 	enum { ALL = 1000 };
 
-	return (unsigned)(used_soon(disk) * ALL / (disk->config.max_bytes ? disk->config.max_bytes : 1));
+	return (unsigned)(used_soon(disk) * ALL /
+	                  (disk->config.max_bytes ? disk->config.max_bytes : 1));
 }
 
 bool disk_is_there(struct disk *disk)
@@ -388,8 +393,8 @@ static bool suits_limits(const struct disk *disk, const struct object *object)
 		(size >= config->min_object_bytes && size <= config->max_object_bytes));
 }
 
-/* At once while there is room, then by what it would push out; with little left of the budget only what
- * was asked for before. */
+/* At once while there is room, then by what it would push out; with little left of the budget only
+ * what was asked for before. */
 static bool is_worth_it(struct disk *disk, const struct object *object, uint64_t key)
 {
 	enum { HOT = 2 };

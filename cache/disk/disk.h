@@ -49,34 +49,35 @@ struct disk_config {
 	uint64_t queue_bytes;      /* what may wait for the writer; 0: 8 MiB */
 	unsigned batch_wait_ms;    /* how long a commit waits for more to be in it; 0: 200 */
 	uint64_t write_budget_bytes; /* that may be written to the file a day; 0: any number */
-	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its copy.
-	 * May be NULL. From the writer thread; may not call into the disk. */
+	/* A row went, or its expiry was changed, by SQL typed elsewhere: memory must forget its
+	 * copy. May be NULL. From the writer thread; may not call into the disk. */
 	void (*on_removed)(void *owner, uint64_t key, uint64_t id);
 	/* An object that disk_store took was committed, and look-ups find it. May be NULL. From the
 	 * writer thread; may not call into the disk. */
 	void (*on_stored)(void *owner, struct object *object);
 	void *owner;
-	/* What was asked for before one of them is not stored after it; NULL: there are none. Outlives
-	 * the disk. */
+	/* What was asked for before one of them is not stored after it; NULL: there are none.
+	 * Outlives the disk. */
 	struct purge_list *purges;
 };
 
 /* Opens or makes the database, locks it (cache.db.lock) and starts one writer and two reader
  * threads; a damaged file is renamed to cache.db.damaged first. Refuses (ERR_DISK) a database that
- * is another program's, or newer than this one, a second process, a network file system. A patient one
- * waits until the second process, a read-only or missing directory and the like have gone. On failure
+ * is another program's, or newer than this one, a second process, a network file system. A patient
+ * one waits until the second process, a read-only or missing directory and the like have gone. On
+ * failure
  * *out is untouched, nothing stays open, and why holds the sentence for cache.log. */
 enum err disk_open(const struct disk_config *config, struct disk **out, struct err_text *why);
 
-/* Commits what is queued (within some seconds), ends the threads and closes. Queries not answered yet
- * are: without an object. The loops that asked must still be there. Accepts NULL. */
+/* Commits what is queued (within some seconds), ends the threads and closes. Queries not answered
+ * yet are: without an object. The loops that asked must still be there. Accepts NULL. */
 void disk_close(struct disk *disk);
 
 /* From now on. What is above them goes in small transactions, not at once. */
 void disk_set_marks(struct disk *disk, struct disk_marks marks);
 
-/* Another process takes the file over: what is queued is committed (within some seconds), the lock let go,
- * nothing more written; look-ups go on. For good. Any thread; returns at once. */
+/* Another process takes the file over: what is queued is committed (within some seconds), the lock
+ * let go, nothing more written; look-ups go on. For good. Any thread; returns at once. */
 void disk_hand_over(struct disk *disk);
 
 /* `-z`: makes the directory and an empty database where there is none, and checks one that is. */
@@ -112,8 +113,8 @@ struct disk_known {
 	unsigned n;
 };
 
-/* A question. The caller fills the first part; it, url, head and known stay valid and unchanged until
- * done is called or disk_query_cancel returns. */
+/* A question. The caller fills the first part; it, url, head and known stay valid and unchanged
+ * until done is called or disk_query_cancel returns. */
 struct disk_query {
 	uint64_t key;                 /* of method and URL, by disk_seed */
 	struct str url;               /* what object->url must equal */
@@ -121,8 +122,8 @@ struct disk_query {
 	uint64_t keep_bytes;          /* bodies up to this are kept whole (object_keep) */
 	bool is_lazy; /* of a large body nothing is read before a reader waits, and then from its place
 			 on: for HEAD, Range and conditions */
-	/* Not NULL: one with an entity tag that is not known, whatever request it answers (head is not
-	 * looked at). To ask the origin whether it does: that is no hit. */
+	/* Not NULL: one with an entity tag that is not known, whatever request it answers (head is
+	 * not looked at). To ask the origin whether it does: that is no hit. */
 	const struct disk_known *known;
 	struct loop *loop;            /* the asking thread's: done is called there */
 	/* object: NULL (a miss), or the caller's reference, not indexed, disk_id set. Its body is
@@ -139,28 +140,30 @@ enum disk_now {
 	DISK_NOW_MISS,
 	DISK_NOW_ASK, /* that would have to wait: disk_lookup */
 };
-/* The answer at once, when the system has all of it in memory: no wait, no other thread. Of the query,
- * key, url, head, known and is_lazy are looked at, and nhits is set. Bodies of up to four pieces; who
- * is_lazy, one. Any thread. */
+/* The answer at once, when the system has all of it in memory: no wait, no other thread. Of the
+ * query, key, url, head, known and is_lazy are looked at, and nhits is set. Bodies of up to four
+ * pieces; who is_lazy, one. Any thread. */
 enum disk_now disk_lookup_now(struct disk *disk, struct disk_query *query, struct object **object);
 /* done comes later, never from within this call. From query->loop's thread. */
 void disk_lookup(struct disk *disk, struct disk_query *query);
-/* done will not be called any more. From query->loop's thread; fine when there is none under way. */
+/* done will not be called any more. From query->loop's thread; fine when there is none under
+ * way. */
 void disk_query_cancel(struct disk_query *query);
-/* The same, since the answer has not come for so long that the device must hang: who could answer is
- * not asked again until this answer is there. */
+/* The same, since the answer has not come for so long that the device must hang: who could answer
+ * is not asked again until this answer is there. */
 void disk_query_give_up(struct disk_query *query);
 
-/* Stores object, which replaces older ones of the same key, URL and vary record, or without one. Takes a reference of
- * its own. COMPLETE objects are read in place (cheapest: prefer to call when a kept body is
- * complete); FILLING ones are followed by a thread that never makes the producer wait for the disk;
- * their length must be known or bounded by max_object_bytes, or the store is given up. key: as
- * in disk_query. False: not stored (queue full, size limits, tier off, the write budget; or the disk is
- * full of what is asked for more often: cache/disk/disk_admission.h), and counted. */
+/* Stores object, which replaces older ones of the same key, URL and vary record, or without one.
+ * Takes a reference of its own. COMPLETE objects are read in place (cheapest: prefer to call when a
+ * kept body is complete); FILLING ones are followed by a thread that never makes the producer wait
+ * for the disk; their length must be known or bounded by max_object_bytes, or the store is given
+ * up. key: as in disk_query. False: not stored (queue full, size limits, tier off, the write
+ * budget; or the disk is full of what is asked for more often: cache/disk/disk_admission.h), and
+ * counted. */
 bool disk_store(struct disk *disk, struct object *object, uint64_t key);
 
-/* 0: the queue to the writer is at most half full; up to 4 with each eighth more. Who offers more then does
- * well to leave it the processor as often (sched_yield), if they share one. */
+/* 0: the queue to the writer is at most half full; up to 4 with each eighth more. Who offers more
+ * then does well to leave it the processor as often (sched_yield), if they share one. */
 unsigned disk_pressure(struct disk *disk);
 
 /* The row's head, times and facts become object's (what a 304 renewed); its body stays. */
@@ -172,8 +175,8 @@ unsigned disk_remove_all(struct disk *disk, uint64_t key);
 /* The same for one object. */
 void disk_remove(struct disk *disk, uint64_t key, uint64_t id);
 
-/* Walks through all rows, in slices between which others are served, and removes or marks what a purge
- * means. The caller fills the first part and keeps it until done. */
+/* Walks through all rows, in slices between which others are served, and removes or marks what a
+ * purge means. The caller fills the first part and keeps it until done. */
 struct disk_purge {
 	struct purge *purge;
 	const char *who;   /* for purge_log, with what; borrowed */
@@ -196,8 +199,8 @@ struct disk_purge {
 	int64_t started_us_;
 };
 /* The purge stands on the list already. done comes later, also when the tier is off (then much
- * later). Until then no look-up finds what it means, removed or marked already or not. Threads: one,
- * always the same. */
+ * later). Until then no look-up finds what it means, removed or marked already or not. Threads:
+ * one, always the same. */
 void disk_purge(struct disk *disk, struct disk_purge *job);
 
 /* A line for purge_log, which keeps the newest thousand. how: "deleted", "stale". */

@@ -112,8 +112,9 @@ static void set_price(struct disk_admission *admission, uint64_t value)
 	atomic_store_explicit(&admission->price, value, memory_order_relaxed);
 }
 
-/* How many times what goes it must be worth: to put one for another that is hardly worse costs more of
- * writing than it saves in fetches. Where nothing is asked for twice, nothing is lost by either. */
+/* How many times what goes it must be worth: to put one for another that is hardly worse costs more
+ * of writing than it saves in fetches. Where nothing is asked for twice, nothing is lost by
+ * either. */
 static uint32_t margin(const struct disk_admission *admission)
 {
 	uint32_t share = atomic_load_explicit(&admission->share, memory_order_relaxed);

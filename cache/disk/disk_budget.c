@@ -50,7 +50,8 @@ void budget_open(struct disk_writer *writer)
 	if (limit_of(writer) == 0)
 		return;
 	schema_number(writer->rows.db, "SELECT value FROM meta WHERE name = 'budget_day'", &day);
-	schema_number(writer->rows.db, "SELECT value FROM meta WHERE name = 'budget_spent'", &spent);
+	schema_number(writer->rows.db, "SELECT value FROM meta WHERE name = 'budget_spent'",
+	              &spent);
 	/* A file made anew in mid-day: what was spent on the old one stays spent. */
 	if (day == (int64_t)today() && spent > 0 && (uint64_t)spent > writer->spent_bytes)
 		writer->spent_bytes = (uint64_t)spent;

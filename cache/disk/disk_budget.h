@@ -2,9 +2,9 @@
 /* cache/disk/disk_budget.h: how many bytes a day may be written, for media that wear out (ours:
  * write-budget= on cache_dir).
  *
- * Counted are the pages that commits write, twice: to the log, and from there to the database. The days
- * are those of UTC. The sum stands in `meta`, so that a restart does not begin anew; what the last
- * batch before a crash wrote may be missing.
+ * Counted are the pages that commits write, twice: to the log, and from there to the database. The
+ * days are those of UTC. The sum stands in `meta`, so that a restart does not begin anew; what the
+ * last batch before a crash wrote may be missing.
  *
  * Threads: the writer's, but for the state that disk.c asks (struct disk's budget). */
 #ifndef CACHE_DISK_BUDGET_H

@@ -54,11 +54,13 @@ static int open_db(struct disk_checkpoint *checkpoint)
 	if (checkpoint->db && checkpoint->db_generation == checkpoint->generation)
 		return SQLITE_OK;
 	close_db(checkpoint);
-	/* To open another would begin -shm anew, from which the writer and the readers have theirs mapped:
-	 * locks do not keep out who is in the same process. So no statement before both looks. */
+	/* To open another would begin -shm anew, from which the writer and the readers have theirs
+	 * mapped: locks do not keep out who is in the same process. So no statement before both
+	 * looks. */
 	if (!is_there(checkpoint))
 		return SQLITE_BUSY;
-	rc = schema_open(checkpoint->disk->path, SQLITE_OPEN_READWRITE, NULL, &checkpoint->db, NULL);
+	rc = schema_open(checkpoint->disk->path, SQLITE_OPEN_READWRITE, NULL, &checkpoint->db,
+	                 NULL);
 	if (rc != SQLITE_OK)
 		return rc;
 	checkpoint->db_generation = checkpoint->generation;

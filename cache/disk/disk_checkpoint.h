@@ -9,8 +9,8 @@
 
 struct disk_checkpoint; /* opaque */
 
-/* code: SQLite's; ndone: pages of the log that the database has. The file may have been replaced since:
- * generation says which one it was. */
+/* code: SQLite's; ndone: pages of the log that the database has. The file may have been replaced
+ * since: generation says which one it was. */
 typedef void disk_checkpoint_done(void *owner, int code, int ndone, unsigned generation);
 
 /* loop: where done runs. On failure *out is untouched. */

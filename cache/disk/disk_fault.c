@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the writer does when the file or the disk under it fails. Each change of state is one line in
- * the log; nothing here makes a caller of the disk tier wait or fail. */
+/* What the writer does when the file or the disk under it fails. Each change of state is one line
+ * in the log; nothing here makes a caller of the disk tier wait or fail. */
 #include "cache/disk/disk_writer_internal.h"
 
 #include <sys/statvfs.h>
@@ -165,11 +165,12 @@ static void key_of_url(sqlite3_context *context, int nvalues, sqlite3_value **va
 	size_t len = (size_t)sqlite3_value_bytes(values[0]);
 
 	(void)nvalues;
-	sqlite3_result_int64(context, (int64_t)cache_key_fingerprint((struct str){url, url ? len : 0},
-								     *seed));
+	sqlite3_result_int64(
+		context, (int64_t)cache_key_fingerprint((struct str){url, url ? len : 0}, *seed));
 }
 
-/* Keys in memory are by the seed that was there first: those in a file of another one are made anew. */
+/* Keys in memory are by the seed that was there first: those in a file of another one are made
+ * anew. */
 int writer_take_seed(struct disk_writer *writer, sqlite3 *db)
 {
 	uint64_t *seed = &writer->disk->seed;
@@ -228,7 +229,8 @@ static bool leave_void(struct disk_writer *writer, struct err_text *why)
 		return true;
 	if (!may_set_aside(writer, why))
 		return false;
-	log_say(1, "Disk cache %s: more was purged than can wait: starting an empty one", disk->path);
+	log_say(1, "Disk cache %s: more was purged than can wait: starting an empty one",
+	        disk->path);
 	disk_set_aside(disk->path);
 	return true;
 }
@@ -262,8 +264,8 @@ void writer_reopen(struct disk_writer *writer)
 		remove_companions(writer);
 	if (!hold_directory(writer))
 		return;
-	if (!leave_void(writer, &why) ||
-	    disk_open_database(disk->path, disk->config.max_bytes, disk->seed, &db, &why) != ERR_OK) {
+	if (!leave_void(writer, &why) || disk_open_database(disk->path, disk->config.max_bytes,
+	                                                    disk->seed, &db, &why) != ERR_OK) {
 		rest_a_while(writer, why.at);
 		return;
 	}

@@ -59,8 +59,8 @@ enum err disk_open_database(const char *path, uint64_t max_bytes, uint64_t seed,
 	int rc;
 
 	if (state == SCHEMA_DAMAGED) {
-		log_say(1, "Disk cache %s is damaged (%s): setting it aside, starting an empty one", path,
-			reason.at);
+		log_say(1, "Disk cache %s is damaged (%s): setting it aside, starting an empty one",
+		        path, reason.at);
 		disk_set_aside(path);
 		state = schema_open_writer(path, max_file_bytes(max_bytes), &opened, &reason);
 	}

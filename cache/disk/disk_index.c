@@ -25,8 +25,8 @@ enum {
 	COUNTER_MAX = 7,
 };
 
-/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most: a small
- * one takes little room and saves a whole request. */
+/* How many visits of the hand an object outlives without a hit, what a hit adds, and at most: a
+ * small one takes little room and saves a whole request. */
 static const struct size_class {
 	uint64_t max_bytes;
 	unsigned start, step, most;
@@ -211,8 +211,8 @@ static bool is_crowded_locked(const struct shard *shard)
 	return shard->shared.nused + 1 > (uint64_t)shard->shared.nslots * 4 / 5;
 }
 
-/* The shards begin with sizes that are spread over one step of growth, so that they never grow all at
- * once: the whole goes on in small segments, and its fill stays the same. */
+/* The shards begin with sizes that are spread over one step of growth, so that they never grow all
+ * at once: the whole goes on in small segments, and its fill stays the same. */
 static uint32_t first_slots(unsigned shard)
 {
 	return FIRST_SLOTS + shard * (FIRST_SLOTS / GROWTH) / NSHARDS;
@@ -274,7 +274,8 @@ void disk_index_insert(struct disk_index *index, uint64_t key, uint64_t id, uint
 	lock_drop(&shard->shared.lock);
 }
 
-/* Is home behind hole, up to at, round the end of the table? Then its entry may not move to hole. */
+/* Is home behind hole, up to at, round the end of the table? Then its entry may not move to
+ * hole. */
 static bool stays(uint32_t home, uint32_t hole, uint32_t at)
 {
 	return hole <= at ? hole < home && home <= at : hole < home || home <= at;

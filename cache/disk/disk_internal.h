@@ -133,7 +133,8 @@ static inline void disk_count(struct disk *disk, enum disk_count which, uint64_t
 /* For the log: the first such fault is worth a line, the others are counted. */
 static inline int disk_count_fault(struct disk *disk, enum disk_count which)
 {
-	return atomic_fetch_add_explicit(&disk->counts[which], 1, memory_order_relaxed) == 0 ? 1 : 2;
+	return atomic_fetch_add_explicit(&disk->counts[which], 1, memory_order_relaxed) == 0 ? 1
+	                                                                                     : 2;
 }
 
 /* The writer's: another process may have the file. */
@@ -152,8 +153,8 @@ void disk_pin(struct disk *disk, struct disk_pin *pin, uint64_t id);
 void disk_unpin(struct disk *disk, struct disk_pin *pin);
 bool disk_is_pinned(struct disk *disk, uint64_t id);
 
-/* Stores of key that were asked for before are unwanted from here on. False: too many doubts wait, so
- * that all of the file is in doubt now, and this one was not taken. */
+/* Stores of key that were asked for before are unwanted from here on. False: too many doubts wait,
+ * so that all of the file is in doubt now, and this one was not taken. */
 bool disk_doubt(struct disk *disk, struct disk_doubt *doubt, uint64_t key);
 void disk_doubt_end(struct disk *disk, struct disk_doubt *doubt);
 /* Was all of key removed after seq? */
@@ -162,9 +163,11 @@ bool disk_is_doubted(struct disk *disk, uint64_t key, uint64_t seq);
 /* From now until the end, which frees it, look-ups of the row find object's head. */
 struct disk_renewal *disk_renewal_begin(struct disk *disk, uint64_t id, struct object *object);
 void disk_renewal_end(struct disk *disk, struct disk_renewal *renewal);
-/* A reference to the newest such object; NULL: the row has its head. To be asked before the row is read. */
+/* A reference to the newest such object; NULL: the row has its head. To be asked before the row is
+ * read. */
 struct object *disk_renewal_find(struct disk *disk, uint64_t id);
-/* Into the row's head, whose text then is renewed's, if it speaks of the same. renewed may be NULL. */
+/* Into the row's head, whose text then is renewed's, if it speaks of the same. renewed may be
+ * NULL. */
 void disk_renewal_apply(const struct object *renewed, struct object_head *head);
 
 /* True, and charged, if the queue takes nbytes more; an empty queue takes anything. */

@@ -211,8 +211,8 @@ static int add_rows(struct disk_writer *writer, struct disk_store *store)
 	return rc;
 }
 
-/* The next piece of a whole body; empty at its end. In place if it lies in one stretch there, which stays
- * as it is while the object does, else in writer->piece. */
+/* The next piece of a whole body; empty at its end. In place if it lies in one stretch there, which
+ * stays as it is while the object does, else in writer->piece. */
 static struct str gather(struct disk_writer *writer, struct object_reader *reader)
 {
 	uint64_t left = object_length(reader->object) - reader->offset;
@@ -259,7 +259,8 @@ static int run_store(struct disk_writer *writer, struct disk_item *item, bool *m
 		rc = take_id(writer, &store->id);
 		if (rc != SQLITE_OK)
 			return rc;
-		object_reader_open(&item->reader, store->object, 0, writer->loop, ignore_wake, item);
+		object_reader_open(&item->reader, store->object, 0, writer->loop, ignore_wake,
+		                   item);
 	}
 	while (rc == SQLITE_OK && (piece = gather(writer, &item->reader)).len > 0) {
 		rc = add_piece(writer, store, piece.at, piece.len);

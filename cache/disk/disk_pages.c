@@ -78,9 +78,9 @@ static int fd_of(sqlite3_file *file)
 
 /* ---- the WAL-index */
 
-/* SQLite's stores are plain ones of whole words, meant to be raced with (TSan sees those that it makes
- * by memset, and clang's sees atomic loads whatever they are marked). Acquire keeps a sequence of
- * loads in order. */
+/* SQLite's stores are plain ones of whole words, meant to be raced with (TSan sees those that it
+ * makes by memset, and clang's sees atomic loads whatever they are marked). Acquire keeps a
+ * sequence of loads in order. */
 #ifdef __clang__
 #define THREAD_SANITIZED __has_feature(thread_sanitizer)
 #else
@@ -106,8 +106,8 @@ static unsigned region_of(uint32_t frame)
 
 static const uint32_t *region(struct disk_pages *pages, unsigned n)
 {
-	return n < DISK_MAX_REGIONS ? atomic_load_explicit(&pages->regions[n], memory_order_acquire) :
-				 NULL;
+	return n < DISK_MAX_REGIONS ? atomic_load_explicit(&pages->regions[n], memory_order_acquire)
+	                            : NULL;
 }
 
 static bool header_equals(const uint32_t *copy, const struct disk_snapshot *snapshot)
@@ -168,8 +168,8 @@ static bool find_in_region(const uint32_t *map, unsigned n, uint32_t last, uint3
 	return false;
 }
 
-bool disk_place_find(struct disk_pages *pages, const struct disk_snapshot *snapshot, uint32_t number,
-		     struct disk_place *place)
+bool disk_place_find(struct disk_pages *pages, const struct disk_snapshot *snapshot,
+                     uint32_t number, struct disk_place *place)
 {
 	uint32_t last = snapshot->word[WORD_FRAMES];
 

@@ -28,8 +28,8 @@ struct disk_pages; /* opaque */
  * the file a second time would drop SQLite's locks when that descriptor is closed.) */
 void disk_pages_setup_once(void);
 
-/* db has read something and stays open, by one thread, until disk_pages_destroy. NULL: it is not laid
- * out as this expects (page size, no WAL). May wait for the disk. */
+/* db has read something and stays open, by one thread, until disk_pages_destroy. NULL: it is not
+ * laid out as this expects (page size, no WAL). May wait for the disk. */
 struct disk_pages *disk_pages_create(sqlite3 *db);
 void disk_pages_destroy(struct disk_pages *pages); /* accepts NULL; nobody reads any more */
 /* Maps what the WAL-index has grown by. May wait for the disk. */

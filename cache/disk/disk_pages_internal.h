@@ -39,8 +39,8 @@ struct disk_place {
 };
 
 /* Where the snapshot has that page. False: not now. */
-bool disk_place_find(struct disk_pages *pages, const struct disk_snapshot *snapshot, uint32_t number,
-		     struct disk_place *place);
+bool disk_place_find(struct disk_pages *pages, const struct disk_snapshot *snapshot,
+                     uint32_t number, struct disk_place *place);
 /* Its bytes from offset on, len of them in all (which may go on in pages that follow it in the
  * database). False: not now. */
 bool disk_place_read(struct disk_pages *pages, const struct disk_place *place, size_t offset,

@@ -118,7 +118,8 @@ static struct str text_of(const struct value *value)
 
 /* ---- rows */
 
-static int64_t column_number(const struct disk_peek *peek, const struct value *values, enum column which)
+static int64_t column_number(const struct disk_peek *peek, const struct value *values,
+                             enum column which)
 {
 	return number_of(&values[peek->places[which]]);
 }
@@ -137,7 +138,8 @@ static struct freshness_facts facts_of(const struct disk_peek *peek, const struc
 }
 
 /* The row's spans lie in cell. */
-static bool read_row(const struct disk_peek *peek, const struct disk_cell *cell, struct disk_row *row)
+static bool read_row(const struct disk_peek *peek, const struct disk_cell *cell,
+                     struct disk_row *row)
 {
 	struct value values[MAX_COLUMNS];
 	unsigned n = cell->overflow ? 0 : read_record(cell, values, MAX_COLUMNS);
@@ -196,8 +198,8 @@ static bool read_body(struct disk_peek *peek, const struct disk_snapshot *snapsh
 		to += n;
 		size -= n;
 	}
-	return !may_go_on || disk_pages_find(peek->pages, snapshot, peek->chunk_root, piece, &cell) ==
-				     DISK_FIND_NONE;
+	return !may_go_on || disk_pages_find(peek->pages, snapshot, peek->chunk_root, piece,
+	                                     &cell) == DISK_FIND_NONE;
 }
 
 /* NULL: not now. */
@@ -232,7 +234,8 @@ struct attempt {
 	struct disk_snapshot snapshot;
 };
 
-/* FOUND, MISS: not this one; ASK. renewed: the row's head, where it has not got it yet; else NULL. */
+/* FOUND, MISS: not this one; ASK. renewed: the row's head, where it has not got it yet; else
+ * NULL. */
 static enum disk_now try_row(const struct attempt *attempt, uint64_t id,
 			     const struct object *renewed, struct object **out)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rows that the writer leaves alone, since they are being read; and keys whose rows are on their way out. */
+/* Rows that the writer leaves alone, since they are being read; and keys whose rows are on their
+ * way out. */
 #include "cache/disk/disk_internal.h"
 #include "cache/disk/disk_writer.h"
 

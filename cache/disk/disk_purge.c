@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Purges by pattern: the writer walks through the rows in the order of their ids, a slice at a time,
- * and does everything else in between. What is stored meanwhile was compared with the list of purges
- * before its row was added (disk_items.c), so the walk ends at the ids of its beginning. */
+/* Purges by pattern: the writer walks through the rows in the order of their ids, a slice at a
+ * time, and does everything else in between. What is stored meanwhile was compared with the list of
+ * purges before its row was added (disk_items.c), so the walk ends at the ids of its beginning. */
 #include "cache/disk/disk_writer_internal.h"
 
 #include <string.h>

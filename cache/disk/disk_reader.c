@@ -264,8 +264,8 @@ static void make_object(struct disk_reader *reader, struct disk_job *job, struct
 	disk_count(reader->disk, COUNT_HITS, 1);
 }
 
-/* As disk_row_read. A transaction that has begun may not see what the index knows already: without one
- * the row is there, or gone. */
+/* As disk_row_read. A transaction that has begun may not see what the index knows already: without
+ * one the row is there, or gone. */
 static enum disk_row_verdict read_row(struct disk_reader *reader, struct disk_job *job, uint64_t id,
 				      struct disk_row *row, int *code)
 {
@@ -301,7 +301,8 @@ static bool try_id(struct disk_reader *reader, struct disk_job *job, uint64_t id
 		break;
 	case DISK_ROW_FOUND:
 		disk_renewal_apply(renewed, &row.head);
-		if (suits(job, &row, disk_tag(disk, id)) && !disk_is_purged(disk, row.url, row.head.head))
+		if (suits(job, &row, disk_tag(disk, id)) &&
+		    !disk_is_purged(disk, row.url, row.head.head))
 			make_object(reader, job, &row, id);
 		break;
 	}
@@ -338,7 +339,8 @@ void disk_reader_note_stall(struct disk_reader *reader)
 	struct disk *disk = reader->disk;
 
 	if (!atomic_exchange_explicit(&reader->is_stalled, true, memory_order_relaxed) &&
-	    atomic_fetch_add_explicit(&disk->nstalled, 1, memory_order_relaxed) + 1 == DISK_NREADERS)
+	    atomic_fetch_add_explicit(&disk->nstalled, 1, memory_order_relaxed) + 1 ==
+	            DISK_NREADERS)
 		log_say(1, "Disk cache %s does not answer: hits are fetched for now", disk->path);
 }
 
@@ -441,7 +443,8 @@ enum err disk_reader_start(struct disk *disk, struct disk_reader **out, struct e
 	reader->hold.deliver = deliver_hold;
 	reader->stop.deliver = deliver_stop;
 	reader->loop = loop_create(READ_BYTES, why);
-	if (!reader->loop || !loop_thread_start(&reader->thread, "disk-reader", reader->loop, why)) {
+	if (!reader->loop ||
+	    !loop_thread_start(&reader->thread, "disk-reader", reader->loop, why)) {
 		loop_destroy(reader->loop);
 		mem_free(reader);
 		return ERR_DISK;

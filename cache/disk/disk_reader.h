@@ -37,8 +37,8 @@ void disk_reader_hold(struct disk_reader *reader);
 /* The job is given away; its answer comes by mail. */
 void disk_reader_post(struct disk_reader *reader, struct disk_job *job);
 
-/* An answer of its has not come for long: it hangs in the system. It counts among disk->nstalled until
- * it has answered. Any thread, before disk_reader_stop. */
+/* An answer of its has not come for long: it hangs in the system. It counts among disk->nstalled
+ * until it has answered. Any thread, before disk_reader_stop. */
 void disk_reader_note_stall(struct disk_reader *reader);
 bool disk_reader_is_stalled(struct disk_reader *reader);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Heads that a 304 renewed, from then until the file has them: a look-up that reads the row meanwhile finds
- * the new head, so that nobody asks the origin about it once more. */
+/* Heads that a 304 renewed, from then until the file has them: a look-up that reads the row
+ * meanwhile finds the new head, so that nobody asks the origin about it once more. */
 #include "cache/disk/disk_internal.h"
 #include "lib/base/heap.h"
 

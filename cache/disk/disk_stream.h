@@ -54,8 +54,8 @@ enum disk_row_verdict {
 bool disk_row_is_sound(const struct disk_row *row, uint32_t head_crc);
 /* Does it answer the query? id: disk_tag's, of the row. */
 bool disk_row_suits(const struct disk_row *row, uint64_t id, const struct disk_query *query);
-/* Finds the row; the body's first piece is not looked at, nor, of a large one that is_lazy, read from
- * the file. The caller resets source->row. */
+/* Finds the row; the body's first piece is not looked at, nor, of a large one that is_lazy, read
+ * from the file. The caller resets source->row. */
 enum disk_row_verdict disk_row_read(struct disk_source *source, uint64_t id, bool is_lazy,
 				    struct disk_row *row, int *code);
 /* The first piece, checked. */
@@ -71,8 +71,8 @@ struct disk_stream_config {
 	void (*fault)(void *owner, int code); /* the file is at fault: an SQLite code */
 	void *owner;
 };
-/* The stream's object gets row's first piece at once, the others from loop's tasks. Without that piece
- * it begins with the one that its first reader waits for. */
+/* The stream's object gets row's first piece at once, the others from loop's tasks. Without that
+ * piece it begins with the one that its first reader waits for. */
 struct disk_stream *disk_stream_create(const struct disk_stream_config *config);
 /* Cuts the body short if it is not whole yet. */
 void disk_stream_destroy(struct disk_stream *stream);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rows of the tables: b-trees and lists of overflow pages (https://www.sqlite.org/fileformat.html). */
+/* The rows of the tables: b-trees and lists of overflow pages
+ * (https://www.sqlite.org/fileformat.html). */
 #include <string.h>
 
 #include "cache/disk/disk_pages_internal.h"
@@ -25,8 +26,9 @@ struct slot {
 	unsigned char *page; /* in memory->kept */
 };
 
-/* What is remembered of one version of a page holds for as long as the log is the same (its salt) and
- * its index leads to that frame for the page, or to the database: then nobody has written the page. */
+/* What is remembered of one version of a page holds for as long as the log is the same (its salt)
+ * and its index leads to that frame for the page, or to the database: then nobody has written the
+ * page. */
 struct disk_memory {
 	struct slot slots[NSLOTS];
 	unsigned char *kept; /* touched as it fills */
@@ -100,8 +102,8 @@ static const unsigned char *cell_at(const unsigned char *page, size_t header_byt
 	return at >= header_bytes && at + 4 < PAGE ? page + at : NULL;
 }
 
-/* The first of the page's cells whose id is id or more, by halves; cells + 1: a broken page. *found:
- * the id of that cell. skip: bytes, or one number, before the id. */
+/* The first of the page's cells whose id is id or more, by halves; cells + 1: a broken page.
+ * *found: the id of that cell. skip: bytes, or one number, before the id. */
 static unsigned find_cell(const unsigned char *page, uint64_t id, uint64_t *found)
 {
 	bool is_leaf = page_type(page) == TYPE_LEAF;
@@ -254,9 +256,9 @@ enum disk_find disk_pages_find(struct disk_pages *pages, const struct disk_snaps
 	return at && read_cell(cell, at) ? DISK_FIND_ROW : DISK_FIND_NOT_NOW;
 }
 
-/* ---- overflow: a list of pages, each with the number of the next before its bytes. They mostly lie
- * one behind the other, so as many as are wanted are read at once, and what the numbers belie is
- * read again. */
+/* ---- overflow: a list of pages, each with the number of the next before its bytes. They mostly
+ * lie one behind the other, so as many as are wanted are read at once, and what the numbers belie
+ * is read again. */
 
 struct run {
 	struct disk_place place; /* of the first */
@@ -319,7 +321,8 @@ bool disk_pages_read_rest(struct disk_pages *pages, const struct disk_snapshot *
 		struct run run;
 		size_t done;
 
-		if (!plan_run(pages, snapshot, number, len, &run) || !read_run(pages, &run, to, len))
+		if (!plan_run(pages, snapshot, number, len, &run) ||
+		    !read_run(pages, &run, to, len))
 			return false;
 		done = (size_t)good_pages(&run, &number) * OVERFLOW_BYTES;
 		done = done < len ? done : len;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the writer does between batches: loads the index, follows SQL typed elsewhere, sweeps pieces,
- * checkpoints and writes hit counts. */
+/* What the writer does between batches: loads the index, follows SQL typed elsewhere, sweeps
+ * pieces, checkpoints and writes hit counts. */
 #include "cache/disk/disk_budget.h"
 #include "cache/disk/disk_writer_internal.h"
 
@@ -73,8 +73,8 @@ void upkeep_load(struct disk_writer *writer)
 	}
 	/* Pairs with the acquire in disk_may_have: whoever sees it sees all entries. */
 	atomic_store_explicit(&disk->is_loading, false, memory_order_release);
-	/* The pages that were read are not needed again, and leave holes all over a heap that is small
-	 * still: later on, trimming it would take the workers' time. */
+	/* The pages that were read are not needed again, and leave holes all over a heap that is
+	 * small still: later on, trimming it would take the workers' time. */
 	sqlite3_db_release_memory(writer->rows.db);
 	malloc_trim(0);
 }
@@ -290,8 +290,8 @@ bool upkeep_log_is_full(struct disk_writer *writer)
 	       writer->wal_pages > wal_max_pages(writer) / 2;
 }
 
-/* False: somebody reads an old state without end, so that the log cannot be written back. The writer does
- * that itself only where the other thread does not get ahead of it. */
+/* False: somebody reads an old state without end, so that the log cannot be written back. The
+ * writer does that itself only where the other thread does not get ahead of it. */
 static bool is_log_bounded(struct disk_writer *writer)
 {
 	if (disk_checkpoint_is_under_way(writer->checkpoint))
@@ -333,7 +333,8 @@ void upkeep_after_checkpoint(void *owner, int code, int ndone, unsigned generati
 			writer_fault(writer, code);
 		return;
 	}
-	/* One that came to nothing is asked for again by the next commit, not at once and for ever. */
+	/* One that came to nothing is asked for again by the next commit, not at once and for
+	 * ever. */
 	if (code == SQLITE_OK && ndone > writer->wal_done) {
 		note_written_back(writer, writer->wal_pages, ndone);
 		if (writer->wal_pages != 0)

@@ -90,8 +90,8 @@ static int write_through(struct gather_file *file, const void *bytes, int len, s
 	return rc;
 }
 
-/* Frames that are appended. What is written over (a page changed again after it was spilled, then the
- * headers from there on) goes to its place at once. */
+/* Frames that are appended. What is written over (a page changed again after it was spilled, then
+ * the headers from there on) goes to its place at once. */
 static int write_log(struct gather_file *file, const void *bytes, int len, sqlite3_int64 at)
 {
 	bool ends = file->is_last_frame && len != FRAME_HEADER;

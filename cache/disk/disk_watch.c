@@ -49,7 +49,8 @@ static bool was_cut(struct disk_writer *writer)
 	writer->file_size = size;
 	if (size >= before)
 		return false;
-	return file->pMethods->xRead(file, &npages, sizeof(npages), HEADER_NPAGES_AT) != SQLITE_OK ||
+	return file->pMethods->xRead(file, &npages, sizeof(npages), HEADER_NPAGES_AT) !=
+	               SQLITE_OK ||
 	       (int64_t)be32toh(npages) * SCHEMA_PAGE_BYTES > size;
 }
 

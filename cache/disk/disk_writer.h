@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* cache/disk/disk_writer.h: the one thread that writes cache.db.
  *
- * What is to be written comes as items by mail and waits in a queue until there are 64, or 1 MiB, or
- * batch_wait_ms have passed; then a transaction takes as many as fit. An item takes effect in memory when its
- * transaction is committed. When that fails, removals are tried again, stores are dropped.
+ * What is to be written comes as items by mail and waits in a queue until there are 64, or 1 MiB,
+ * or batch_wait_ms have passed; then a transaction takes as many as fit. An item takes effect in
+ * memory when its transaction is committed. When that fails, removals are tried again, stores are
+ * dropped.
  *
  * Threads: disk_writer_post by any; an item is given away with it. Each store's items come from one
  * thread: BEGIN, PIECE…, END or ABORT, or else a single STORE. */
@@ -60,7 +61,8 @@ struct disk_item {
 	char bytes[]; /* PIECE; LOG_PURGE: who, how and what, each with a NUL; id: of objects */
 };
 
-/* Takes db over; NULL: none could be opened, it tries again by itself. On failure *out is untouched. */
+/* Takes db over; NULL: none could be opened, it tries again by itself. On failure *out is
+ * untouched. */
 enum err disk_writer_start(struct disk *disk, sqlite3 *db, struct disk_writer **out,
 			   struct err_text *why);
 /* Commits what is queued, ends the thread, closes. Accepts NULL. */

@@ -129,10 +129,12 @@ int writer_take_seed(struct disk_writer *writer, sqlite3 *db);
 void purge_slice(struct disk_writer *writer); /* goes on with the first on the list */
 void purge_cut_all(struct disk_writer *writer);
 
-/* ---- disk_lost.c: rows that contradict each other, since somebody took the triggers away and typed */
+/* ---- disk_lost.c: rows that contradict each other, since somebody took the triggers away and
+ * typed */
 /* One was met: all of the file is gone through, a slice a tick. */
 void lost_look(struct disk_writer *writer);
-/* Another program has committed: if it changed the schema, too (the triggers?), the same, from the start. */
+/* Another program has committed: if it changed the schema, too (the triggers?), the same, from the
+ * start. */
 void lost_doubt(struct disk_writer *writer);
 void lost_tick(struct disk_writer *writer);
 

@@ -172,7 +172,8 @@ int schema_create(sqlite3 *db, uint64_t seed)
 
 /* ---- older versions */
 
-/* All views, or all triggers: the names come first, since a statement that reads them is in the way. */
+/* All views, or all triggers: the names come first, since a statement that reads them is in the
+ * way. */
 static int drop_all(sqlite3 *db, const char *type)
 {
 	enum { MAX_BYTES = 16384 };
@@ -375,8 +376,8 @@ enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlit
 	enum schema_state state = SCHEMA_UNREADABLE;
 	struct err_text reason;
 	sqlite3 *opened;
-	int rc = schema_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, DISK_VFS_NAME, &opened,
-			     &reason);
+	int rc = schema_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, DISK_VFS_NAME,
+	                     &opened, &reason);
 
 	*db = NULL;
 	if (rc != SQLITE_OK) {

@@ -30,18 +30,18 @@ enum schema_state {
 	SCHEMA_UNREADABLE, /* the system does not let us (rights, read-only, I/O) */
 };
 
-/* Opens a database of one thread, which knows extended result codes. The file itself is not followed if it is
- * a symbolic link, while its directory may be reached by some; what is no regular file is refused. flags
- * are SQLite's, for reading, writing and making; vfs NULL: the usual one. An SQLite code; on failure *db is
- * NULL, and why (may be NULL) has the reason. */
+/* Opens a database of one thread, which knows extended result codes. The file itself is not
+ * followed if it is a symbolic link, while its directory may be reached by some; what is no regular
+ * file is refused. flags are SQLite's, for reading, writing and making; vfs NULL: the usual one. An
+ * SQLite code; on failure *db is NULL, and why (may be NULL) has the reason. */
 int schema_open(const char *path, int flags, const char *vfs, sqlite3 **db, struct err_text *why);
 
 /* The writing connection, and what lies in the file. *db is open for EMPTY and OURS only; else
  * NULL, and why (may be NULL) says why. max_bytes bounds the file. */
 enum schema_state schema_open_writer(const char *path, uint64_t max_bytes, sqlite3 **db,
 				     struct err_text *why);
-/* Do -wal and -shm stay, empty, when the last connection closes? A writing connection's do, since who
- * may only read cannot make them. */
+/* Do -wal and -shm stay, empty, when the last connection closes? A writing connection's do, since
+ * who may only read cannot make them. */
 void schema_keep_log(sqlite3 *db, bool keep);
 /* Makes the tables in an empty file, in one transaction. An SQLite code. */
 int schema_create(sqlite3 *db, uint64_t seed);

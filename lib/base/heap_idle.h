@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/base/heap_idle.h: gives memory back to the system that was freed and lies between what is still in
- * use, where the C library keeps it for good: after a crowd of clients that may be most of it.
+/* lib/base/heap_idle.h: gives memory back to the system that was freed and lies between what is
+ * still in use, where the C library keeps it for good: after a crowd of clients that may be most of
+ * it.
  *
- * What is idle is the private memory that is resident without being allocated. It goes back when there is
- * much of it, by itself and beside what is in use, and when it was so at two looks in a row: what a busy
- * program frees is what it asks for next.
+ * What is idle is the private memory that is resident without being allocated. It goes back when
+ * there is much of it, by itself and beside what is in use, and when it was so at two looks in a
+ * row: what a busy program frees is what it asks for next.
  *
- * Threads: one looks. Others that allocate meanwhile may wait for it, some milliseconds when memory is
- * given back. */
+ * Threads: one looks. Others that allocate meanwhile may wait for it, some milliseconds when memory
+ * is given back. */
 #ifndef BASE_HEAP_IDLE_H
 #define BASE_HEAP_IDLE_H
 #include <stdbool.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/base/spares.h: blocks of one kind that were used and will be again, newest first, so that a busy thread
- * does not ask the heap for them. As many are kept as are in use, within bounds: a crowd that has gone
- * leaves few behind.
+/* lib/base/spares.h: blocks of one kind that were used and will be again, newest first, so that a
+ * busy thread does not ask the heap for them. As many are kept as are in use, within bounds: a
+ * crowd that has gone leaves few behind.
  *
- * A block has a struct list for the time it is spare; its memory is the caller's. Threads: one's. */
+ * A block has a struct list for the time it is spare; its memory is the caller's. Threads:
+ * one's. */
 #ifndef BASE_SPARES_H
 #define BASE_SPARES_H
 #include "lib/base/list.h"

@@ -44,8 +44,8 @@ bool uri_add_authority(struct buf *buf, struct str host, uint16_t port, uint16_t
  * path. */
 bool uri_add(struct buf *buf, const struct uri *uri);
 
-/* Escapes as Squid does towards helpers: control bytes, blanks, 8-bit bytes and `"<>#%{}|\^~[]'` and
- * backquote, in upper-case hex. False when the buffer is full. */
+/* Escapes as Squid does towards helpers: control bytes, blanks, 8-bit bytes and `"<>#%{}|\^~[]'`
+ * and backquote, in upper-case hex. False when the buffer is full. */
 bool uri_escape_1738(struct buf *buf, struct str s);
 
 #endif

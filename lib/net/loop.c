@@ -21,8 +21,8 @@ enum {
 	SLEEP_MS = 16, /* what comes later than this was waited for: the coarse clock ticks every 10 ms at least */
 };
 
-/* How late the loop is. What it finds may have been ready since it last had found all there was: all at
- * once, or, while there is always more than a batch, all that stood before the bell. */
+/* How late the loop is. What it finds may have been ready since it last had found all there was:
+ * all at once, or, while there is always more than a batch, all that stood before the bell. */
 struct delay {
 	int64_t caught_up_ms;
 	int64_t rung_ms;             /* when the bell got behind all that was ready; 0: it has not */
@@ -52,8 +52,8 @@ struct loop {
 	struct delay delay;
 };
 
-/* Somebody has posted mail, which every turn delivers; or the loop itself asks how long it takes to get
- * there (note_delay). */
+/* Somebody has posted mail, which every turn delivers; or the loop itself asks how long it takes to
+ * get there (note_delay). */
 static void heard_bell(struct loop_fd *bell, uint32_t events)
 {
 	struct delay *delay = &CONTAINER(bell, struct loop, bell)->delay;

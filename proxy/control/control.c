@@ -421,7 +421,8 @@ void control_rollback(struct control_call *call)
 {
 	struct control_options *options = &call->control->options;
 
-	await(call, AWAITS_ROLLBACK, "the earlier configuration cannot be used; cache.log says why");
+	await(call, AWAITS_ROLLBACK,
+	      "the earlier configuration cannot be used; cache.log says why");
 	options->rollback(options->owner);
 }
 

@@ -63,8 +63,8 @@ struct control_options {
 struct control *control_create(const struct control_options *options);
 void control_destroy(struct control *control); /* accepts NULL */
 
-/* For who asked before the file was read (read_us, of clock_mono_us); others, who may have changed it
- * since, go on waiting: for the next reload. Accepts NULL. */
+/* For who asked before the file was read (read_us, of clock_mono_us); others, who may have changed
+ * it since, go on waiting: for the next reload. Accepts NULL. */
 void control_reload_done(struct control *control, bool is_ok, int64_t read_us);
 /* For all who ask for one. why and control may be NULL. */
 void control_rollback_done(struct control *control, bool is_ok, const char *why);

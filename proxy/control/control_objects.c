@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verb objects [host|prefix|tag TEXT]: what is in memory, a stretch at a time, so that a million
- * objects hold neither the loop nor memory. */
+/* The verb objects [host|prefix|tag TEXT]: what is in memory, a stretch at a time, so that a
+ * million objects hold neither the loop nor memory. */
 #include <inttypes.h>
 
 #include "cache/index.h"

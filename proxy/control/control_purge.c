@@ -141,7 +141,8 @@ void control_run_purge(struct control_call *call)
 		             "a purge says what: url, host, prefix, regex or tag, and its text");
 		return;
 	}
-	if (n == PURGE_URL && !str_starts_with(str_from(text, str_find_char(text, ':')), STR("://"))) {
+	if (n == PURGE_URL &&
+	    !str_starts_with(str_from(text, str_find_char(text, ':')), STR("://"))) {
 		control_fail(call, "%.*s is no URL: http://HOST/PATH is asked for", STR_ARG(text));
 		return;
 	}

@@ -71,7 +71,8 @@ static bool set_up(struct question *q, const struct config *config, const struct
 	const char *src = ctl_given(args, OPTION_SRC), *user = ctl_given(args, OPTION_USER);
 	const struct port *port = config->ports->first;
 
-	if (port_url_absolute(str_of(args->words[1]), config->url_rules, &q->url, &q->parts) != PORT_URL_OK) {
+	if (port_url_absolute(str_of(args->words[1]), config->url_rules, &q->url, &q->parts) !=
+	    PORT_URL_OK) {
 		ctl_fail("'%s' is no URL: http://HOST/PATH is asked for", args->words[1]);
 		return false;
 	}
@@ -173,7 +174,8 @@ static bool show_all(struct question *q, const struct config *config)
 {
 	bool is_allowed = show_list(q, "http_access", "", config->http_access, ACL_DENY);
 
-	is_allowed &= show_list(q, "adapted_http_access", "", config->adapted_http_access, ACL_ALLOW);
+	is_allowed &=
+		show_list(q, "adapted_http_access", "", config->adapted_http_access, ACL_ALLOW);
 	show_list(q, "cache", "", config->cache, ACL_ALLOW);
 	show_list(q, "miss_access", "", config->miss_access, ACL_ALLOW);
 	show_list(q, "always_direct", "", config->always_direct, ACL_DENY);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/ctl/ctl.h: a subcommand of bobtailctl: a row of the table in commands.c, and a file of its
- * own. It declares its options, from which --help and the parsing are made; then it asks the running
- * instance (client.h), reads cache.db, or both.
+ * own. It declares its options, from which --help and the parsing are made; then it asks the
+ * running instance (client.h), reads cache.db, or both.
  *
  * Threads: one. Exit status: 0 done, 1 refused or not possible, 2 wrong use. */
 #ifndef PROXY_CTL_CTL_H
@@ -57,7 +57,8 @@ struct ctl_command {
 	int (*run)(struct ctl *ctl, const struct ctl_args *args);
 };
 
-/* The value of an option that was given ("" when it takes none; the last one's); NULL: not given. */
+/* The value of an option that was given ("" when it takes none; the last one's); NULL: not
+ * given. */
 const char *ctl_given(const struct ctl_args *args, unsigned option);
 
 /* The configuration, read once; NULL: it cannot be, and stderr has why. ctl's own. */

@@ -70,8 +70,8 @@ static bool is_of(struct str text, const char *more)
 
 static bool is_name(struct str text)
 {
-	return text.len <= MAX_NAME_BYTES && is_of(text, "-.") && *text.at != '-' && *text.at != '.' &&
-	       text.at[text.len - 1] != '.';
+	return text.len <= MAX_NAME_BYTES && is_of(text, "-.") && *text.at != '-' &&
+	       *text.at != '.' && text.at[text.len - 1] != '.';
 }
 
 static bool is_path(const char *text)
@@ -103,7 +103,8 @@ static bool read_origin(struct wishes *wishes)
 	if (rest.len > 0 && rest.at[rest.len - 1] == '/')
 		rest.len--;
 	is_v6 = rest.len > 0 && *rest.at == '[';
-	wishes->host = str_first(rest, is_v6 ? str_find_char(rest, ']') + 1 : str_find_char(rest, ':'));
+	wishes->host =
+		str_first(rest, is_v6 ? str_find_char(rest, ']') + 1 : str_find_char(rest, ':'));
 	port = str_from(rest, wishes->host.len);
 	wishes->port = wishes->is_tls_origin ? 443 : 80;
 	if (port.len > 0 && (*port.at != ':' || !str_to_u64(str_from(port, 1), &wishes->port)))
@@ -130,7 +131,8 @@ static int read_wishes(struct wishes *wishes, const struct ctl_args *args)
 					ctl_init_options[paths[i]].name);
 	for (size_t i = 0; i < COUNT(ports); i++)
 		if (wishes->at[ports[i]] && !is_port(str_of(wishes->at[ports[i]])))
-			return ctl_fail("--%s: N or ADDRESS:N is needed", ctl_init_options[ports[i]].name);
+			return ctl_fail("--%s: N or ADDRESS:N is needed",
+			                ctl_init_options[ports[i]].name);
 	wishes->has_tls = wishes->at[OPTION_TLS_CERT] || wishes->at[OPTION_TLS_DIR];
 	if (wishes->at[OPTION_TLS_CERT] && wishes->at[OPTION_TLS_DIR])
 		return ctl_fail("--tls-cert or --tls-cert-dir: one of them");

@@ -182,7 +182,8 @@ static bool read_line(struct screen *screen, FILE *file)
 	return line->len > 0 && !ferror(file);
 }
 
-/* Whole lines; what is not whole yet is read again, unless it is the end of it all. False: errno has why. */
+/* Whole lines; what is not whole yet is read again, unless it is the end of it all. False: errno
+ * has why. */
 static bool show_rest(struct screen *screen, FILE *file, bool is_all)
 {
 	const struct buf *line = &screen->line;

@@ -3,7 +3,8 @@
 
 #include "lib/base/check.h"
 
-/* ---- JSON: one object, whose values are strings, numbers and words; what is nested is no line of ours */
+/* ---- JSON: one object, whose values are strings, numbers and words; what is nested is no line of
+ * ours */
 
 static const struct {
 	const char *name;

@@ -31,8 +31,8 @@ struct log_line {
 	struct str at[LOG_LINE_FIELDS];
 };
 
-/* text without its LF; scratch is emptied first, and large enough for a line. False: it is neither. In a
- * string of JSON, escapes are undone but for those with \u, which stay as they are. */
+/* text without its LF; scratch is emptied first, and large enough for a line. False: it is neither.
+ * In a string of JSON, escapes are undone but for those with \u, which stay as they are. */
 bool log_line_read(struct str text, struct buf *scratch, struct log_line *out);
 
 #endif

@@ -100,7 +100,8 @@ static bool print_group(const char *group, FILE *out)
 	return nprinted > 0;
 }
 
-/* The first words are no command: a group of some, alone or with what it has not, or nothing at all. */
+/* The first words are no command: a group of some, alone or with what it has not, or nothing at
+ * all. */
 static int refuse(int argc, char **argv)
 {
 	bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);

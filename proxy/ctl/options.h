@@ -12,8 +12,8 @@ enum options_verdict {
 	OPTIONS_WRONG, /* stderr has why */
 };
 
-/* argv[0] stands for the subcommand; what follows is read, options and words in any order ("--" ends
- * the options). args->words points into argv. */
+/* argv[0] stands for the subcommand; what follows is read, options and words in any order ("--"
+ * ends the options). args->words points into argv. */
 enum options_verdict options_read(const struct ctl_command *command, int argc, char **argv,
 				  struct ctl_args *args);
 

@@ -20,7 +20,8 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 	int64_t now_ms = clock_mono_ms();
 	double part;
 
-	if (!progress->is_terminal || (progress->is_drawn && now_ms - progress->drawn_ms < SPACING_MS))
+	if (!progress->is_terminal ||
+	    (progress->is_drawn && now_ms - progress->drawn_ms < SPACING_MS))
 		return;
 	progress->is_drawn = true;
 	progress->drawn_ms = now_ms;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/ctl/progress.h: a bar on stderr while something takes its time; nothing at all when stderr is
- * not a terminal. Drawn ten times a second at most. */
+/* proxy/ctl/progress.h: a bar on stderr while something takes its time; nothing at all when stderr
+ * is not a terminal. Drawn ten times a second at most. */
 #ifndef PROXY_CTL_PROGRESS_H
 #define PROXY_CTL_PROGRESS_H
 #include <stdbool.h>

@@ -52,8 +52,9 @@ static int write_log(sqlite3 *db, const struct where *where, int64_t ms)
 	sqlite3_bind_int64(stmt, 5, ms);
 	status = sqlite3_step(stmt) == SQLITE_DONE ? CTL_OK : store_complain(db);
 	sqlite3_finalize(stmt);
-	return status == CTL_OK ? store_run(db, "UPDATE purge SET who = 'bobtailctl' WHERE who IS NULL")
-				: status;
+	return status == CTL_OK
+	               ? store_run(db, "UPDATE purge SET who = 'bobtailctl' WHERE who IS NULL")
+	               : status;
 }
 
 /* In the open transaction. */

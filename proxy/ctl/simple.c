@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Subcommands that are a word or two to the running instance, and its answer; what the configuration says. */
+/* Subcommands that are a word or two to the running instance, and its answer; what the
+ * configuration says. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -133,8 +133,8 @@ static int add_file(sqlite3 **db, const char *directory, unsigned number)
 	return status;
 }
 
-/* A view in "temp" hides what has the same name in the files, from our statements though not from the
- * files' own views. */
+/* A view in "temp" hides what has the same name in the files, from our statements though not from
+ * the files' own views. */
 static void add_union(struct buf *sql, sqlite3 *db, const char *name)
 {
 	const char *file, *word = "AS SELECT";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/ctl/table.h: rows of a query on stdout: columns apart by a TAB, with their names first when a
- * person looks on; or as JSON, an object a line. */
+/* proxy/ctl/table.h: rows of a query on stdout: columns apart by a TAB, with their names first when
+ * a person looks on; or as JSON, an object a line. */
 #ifndef PROXY_CTL_TABLE_H
 #define PROXY_CTL_TABLE_H
 #include <sqlite3.h>

@@ -59,7 +59,15 @@ struct top {
 };
 
 /* What a summary's fields are, behind the stage. */
-enum field { FIELD_HOST, FIELD_URL, FIELD_CLIENT, FIELD_PEER, FIELD_RESULT, FIELD_STATUS, FIELD_BYTES };
+enum field {
+	FIELD_HOST,
+	FIELD_URL,
+	FIELD_CLIENT,
+	FIELD_PEER,
+	FIELD_RESULT,
+	FIELD_STATUS,
+	FIELD_BYTES
+};
 
 static struct entry *entry_of(struct top *top, unsigned table, struct str name)
 {
@@ -243,7 +251,8 @@ int ctl_run_top(struct ctl *ctl, const struct ctl_args *args)
 	int status;
 
 	top->rows = SHOWN;
-	if (!read_number(args, OPTION_SECONDS, &seconds) || !read_number(args, OPTION_ROWS, &top->rows))
+	if (!read_number(args, OPTION_SECONDS, &seconds) ||
+	    !read_number(args, OPTION_ROWS, &top->rows))
 		status = ctl_fail("a number from 1 to %d is needed", MAX_SECONDS);
 	else if (ctl_given(args, OPTION_ONCE) || !isatty(STDOUT_FILENO))
 		status = run_once(ctl, top, seconds);

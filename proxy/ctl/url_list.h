@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/ctl/url_list.h: the URLs that a file names, each once, in its order. Understood are a
  * sitemap (sitemaps.org: <loc> elements), an access log (Squid's own, common and combined format:
- * what was asked for by GET) and plain lists, a URL a line. What is none of these is passed over, and
- * so is a URL with white space or control characters in it. Fragments are left out.
+ * what was asked for by GET) and plain lists, a URL a line. What is none of these is passed over,
+ * and so is a URL with white space or control characters in it. Fragments are left out.
  * Threads: one. */
 #ifndef PROXY_CTL_URL_LIST_H
 #define PROXY_CTL_URL_LIST_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `warm`: fetches through the running instance what it has not stored yet. Politely: one request at
- * a time, so many a second and no more, and with pauses that double while the origin is in trouble. */
+ * a time, so many a second and no more, and with pauses that double while the origin is in
+ * trouble. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -118,7 +119,8 @@ static bool read_head(int fd, enum http_method method, struct buf *head,
 	while ((n = receive(fd, bytes, sizeof(bytes))) > 0) {
 		if (!buf_add(head, bytes, (size_t)n))
 			return false;
-		switch (h1_parse_response(&parser, head->at, head->len, &limits, method, response)) {
+		switch (h1_parse_response(&parser, head->at, head->len, &limits, method,
+		                          response)) {
 		case H1_DONE:
 			return true;
 		case H1_ERROR:

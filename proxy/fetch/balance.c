@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each method has a group of peers, with an array for what it looks at for every request: running sums of
- * weights, a heap of whose turn it is; hashes are carp.h's. Whether a peer may be used is asked of the best one
- * only, then of the next best. */
+/* Each method has a group of peers, with an array for what it looks at for every request: running
+ * sums of weights, a heap of whose turn it is; hashes are carp.h's. Whether a peer may be used is
+ * asked of the best one only, then of the next best. */
 #include "proxy/fetch/balance.h"
 
 #include <stdatomic.h>
@@ -40,8 +40,8 @@ struct member {
 struct group {
 	struct member *members;
 	uint32_t *turns; /* count / weight, by member */
-	/* A heap of members, whose turn it is first, and the place of each in it: taking turns costs
-	 * much the same whatever their number. */
+	/* A heap of members, whose turn it is first, and the place of each in it: taking turns
+	 * costs much the same whatever their number. */
 	unsigned *heap, *places;
 	struct carp *carp;    /* of the methods that hash */
 	const double *scores; /* by member, when the first one may not be used */
@@ -113,8 +113,8 @@ static void set_weights(struct group *group)
 		carp_weigh(group->carp);
 }
 
-/* The smallest count/weight, a whole number; on a tie the one configured later. So peers of weight 1
- * and 2 have the turns 2 2 2 1 2 2 1 2 2 1..., as in Squid. */
+/* The smallest count/weight, a whole number; on a tie the one configured later. So peers of weight
+ * 1 and 2 have the turns 2 2 2 1 2 2 1 2 2 1..., as in Squid. */
 static bool is_before(const struct group *group, unsigned a, unsigned b)
 {
 	return group->turns[a] < group->turns[b] || (group->turns[a] == group->turns[b] && a > b);
@@ -305,7 +305,8 @@ static unsigned highest_score(const struct group *group)
 	unsigned best = group->n;
 
 	for (unsigned i = 0; i < group->n; i++)
-		if (!group->is_out[i] && (best == group->n || group->scores[i] > group->scores[best]))
+		if (!group->is_out[i] &&
+		    (best == group->n || group->scores[i] > group->scores[best]))
 			best = i;
 	return best;
 }

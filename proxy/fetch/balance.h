@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/balance.h: whom the methods of balancing choose first among the peers of one snapshot.
- * Squid: round-robin, weighted-round-robin, carp, sourcehash, userhash. Ours: least-conn and peak-ewma, the
- * better one of two that are drawn by weight, or of up to six while it is busy. All cost about as much for a hundred peers as for two.
+/* proxy/fetch/balance.h: whom the methods of balancing choose first among the peers of one
+ * snapshot. Squid: round-robin, weighted-round-robin, carp, sourcehash, userhash. Ours: least-conn
+ * and peak-ewma, the better one of two that are drawn by weight, or of up to six while it is busy.
+ * All cost about as much for a hundred peers as for two.
  *
  * Threads: one worker's; a snapshot has one for each. */
 #ifndef PROXY_BALANCE_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A score is a hash of 32 bits times the peer's multiplier. The hash is a product whose lowest bits are
- * turned to the top, and the lowest bits of a product come from the lowest bits of its factors alone. So the
- * lowest TOP_BITS of the key's hash tell within what bounds each score lies, and thereby who may have the
- * highest one: one peer most of the time. These short lists are made when they are needed first. */
+/* A score is a hash of 32 bits times the peer's multiplier. The hash is a product whose lowest bits
+ * are turned to the top, and the lowest bits of a product come from the lowest bits of its factors
+ * alone. So the lowest TOP_BITS of the key's hash tell within what bounds each score lies, and
+ * thereby who may have the highest one: one peer most of the time. These short lists are made when
+ * they are needed first. */
 #include "proxy/fetch/carp.h"
 
 #include <math.h>

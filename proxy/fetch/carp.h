@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/carp.h: which peer a key belongs to, by the hashes of the CARP draft as Squid computes them
- * (carp, sourcehash, userhash): the one with the highest score of key and name, by its weight. Finding it
- * costs much the same whatever the number of peers.
+/* proxy/fetch/carp.h: which peer a key belongs to, by the hashes of the CARP draft as Squid
+ * computes them (carp, sourcehash, userhash): the one with the highest score of key and name, by
+ * its weight. Finding it costs much the same whatever the number of peers.
  *
  * Threads: one worker's. */
 #ifndef PROXY_CARP_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/check_answer.h: does an answer to a check say that the peer can serve? Fed with the bytes of
- * the connection as they come.
+/* proxy/fetch/check_answer.h: does an answer to a check say that the peer can serve? Fed with the
+ * bytes of the connection as they come.
  *
  * Threads: its owner's. */
 #ifndef PROXY_CHECK_ANSWER_H

@@ -94,8 +94,8 @@ static void fetch_free(struct fetch *fetch)
 }
 
 /* ---- collapsed forwarding: one fetch for those who ask at the same time. An empty object stands
- * for it in the index until the head is there, and is aborted then: who waited looks again. ECONNABORTED: its
- * client left before, which says nothing of the origin. */
+ * for it in the index until the head is there, and is aborted then: who waited looks again.
+ * ECONNABORTED: its client left before, which says nothing of the origin. */
 
 struct object *fetch_lead(struct worker *worker, uint64_t key, struct str cache_url, bool is_first)
 {

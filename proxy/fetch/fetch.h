@@ -104,9 +104,9 @@ struct fetch_report {
 	char tls_error[96]; /* why a server was not spoken to; empty: nothing of the kind */
 };
 
-/* Puts an object where who asks for the same finds it, under key (order->lead_key): it stands for a fetch
- * that begins now, until its head is there (order->placeholder). NULL: too many are under way or, of
- * one that is_first, there is something under that URL already. */
+/* Puts an object where who asks for the same finds it, under key (order->lead_key): it stands for a
+ * fetch that begins now, until its head is there (order->placeholder). NULL: too many are under way
+ * or, of one that is_first, there is something under that URL already. */
 struct object *fetch_lead(struct worker *worker, uint64_t key, struct str cache_url, bool is_first);
 /* A worker's next fetch: zeroed, to be filled in, and then fetch_start's or fetch_order_drop's. */
 struct fetch_order *fetch_order_create(struct worker *worker);
@@ -119,9 +119,9 @@ struct object *fetch_object(const struct fetch *fetch); /* borrowed */
 const struct fetch_failure *fetch_failure(const struct fetch *fetch);
 const struct fetch_report *fetch_report(const struct fetch *fetch);
 
-/* Once, of a switched fetch: its connection, which is the caller's from now on, whose wakes it sets;
- * the head for the client as upgrade_write_head makes it, and what came behind the origin's: both are
- * the fetch's, until fetch_detach. */
+/* Once, of a switched fetch: its connection, which is the caller's from now on, whose wakes it
+ * sets; the head for the client as upgrade_write_head makes it, and what came behind the origin's:
+ * both are the fetch's, until fetch_detach. */
 struct fetch_switched {
 	struct origin_conn *conn;
 	struct str head, rest;

@@ -154,7 +154,8 @@ static bool is_unasked_304(const struct fetch *fetch)
 	       !http_has(asked, FIELD_IF_NONE_MATCH) && !http_has(asked, FIELD_IF_MODIFIED_SINCE);
 }
 
-/* A part, and the whole was asked for: whoever takes it for the whole is deceived. RFC 9110 §15.3.7. */
+/* A part, and the whole was asked for: whoever takes it for the whole is deceived. RFC 9110
+ * §15.3.7. */
 static bool is_unasked_206(const struct fetch *fetch)
 {
 	const struct fetch_order *order = &fetch->order;
@@ -380,8 +381,8 @@ static enum fetch_state end_of_body(struct fetch *fetch, bool is_clean)
 	if (fetch->is_producing)
 		fetch_store_finish(&fetch->storing, &fetch->order, fetch->object);
 	fetch->is_producing = false;
-	if (is_clean && fetch->keeps_conn && !fetch_has_upload(fetch) && !fetch->upload.wants_crlf &&
-	    !stream_is_writing(&fetch->conn->stream)) {
+	if (is_clean && fetch->keeps_conn && !fetch_has_upload(fetch) &&
+	    !fetch->upload.wants_crlf && !stream_is_writing(&fetch->conn->stream)) {
 		timer_cancel(&fetch->timer);
 		origin_keep(fetch->conn, fetch_config(fetch)->server_idle_pconn_timeout_ms,
 		            fetch_config(fetch)->pconn_lifetime_ms);

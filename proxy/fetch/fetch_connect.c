@@ -93,8 +93,8 @@ static void choose_socket(struct fetch *fetch)
 	facts->peer_name = peer_name;
 }
 
-/* What an old connection loses can't be sent again unless it is idempotent and has no body, or one that
- * is surely kept: server_pconn_for_nonretriable takes the chance. */
+/* What an old connection loses can't be sent again unless it is idempotent and has no body, or one
+ * that is surely kept: server_pconn_for_nonretriable takes the chance. */
 static bool may_reuse(const struct fetch *fetch)
 {
 	const struct config *config = fetch_config(fetch);
@@ -421,8 +421,8 @@ static int begin_connect(struct fetch *fetch, unsigned number, struct origin_con
 	return error;
 }
 
-/* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few bytes
- * at once. */
+/* cache_peer ... proxy-protocol=: ahead of all else, TLS too. A new connection takes these few
+ * bytes at once. */
 static bool send_proxy_header(struct fetch *fetch)
 {
 	const struct peer *peer = fetch_candidate(fetch)->peer;

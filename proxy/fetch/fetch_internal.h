@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/fetch_internal.h: the struct that the steps of a fetch share: fetch.c (life and ends),
- * fetch_connect.c (where to), fetch_tls.c (the handshake), fetch_upload.c (the request), fetch_answer.c (the answer),
- * fetch_retry.c (another destination). */
+/* proxy/fetch/fetch_internal.h: the struct that the steps of a fetch share: fetch.c (life and
+ * ends), fetch_connect.c (where to), fetch_tls.c (the handshake), fetch_upload.c (the request),
+ * fetch_answer.c (the answer), fetch_retry.c (another destination). */
 #ifndef PROXY_FETCH_INTERNAL_H
 #define PROXY_FETCH_INTERNAL_H
 #include "lib/base/buf.h"
@@ -154,8 +154,8 @@ enum fetch_state fetch_fail_with(struct fetch *fetch, int status, enum error_nam
 /* What is stored takes no part any more. */
 void fetch_drop_conditions(struct fetch *fetch);
 
-/* Whoever waits for this fetch looks at what it has brought, and goes his own way if that is nothing
- * for him. */
+/* Whoever waits for this fetch looks at what it has brought, and goes his own way if that is
+ * nothing for him. */
 void fetch_end_lead(struct fetch *fetch);
 /* The answer is made of what the origin sends alone. */
 void fetch_drop_fill(struct fetch *fetch);
@@ -189,15 +189,15 @@ enum fetch_state fetch_lost(struct fetch *fetch, struct fetch_failure failure);
 bool fetch_may_resend(const struct fetch *fetch);
 /* Is there a candidate behind the present one? */
 bool fetch_has_candidate(struct fetch *fetch);
-/* fetch_take_retry said yes: what there is of an answer is not used, and the next destination is asked. why: it
- * counts as no answer; NULL: it does not. */
+/* fetch_take_retry said yes: what there is of an answer is not used, and the next destination is
+ * asked. why: it counts as no answer; NULL: it does not. */
 enum fetch_state fetch_discard_answer(struct fetch *fetch, struct fetch_failure failure,
 				      const char *why);
 
 /* ---- fetch_tls.c */
 enum fetch_state fetch_run_handshake(struct fetch *fetch);
-/* If fetch->failure is TLS's: says so, and why. With TLS 1.3 a server refuses our certificate only when
- * the handshake is over. */
+/* If fetch->failure is TLS's: says so, and why. With TLS 1.3 a server refuses our certificate only
+ * when the handshake is over. */
 void fetch_note_tls_failure(struct fetch *fetch);
 /* The present destination speaks TLS. */
 bool fetch_is_tls(const struct fetch *fetch);

@@ -68,8 +68,8 @@ void fetch_write_heads(const struct fetch_order *order, const struct http_respon
 	buf_add_str(head, str_of(http_reason(response->status)));
 	buf_add_str(head, STR("\r\n"));
 	for (unsigned i = 0; i < from->nfields; i++) {
-		struct buf *line = line_of(response, &from->fields[i], &reader, is_stored, has_surrogate,
-		                           head, once);
+		struct buf *line = line_of(response, &from->fields[i], &reader, is_stored,
+		                           has_surrogate, head, once);
 
 		if (!line || (order->fill.partial && from->fields[i].id == FIELD_CONTENT_RANGE))
 			continue;

@@ -48,7 +48,8 @@ void fetch_part_write_request(const struct fetch_fill *fill, struct buf *out)
 	buf_add_str(out, STR("\r\n"));
 }
 
-/* The length is compared too: an answer that is framed otherwise could not be joined as it comes. */
+/* The length is compared too: an answer that is framed otherwise could not be joined as it
+ * comes. */
 bool fetch_part_fits(const struct fetch_fill *fill, const struct http_response *response)
 {
 	struct content_range range;
@@ -136,7 +137,8 @@ void fetch_part_merge(const struct fetch_order *order, const struct http_respons
 
 /* ---- keeping one */
 
-/* A purge or the like after the request left: what it got may be of before. about: its URL and head. */
+/* A purge or the like after the request left: what it got may be of before. about: its URL and
+ * head. */
 static bool is_out_of_date(const struct fetch_order *order, const struct object *about)
 {
 	struct server *server = server_of(order);
@@ -192,8 +194,8 @@ static struct object *find_about(const struct fetch_order *order,
 
 	if (order->fill.partial)
 		return make_about(head, head->head, &head->facts);
-	old = partial_table_find_record(server_of(order)->parts, order->key, order->cache_url, head->vary,
-	                                order->removals);
+	old = partial_table_find_record(server_of(order)->parts, order->key, order->cache_url,
+	                                head->vary, order->removals);
 	if (old && revalidate_is_same_strongly(old->about, response)) {
 		buf_init(&lines, HEAD_MAX_BYTES);
 		merge(order, old->about, response, report, &lines, &facts);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/fetch/fetch_part.h: partial answers of an origin (206): kept as stretches of a partial
- * (cache/partial.h), and asked for where a stored one lacks something. RFC 9111 §3.3, §3.4; RFC 9110
- * §13.1.5, §15.3.7. Threads: one worker's, as part of a fetch. */
+ * (cache/partial.h), and asked for where a stored one lacks something. RFC 9111 §3.3, §3.4; RFC
+ * 9110 §13.1.5, §15.3.7. Threads: one worker's, as part of a fetch. */
 #ifndef PROXY_FETCH_PART_H
 #define PROXY_FETCH_PART_H
 #include <stdbool.h>
@@ -53,11 +53,12 @@ bool fetch_part_begin(struct fetch_part *part, const struct fetch_order *order,
                       const struct http_response *response, const struct fetch_report *report,
                       const struct object_head *head);
 
-/* The object is complete: it becomes a stretch; what is whole by that becomes an object like any. */
+/* The object is complete: it becomes a stretch; what is whole by that becomes an object like
+ * any. */
 void fetch_part_finish(struct fetch_part *part, const struct fetch_order *order,
                        struct object *object);
-/* The object, kept so far, is about to be cut short: what came of it stays as a stretch, if the rest
- * may be asked for later. Also for one that was to be whole (part is empty). RFC 9111 §3.3. */
+/* The object, kept so far, is about to be cut short: what came of it stays as a stretch, if the
+ * rest may be asked for later. Also for one that was to be whole (part is empty). RFC 9111 §3.3. */
 void fetch_part_salvage(struct fetch_part *part, const struct fetch_order *order,
                         struct object *object);
 /* It is not kept after all. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an origin's answer says of responses that are stored already: a 304 to our conditions, a 200 to HEAD. */
+/* What an origin's answer says of responses that are stored already: a 304 to our conditions, a 200
+ * to HEAD. */
 #include "cache/coding.h"
 #include "cache/disk/disk.h"
 #include "cache/index.h"
@@ -19,8 +20,8 @@
 
 /* ---- what confirms a stored one */
 
-/* old with the fields of what confirmed it, in its place in memory and on disk; NULL: it speaks of another
- * representation. */
+/* old with the fields of what confirmed it, in its place in memory and on disk; NULL: it speaks of
+ * another representation. */
 static struct object *renew(const struct fetch_order *order, struct object *old,
 			    const struct http_response *not_modified, int64_t request_time_s)
 {
@@ -88,7 +89,8 @@ static struct object *find_meant(const struct fetch_order *order,
 	if (order->stored &&
 	    (order->nvariants == 0 || revalidate_is_meant(order->stored, not_modified)))
 		return order->stored;
-	/* An origin ought to name it (RFC 9110 §15.4.5); if only one was asked about, it is that. */
+	/* An origin ought to name it (RFC 9110 §15.4.5); if only one was asked about, it is
+	 * that. */
 	if (!order->stored && order->nvariants == 1 && names_none)
 		return order->variants[0];
 	for (unsigned i = 0; i < order->nvariants; i++)
@@ -97,7 +99,8 @@ static struct object *find_meant(const struct fetch_order *order,
 	return NULL;
 }
 
-/* A variant that the origin chose for this request as well: stored for it too. NULL: it cannot be. */
+/* A variant that the origin chose for this request as well: stored for it too. NULL: it cannot
+ * be. */
 static struct object *store_again(const struct fetch_order *order, struct object *variant)
 {
 	struct server *server = order->worker->server;
@@ -141,7 +144,8 @@ struct object *fetch_renew_meant(const struct fetch_order *order,
 	for (unsigned i = 0; renewed && i < order->nvariants; i++)
 		if (order->variants[i] != meant &&
 		    revalidate_is_meant(order->variants[i], not_modified))
-			object_unref(renew(order, order->variants[i], not_modified, request_time_s));
+			object_unref(
+				renew(order, order->variants[i], not_modified, request_time_s));
 	if (!renewed || vary_matches(meant->vary, &order->exchange->request.head))
 		return renewed;
 	again = store_again(order, renewed);

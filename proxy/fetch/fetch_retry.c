@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What becomes of a request that was sent and has no answer, or none that is of use: it is sent to the next
- * destination where that is safe, or the failure is the answer. RFC 9110 §9.2.2. */
+/* What becomes of a request that was sent and has no answer, or none that is of use: it is sent to
+ * the next destination where that is safe, or the failure is the answer. RFC 9110 §9.2.2. */
 #include "proxy/fetch/fetch_internal.h"
 #include "proxy/fetch/peer_table.h"
 #include "squid-compat/peers.h"

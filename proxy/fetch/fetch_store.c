@@ -60,7 +60,8 @@ static bool may_store_miss(const struct fetch_order *order, const struct http_re
 	return access_list_allows(list, true, &facts);
 }
 
-/* As fetch_head.c adds it: for a user of the site, so the same rule counts as for what clients send. */
+/* As fetch_head.c adds it: for a user of the site, so the same rule counts as for what clients
+ * send. */
 static bool has_made_login(const struct fetch_order *order, const struct peer *peer)
 {
 	if (!peer || !peer->is_originserver)
@@ -191,9 +192,11 @@ static void mind_pressure(struct worker *worker, struct disk *disk)
 		loop_defer(worker->loop, &worker->way_task);
 }
 
-/* To the disk, if there is one. The look afterwards: a purge either marks the store that it finds on its
- * way, or was counted before this; one by pattern stands on the list before it walks through the disk. */
-static bool hand_to_disk(struct worker *worker, struct object *object, uint64_t key, unsigned removals)
+/* To the disk, if there is one. The look afterwards: a purge either marks the store that it finds
+ * on its way, or was counted before this; one by pattern stands on the list before it walks through
+ * the disk. */
+static bool hand_to_disk(struct worker *worker, struct object *object, uint64_t key,
+                         unsigned removals)
 {
 	struct server *server = worker->server;
 	struct disk *disk = disks_store(server, object, key);
@@ -214,7 +217,8 @@ static bool store_on_disk(const struct fetch_storing *storing, struct object *ob
 	return hand_to_disk(storing->worker, object, storing->key, storing->removals);
 }
 
-void fetch_store_whole(struct worker *worker, struct object *object, uint64_t key, unsigned removals)
+void fetch_store_whole(struct worker *worker, struct object *object, uint64_t key,
+                       unsigned removals)
 {
 	struct server *server = worker->server;
 	struct object *stale;
@@ -254,12 +258,14 @@ static void displace(const struct fetch_order *order, const struct http_response
 		disks_remove_all(server, order->key);
 }
 
-/* What is stored gives way to an answer that is not, but leaves others alone that are on their way. */
+/* What is stored gives way to an answer that is not, but leaves others alone that are on their
+ * way. */
 static void displace_stored(const struct fetch_order *order)
 {
 	struct server *server = order->worker->server;
 	struct object *stored[INDEX_MAX_VARIANTS];
-	unsigned n = index_variants(server->index, order->key, order->cache_url, stored, COUNT(stored));
+	unsigned n =
+		index_variants(server->index, order->key, order->cache_url, stored, COUNT(stored));
 
 	for (unsigned i = 0; i < n; i++) {
 		index_remove(server->index, stored[i]);
@@ -460,8 +466,8 @@ void fetch_store_grew(struct fetch_storing *storing, const struct fetch_order *o
 	storing->is_kept = false;
 }
 
-/* Into memory; what all of it is too small for (cache_mem 0) is for the disk alone. False: it was removed
- * meanwhile (a purge), or is not whole: what it holds is not for the disk either. */
+/* Into memory; what all of it is too small for (cache_mem 0) is for the disk alone. False: it was
+ * removed meanwhile (a purge), or is not whole: what it holds is not for the disk either. */
 static bool index_whole(struct index *index, const struct fetch_order *order, uint64_t key,
 			struct object *object)
 {

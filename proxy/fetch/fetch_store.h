@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/fetch_store.h: what becomes of an origin's answer: the head that readers see, whether it
- * may be stored, and how it gets into memory and to disk. Threads: one worker's, as part of a
+/* proxy/fetch/fetch_store.h: what becomes of an origin's answer: the head that readers see, whether
+ * it may be stored, and how it gets into memory and to disk. Threads: one worker's, as part of a
  * fetch. */
 #ifndef PROXY_FETCH_STORE_H
 #define PROXY_FETCH_STORE_H

@@ -34,9 +34,9 @@ struct origin_conn {
 struct origin_pool *origin_pool_create(struct worker *worker);
 void origin_pool_destroy(struct origin_pool *pool); /* closes idle ones; accepts NULL */
 
-/* The newest idle connection for key, or NULL. The taker sets the stream's owner. is_last_chance: what
- * is lost on it cannot be sent again, so that the system is asked whether it is open still; for others
- * it is enough that it was when the loop woke up. */
+/* The newest idle connection for key, or NULL. The taker sets the stream's owner. is_last_chance:
+ * what is lost on it cannot be sent again, so that the system is asked whether it is open still;
+ * for others it is enough that it was when the loop woke up. */
 struct origin_conn *origin_pool_take(struct origin_pool *pool, uint64_t key, bool is_last_chance);
 
 /* How many idle ones there are for key. */
@@ -66,13 +66,13 @@ int origin_connect(struct origin_pool *pool, const struct origin_target *target,
 /* Does that errno of a connect say that nobody listens there? It comes at once. */
 bool origin_has_refused(int error);
 
-/* Gives a connection that may be used again back, for idle_ms at most; or closes it, when it is older
- * than lifetime_ms (0: no limit). */
+/* Gives a connection that may be used again back, for idle_ms at most; or closes it, when it is
+ * older than lifetime_ms (0: no limit). */
 void origin_keep(struct origin_conn *conn, int64_t idle_ms, int64_t lifetime_ms);
 void origin_close(struct origin_conn *conn); /* accepts NULL */
 
-/* A connection more is about to be opened where there may be max: if there are as many, one that idles is
- * closed, here or at another worker (soon). */
+/* A connection more is about to be opened where there may be max: if there are as many, one that
+ * idles is closed, here or at another worker (soon). */
 void origin_pool_make_room(struct origin_pool *pool, struct peer_state *state, unsigned max);
 
 /* Descriptors are short: closes some idle ones, max at most, those that were used longest ago first

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/peer_dial.h: a connection to a peer that is made for no request: to look whether it is there
- * (peer_watch.h), or to have one ready (peer_standby.h). Its addresses are tried one after the other.
+/* proxy/fetch/peer_dial.h: a connection to a peer that is made for no request: to look whether it
+ * is there (peer_watch.h), or to have one ready (peer_standby.h). Its addresses are tried one after
+ * the other.
  *     RESOLVE → CONNECT → HANDSHAKE (where it speaks TLS) → ready
  * Threads: one worker's. */
 #ifndef PROXY_PEER_DIAL_H

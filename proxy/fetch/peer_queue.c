@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who leaves looks for who waits, and who begins to wait looks for a place: each after it has said what it
- * did (nactive, nwaiting; sequentially consistent), so that one of them sees the other. */
+/* Who leaves looks for who waits, and who begins to wait looks for a place: each after it has said
+ * what it did (nactive, nwaiting; sequentially consistent), so that one of them sees the other. */
 #include "proxy/fetch/peer_queue.h"
 
 #include "lib/base/heap.h"

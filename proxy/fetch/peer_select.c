@@ -384,7 +384,8 @@ static bool does_without_peers(const struct peer_selection *s)
 {
 	const struct http_request *request = s->facts_->request;
 
-	return s->may_go_direct_ && snapshot_config(s->snapshot_)->nonhierarchical_direct && request &&
+	return s->may_go_direct_ && snapshot_config(s->snapshot_)->nonhierarchical_direct &&
+	       request &&
 	       (request->method != HTTP_GET || http_has(&request->head, FIELD_AUTHORIZATION));
 }
 
@@ -402,8 +403,9 @@ void peer_selection_begin(struct peer_selection *s, struct worker *worker,
 	s->takes_suspects_ = false;
 	s->phase_ = 0;
 	s->walk_ = config->peers->first;
-	s->max_ = config->forward_max_tries < PEER_MAX_CANDIDATES ? (size_t)config->forward_max_tries
-								  : PEER_MAX_CANDIDATES;
+	s->max_ = config->forward_max_tries < PEER_MAX_CANDIDATES
+	                  ? (size_t)config->forward_max_tries
+	                  : PEER_MAX_CANDIDATES;
 	s->verdicts_ = arena_zalloc(s->facts_->arena, config->peers->n);
 	if (config->always_direct && access_list_allows(config->always_direct, false, s->facts_)) {
 		add(s, NULL, LOG_HIER_DIRECT, false);

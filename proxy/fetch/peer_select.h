@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/peer_select.h: which peers a request may be sent to, in which order. Squid: peer_select. The
- * next one is looked for when it is needed, so that those that are not asked cost nothing.
+/* proxy/fetch/peer_select.h: which peers a request may be sent to, in which order. Squid:
+ * peer_select. The next one is looked for when it is needed, so that those that are not asked cost
+ * nothing.
  *
  * Threads: one worker's (round-robin counts per worker). */
 #ifndef PROXY_PEER_SELECT_H

@@ -170,7 +170,8 @@ static const char *what_forbids(const struct config *config, const struct peer *
 		return "with proxy-protocol= each client has connections of its own";
 	if (config->outgoing_addresses)
 		return "tcp_outgoing_address decides for each request where a connection begins";
-	return config->server_persistent_connections ? NULL : "server_persistent_connections is off";
+	return config->server_persistent_connections ? NULL
+	                                             : "server_persistent_connections is off";
 }
 
 static bool is_readied(const struct config *config, const struct peer *peer)

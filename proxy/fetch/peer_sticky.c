@@ -103,7 +103,8 @@ void peer_sticky_destroy(struct peer_sticky *sticky)
 }
 
 /* NULL: nobody's. */
-static const struct peer *peer_of(const struct peer_sticky *sticky, struct str name, struct str value)
+static const struct peer *peer_of(const struct peer_sticky *sticky, struct str name,
+                                  struct str value)
 {
 	struct entry wanted;
 	const struct entry *found;

@@ -119,8 +119,8 @@ static bool is_bad(const struct peer_state *state)
 	return atomic_load(&state->is_listed) && atomic_load(&state->down) != 0;
 }
 
-/* Whoever changes something says what holds then. Of two at a time the one that is last sees what the other
- * changed, all of it being sequentially consistent, and says so once more. */
+/* Whoever changes something says what holds then. Of two at a time the one that is last sees what
+ * the other changed, all of it being sequentially consistent, and says so once more. */
 static void note_health(struct peer_state *state)
 {
 	char what[HEALTH_WHAT_BYTES], why[PEER_REASON_BYTES];
@@ -203,7 +203,8 @@ void peer_state_reached(struct peer_state *state, int64_t now_ms)
 	forget(&state->nfails);
 	forget(&state->nrefused);
 	if (is_down_for(state, PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK))
-		come_up(state, PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK, "it takes connections", now_ms);
+		come_up(state, PEER_FAULTS_OF_CONNECTS | PEER_FAULT_CHECK, "it takes connections",
+		        now_ms);
 }
 
 /* It is down for the other reason from now on; in between for both. */
@@ -332,7 +333,8 @@ static void note_answer(struct peer_state *state, uint64_t us, int64_t now_ms)
 {
 	uint64_t now_us = peer_state_answer_us(state, now_ms);
 
-	atomic_fetch_add_explicit(&state->answer_counts[histogram_bin(us)], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&state->answer_counts[histogram_bin(us)], 1,
+	                          memory_order_relaxed);
 	atomic_fetch_add_explicit(&state->answer_sum_us, us, memory_order_relaxed);
 	if (us == 0)
 		us = 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/peer_table.h: what is known of each cache_peer while serving: who uses it, whether it is up,
- * what the operator wants of it. By name, outside the snapshots, so that it survives a reload.
+/* proxy/fetch/peer_table.h: what is known of each cache_peer while serving: who uses it, whether it
+ * is up, what the operator wants of it. By name, outside the snapshots, so that it survives a
+ * reload.
  *
  * Threads: the table is guarded by its lock; a state's counters are atomics (relaxed: each stands
  * for itself) and a state lives as long as the table. */
@@ -74,12 +75,13 @@ unsigned peer_table_changes(const struct peer_table *table);
 /* Copies the reason of the last change; returns out. */
 char *peer_state_reason(struct peer_state *state, char out[PEER_REASON_BYTES]);
 
-/* A connect succeeded, or failed for the limit-th time in a row. Says DEAD and REVIVED in the log. */
+/* A connect succeeded, or failed for the limit-th time in a row. Says DEAD and REVIVED in the
+ * log. */
 void peer_state_succeeded(struct peer_state *state, int64_t now_ms);
 void peer_state_failed(struct peer_state *state, unsigned limit, const char *why, bool was_refused);
 
-/* A request was answered, in so many microseconds; or not at all (a timeout, an early close), for the
- * limit-th time in a row. */
+/* A request was answered, in so many microseconds; or not at all (a timeout, an early close), for
+ * the limit-th time in a row. */
 void peer_state_answered(struct peer_state *state, int64_t took_us, int64_t now_ms);
 void peer_state_unanswered(struct peer_state *state, unsigned limit, const char *why,
 			   int64_t now_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/peer_watch.h: looks after the peers, whether requests come or not. One with health= or monitorurl=
- * is asked again and again; any other one, once it is down for failed connects, is connected to each
- * second until that succeeds (Squid: only when a request looks at it).
+/* proxy/fetch/peer_watch.h: looks after the peers, whether requests come or not. One with health=
+ * or monitorurl= is asked again and again; any other one, once it is down for failed connects, is
+ * connected to each second until that succeeds (Squid: only when a request looks at it).
  *
  * Threads: one worker's, the home loop's. */
 #ifndef PROXY_PEER_WATCH_H

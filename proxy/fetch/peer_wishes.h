@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/peer_wishes.h: what the operator said of peers (drain, weight) as text, so that another
- * serving process goes on with it: after an upgrade, or when the one that heard it has died. A line
- * for each peer, IS_DRAINED SP WEIGHT SP NAME; WEIGHT 0: the configuration's.
+/* proxy/fetch/peer_wishes.h: what the operator said of peers (drain, weight) as text, so that
+ * another serving process goes on with it: after an upgrade, or when the one that heard it has
+ * died. A line for each peer, IS_DRAINED SP WEIGHT SP NAME; WEIGHT 0: the configuration's.
  *
  * Threads: any. */
 #ifndef PROXY_PEER_WISHES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/fetch/retry_budget.h: how many requests that already had one origin at work may be sent to another
- * one: a fifth of those that it got in the last ten seconds, and ten a second. So origins that fail
- * slowly are not asked for more than they had to do anyway.
+/* proxy/fetch/retry_budget.h: how many requests that already had one origin at work may be sent to
+ * another one: a fifth of those that it got in the last ten seconds, and ten a second. So origins
+ * that fail slowly are not asked for more than they had to do anyway.
  *
  * Threads: any, without a lock; at the change of a second a few may be counted wrong. Zeroed memory
  * is a budget. */

@@ -303,7 +303,8 @@ static void add_histogram(struct buf *out, const struct metric *metric, struct s
 
 static void add_sample(struct buf *out, const struct metric *metric, const struct metric_row *row)
 {
-	static const char *const suffixes[] = {[COUNTER] = "_total", [GAUGE] = "", [INFO] = "_info"};
+	static const char *const suffixes[] = {
+		[COUNTER] = "_total", [GAUGE] = "", [INFO] = "_info"};
 
 	const char *at = (const char *)row->values + metric->offset;
 

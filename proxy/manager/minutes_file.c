@@ -66,8 +66,8 @@ static bool is_ours(sqlite3 *db)
 
 static bool fail(struct minutes_file *file, const char *why)
 {
-	log_say(1, "WARNING: stats_file %s: %s; the minute is written with the next one", file->path,
-		why);
+	log_say(1, "WARNING: stats_file %s: %s; the minute is written with the next one",
+	        file->path, why);
 	health_bad(&file->health, "stats_file", "%s: %s", file->path, why);
 	minutes_file_close(file);
 	return false;

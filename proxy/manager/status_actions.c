@@ -86,15 +86,17 @@ bool manager_write_purge(struct manager_page *page)
 	if (!is_ours(page))
 		return false;
 	if (!kind_by_name(str_of(kind), &n) || of.len == 0) {
-		write_end(page->out, "Nothing was done", "A purge needs a kind and a text.", STR(""));
+		write_end(page->out, "Nothing was done", "A purge needs a kind and a text.",
+		          STR(""));
 		return false;
 	}
 	purge = purge_create(n, of);
 	snprintf(what, sizeof(what), "%s %s", kind, of.at);
 	log_say(1, "The status page purges %s", what);
-	purger_start(page->server, page->loop,
-		     &(struct purger_order){
-			     .purge = purge, .who = "status page", .what = what, .done = purge_done});
+	purger_start(
+		page->server, page->loop,
+		&(struct purger_order){
+			.purge = purge, .who = "status page", .what = what, .done = purge_done});
 	purge_unref(purge);
 	write_end(page->out, "The purge has begun", "From now on nothing stored serves for:", of);
 	return false;

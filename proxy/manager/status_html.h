@@ -33,7 +33,8 @@ struct html_table {
 	unsigned ncolumns_, column_;
 };
 
-/* heads: apart by '|', HTML; one that begins with '#' is of a column of numbers. They stay until the end. */
+/* heads: apart by '|', HTML; one that begins with '#' is of a column of numbers. They stay until
+ * the end. */
 void html_table(struct html_table *table, struct buf *out, const char *caption, const char *heads);
 /* Ends the cell before, if any, and begins the next: what is written to out until then is in it.
  * The first of a row is its head; behind the last one a new row begins. */

@@ -81,8 +81,8 @@ static void write_state(struct buf *out)
 	if (n == 0)
 		buf_add_str(out, STR("<p class=\"state good\">All is well.</p>\n"));
 	else
-		buf_printf(out, "<p class=\"state bad\">%zu thing%s not work as configured.</p>\n", n,
-			   n == 1 ? " does" : "s do");
+		buf_printf(out, "<p class=\"state bad\">%zu thing%s not work as configured.</p>\n",
+		           n, n == 1 ? " does" : "s do");
 	mem_free(entries);
 }
 

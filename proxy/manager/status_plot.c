@@ -109,8 +109,8 @@ static void draw(struct buf *out, const struct status *status, const struct fram
 	if (is_area)
 		buf_printf(out, "M%.1f %d", x_of(frame, &points[0]), HEIGHT);
 	for (unsigned i = 0; i < n; i++)
-		buf_printf(out, "%c%.1f %.1f", i > 0 || is_area ? 'L' : 'M', x_of(frame, &points[i]),
-			   y_of(frame, value(&points[i])));
+		buf_printf(out, "%c%.1f %.1f", i > 0 || is_area ? 'L' : 'M',
+		           x_of(frame, &points[i]), y_of(frame, value(&points[i])));
 	if (is_area)
 		buf_printf(out, "L%.1f %dZ", x_of(frame, &points[n - 1]), HEIGHT);
 	buf_add_str(out, STR("\"/>"));

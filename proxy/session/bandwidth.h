@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/bandwidth.h: delay_pools, client_delay_pools and response_delay_pool at work: the buckets of
- * one configuration, and the pace of one reply.
+/* proxy/session/bandwidth.h: delay_pools, client_delay_pools and response_delay_pool at work: the
+ * buckets of one configuration, and the pace of one reply.
  *
  * Buckets are shared by all workers, and their number does not depend on that of clients: networks
  * and hosts have a place each in a table as in Squid (the last bytes of an IPv4 address), or by a

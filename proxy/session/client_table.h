@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/session/client_table.h: how many connections each client has open at the moment, for
- * client_ip_max_connections and ACLs of type maxconn; of IPv6 a /64 is one client (addr_client_bytes). An entry is there while it counts something, so
- * the connections bound the table.
+ * client_ip_max_connections and ACLs of type maxconn; of IPv6 a /64 is one client
+ * (addr_client_bytes). An entry is there while it counts something, so the connections bound the
+ * table.
  *
  * Threads: all workers share one table; a leaf lock a shard, held for a look along one bucket. */
 #ifndef PROXY_CLIENT_TABLE_H

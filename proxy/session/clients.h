@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/session/clients.h: what each client address asked a worker for. Squid: client_db.
  *
- * A connection looks its client up once; counting is an increment. The number of clients is bounded:
- * those without a connection go first, the one that left longest ago before the others.
+ * A connection looks its client up once; counting is an increment. The number of clients is
+ * bounded: those without a connection go first, the one that left longest ago before the others.
  *
  * Threads: one worker's. */
 #ifndef PROXY_CLIENTS_H
@@ -36,7 +36,8 @@ void clients_destroy(struct clients *clients); /* accepts NULL */
 
 /* A connection of that client; NULL: there are too many clients, it is not counted. */
 struct client *clients_enter(struct clients *clients, const struct addr *addr);
-/* The same for a connection whose *counts is NULL until now, where client_db is on. Returns *counts. */
+/* The same for a connection whose *counts is NULL until now, where client_db is on. Returns
+ * *counts. */
 struct client *clients_enter_once(struct clients *clients, const struct snapshot *snapshot,
 				  struct client **counts, const struct addr *addr);
 void clients_leave(struct clients *clients, struct client *client); /* accepts NULL */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/exchange.h: one request and its reply, as a client session offers it to a transaction,
- * whatever the protocol beneath (HTTP/1, HTTP/2).
+/* proxy/session/exchange.h: one request and its reply, as a client session offers it to a
+ * transaction, whatever the protocol beneath (HTTP/1, HTTP/2).
  *
  *     session: parses a head → transaction_begin → the transaction works, maybe over many turns
  *     transaction: pulls the request body by ops->read_body; fills `reply`; calls ops->reply_ready
@@ -38,7 +38,8 @@ struct reply_part {
 
 /* What the client gets: pieces of a head, then the body that a reader follows. */
 struct reply {
-	/* Up to and with the empty line (head_bytes); then perhaps a body made here. Valid until the end. */
+	/* Up to and with the empty line (head_bytes); then perhaps a body made here. Valid until
+	 * the end. */
 	struct iovec head[REPLY_MAX_PIECES];
 	int nhead;
 	int status;
@@ -62,8 +63,8 @@ struct reply {
 };
 
 struct exchange_ops {
-	/* Up to size bytes of the request's body, decoded (with reply.is_tunnel: of whatever the client
-	 * sends behind its head), into into: the number; 0 at its end;
+	/* Up to size bytes of the request's body, decoded (with reply.is_tunnel: of whatever the
+	 * client sends behind its head), into into: the number; 0 at its end;
 	 * STREAM_WAIT (body_wake comes when it may go on); or -errno: broken (-EPROTO), gone. */
 	ssize_t (*read_body)(struct exchange *exchange, void *into, size_t size);
 	/* The reply may be written from now on. Not called for one that was ready when
@@ -71,10 +72,11 @@ struct exchange_ops {
 	void (*reply_ready)(struct exchange *exchange);
 	/* The client is to be told to go on with its body, if it waits for that (Expect). */
 	void (*send_continue)(struct exchange *exchange);
-	/* An interim answer of the origin (1xx), whole; copied. One that cannot go out at once is dropped.
-	 */
+	/* An interim answer of the origin (1xx), whole; copied. One that cannot go out at once is
+	 * dropped. */
 	void (*send_interim)(struct exchange *exchange, struct str head);
-	/* clientside_tos: of the packets of the client's connection, from now on. NULL: there is none. */
+	/* clientside_tos: of the packets of the client's connection, from now on. NULL: there is
+	 * none. */
 	void (*set_tos)(struct exchange *exchange, int tos);
 	/* How the client's connection is secured; false: not at all. NULL: never. */
 	bool (*tls_facts)(struct exchange *exchange, struct tls_facts *out);

@@ -56,7 +56,8 @@ static void pause_accepting(struct listener *listener)
 		  loop_now_ms(listener->worker->loop) + PAUSE_MS);
 }
 
-/* Of the errors of accept4 most are about the one connection that was next: the others still come. */
+/* Of the errors of accept4 most are about the one connection that was next: the others still
+ * come. */
 static bool accept_may_go_on(struct listener *listener, int error)
 {
 	if (error == EAGAIN)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/listener.h: a worker's listening socket of one port. Connections are accepted in bursts; a
- * worker short of descriptors pauses and tries again.
+/* proxy/session/listener.h: a worker's listening socket of one port. Connections are accepted in
+ * bursts; a worker short of descriptors pauses and tries again.
  *
  * A listener outlives reloads: it names its port by the text in squid.conf and finds it in whatever
  * snapshot is current. Threads: one worker's. Ownership: counted, its sessions hold references. */

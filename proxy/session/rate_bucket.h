@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/rate_bucket.h: a token bucket in 8 bytes: when it will be full again tells how much is in it
- * now. Bytes may be taken beyond what is there; later takers wait for that.
+/* proxy/session/rate_bucket.h: a token bucket in 8 bytes: when it will be full again tells how much
+ * is in it now. Bytes may be taken beyond what is there; later takers wait for that.
  *
  * Threads: any; one atomic, relaxed: nothing else hangs on it. */
 #ifndef PROXY_RATE_BUCKET_H
@@ -26,8 +26,8 @@ int64_t rate_bucket_level(const struct rate_bucket *bucket, const struct rate_li
                           int64_t now_ms);
 void rate_bucket_take(struct rate_bucket *bucket, const struct rate_limit *limit, uint64_t bytes,
                       int64_t now_ms);
-/* Takes bytes (at most max_bytes) only if they are there. 0: done; else nothing is taken, and in so many
- * milliseconds they will be. */
+/* Takes bytes (at most max_bytes) only if they are there. 0: done; else nothing is taken, and in so
+ * many milliseconds they will be. */
 int64_t rate_bucket_try(struct rate_bucket *bucket, const struct rate_limit *limit, int64_t bytes,
                         int64_t now_ms);
 /* Until bytes are in it, at most max_bytes are asked for; 0: they are. */

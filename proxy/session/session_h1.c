@@ -244,12 +244,14 @@ static enum session_state run_read_head(struct session *session)
 
 /* ---- AWAIT_REPLY */
 
-/* half_closed_clients: a client that sends no more has gone, unless it still owes a body, or it is on. */
+/* half_closed_clients: a client that sends no more has gone, unless it still owes a body, or it is
+ * on. */
 bool session_client_is_gone(const struct session *session)
 {
 	return stream_has_hung_up(&session->stream) ||
 	       (stream_has_ended(&session->stream) && session->exchange->is_body_read &&
-	        session->input.len == 0 && !snapshot_config(session->snapshot)->half_closed_clients);
+	        session->input.len == 0 &&
+	        !snapshot_config(session->snapshot)->half_closed_clients);
 }
 
 static enum session_state run_await_reply(struct session *session)

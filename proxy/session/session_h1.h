@@ -23,8 +23,8 @@ void session_h1_stop_all(struct worker *worker, bool now);
 /* Shows the exchange under way, if there is one, of a node of worker->sessions. */
 void session_h1_view(const struct list *node, session_view_fn *see, void *owner);
 
-/* Closes up to max connections on which no request has begun for half a second, the oldest of those that it
- * comes across first: how many. */
+/* Closes up to max connections on which no request has begun for half a second, the oldest of those
+ * that it comes across first: how many. */
 unsigned session_h1_shed(struct worker *worker, unsigned max);
 
 #endif

@@ -162,8 +162,8 @@ static void send_continue(struct exchange *exchange)
 	              1); /* the rest, if any, is collected by write_reply */
 }
 
-/* RFC 9110 §15.2: only HTTP/1.1 knows them. Not while the client waits for a 100, nor beside another
- * write. */
+/* RFC 9110 §15.2: only HTTP/1.1 knows them. Not while the client waits for a 100, nor beside
+ * another write. */
 static void send_interim(struct exchange *exchange, struct str head)
 {
 	struct session *session = exchange->session;

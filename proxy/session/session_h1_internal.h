@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* proxy/session/session_h1_internal.h: the struct that session_h1.c (states and ends),
- * session_h1_deadlines.c (how long they last), session_h1_proxy.c (the PROXY header), session_h1_tls.c (the
- * handshake), session_h1_body.c (the exchange that a transaction sees) and session_h1_write.c (the reply)
- * share. */
+ * session_h1_deadlines.c (how long they last), session_h1_proxy.c (the PROXY header),
+ * session_h1_tls.c (the handshake), session_h1_body.c (the exchange that a transaction sees) and
+ * session_h1_write.c (the reply) share. */
 #ifndef PROXY_SESSION_H1_INTERNAL_H
 #define PROXY_SESSION_H1_INTERNAL_H
 #include "lib/base/buf.h"

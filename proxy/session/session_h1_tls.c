@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* https_port: the TLS handshake ahead of the first request. A client that sends plain HTTP instead is
- * told so, in plain HTTP. */
+/* https_port: the TLS handshake ahead of the first request. A client that sends plain HTTP instead
+ * is told so, in plain HTTP. */
 #include "lib/base/log.h"
 #include "lib/net/stream_tls.h"
 #include "proxy/log/key_log.h"
@@ -56,7 +56,8 @@ static void start_tls(struct session *session)
 	follow_keys(session);
 }
 
-/* Of the site that the client asked for by SNI. One that is yet unknown gets a row if a certificate names it. */
+/* Of the site that the client asked for by SNI. One that is yet unknown gets a row if a certificate
+ * names it. */
 static struct site_counts *site_of(struct session *session)
 {
 	char sni[TLS_SNI_BYTES];

@@ -201,7 +201,8 @@ static bool take_file(struct session *session, struct reply *reply, struct strea
 	struct object_reader *reader = &reply->reader;
 	uint64_t left, length;
 
-	if (reply->is_chunked || reply->parts || reply->pace || !stream_can_send_file(&session->stream) ||
+	if (reply->is_chunked || reply->parts || reply->pace ||
+	    !stream_can_send_file(&session->stream) ||
 	    !object_file(reader->object, &file->fd, &file->offset))
 		return false;
 	length = object_length(reader->object);
@@ -328,9 +329,9 @@ static enum session_state run_tunnel(struct session *session)
 	return SESSION_WRITE_REPLY;
 }
 
-/* ---- a group: replies that took long to make, a few of one turn of the loop, are written one right behind the
- * other. A client on the same machine that keeps up with us sleeps meanwhile: it is woken up, which
- * costs as much as a copy of 32 KiB, once for all of them. */
+/* ---- a group: replies that took long to make, a few of one turn of the loop, are written one
+ * right behind the other. A client on the same machine that keeps up with us sleeps meanwhile: it
+ * is woken up, which costs as much as a copy of 32 KiB, once for all of them. */
 
 void session_leave_write_group(struct session *session)
 {

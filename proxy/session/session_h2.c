@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The life of a connection: bytes are read into the loop's shared buffer and fed to nghttp2, then the
- * streams that are due act, then what came of it is sent, and all over again. Calls from the loop
- * (wake, timer, task) end in h2_session_run, which alone destroys the session. */
+/* The life of a connection: bytes are read into the loop's shared buffer and fed to nghttp2, then
+ * the streams that are due act, then what came of it is sent, and all over again. Calls from the
+ * loop (wake, timer, task) end in h2_session_run, which alone destroys the session. */
 #include "proxy/session/session_h2.h"
 
 #include "lib/base/check.h"
@@ -104,8 +104,8 @@ static void destroy(struct h2_session *session)
 	mem_free(session);
 }
 
-/* Nothing more is to be said. After an error the GOAWAY that tells of it has to arrive; RFC 9112 §9.6
- * says how. */
+/* Nothing more is to be said. After an error the GOAWAY that tells of it has to arrive; RFC 9112
+ * §9.6 says how. */
 static void finish(struct h2_session *session)
 {
 	if (nghttp2_session_want_read(session->h2) || nghttp2_session_want_write(session->h2) ||

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/session_h2.h: one client connection over HTTP/2 (RFC 9113), by nghttp2: chosen in the TLS
- * handshake (ALPN h2), or in clear by the connection preface on a port with the option h2c.
+/* proxy/session/session_h2.h: one client connection over HTTP/2 (RFC 9113), by nghttp2: chosen in
+ * the TLS handshake (ALPN h2), or in clear by the connection preface on a port with the option h2c.
  *
- * Each stream is an exchange. A session of HTTP/1 accepts every connection and hands it over when it
- * turns out to speak HTTP/2. Threads: one worker's. */
+ * Each stream is an exchange. A session of HTTP/1 accepts every connection and hands it over when
+ * it turns out to speak HTTP/2. Threads: one worker's. */
 #ifndef PROXY_SESSION_H2_H
 #define PROXY_SESSION_H2_H
 #include <stdbool.h>
@@ -35,7 +35,8 @@ struct session_h2_origin {
 void session_h2_start(const struct session_h2_origin *origin, struct stream *stream,
                       struct str already);
 
-/* Do these bytes begin a connection with prior knowledge? *is_whole: all of the preface is there. */
+/* Do these bytes begin a connection with prior knowledge? *is_whole: all of the preface is
+ * there. */
 bool session_h2_is_preface(const char *bytes, size_t len, bool *is_whole);
 
 /* Asks the sessions of a listener (NULL: all of the worker's) to end: they send GOAWAY and go when

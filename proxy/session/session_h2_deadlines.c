@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What bounds the waits of a connection and of its streams: how long they may be, and how slow the client
- * (client_minimum_rate). One timer serves all streams: it looks at them once a second. */
+/* What bounds the waits of a connection and of its streams: how long they may be, and how slow the
+ * client (client_minimum_rate). One timer serves all streams: it looks at them once a second. */
 #include "lib/base/log.h"
 #include "proxy/session/session_h2_internal.h"
 #include "squid-compat/config.h"
@@ -64,8 +64,8 @@ static bool is_half_open(const struct h2_stream *stream)
 	return stream->is_end_sent && h2_stream_is_tunnel(stream);
 }
 
-/* Streams whose client does not open its window, or does not go on with its body. One that waits for
- * its object is the fetch's affair. */
+/* Streams whose client does not open its window, or does not go on with its body. One that waits
+ * for its object is the fetch's affair. */
 static bool is_late(const struct h2_stream *stream, int64_t now_ms)
 {
 	return stream->deadline_ms < now_ms && !stream->is_deferred &&
@@ -140,8 +140,8 @@ static bool is_session_too_slow(struct h2_session *session, int64_t now_ms)
 		return false;
 	}
 	minimum_rate_wait(&session->taking, now_ms);
-	return minimum_rate_is_missed(&session->taking, config, sent > unsent ? sent - unsent : 0, 1,
-				      now_ms);
+	return minimum_rate_is_missed(&session->taking, config, sent > unsent ? sent - unsent : 0,
+	                              1, now_ms);
 }
 
 static void tell_slowness(struct h2_session *session)

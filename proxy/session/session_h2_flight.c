@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Frames on their way out. nghttp2 is asked for frames until a flight is full or there are no more,
- * and the flight goes out in one write. Small pieces of bodies are copied behind their frame's head,
- * larger ones are sent from where they lie: their readers advance when the write is done. */
+ * and the flight goes out in one write. Small pieces of bodies are copied behind their frame's
+ * head, larger ones are sent from where they lie: their readers advance when the write is done. */
 #include <errno.h>
 
 #include "lib/base/check.h"
@@ -66,8 +66,8 @@ void h2_flight_board(struct h2_stream *stream)
 		list_push_back(&stream->session->flight->aboard, &stream->aboard);
 }
 
-int h2_flight_add_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t *head, size_t length,
-                       nghttp2_data_source *source, void *user)
+int h2_flight_add_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t *head,
+                       size_t length, nghttp2_data_source *source, void *user)
 {
 	struct h2_session *session = user;
 	struct h2_flight *flight = session->flight;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What nghttp2 tells of the frames that come. It judges frames, HPACK, windows and the order of things
- * itself, and content-length against DATA; lists of fields are gathered here. Nothing is begun or
- * ended within its calls: streams are noted as due. */
+/* What nghttp2 tells of the frames that come. It judges frames, HPACK, windows and the order of
+ * things itself, and content-length against DATA; lists of fields are gathered here. Nothing is
+ * begun or ended within its calls: streams are noted as due. */
 #include "lib/base/check.h"
 #include "proxy/session/session_h2_internal.h"
 #include "squid-compat/config.h"

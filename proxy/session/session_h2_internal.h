@@ -25,7 +25,8 @@ enum {
 	H2_BODY_IOV = 4,               /* pieces of one DATA frame */
 	H2_FLIGHT_BYTES = 65536,
 	H2_HEAD_BYTES = 9, /* of a frame */
-	/* What clients may cost without asking for anything: session_h2_nuisance.c has the prices. */
+	/* What clients may cost without asking for anything: session_h2_nuisance.c has the
+	 * prices. */
 	H2_NUISANCE_MAX = 2000,
 	H2_NUISANCE_PERIOD_MS = 10000,
 	H2_IDLE_MS = 60000, /* at most: an idle session holds more than one of HTTP/1 does */
@@ -182,8 +183,8 @@ void h2_reply_landed(struct h2_stream *stream);
 /* Sends what there is, as far as the client takes it. False: it failed. */
 bool h2_flight_send(struct h2_session *session);
 /* nghttp2's send_data_callback. */
-int h2_flight_add_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t *head, size_t length,
-                       nghttp2_data_source *source, void *user);
+int h2_flight_add_data(nghttp2_session *h2, nghttp2_frame *frame, const uint8_t *head,
+                       size_t length, nghttp2_data_source *source, void *user);
 void h2_flight_board(struct h2_stream *stream);
 void h2_flight_drop(struct h2_session *session);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A block: the table's pages, then the frames'. Pieces are known by their sizes; a version of nghttp2 that
- * asks for others gets them from the heap, and nothing is given back. */
+/* A block: the table's pages, then the frames'. Pieces are known by their sizes; a version of
+ * nghttp2 that asks for others gets them from the heap, and nothing is given back. */
 #include "proxy/session/session_h2_memory.h"
 
 #include <string.h>

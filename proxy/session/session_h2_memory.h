@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/session/session_h2_memory.h: the memory of a session of nghttp2. Two pieces of it are large, and hold
- * nothing while no stream is open and nothing waits to be sent: the table of streams (4 KiB) and the
- * buffer in which it packs frames (16 KiB). They lie on pages of their own, which an idle connection
- * gives back to the system.
+/* proxy/session/session_h2_memory.h: the memory of a session of nghttp2. Two pieces of it are
+ * large, and hold nothing while no stream is open and nothing waits to be sent: the table of
+ * streams (4 KiB) and the buffer in which it packs frames (16 KiB). They lie on pages of their own,
+ * which an idle connection gives back to the system.
  *
  * Threads: one worker's. */
 #ifndef PROXY_SESSION_H2_MEMORY_H

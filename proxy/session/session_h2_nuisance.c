@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What clients cost without asking for anything (RFC 9113 §10.5). Frames are counted by their heads,
- * since nghttp2 does not tell of those that it ignores, such as DATA and HEADERS of a closed stream. */
+/* What clients cost without asking for anything (RFC 9113 §10.5). Frames are counted by their
+ * heads, since nghttp2 does not tell of those that it ignores, such as DATA and HEADERS of a closed
+ * stream. */
 #include "proxy/session/session_h2_internal.h"
 
 enum {
@@ -32,7 +33,8 @@ static uint32_t stream_id_of(const struct h2_heads *heads)
 {
 	const uint8_t *at = heads->at + 5;
 
-	return ((uint32_t)at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+	return ((uint32_t)at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 |
+	       at[3];
 }
 
 /* Of HEADERS that begin a stream: nothing; others are trailers, or ignored. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A reply as HEADERS and DATA. The head that HTTP/1 would send is copied once, its names made lower
- * case, and given to nghttp2 where it lies. For each DATA frame a plan names the pieces of the body,
- * which the flight then takes without a copy: the reader stays before them until they are sent. */
+ * case, and given to nghttp2 where it lies. For each DATA frame a plan names the pieces of the
+ * body, which the flight then takes without a copy: the reader stays before them until they are
+ * sent. */
 #include "cache/object.h"
 #include "lib/base/check.h"
 #include "proxy/session/bandwidth.h"
@@ -25,7 +26,8 @@ static nghttp2_nv make_field(const struct h2_field *field)
 	};
 }
 
-/* Fields of text[0..len), which is changed in place, into nv[n..max): their number with n, or -1. */
+/* Fields of text[0..len), which is changed in place, into nv[n..max): their number with n, or
+ * -1. */
 static int add_fields(char *text, size_t len, nghttp2_nv *nv, int n, int max)
 {
 	struct h2_field field;
@@ -219,8 +221,8 @@ static ssize_t plan_body(struct h2_stream *stream, size_t len, uint32_t *flags)
 }
 
 /* nghttp2's read_callback: how many bytes, up to len, the next frame has. */
-static ssize_t plan_data(nghttp2_session *h2, int32_t id, uint8_t *into, size_t len, uint32_t *flags,
-                         nghttp2_data_source *source, void *user)
+static ssize_t plan_data(nghttp2_session *h2, int32_t id, uint8_t *into, size_t len,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
 {
 	struct h2_stream *stream = source->ptr;
 	struct reply *reply = &stream->exchange->reply;
@@ -334,10 +336,11 @@ void h2_reply_send_interim(struct h2_stream *stream, struct str head)
 	uint64_t status;
 	int n;
 
-	if (!str_to_u64(str_first(code, 3), &status) || status < 100 || status > 199 || status == 101)
+	if (!str_to_u64(str_first(code, 3), &status) || status < 100 || status > 199 ||
+	    status == 101)
 		return;
 	n = read_head(stream, (int)status, text, kept.len, nv);
-	if (n > 0 && nghttp2_submit_headers(stream->session->h2, NGHTTP2_FLAG_NONE, stream->id, NULL,
-	                                    nv, (size_t)n, NULL) == 0)
+	if (n > 0 && nghttp2_submit_headers(stream->session->h2, NGHTTP2_FLAG_NONE, stream->id,
+	                                    NULL, nv, (size_t)n, NULL) == 0)
 		h2_stream_is_due(stream);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A stream as an exchange: its request is parsed as one of HTTP/1 when nghttp2's calls have returned,
- * and its body is given as the transaction asks for it, which is what opens the window again. */
+/* A stream as an exchange: its request is parsed as one of HTTP/1 when nghttp2's calls have
+ * returned, and its body is given as the transaction asks for it, which is what opens the window
+ * again. */
 #include <errno.h>
 
 #include "lib/base/heap.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/act_as_origin.h: http_port ... act-as-origin: a hit looks as if its origin had made it now.
- * Squid: cf.data.pre, http_port. Threads: any. */
+/* proxy/transaction/act_as_origin.h: http_port ... act-as-origin: a hit looks as if its origin had
+ * made it now. Squid: cf.data.pre, http_port. Threads: any. */
 #ifndef PROXY_ACT_AS_ORIGIN_H
 #define PROXY_ACT_AS_ORIGIN_H
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/background.h: renews a stored response that is served stale meanwhile (RFC 5861 §3): a
- * transaction without a client, whose reply goes nowhere. One at a time for a URL, whichever
- * workers ask for it. Threads: one worker's, but for the table of URLs, which is made of atomics.
- */
+/* proxy/transaction/background.h: renews a stored response that is served stale meanwhile (RFC 5861
+ * §3): a transaction without a client, whose reply goes nowhere. One at a time for a URL, whichever
+ * workers ask for it. Threads: one worker's, but for the table of URLs, which is made of
+ * atomics. */
 #ifndef PROXY_BACKGROUND_H
 #define PROXY_BACKGROUND_H
 #include <stdatomic.h>

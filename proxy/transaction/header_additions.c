@@ -34,7 +34,8 @@ struct header_additions *header_additions_create(const struct header_rules *rule
 		const struct header_addition *what = header_rules_addition(rules, i);
 
 		additions->at[i].what = what;
-		additions->at[i].format = logformat_compile(what->format, &additions->arena, report);
+		additions->at[i].format =
+			logformat_compile(what->format, &additions->arena, report);
 		check(additions->at[i].format); /* header_rules_parse_add takes no other */
 	}
 	report_destroy(report);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/header_additions.h: request_header_add and reply_header_add: fields that are put behind all
- * others where their ACLs match. Compiled once for a snapshot; immutable after that, so any
- * worker may write with it. */
+/* proxy/transaction/header_additions.h: request_header_add and reply_header_add: fields that are
+ * put behind all others where their ACLs match. Compiled once for a snapshot; immutable after that,
+ * so any worker may write with it. */
 #ifndef PROXY_HEADER_ADDITIONS_H
 #define PROXY_HEADER_ADDITIONS_H
 #include "lib/base/buf.h"

@@ -235,8 +235,8 @@ static void finish(struct recoder *recoder)
 	counters->recoded_bodies[recoder->wanted]++;
 	counters->recoder_bytes_in += recoder->nread;
 	counters->recoder_bytes_out += object_length(to);
-	if (recoder->is_kept && object_is_whole(to) && object_add_coded(from, recoder->wanted, to) &&
-	    from->key != 0)
+	if (recoder->is_kept && object_is_whole(to) &&
+	    object_add_coded(from, recoder->wanted, to) && from->key != 0)
 		index_note_growth(recoder->worker->server->index, from);
 	recoder_destroy(recoder);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/recoder.h: makes of an object the same in another content coding: a reader of one that
- * is the producer of another. A worker's recoders take turns, a piece of 16 KiB in each turn of the loop, so
- * that a large body does not hold up who else is served.
+/* proxy/transaction/recoder.h: makes of an object the same in another content coding: a reader of
+ * one that is the producer of another. A worker's recoders take turns, a piece of 16 KiB in each
+ * turn of the loop, so that a large body does not hold up who else is served.
  *
- * The other object stays with the first (object_add_coded), if that is kept in memory and it is small
- * enough; else it is relayed. When nobody reads it any more, it is finished only if the first one is whole.
- * Threads: one worker's. */
+ * The other object stays with the first (object_add_coded), if that is kept in memory and it is
+ * small enough; else it is relayed. When nobody reads it any more, it is finished only if the first
+ * one is whole. Threads: one worker's. */
 #ifndef PROXY_RECODER_H
 #define PROXY_RECODER_H
 #include <stdint.h>
@@ -41,15 +41,16 @@ struct recoder_order {
 	uint64_t gap_bytes;          /* how far it may be ahead of its slowest reader */
 };
 
-/* The object that is being made already of from on this worker, for others to read (borrowed); NULL: none. */
+/* The object that is being made already of from on this worker, for others to read (borrowed);
+ * NULL: none. */
 struct object *recoder_find(const struct worker *worker, const struct object *from,
 			    enum content_coding wanted);
 
 /* Not started yet: what its object has is its head. NULL: too many are at work. */
 struct recoder *recoder_create(const struct recoder_order *order);
 struct object *recoder_object(const struct recoder *recoder); /* borrowed */
-/* From now on it lives by itself. While from can still be read from its beginning on; the object's first
- * reader comes before the loop goes on. */
+/* From now on it lives by itself. While from can still be read from its beginning on; the object's
+ * first reader comes before the loop goes on. */
 void recoder_start(struct recoder *recoder);
 /* One that was not started. Accepts NULL. */
 void recoder_destroy(struct recoder *recoder);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/refresh_values.h: the refresh_pattern line for an URL and the policy of squid.conf, as the
- * cache's plain values. Pure; any thread. */
+/* proxy/transaction/refresh_values.h: the refresh_pattern line for an URL and the policy of
+ * squid.conf, as the cache's plain values. Pure; any thread. */
 #ifndef PROXY_REFRESH_VALUES_H
 #define PROXY_REFRESH_VALUES_H
 #include "cache/freshness.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the client gets. A hit sends the object's ready-made head, a few lines that are its own (Age,
- * X-Cache, Via, framing) and the body, without copying the first or the last. */
+/* What the client gets. A hit sends the object's ready-made head, a few lines that are its own
+ * (Age, X-Cache, Via, framing) and the body, without copying the first or the last. */
 #include "cache/object.h"
 #include "cache/revalidate.h"
 #include "lib/base/check.h"
@@ -324,7 +324,8 @@ static enum transaction_state reply_304(struct transaction *t)
 
 	buf_init(&lines, HEAD_MAX_BYTES);
 	revalidate_304_head(t->object, &lines);
-	reply_add_piece(&t->exchange.reply, reply_shown_head(t, arena_str(&t->arena, buf_str(&lines))));
+	reply_add_piece(&t->exchange.reply,
+	                reply_shown_head(t, arena_str(&t->arena, buf_str(&lines))));
 	reply_add_piece(&t->exchange.reply, reply_own_lines(t, 304, -1, STR("")));
 	buf_fini(&lines);
 	if (t->tag == LOG_TCP_MEM_HIT || t->tag == LOG_TCP_HIT)

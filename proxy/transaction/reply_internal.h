@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/reply_internal.h: what reply.c (replies as a whole), reply_range.c (parts of one),
- * reply_made.c (those made here) and reply_language.c (of error pages) share. */
+/* proxy/transaction/reply_internal.h: what reply.c (replies as a whole), reply_range.c (parts of
+ * one), reply_made.c (those made here) and reply_language.c (of error pages) share. */
 #ifndef PROXY_REPLY_INTERNAL_H
 #define PROXY_REPLY_INTERNAL_H
 #include "cache/range.h"
@@ -17,8 +17,8 @@ struct str reply_x_cache_lines(const struct transaction *transaction);
 struct str reply_security_lines(const struct transaction *transaction, struct object *object);
 /* Connection, and the empty line. Also settles whether the connection goes on. */
 struct str reply_connection_line(struct transaction *transaction, int status);
-/* A stored head, as this port shows it (act-as-origin). A received Via, which is its last line, loses
- * its CRLF: the own lines, which must come next, go on with ours. */
+/* A stored head, as this port shows it (act-as-origin). A received Via, which is its last line,
+ * loses its CRLF: the own lines, which must come next, go on with ours. */
 struct str reply_shown_head(struct transaction *transaction, struct str head);
 /* Opens the body's reader at offset. */
 void reply_open_reader(struct transaction *transaction, uint64_t offset);

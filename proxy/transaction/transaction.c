@@ -136,7 +136,8 @@ static enum transaction_state answer_challenge(struct transaction *t)
 static bool is_host_of_url(const struct transaction *t)
 {
 	struct str field = http_value(&transaction_request(t)->head, FIELD_HOST), host;
-	struct str of_url = str_first(str_from(t->url, t->parts.authority.at), t->parts.authority.len);
+	struct str of_url =
+		str_first(str_from(t->url, t->parts.authority.at), t->parts.authority.len);
 	struct str of_host = of_url;
 	uint16_t port, url_port;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who is the client? The scheme that its credentials name is asked; what it says becomes facts for the
- * ACLs, the user of the log, notes. Without an answer that lets him in, he is told what would be
- * accepted. Squid: auth_param, auth_schemes. */
+/* Who is the client? The scheme that its credentials name is asked; what it says becomes facts for
+ * the ACLs, the user of the log, notes. Without an answer that lets him in, he is told what would
+ * be accepted. Squid: auth_param, auth_schemes. */
 #include "helpers/auth_basic.h"
 #include "helpers/auth_bearer.h"
 #include "helpers/auth_connection.h"

@@ -224,7 +224,8 @@ static void promote(struct transaction *t)
 {
 	struct server *server = t->worker->server;
 
-	if (!t->is_from_disk || !keeps_hits_on_disk(t) || !promotion_is_due(server->promotion, t->key))
+	if (!t->is_from_disk || !keeps_hits_on_disk(t) ||
+	    !promotion_is_due(server->promotion, t->key))
 		return;
 	if (object_state(t->object) == OBJECT_COMPLETE)
 		insert_from_disk(t);
@@ -401,8 +402,8 @@ static bool is_stale_part(const struct transaction *t)
 	return t->part.span.len > 0 && t->freshness.verdict != FRESHNESS_FRESH;
 }
 
-/* Not on disk yet (proxy/store/lingering.h), and stale already: nobody can renew it, and it would keep
- * those who want it from sharing one fetch. */
+/* Not on disk yet (proxy/store/lingering.h), and stale already: nobody can renew it, and it would
+ * keep those who want it from sharing one fetch. */
 static bool is_stale_before_it_is_stored(const struct transaction *t)
 {
 	return t->forward == FORWARD_STALE && !t->is_from_disk &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The content coding that a client gets (compress and its family). Where it is allowed, the origin is asked
- * without Accept-Encoding, so that one stored response serves all clients; what hangs on it in other
- * codings (cache/coding.h) is sent, or made (recoder.h). RFC 9110 §12.5.3. */
+/* The content coding that a client gets (compress and its family). Where it is allowed, the origin
+ * is asked without Accept-Encoding, so that one stored response serves all clients; what hangs on
+ * it in other codings (cache/coding.h) is sent, or made (recoder.h). RFC 9110 §12.5.3. */
 #include "cache/coding.h"
 #include "cache/object.h"
 #include "cache/revalidate.h"
@@ -55,7 +55,8 @@ static void take_coded(struct transaction *t, struct object *coded, enum content
 	t->object = object_ref(coded);
 }
 
-/* From what hangs on it, from who is at it, or from one of its own that begins with the reply's reader. */
+/* From what hangs on it, from who is at it, or from one of its own that begins with the reply's
+ * reader. */
 static void recode(struct transaction *t, enum content_coding coding, enum content_coding wanted)
 {
 	const struct config *config = transaction_config(t);
@@ -80,8 +81,8 @@ static void recode(struct transaction *t, enum content_coding coding, enum conte
 		t->worker->counters.refused_codings++;
 }
 
-/* RFC 9110 §14.2: for GET alone. With a date nobody knows of which coding the bytes are that the client
- * has: then it gets all of what it takes. */
+/* RFC 9110 §14.2: for GET alone. With a date nobody knows of which coding the bytes are that the
+ * client has: then it gets all of what it takes. */
 static bool is_range(const struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);

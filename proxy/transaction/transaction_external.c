@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* External ACLs: what their helpers are asked on behalf of a transaction, and what their answers do to
- * it. An answer stays as it is for the transaction, however long it is kept elsewhere; it is asked
- * for again when the URL was rewritten, or the reply has come and the question speaks of it. */
+/* External ACLs: what their helpers are asked on behalf of a transaction, and what their answers do
+ * to it. An answer stays as it is for the transaction, however long it is kept elsewhere; it is
+ * asked for again when the URL was rewritten, or the reply has come and the question speaks of
+ * it. */
 #include "proxy/server.h"
 #include "proxy/transaction/transaction_internal.h"
 #include "proxy/transaction/transaction_log.h"
@@ -183,7 +184,8 @@ static void external_done(struct external_acl_query *query)
 	transaction_resume(t);
 }
 
-/* What cannot be asked at all, for the client made the question too long or worse, stays undecided. */
+/* What cannot be asked at all, for the client made the question too long or worse, stays
+ * undecided. */
 bool transaction_ask_external(struct transaction *t, const struct acl_external *acl)
 {
 	t->external.loop = t->worker->loop;

@@ -20,7 +20,8 @@ static void fetch_woke(void *owner)
 	transaction_resume(owner);
 }
 
-/* Squid: range_offset_limit; without a line 0, which means that parts are never cut out of wholes. */
+/* Squid: range_offset_limit; without a line 0, which means that parts are never cut out of
+ * wholes. */
 static bool is_within_offset_limit(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);
@@ -45,8 +46,8 @@ bool transaction_withholds_range(struct transaction *t)
 	       http_has(&request->head, FIELD_RANGE) && is_within_offset_limit(t);
 }
 
-/* The client's own condition goes to the origin, whose answer then depends on it; not so when we ask about
- * what is stored. */
+/* The client's own condition goes to the origin, whose answer then depends on it; not so when we
+ * ask about what is stored. */
 static bool asks_on_condition(const struct transaction *t)
 {
 	const struct http_head *head = &transaction_request(t)->head;
@@ -55,7 +56,8 @@ static bool asks_on_condition(const struct transaction *t)
 	       (http_has(head, FIELD_IF_NONE_MATCH) || http_has(head, FIELD_IF_MODIFIED_SINCE));
 }
 
-/* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their own. */
+/* collapsed_forwarding: an answer that may well serve others, whom it spares a fetch of their
+ * own. */
 static bool may_lead(struct transaction *t)
 {
 	const struct http_request *request = transaction_request(t);

@@ -192,11 +192,12 @@ void transaction_note_denial(struct transaction *transaction, const char *direct
 
 /* ---- transaction_rewrite.c */
 enum transaction_state transaction_run_rewrite(struct transaction *transaction);
-/* Asks about the URL, in the rewriters' protocol; the caller has set request->done. False: the line would
- * be too long. */
+/* Asks about the URL, in the rewriters' protocol; the caller has set request->done. False: the line
+ * would be too long. */
 bool transaction_ask_of_url(struct transaction *transaction, struct helper_pool *pool,
 			    const struct rewrite_config *config, struct helper_request *request);
-/* No helper answered, and on-error= of its children wants that refused: true, and *next is the state then. */
+/* No helper answered, and on-error= of its children wants that refused: true, and *next is the
+ * state then. */
 bool transaction_fails_without(struct transaction *transaction, const struct rewrite_config *config,
 			       const struct helper_reply *reply, enum transaction_state *next);
 enum transaction_state transaction_run_adapted_access(struct transaction *transaction);
@@ -224,8 +225,8 @@ void transaction_drop_externals(struct transaction *transaction);
 enum transaction_state transaction_run_cache_access(struct transaction *transaction);
 enum transaction_state transaction_run_lookup(struct transaction *transaction);
 enum transaction_state transaction_run_decide(struct transaction *transaction);
-/* t->disk, where disk_lookup_now would have to wait: WAIT_DISK, for a second at most; its done first calls
- * transaction_disk_answered. */
+/* t->disk, where disk_lookup_now would have to wait: WAIT_DISK, for a second at most; its done
+ * first calls transaction_disk_answered. */
 void transaction_ask_disk(struct transaction *transaction, struct disk *disk);
 void transaction_disk_answered(struct transaction *transaction);
 /* At its end: what came from disk, and was hit there before, goes to memory. */
@@ -237,11 +238,13 @@ enum transaction_state transaction_run_join(struct transaction *transaction);
 bool transaction_may_collapse(struct transaction *transaction);
 /* Once is enough, and not for what is seldom shared: a fetch of key, or a renewal. */
 bool transaction_may_join(struct transaction *transaction, uint64_t key);
-/* Under which a fetch that renews transaction->object, this variant, is led and joined, beside what is stored. */
+/* Under which a fetch that renews transaction->object, this variant, is led and joined, beside what
+ * is stored. */
 uint64_t transaction_renewal_key(const struct transaction *transaction);
 /* What is never fresh is asked about for each request. */
 bool transaction_may_share_renewal(struct transaction *transaction);
-/* True: somebody renews it (JOIN). What is stored then is looked up when the origin has answered. */
+/* True: somebody renews it (JOIN). What is stored then is looked up when the origin has
+ * answered. */
 bool transaction_join_renewal(struct transaction *transaction);
 
 /* ---- transaction_part.c: what is stored of a response that is not whole */
@@ -257,7 +260,8 @@ bool transaction_withholds_range(struct transaction *transaction);
 enum transaction_state transaction_run_fetch(struct transaction *transaction);
 
 /* ---- transaction_variants.c: what the origin may name in a 304 */
-/* Looks for them, if that helps the fetch that is to come. False: the disk is being asked (WAIT_DISK). */
+/* Looks for them, if that helps the fetch that is to come. False: the disk is being asked
+ * (WAIT_DISK). */
 bool transaction_collect_variants(struct transaction *transaction);
 /* Into order, which borrows them; and lets go of them, also where there are none. */
 void transaction_order_variants(const struct transaction *transaction, struct fetch_order *order);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the placeholder
- * of that fetch, aborted when the head has come: then the look-up finds the answer, if it may be shared
- * and fits; if not, everybody fetches for himself, without waiting again. When its client left, or
- * nothing came for PATIENCE_MS, the first of those who waited fetches for the others. The same for what
- * was fetched and is not on disk yet (proxy/store/lingering.h). */
+/* JOIN: somebody else's fetch, whose head is not there yet. What is waited for is mostly the
+ * placeholder of that fetch, aborted when the head has come: then the look-up finds the answer, if
+ * it may be shared and fits; if not, everybody fetches for himself, without waiting again. When its
+ * client left, or nothing came for PATIENCE_MS, the first of those who waited fetches for the
+ * others. The same for what was fetched and is not on disk yet (proxy/store/lingering.h). */
 #include <errno.h>
 
 #include "cache/index.h"
@@ -109,8 +109,8 @@ uint64_t transaction_renewal_key(const struct transaction *t)
 static bool is_found_when_renewed(const struct transaction *t)
 {
 	return t->is_from_disk ||
-	       (object_is_whole(t->object) && object_memory_bytes(t->object) <=
-						      (uint64_t)transaction_config(t)->cache_mem_bytes);
+	       (object_is_whole(t->object) &&
+	        object_memory_bytes(t->object) <= (uint64_t)transaction_config(t)->cache_mem_bytes);
 }
 
 bool transaction_may_share_renewal(struct transaction *t)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/transaction_log.h: a transaction as the log, the error pages and the helpers see it.
- * Threads: one worker's. */
+/* proxy/transaction/transaction_log.h: a transaction as the log, the error pages and the helpers
+ * see it. Threads: one worker's. */
 #ifndef PROXY_TRANSACTION_LOG_H
 #define PROXY_TRANSACTION_LOG_H
 #include "lib/base/buf.h"

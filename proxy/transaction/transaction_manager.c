@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests that are for the cache manager, whatever port they came in: which action is asked for, and by
- * whom. Squid: internal.cc, cache_manager.cc as seen from outside. */
+/* Requests that are for the cache manager, whatever port they came in: which action is asked for,
+ * and by whom. Squid: internal.cc, cache_manager.cc as seen from outside. */
 #include "helpers/credentials.h"
 #include "lib/net/stream.h"
 #include "proxy/manager/manager.h"
@@ -187,8 +187,9 @@ static struct manager_question make_question(struct transaction *t)
 
 /* ---- forms */
 
-/* Origin: SCHEME "://" HOST [":" PORT], or "null". By TLS, a page of plain HTTP is none of ours, since anybody on its
- * way may have written it; a port of plain HTTP may stand behind somebody who speaks TLS with the browser. */
+/* Origin: SCHEME "://" HOST [":" PORT], or "null". By TLS, a page of plain HTTP is none of ours,
+ * since anybody on its way may have written it; a port of plain HTTP may stand behind somebody who
+ * speaks TLS with the browser. */
 static bool is_ours(const struct transaction *t, struct str origin)
 {
 	struct str host = http_value(&transaction_request(t)->head, FIELD_HOST);
@@ -254,8 +255,8 @@ static enum transaction_state answer(struct transaction *t, const struct manager
 	if (transaction_request(t)->method == HTTP_HEAD)
 		t->object = object_create_whole(&head, STR(""));
 	else
-		t->object = manager_ask(t->worker->server->manager, action, &question, head.head, &t->hold,
-					t->worker->loop);
+		t->object = manager_ask(t->worker->server->manager, action, &question, head.head,
+		                        &t->hold, t->worker->loop);
 	return TRANSACTION_REPLY_ACCESS;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is stored of a response that is not whole: it answers a range that lies within it, and spares
- * the origin the rest of any other. RFC 9111 §3.3, §3.4. */
+/* What is stored of a response that is not whole: it answers a range that lies within it, and
+ * spares the origin the rest of any other. RFC 9111 §3.3, §3.4. */
 #include "cache/index.h"
 #include "cache/object.h"
 #include "cache/partial_table.h"
@@ -19,8 +19,8 @@ static bool has_condition(const struct http_head *head)
 	       http_has(head, FIELD_IF_UNMODIFIED_SINCE);
 }
 
-/* The bytes that are asked for, and the status of their answer. False: none (that is the origin's to
- * say), or several parts. */
+/* The bytes that are asked for, and the status of their answer. False: none (that is the origin's
+ * to say), or several parts. */
 static bool read_wish(const struct transaction *t, const struct partial *partial,
                       struct fetch_fill *wish)
 {

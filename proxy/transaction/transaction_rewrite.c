@@ -43,7 +43,8 @@ static void take_new_url(struct transaction *t, struct str url)
 	struct buf text;
 
 	buf_init(&text, TRANSACTION_URL_BYTES);
-	if (port_url_absolute(url, transaction_config(t)->url_rules, &text, &parts) == PORT_URL_OK) {
+	if (port_url_absolute(url, transaction_config(t)->url_rules, &text, &parts) ==
+	    PORT_URL_OK) {
 		t->url = arena_str(&t->arena, buf_str(&text));
 		t->parts = parts;
 		t->was_rewritten = !str_eq(t->url, t->client_url);
@@ -81,9 +82,10 @@ static void complain(struct transaction *t, const struct url_rewrite_verdict *ve
 bool transaction_fails_without(struct transaction *t, const struct rewrite_config *config,
 			       const struct helper_reply *reply, enum transaction_state *next)
 {
-	bool is_silence = reply->code == HELPER_GONE || reply->code == HELPER_BUSY ||
-			  reply->code == HELPER_BH ||
-			  (reply->code == HELPER_TIMEOUT && config->on_timeout == REWRITE_TIMEOUT_NONE);
+	bool is_silence =
+		reply->code == HELPER_GONE || reply->code == HELPER_BUSY ||
+		reply->code == HELPER_BH ||
+		(reply->code == HELPER_TIMEOUT && config->on_timeout == REWRITE_TIMEOUT_NONE);
 
 	if (!is_silence)
 		return false;

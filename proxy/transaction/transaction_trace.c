@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A row for each state says what it has decided; a state that decided nothing of note says nothing. */
+/* A row for each state says what it has decided; a state that decided nothing of note says
+ * nothing. */
 #include "proxy/transaction/transaction_trace.h"
 
 #include <inttypes.h>
@@ -269,7 +270,8 @@ static void add_server(const struct fetch_report *report, struct buf *out)
 	if (report->peer)
 		add_escaped(out, report->peer->name);
 	if (report->has_server)
-		buf_printf(out, "%s%s", report->peer ? " " : "", addr_text(&report->server, server));
+		buf_printf(out, "%s%s", report->peer ? " " : "",
+		           addr_text(&report->server, server));
 }
 
 static void tell_fetch(struct transaction *t, enum transaction_state next, struct buf *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* proxy/transaction/transaction_trace.h: what `bobtailctl trace` is told of a request, a line for each
- * thing that was decided:
+/* proxy/transaction/transaction_trace.h: what `bobtailctl trace` is told of a request, a line for
+ * each thing that was decided:
  *
  *     NUMBER TAB MICROSECONDS TAB STAGE TAB TEXT
  *
@@ -24,10 +24,11 @@ void transaction_trace_begin(struct transaction *transaction);
 /* A state has run, and named the next. */
 void transaction_trace_step(struct transaction *transaction, enum transaction_state next);
 
-/* Of an access list: as access_list_check, and the line that decides is kept for the state's own line. */
+/* Of an access list: as access_list_check, and the line that decides is kept for the state's own
+ * line. */
 enum acl_verdict transaction_trace_access(struct transaction *transaction,
-					  const struct access_list *list, enum acl_verdict otherwise,
-					  struct acl_result *result);
+                                          const struct access_list *list,
+                                          enum acl_verdict otherwise, struct acl_result *result);
 
 /* A fetch has come to that step: fetch_order.tell. */
 void transaction_trace_fetch(void *owner, const char *step, const struct fetch_report *report);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A request to change to another protocol: what of it the origin hears, and the reply that becomes a
- * tunnel when the origin changes. Squid: http_upgrade_request_protocols. */
+/* A request to change to another protocol: what of it the origin hears, and the reply that becomes
+ * a tunnel when the origin changes. Squid: http_upgrade_request_protocols. */
 #include "cache/object.h"
 #include "proxy/transaction/reply_internal.h"
 #include "proxy/tunnel/tunnel.h"

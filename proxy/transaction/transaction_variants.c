@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What else is stored for the URL goes along to the origin, which may name one of them as its answer:
- * RFC 9111 §4.3.1. Those in memory first, then those that are on disk alone, a few in all. */
+/* What else is stored for the URL goes along to the origin, which may name one of them as its
+ * answer: RFC 9111 §4.3.1. Those in memory first, then those that are on disk alone, a few in
+ * all. */
 #include "cache/index.h"
 #include "cache/object.h"
 #include "cache/revalidate.h"
@@ -76,7 +77,8 @@ static void begin(struct transaction *t)
 	t->variants = arena_zalloc(&t->arena, sizeof(*t->variants));
 	if (t->is_revalidation_due)
 		note_known(t->variants, t->object);
-	n = index_variants(t->worker->server->index, t->key, t->cache_url, found, FETCH_MAX_VARIANTS);
+	n = index_variants(t->worker->server->index, t->key, t->cache_url, found,
+	                   FETCH_MAX_VARIANTS);
 	for (unsigned i = 0; i < n; i++)
 		add(t, t->variants, found[i]);
 }

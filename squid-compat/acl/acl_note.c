@@ -107,7 +107,8 @@ const struct acl_kind acl_kind_note = {
 
 /* ---- annotate_transaction, annotate_client */
 
-/* Commas part values, as in Squid: the first one may take the place of others, the next stand beside it. */
+/* Commas part values, as in Squid: the first one may take the place of others, the next stand
+ * beside it. */
 static void add_values(struct marks *marks, struct str key, struct str values, bool is_more)
 {
 	size_t end;

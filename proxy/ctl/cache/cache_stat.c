@@ -78,7 +78,8 @@ static void print_file_sizes(sqlite3 *db, const char *suffix, const char *name)
 	const char *file;
 
 	for (int i = 0; (file = sqlite3_db_name(db, i)) != NULL; i++) {
-		char *path = path_of(db, file) ? mem_printf("%s%s", path_of(db, file), suffix) : NULL;
+		char *path =
+			path_of(db, file) ? mem_printf("%s%s", path_of(db, file), suffix) : NULL;
 		struct stat st;
 
 		if (path && stat(path, &st) == 0)

@@ -40,9 +40,11 @@ int ctl_run_cache_top(struct ctl *ctl, const struct ctl_args *args)
 	if (limit && !str_to_u64(str_of(limit), &n))
 		return ctl_fail("no number: %s", limit);
 	sql = ctl_given(args, HOSTS)
-		      ? mem_printf("SELECT hits, objects, MB, host FROM host ORDER BY hits DESC"
-				   " LIMIT %" PRIu64, n)
-		      : mem_printf("SELECT hits, size, last_used, url FROM hottest LIMIT %" PRIu64, n);
+	              ? mem_printf("SELECT hits, objects, MB, host FROM host ORDER BY hits DESC"
+	                           " LIMIT %" PRIu64,
+	                           n)
+	              : mem_printf("SELECT hits, size, last_used, url FROM hottest LIMIT %" PRIu64,
+	                           n);
 	status = print(ctl, sql, ctl_given(args, JSON));
 	mem_free(sql);
 	return status;

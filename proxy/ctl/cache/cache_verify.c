@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads everything: each object in one short transaction, so that a running instance is not held up,
- * then what belongs to none. */
+/* Reads everything: each object in one short transaction, so that a running instance is not held
+ * up, then what belongs to none. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All waiting is done by exchange_some: it polls what is open, keeps what comes, and writes what there is
- * to write. */
+/* All waiting is done by exchange_some: it polls what is open, keeps what comes, and writes what
+ * there is to write. */
 #include "proxy/ctl/helper/helper_candidate.h"
 
 #include <errno.h>

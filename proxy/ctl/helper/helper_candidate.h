@@ -28,8 +28,8 @@ struct candidate {
 	int status;                /* of waitpid, then */
 };
 
-/* Starts argv, NULL-terminated; a name without '/' is looked for in PATH. False: why has the reason,
- * and there is nothing to stop. */
+/* Starts argv, NULL-terminated; a name without '/' is looked for in PATH. False: why has the
+ * reason, and there is nothing to stop. */
 bool candidate_start(struct candidate *candidate, const char *const *argv, struct err_text *why);
 /* Ends it by SIGKILL if it still runs, its process group too; frees. */
 void candidate_stop(struct candidate *candidate);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is examined, a row each; a fresh process for each, so that one fault does not hide another. */
+/* What is examined, a row each; a fresh process for each, so that one fault does not hide
+ * another. */
 #include "proxy/ctl/helper/helper_exam.h"
 
 #include <stdio.h>
@@ -93,7 +94,8 @@ static bool ask_long(struct exam *exam, size_t size)
 	buf_add_str(&question, end);
 	is_good = exam_ask(exam, buf_str(&question), &answer);
 	if (!is_good)
-		printf("                        asked: %zu bytes, %s...\n", size, exam_shown(begin));
+		printf("                        asked: %zu bytes, %s...\n", size,
+		       exam_shown(begin));
 	buf_fini(&question);
 	return is_good;
 }
@@ -122,7 +124,8 @@ static void check_longest_line(struct exam *exam)
 	exam->is_lenient = false;
 }
 
-/* Squid never sends one, but an operator who tries a helper by hand does. It may be answered or not. */
+/* Squid never sends one, but an operator who tries a helper by hand does. It may be answered or
+ * not. */
 static void check_empty_line(struct exam *exam)
 {
 	struct buf lines;
@@ -174,7 +177,8 @@ static void check_slow_reader(struct exam *exam)
 	exam_question(exam, 0, first_question(exam), &line);
 	if (exam_send(exam, buf_str(&line))) {
 		pause_ms(PAUSE_MS);
-		if (exam_answer(exam, &id, &answer) && exam_ask(exam, first_question(exam), &answer))
+		if (exam_answer(exam, &id, &answer) &&
+		    exam_ask(exam, first_question(exam), &answer))
 			exam_expect_silence(exam, QUIET_MS, "after slow reads");
 	}
 	buf_fini(&line);
@@ -225,8 +229,8 @@ static void check_ids(struct exam *exam)
 		exam_expect_silence(exam, QUIET_MS, "after it had answered on all channels");
 }
 
-/* Without ids answers can only be told apart by their order: asked together, questions get the answers
- * that they get alone. */
+/* Without ids answers can only be told apart by their order: asked together, questions get the
+ * answers that they get alone. */
 static void check_order(struct exam *exam)
 {
 	char *alone[HELPER_KIND_SAMPLES] = {NULL};
@@ -373,7 +377,8 @@ static bool send_commands(struct exam *exam, unsigned nlines, const char *more)
 static void check_log_commands(struct exam *exam)
 {
 	if (exam_send(exam, STR("r3\nb0\n")) && send_commands(exam, NLOG_LINES, "F\n") &&
-	    exam_send(exam, STR("R\nO\nb1\n")) && send_commands(exam, 1, "F\nL\xe9\xff %s \\n\nL\n"))
+	    exam_send(exam, STR("R\nO\nb1\n")) &&
+	    send_commands(exam, 1, "F\nL\xe9\xff %s \\n\nL\n"))
 		exam_expect_silence(exam, QUIET_MS, "though nobody reads its output");
 }
 

@@ -49,7 +49,8 @@ void exam_end(struct exam *exam);
 
 /* Bytes as they are; false and a complaint when it does not read them. */
 bool exam_send(struct exam *exam, struct str bytes);
-/* The line that asks, with id and LF, into line; id 0: the next one. Without concurrency there is none. */
+/* The line that asks, with id and LF, into line; id 0: the next one. Without concurrency there is
+ * none. */
 uint64_t exam_question(struct exam *exam, uint64_t id, struct str question, struct buf *line);
 
 /* The next line, with its complaint if none comes. *id and *answer, which lacks the id, are valid

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Answers are judged by the functions that the proxy itself reads them with, as far as there are some. */
+/* Answers are judged by the functions that the proxy itself reads them with, as far as there are
+ * some. */
 #include "proxy/ctl/helper/helper_kind.h"
 
 #include <stdio.h>
@@ -169,5 +170,6 @@ void helper_kind_names(char *out, size_t size)
 
 	out[0] = '\0';
 	for (unsigned i = 0; helper_kind_at(i) && len < size; i++)
-		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? ", " : "", kinds[i].name);
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? ", " : "",
+		                        kinds[i].name);
 }

@@ -26,8 +26,8 @@ struct helper_kind {
 	const char *name;      /* as --kind has it */
 	const char *directive; /* where it belongs */
 	enum helper_talk talk;
-	/* Questions as the proxy asks them, without id and LF: ordinary ones, and ones with all that a
-	 * client may put into them. NULL-terminated. */
+	/* Questions as the proxy asks them, without id and LF: ordinary ones, and ones with all
+	 * that a client may put into them. NULL-terminated. */
 	const char *samples[HELPER_KIND_SAMPLES], *hostile[HELPER_KIND_SAMPLES];
 	/* A long question is this with `x` repeated in between, of at most max_bytes. */
 	const char *long_begin, *long_end;

@@ -197,7 +197,8 @@ static int find_order(const struct ctl_args *args, struct order *order)
 		return ctl_fail("no such kind: %s (there are %s)", kind, names);
 	}
 	if (order->has_ids && order->kind->talk != HELPER_ANSWERS)
-		return ctl_fail("there are no channel ids in the protocol of %s", order->kind->name);
+		return ctl_fail("there are no channel ids in the protocol of %s",
+		                order->kind->name);
 	for (size_t i = 0; i < COUNT(abouts); i++)
 		if (str_eq(str_of(abouts[i].kind), str_of(order->kind->name)))
 			order->about = &abouts[i];
@@ -213,7 +214,8 @@ int ctl_run_helper_new(struct ctl *ctl, const struct ctl_args *args)
 	if (find_order(args, &order) != CTL_OK)
 		return CTL_FAILED;
 	for (unsigned i = 0; helper_skeletons[i].language; i++)
-		if (str_eq(str_of(helper_skeletons[i].language), str_of(language ? language : "python"))) {
+		if (str_eq(str_of(helper_skeletons[i].language),
+		           str_of(language ? language : "python"))) {
 			print_skeleton(&order, helper_skeletons[i].text);
 			return CTL_OK;
 		}

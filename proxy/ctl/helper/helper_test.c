@@ -205,7 +205,8 @@ int ctl_run_helper_test(struct ctl *ctl, const struct ctl_args *args)
 	if (args->nwords > MAX_ARGUMENTS)
 		return ctl_fail("too many arguments");
 	if (!read_questions(args, &exam, questions))
-		return ctl_fail("--ask wants a line without its end, %d times at most", MAX_QUESTIONS);
+		return ctl_fail("--ask wants a line without its end, %d times at most",
+		                MAX_QUESTIONS);
 	unsetenv("PYTHONUNBUFFERED"); /* a helper that needs it would not work elsewhere */
 	for (int i = 0; i < args->nwords; i++)
 		argv[i] = args->words[i];

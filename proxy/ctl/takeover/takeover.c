@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The subcommand takeover: from a running Squid to Bobtail on its ports, and back. Bobtail serves before
- * Squid is told to end, from the same sockets, so that there is no moment without a listener. */
+/* The subcommand takeover: from a running Squid to Bobtail on its ports, and back. Bobtail serves
+ * before Squid is told to end, from the same sockets, so that there is no moment without a
+ * listener. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -270,7 +271,8 @@ static int take_over(struct takeover *takeover, pid_t pid, struct takeover_socke
 		become_bobtail(takeover, sockets);
 	if (bobtail < 0 || !wait_for_bobtail(takeover, bobtail)) {
 		unlink(takeover->cmdline);
-		return ctl_fail("Bobtail does not come up (its cache_log has the reason): Squid goes on");
+		return ctl_fail(
+			"Bobtail does not come up (its cache_log has the reason): Squid goes on");
 	}
 	return end_squid(takeover, pid, sockets);
 }
@@ -302,8 +304,10 @@ static int run_forth(struct takeover *takeover)
 		return takeover_services_forth(takeover->config, takeover->to, takeover->is_dry);
 	if (!takeover->config->pid_filename)
 		return ctl_fail("pid_filename none: the running Squid cannot be found");
-	if (pid_file_read(takeover->config->pid_filename, &pid, &why) != ERR_OK || kill(pid, 0) != 0)
-		return ctl_fail("no running Squid by %s %s", takeover->config->pid_filename, why.at);
+	if (pid_file_read(takeover->config->pid_filename, &pid, &why) != ERR_OK ||
+	    kill(pid, 0) != 0)
+		return ctl_fail("no running Squid by %s %s", takeover->config->pid_filename,
+		                why.at);
 	if (is_bobtail(pid))
 		return ctl_fail("process %d is no Squid: Bobtail serves already", (int)pid);
 	if (!takeover_sockets_take(pid, &sockets, &why))
@@ -354,7 +358,8 @@ static bool wait_for_ports(const struct config *config, bool are_free)
 }
 
 /* argv of what keep_cmdline kept; the program first, then the words behind its name. */
-static bool read_cmdline(const struct takeover *takeover, char *text, char *argv[CTL_TAKEOVER_MAX_WORDS])
+static bool read_cmdline(const struct takeover *takeover, char *text,
+                         char *argv[CTL_TAKEOVER_MAX_WORDS])
 {
 	FILE *file = fopen(takeover->cmdline, "re");
 	size_t len = file ? fread(text, 1, MAX_CMDLINE_BYTES - 1, file) : 0;
@@ -363,7 +368,8 @@ static bool read_cmdline(const struct takeover *takeover, char *text, char *argv
 	if (file)
 		fclose(file);
 	text[len] = '\0';
-	for (size_t at = 0; at < len && n < CTL_TAKEOVER_MAX_WORDS - 1; at += strlen(text + at) + 1, word++)
+	for (size_t at = 0; at < len && n < CTL_TAKEOVER_MAX_WORDS - 1;
+	     at += strlen(text + at) + 1, word++)
 		if (word != 1) /* how it called itself */
 			argv[n++] = text + at;
 	argv[n] = NULL;
@@ -463,7 +469,8 @@ static int swap_back(struct takeover *takeover, char **argv)
 		status = end_bobtail(takeover);
 		break;
 	case BESIDE_FAILED:
-		return ctl_fail("Squid does not come up (its cache_log has the reason): Bobtail goes on");
+		return ctl_fail(
+			"Squid does not come up (its cache_log has the reason): Bobtail goes on");
 	case BESIDE_IMPOSSIBLE:
 		status = swap_in_turn(takeover, argv);
 	}
@@ -523,7 +530,8 @@ int ctl_run_takeover(struct ctl *ctl, const struct ctl_args *args)
 	if (args->nwords > 0)
 		return CTL_USAGE;
 	init(&takeover, args);
-	takeover.squid = (struct ctl){.config_path = takeover.from, .service_name = ctl->service_name};
+	takeover.squid =
+		(struct ctl){.config_path = takeover.from, .service_name = ctl->service_name};
 	status = ctl_given(args, OPTION_BACK) ? run_back(&takeover) : run_forth(&takeover);
 	fini(&takeover);
 	return status;

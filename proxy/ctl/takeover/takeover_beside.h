@@ -18,12 +18,13 @@ enum takeover_beside {
 	BESIDE_IMPOSSIBLE, /* it was not started: nobody may trace here */
 };
 
-/* Starts argv, a daemon without standard input and output, and waits until it listens on each address of sockets. */
-enum takeover_beside takeover_start_beside(char *const *argv, const struct takeover_sockets *sockets,
-					   int max_ms);
+/* Starts argv, a daemon without standard input and output, and waits until it listens on each
+ * address of sockets. */
+enum takeover_beside takeover_start_beside(char *const *argv,
+                                           const struct takeover_sockets *sockets, int max_ms);
 
-/* The same, and this process becomes argv, for which a service manager has started it. Returns only if it cannot, with
- * the status to end with: nobody may trace here, or there is no such program. */
+/* The same, and this process becomes argv, for which a service manager has started it. Returns only
+ * if it cannot, with the status to end with: nobody may trace here, or there is no such program. */
 enum { TAKEOVER_CANNOT_TRACE_STATUS = 121 };
 int takeover_become_beside(char *const *argv, const struct takeover_sockets *sockets);
 

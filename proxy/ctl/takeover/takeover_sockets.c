@@ -36,7 +36,8 @@ int takeover_copy_fd(pid_t pid, int their_fd)
 }
 
 /* Calls use with each descriptor whose link begins with kind. */
-static void each_fd(pid_t pid, const char *kind, void (*use)(void *user, pid_t pid, int fd), void *user)
+static void each_fd(pid_t pid, const char *kind, void (*use)(void *user, pid_t pid, int fd),
+                    void *user)
 {
 	char path[PATH_BYTES], target[PATH_BYTES];
 	DIR *dir;
@@ -141,7 +142,8 @@ bool takeover_sockets_take(pid_t pid, struct takeover_sockets *sockets, struct e
 	*sockets = (struct takeover_sockets){0};
 	test = takeover_copy_fd(pid, STDIN_FILENO);
 	if (test < 0 && errno != EBADF) {
-		err_say(why, "no access to the sockets of process %d: %s", (int)pid, strerror(errno));
+		err_say(why, "no access to the sockets of process %d: %s", (int)pid,
+		        strerror(errno));
 		return false;
 	}
 	if (test >= 0)
@@ -161,8 +163,8 @@ void takeover_sockets_close(struct takeover_sockets *sockets)
 		close(sockets->at[--sockets->n].fd);
 }
 
-/* ---- their epoll: a watch goes by the open file and the number that it had, so that for a moment our
- * copy has that number too */
+/* ---- their epoll: a watch goes by the open file and the number that it had, so that for a moment
+ * our copy has that number too */
 
 struct silencing {
 	const struct takeover_socket *socket;
@@ -178,8 +180,9 @@ static void silence_in(void *user, pid_t pid, int their_epoll)
 	int saved = fcntl(number, F_DUPFD_CLOEXEC, FIRST_OWN_FD); /* what we had there; -1: nothing */
 
 	if (epoll >= 0 && dup2(silencing->socket->fd, number) == number) {
-		silencing->is_done |= epoll_ctl(epoll, silencing->is_again ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-						number, &event) == 0;
+		silencing->is_done |=
+			epoll_ctl(epoll, silencing->is_again ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+		                  number, &event) == 0;
 		close(number);
 		if (saved >= 0)
 			dup2(saved, number);
