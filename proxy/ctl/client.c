@@ -20,8 +20,8 @@
 
 enum { MORE = -1, AGAIN = -2, MAX_ASKED = 10 };
 
-/* What a squid.conf that cannot be used says of pid_filename, its includes left alone; NULL: nothing.
- * An instance goes on with what it read before, and has to be reached all the more. */
+/* What a squid.conf that cannot be used says of pid_filename, its includes left alone; NULL:
+ * nothing. An instance goes on with what it read before, and has to be reached all the more. */
 static char *guess_socket(const char *config_path)
 {
 	FILE *file = fopen(config_path, "re");
@@ -161,7 +161,8 @@ static int read_answer(int fd, const struct client_sink *sink)
 		return ctl_fail("%s", strerror(errno));
 	}
 	progress_init(&reading.bar);
-	while (status == MORE && (len = getline(&line, &size, answer)) > 0 && line[len - 1] == '\n') {
+	while (status == MORE && (len = getline(&line, &size, answer)) > 0 &&
+	       line[len - 1] == '\n') {
 		line[len - 1] = '\0';
 		status = take(&reading, line);
 	}
@@ -176,7 +177,8 @@ static int ask_once(const char *path, struct str line, const struct client_sink 
 	int fd = connect_to(path);
 	int status;
 
-	if (fd >= 0 && send_all(fd, line))
+	/* A process that was about to leave has answered before it was asked. */
+	if (fd >= 0 && (send_all(fd, line) || errno == EPIPE || errno == ECONNRESET))
 		return read_answer(fd, sink);
 	status = ctl_fail("%s: %s", path, strerror(errno));
 	if (fd >= 0)
