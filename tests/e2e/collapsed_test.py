@@ -34,7 +34,7 @@ class Thing:
 
     def wait_until(self, holds, what):
         with self.changed:
-            assert self.changed.wait_for(lambda: holds(self), PATIENCE), f"{what} never came"
+            assert self.changed.wait_for(lambda: holds(self), PATIENCE), f"{what}: {len(self.requests)} requests"
 
     def note(self, **changes):
         with self.changed:
@@ -243,6 +243,15 @@ def objects_on_disk(port):
         return int(re.search(rb"^bobtail_disk_cache_objects{.*?} (\d+)", page.read(), re.M)[1])
 
 
+def settled_objects_on_disk(port):
+    """What was answered before may still be on its way there, in batches of 200 ms."""
+    number = None
+    while number != (now := objects_on_disk(port)):
+        number = now
+        time.sleep(0.5)
+    return number
+
+
 def what_is_on_disk_alone_is_validated_once(port):
     """And not once more while the new head is on its way into the file."""
 
@@ -252,7 +261,7 @@ def what_is_on_disk_alone_is_validated_once(port):
         thing.wait_at_gate()
         origin.send(b'HTTP/1.1 304 Not Modified\r\nAge: 0\r\nETag: "1"\r\n', FRESH, b"\r\n")
 
-    before = objects_on_disk(port)
+    before = settled_objects_on_disk(port)
     thing = THINGS["/on-disk"] = Thing(answer)
     assert Client(port, "/on-disk").result()[0] == 200
     deadline = time.monotonic() + PATIENCE
