@@ -384,6 +384,13 @@ static bool is_better(const struct member *one, const struct member *other, unsi
 	return wait_us(one, now_ms) < wait_us(other, now_ms);
 }
 
+/* Either may be NULL; as good: one. */
+static const struct member *better(const struct member *one, const struct member *other,
+				   unsigned select, int64_t now_ms)
+{
+	return !one || (other && is_better(other, one, select, now_ms)) ? other : one;
+}
+
 /* One that may be used and is not other; NULL: not found in a few draws. */
 static const struct member *draw_usable(struct balance *balance, const struct group *group,
 					const struct balance_judge *judge,
@@ -432,14 +439,16 @@ const struct peer *balance_drawn(struct balance *balance, unsigned select,
 	/* The better of two; and of a few more while that one is busy: with a peer that is not, no
 	 * connection more has to be opened, and fewer are in turn. */
 	for (unsigned looks = 0; looks < LOOKS && looks < group->n; looks++) {
-		const struct member *other = draw_usable(balance, group, judge, best);
-		bool is_drawn = other != NULL;
+		const struct member *drawn = draw_usable(balance, group, judge, best);
 
-		if (!other) /* few may be used: all are looked at */
-			other = best_member(balance, group, select, judge);
-		if (other && (!best || is_better(other, best, select, judge->now_ms)))
-			best = other;
-		if (!is_drawn || (looks > 0 && requests_of(best) == 0))
+		if (!drawn) { /* few may be used: all are looked at */
+			const struct member *other = best_member(balance, group, select, judge);
+
+			best = better(best, other, select, judge->now_ms);
+			break;
+		}
+		best = better(best, drawn, select, judge->now_ms);
+		if (looks > 0 && requests_of(best) == 0)
 			break;
 	}
 	return best ? best->peer : NULL;
